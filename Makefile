@@ -1,0 +1,68 @@
+# Everything one does with this repository. `make` alone lists the commands.
+# Without make, the README has the same in plain pip lines.
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run dashboard test lint format checkpoints bench clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: $(VENV)/runtime ## install what is missing and open the playground
+	$(PY) playground/app.py
+
+dashboard: $(VENV)/runtime ## open the page that compares stored runs
+	$(PY) -m streamlit run playground/dashboard.py
+
+test: lint $(VENV)/chromium ## check style and types, then run every test
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/dev ## check style and types alone
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright --pythonpath $(PY)
+
+format: $(VENV)/dev ## bring the code into its style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+checkpoints: $(VENV)/runtime ## train the models that ship, again
+	$(PY) -m engine.shipped
+
+bench: $(VENV)/dev ## measure speed against other libraries
+	$(PY) -m benchmarks.train_speed
+	$(PY) -m benchmarks.generate_speed
+	$(PY) -m benchmarks.probe_cost
+
+clean: ## remove what make made; runs and checkpoints stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis screenshots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. Each file below is a stamp: it is made anew when what it depends on changes.
+
+$(PY):
+	@for python in $(or $(PYTHON),python3 python python3.13 python3.12 python3.11 python3.10); do \
+	    if $$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	        echo "$$python -m venv $(VENV)"; \
+	        $$python -m venv $(VENV) || rm -rf $(VENV); \
+	        test -d $(VENV); exit; \
+	    fi; \
+	done; \
+	echo 'Python 3.10, 3.11, 3.12 or 3.13 is needed and was not found.' >&2; \
+	echo 'Install one, or name one: make PYTHON=/path/to/python3.12 run' >&2; exit 1
+
+$(VENV)/runtime: requirements.txt | $(PY)
+	$(PY) -m pip install -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/runtime
+	$(PY) -m pip install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/chromium: tests/chromium.py | $(VENV)/dev
+	$(PY) tests/chromium.py
+	@touch $@

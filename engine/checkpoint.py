@@ -1,0 +1,353 @@
+"""Storing a training state, and reading it back bit by bit the same.
+
+    step-000500/model.safetensors       every weight once
+                optimizer.safetensors   AdamW's two averages of every weight
+                state.json              configuration, counters, generators, loss scale
+
+Tensors are stored as safetensors, never as pickle, so that reading a file runs nothing in it. A
+checkpoint is written into a temporary folder, synced to the disk and renamed: it is there whole or
+not at all. Reading trusts nothing: names, shapes and types are compared with the model's before any
+memory is taken, and what does not fit is a `CheckpointError` that names the file and the reason.
+"""
+
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from engine.config import ConfigError, ModelConfig, RunConfig
+from engine.data.base import Data
+from engine.devices import prepare
+from engine.estimate import parameters
+from engine.jsonl import read_object
+from engine.model.decoder import TransformerLM
+from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
+from engine.training import LossScale, TrainState, new_optimizer
+
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+
+MAX_STATE = 1 << 20
+"""Bytes. A `state.json` takes about 20,000."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: which file, and what is wrong with it."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def save(state: TrainState, folder: Path) -> None:
+    """Store everything that training goes on from. `folder` is there whole afterwards, or not at all.
+
+    A checkpoint of the same name is replaced. Raises `OSError` where the disk is full or read-only.
+    """
+    weights = {name: weight.detach() for name, weight in state.model.named_parameters()}
+    values = {
+        "config": state.config.model_dump(mode="json"),
+        "vocab_size": state.model.config.vocab_size,
+        "step": state.step,
+        "tokens": state.tokens,
+        "optimizer_steps": state.optimizer.steps,
+        "loss_scale": None if state.scale is None else asdict(state.scale),
+        "threads": torch.get_num_threads(),
+        "data": state.data.state(),
+        "generators": _generators(state.device),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir()
+        write_synced(temporary / MODEL, _packed(weights))
+        write_synced(temporary / OPTIMIZER, _packed(state.optimizer.state()))
+        write_synced(temporary / STATE, json.dumps(values, allow_nan=False).encode())
+        sync_folder(temporary)
+        replace_folder(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _packed(tensors: Mapping[str, Tensor]) -> bytes:
+    on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return safetensors.torch.save(on_cpu, metadata={"format": "pt"})
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has a folder's list of names. Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Give `new` the name of `old`, which may or may not exist."""
+    aside = old.with_name(f".{old.name}.{secrets.token_hex(4)}.old")
+    if old.exists():
+        old.rename(aside)
+    new.rename(old)
+    sync_folder(old.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what saves that were cut short left behind in a run's folder."""
+    for aside in folder.glob(".step-*.old"):  # killed while a checkpoint was being replaced
+        name = folder / aside.name[1:].partition(".")[0]
+        if not name.exists():
+            aside.rename(name)
+    for leftover in folder.glob(".step-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _generators(device: torch.device) -> dict[str, str]:
+    """The states of PyTorch's random number generators that this run draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return {name: base64.b64encode(bytes(state.numpy())).decode() for name, state in states.items()}
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainState:
+    """The training state that `save` stored. Sets PyTorch's global generators to where they stood.
+
+    Args:
+        folder: the checkpoint.
+        data: of the same configuration; its generator is set to where it stood.
+        fresh_optimizer: start AdamW's averages anew where the checkpoint has none, as a fork of a
+            shipped run does.
+
+    Raises:
+        CheckpointError: naming the file and what is wrong with it.
+        ConfigError: the device or precision of the run is not on this machine.
+    """
+    values = read_state(folder)
+    config = _config(folder, values)
+    device = prepare(config.train)
+    model = _read_model(folder, _model_config(folder, config, values)).to(device)
+    if model.config.vocab_size != (config.model.vocab_size or data.tokenizer.vocab_size):
+        reason = f"has {model.config.vocab_size} tokens, the data has {data.tokenizer.vocab_size}"
+        raise CheckpointError(folder / MODEL, reason)
+    optimizer = new_optimizer(model, config.train)
+    if (folder / OPTIMIZER).is_file() or not fresh_optimizer:
+        shapes = {name: tensor.shape for name, tensor in optimizer.state().items()}
+        averages = _read_tensors(folder / OPTIMIZER, shapes)
+        optimizer.load_state(averages, _count(folder, values, "optimizer_steps"))
+    state = TrainState(
+        config=config,
+        model=model,
+        optimizer=optimizer,
+        data=data,
+        device=device,
+        scale=_loss_scale(folder, values) if config.train.dtype == "fp16" else None,
+        step=_count(folder, values, "step"),
+        tokens=_count(folder, values, "tokens"),
+    )
+    if values.get("data") is not None:
+        try:
+            data.load_state(values["data"])
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(folder / STATE, f"data: {error}") from None
+    _set_generators(folder, values.get("generators"), config.train.seed, device)
+    return state
+
+
+def load_model(
+    folder: Path, device: torch.device | str = "cpu"
+) -> tuple[TransformerLM, Tokenizer, RunConfig]:
+    """The weights alone, in evaluation mode, with the tokenizer of the run that the folder is in.
+
+    Leaves PyTorch's generators alone. Raises `CheckpointError`.
+    """
+    values = read_state(folder)
+    config = _config(folder, values)
+    model = _read_model(folder, _model_config(folder, config, values)).to(device).eval()
+    path = folder.parent / "tokenizer.json"
+    try:
+        tokenizer = load_tokenizer(path)
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or error) from None
+    except TokenizerError as error:
+        raise CheckpointError(path, error) from None
+    if tokenizer.vocab_size > len(model.embedding.weight):
+        reason = f"has {tokenizer.vocab_size} tokens, the model {len(model.embedding.weight)}"
+        raise CheckpointError(path, reason)
+    return model, tokenizer, config
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """`state.json` as it is. Raises `CheckpointError` where it is no JSON object."""
+    path = folder / STATE
+    try:
+        if path.stat().st_size > MAX_STATE:
+            raise CheckpointError(path, f"is larger than {MAX_STATE >> 20} MB")
+        values = read_object(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or error) from None
+    if values is None:
+        raise CheckpointError(path, "is not a JSON object, or was cut short")
+    return values
+
+
+def threads_of(folder: Path) -> int | None:
+    """How many CPU threads computed this: with another number, sums round differently."""
+    threads = read_state(folder).get("threads")
+    return threads if isinstance(threads, int) and 1 <= threads <= 1_024 else None
+
+
+def _config(folder: Path, values: Mapping[str, Any]) -> RunConfig:
+    stored = values.get("config")
+    if not isinstance(stored, dict):
+        raise CheckpointError(folder / STATE, "lacks config")
+    try:
+        return RunConfig.parse(cast("dict[str, Any]", stored))
+    except ConfigError as error:
+        raise CheckpointError(folder / STATE, f"config: {error}") from None
+
+
+def _model_config(folder: Path, config: RunConfig, values: Mapping[str, Any]) -> ModelConfig:
+    try:
+        return ModelConfig.parse(
+            config.model.model_dump() | {"vocab_size": _count(folder, values, "vocab_size")}
+        )
+    except ConfigError as error:
+        raise CheckpointError(folder / STATE, error) from None
+
+
+def _count(folder: Path, values: Mapping[str, Any], name: str) -> int:
+    value = values.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise CheckpointError(folder / STATE, f"{name} = {value!r}: must be a whole number")
+    return value
+
+
+def _loss_scale(folder: Path, values: Mapping[str, Any]) -> LossScale:
+    stored = values.get("loss_scale")
+    if stored is None:  # a fork that changed to fp16
+        return LossScale()
+    parts = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    scale = parts.get("scale")
+    if not isinstance(scale, float) or not math.isfinite(scale) or scale <= 0:
+        raise CheckpointError(folder / STATE, f"loss_scale = {stored!r}: must have a scale above 0")
+    return LossScale(scale, _count(folder, parts, "updates"))
+
+
+def _read_model(folder: Path, config: ModelConfig) -> TransformerLM:
+    """The model with its stored weights. Nothing is allocated before the file is known to fit."""
+    path, weights_needed = folder / MODEL, parameters(config)["total"]
+    try:
+        if path.stat().st_size < 4 * weights_needed:
+            raise CheckpointError(
+                path, f"was cut short, or is not of a model of {weights_needed:,} weights"
+            )
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or error) from None
+    with torch.device("meta"):
+        named = TransformerLM.from_config(config).named_parameters()
+        shapes = {name: weight.shape for name, weight in named}
+    weights = _read_tensors(path, shapes)
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then not used
+        model = TransformerLM.from_config(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(weights[name])
+    return model
+
+
+def _read_tensors(path: Path, shapes: Mapping[str, Iterable[int]]) -> dict[str, Tensor]:
+    """Exactly these fp32 tensors, of these shapes, all of them finite. Raises `CheckpointError`."""
+    try:
+        opened: Any = safe_open(path, "pt")
+        with opened as file:
+            stored: set[str] = set(file.keys())
+            for name in sorted(shapes.keys() - stored):
+                raise CheckpointError(path, f"lacks {name}")
+            for name in sorted(stored - shapes.keys()):
+                raise CheckpointError(path, f"holds {name[:80]!r}, which does not belong to it")
+            for name, shape in shapes.items():
+                part = file.get_slice(name)
+                found, kind, wanted = tuple(part.get_shape()), part.get_dtype(), tuple(shape)
+                if found != wanted or kind != "F32":
+                    reason = f"{name} is {kind} {found}, the model needs F32 {wanted}"
+                    raise CheckpointError(path, reason)
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in shapes}
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or error) from None
+    except SafetensorError as error:
+        raise CheckpointError(
+            path, f"is not a safetensors file, or was cut short: {error}"
+        ) from None
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(path, f"{name} holds values that are not finite")
+    return tensors
+
+
+def _set_generators(folder: Path, stored: Any, seed: int, device: torch.device) -> None:
+    """Put PyTorch's generators where they stood; where nothing is stored, begin from the seed."""
+    torch.manual_seed(seed)
+    if stored is None:
+        return
+    try:
+        states = {
+            name: torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
+            for name, text in dict(stored).items()
+        }
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+        if device.type == "mps" and "mps" in states:
+            torch.mps.set_rng_state(states["mps"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(folder / STATE, f"generators: {error}") from None
+
+
+# Pruning -----------------------------------------------------------------------------------------
+
+
+def surplus(steps: Iterable[int], keep: int) -> list[int]:
+    """Which checkpoints to delete so that `keep` stay, spread over the whole run.
+
+    The first and the newest stay. Of the others, the one whose neighbours are closest to each other
+    goes, the earlier one of equals, until few enough are left.
+    """
+    left, gone = sorted(steps), list[int]()
+    while len(left) > max(2, keep):
+        gaps = [after - before for before, after in zip(left, left[2:], strict=False)]
+        gone.append(left.pop(1 + gaps.index(min(gaps))))
+    return gone

@@ -1,0 +1,410 @@
+"""The command line: `python -m engine train | resume | generate | runs`.
+
+Whatever is wrong with a command is one line on standard error and exit status 2; a run that failed
+or diverged gives 1. PyTorch is loaded only by the commands that compute.
+"""
+
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import threading
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.claims import Claim
+from engine.config import PART_OF, ConfigError, Problem, RunConfig, read_config
+from engine.events import Ended, Evaluated, Message
+from engine.flags import Parser, add_config_flags, command_line
+from engine.forks import fork
+from engine.logging_backends import PACKAGES, check_logger, open_logger
+from engine.presets import PRESETS
+from engine.progress import Progress
+from engine.runs import Run, RunError, RunStore, UnknownRun, describe
+
+__all__ = ["command_line", "main"]
+
+SHIPPED = Path("checkpoints")
+OWN = SHIPPED / "runs"
+"""Where the runs are that come with the project, and one's own."""
+
+SAMPLER_FLAGS = {
+    "temperature": "below 1 safer, above 1 more surprising; 0: always the most probable token",
+    "top_k": "keep only so many of the most probable tokens; 0: off",
+    "top_p": "keep the fewest tokens whose probabilities sum to this; 1: off",
+    "min_p": "keep tokens at least this share as probable as the most probable; 0: off",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Callable[..., None] | None = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal that cannot show a character still runs
+    options = build_parser().parse(words)
+    try:
+        return options.command(options)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError) as error:  # what was asked for cannot be; it says why
+        reason = str(error)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        reason = f"{type(error).__name__}: {error} (python -X dev shows where)"
+    print(f"{options.parser.prog}: {' '.join(reason.split())}", file=sys.stderr)
+    return 2
+
+
+def build_parser() -> Parser:
+    """All commands and their flags."""
+    parser = Parser(prog="python -m engine", description="Train Transformers and write with them.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, action: Callable[[Namespace], int], description: str) -> Parser:
+        part = commands.add_parser(name, help=description, description=description)
+        part.set_defaults(command=action, parser=part)
+        return part
+
+    part = command("train", train, "Train a new run.")
+    part.add_argument("--preset", metavar="NAME", help=f"start from one of {', '.join(PRESETS)}")
+    part.add_argument("--config", type=Path, metavar="FILE", help="start from a run's config.json")
+    part.add_argument("--name", metavar="TEXT", help="what to call the run")
+    part.add_argument(
+        "--resume_from",
+        type=Path,
+        metavar="FOLDER",
+        help="go on from a run or one of its checkpoints; with other settings, as a new run",
+    )
+    part.add_argument(
+        "--run", metavar="FOLDER", help="train a prepared run; -: read which from stdin"
+    )
+    part.add_argument("--nice", action="store_true", help="let everything else go first")
+    _add_root(part)
+    _add_logger(part)
+    add_config_flags(part)
+
+    part = command("resume", resume, "Go on with a run that was stopped or interrupted.")
+    part.add_argument("run", metavar="RUN", help="its folder, id or name")
+    _add_root(part)
+    _add_logger(part)
+
+    part = command("generate", write, "Write on from a prompt.")
+    part.add_argument("--run", metavar="RUN", help="its folder, id or name (default: stories)")
+    part.add_argument("--step", type=int, metavar="N", help="its checkpoint of this step")
+    part.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="instead of --run")
+    part.add_argument("--prompt", metavar="TEXT", help="default: a new line, if it knows that")
+    part.add_argument("--max_new_tokens", type=int, default=200, metavar="N", help="default: 200")
+    part.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="fixes the draws; default: 0"
+    )
+    for name, description in SAMPLER_FLAGS.items():
+        part.add_argument(f"--{name}", metavar="X", help=description)
+    _add_root(part)
+
+    part = command("runs", show_runs, "List the runs.")
+    _add_root(part)
+    return parser
+
+
+def _add_root(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint_dir",
+        "--root",
+        type=Path,
+        default=OWN,
+        metavar="FOLDER",
+        help=f"where the runs are (default: {OWN})",
+    )
+
+
+def _add_logger(parser: ArgumentParser) -> None:
+    names = "|".join(PACKAGES)
+    parser.add_argument("--logger", metavar=names, help="log there too, beside the run's own files")
+
+
+# train and resume --------------------------------------------------------------------------------
+
+
+def train(options: Namespace) -> int:
+    """Train a new run, or one that is prepared."""
+    if options.run is not None:
+        return train_prepared(options)
+    if options.logger:
+        check_logger(options.logger)
+    run = _from_checkpoint(options) if options.resume_from else _new_run(options)
+    return _drive(run, options.logger)
+
+
+def _new_run(options: Namespace) -> Run:
+    given = _given(options)
+    base, title = _base(options)
+    values = base.flat() | given
+    if given.get("train_data_path") and "source" not in given:
+        values["source"] = "text"
+    elif values["source"] != "text" and "train_data_path" not in given:
+        values["train_data_path"] = values["valid_data_path"] = None
+    for field in ("train_data_path", "valid_data_path"):
+        if values[field]:
+            values[field] = str(Path(values[field]).resolve())  # also from another folder
+    config = RunConfig.from_flat(values)
+    _check(config)
+    changed = describe({name: given[name] for name in given if name != "source"})
+    name = options.name or ": ".join(filter(None, [title or config.data.source, changed]))
+    return RunStore(options.checkpoint_dir).create(config, name)
+
+
+def _base(options: Namespace) -> tuple[RunConfig, str]:
+    """What the flags change, and what to call it."""
+    if options.preset and options.config:
+        raise ConfigError([Problem("config", str(options.config), "cannot go with --preset")])
+    if options.preset:
+        if options.preset not in PRESETS:
+            allowed = f"must be one of {', '.join(PRESETS)}"
+            raise ConfigError([Problem("preset", options.preset, allowed)])
+        return PRESETS[options.preset].config(), options.preset
+    if options.config:
+        return read_config(options.config), options.config.stem
+    return RunConfig(), ""
+
+
+def _given(options: Namespace) -> dict[str, Any]:
+    """The fields that flags set."""
+    return {name: value for name, value in vars(options).items() if name in PART_OF}
+
+
+def _check(config: RunConfig) -> None:
+    """Refuse what cannot be before there is a run of it. Raises `ConfigError`."""
+    from engine.data import make_data
+    from engine.devices import prepare
+
+    prepare(config.train)
+    make_data(config)
+
+
+def _from_checkpoint(options: Namespace) -> Run:
+    """The run to go on with: the same one where nothing changes, else a fork."""
+    if options.preset or options.config:
+        raise RunError("--resume_from goes on with the run's own settings: no --preset or --config")
+    folder: Path = options.resume_from
+    is_checkpoint = (folder / "state.json").is_file()
+    run = Run(folder.resolve().parent if is_checkpoint else folder)
+    saved = run.checkpoints()
+    if not saved:
+        raise RunError(f"{run.path}: has no checkpoint")
+    chosen = saved[-1]
+    if is_checkpoint:
+        chosen = next(kept for kept in saved if kept.path.name == folder.resolve().name)
+    given = _given(options)
+    if chosen == saved[-1] and chosen.resumable and not given and not options.name:
+        return run
+    return fork(RunStore(options.checkpoint_dir), run, chosen.step, given, options.name)
+
+
+def resume(options: Namespace) -> int:
+    """Go on with a run."""
+    if options.logger:
+        check_logger(options.logger)
+    run = _find(options.run, options.checkpoint_dir)
+    if run.status().state == "finished":
+        raise RunError(
+            f"{run.name}: has made all of its {run.config.train.total_steps} steps; train --resume_from "
+            f"{run.path} --total_steps N goes on in a new run"
+        )
+    return _drive(run, options.logger)
+
+
+def _drive(run: Run, logger: str | None, claim: Claim | None = None) -> int:
+    """Train a run in this terminal. The first Ctrl-C lets it save, the second does not."""
+    claim = claim or run.claim()
+    from engine.driver import drive
+
+    print(f"{run.name}\n{run.path}", file=sys.stderr)
+    progress = Progress(run.config)
+    with ExitStack() as stack:
+        stop = stack.enter_context(_stop_on_signals())
+        listeners: list[Callable[[Message], None]] = [progress]
+        if logger:
+            listeners.append(stack.enter_context(open_logger(logger, run)))
+
+        def listen(event: Message) -> None:
+            for listener in listeners:
+                listener(event)
+
+        stack.callback(progress.close)
+        ended = drive(run, claim=claim, stop=stop, listen=listen)
+    return _report(ended, run)
+
+
+def _report(ended: Ended, run: Run) -> int:
+    """Say how a run ended; the exit status."""
+    if ended.how in ("failed", "diverged"):
+        print(f"{ended.how} at step {ended.step}: {ended.reason}", file=sys.stderr)
+        return 1
+    print(f"{ended.how} at step {ended.step}", file=sys.stderr)
+    if ended.how == "stopped":
+        print(f"Go on with: python -m engine resume {run.path}", file=sys.stderr)
+    else:
+        print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _stop_on_signals() -> Generator[threading.Event]:
+    """Inside the block, Ctrl-C and the signal that asks a process to end set the event.
+
+    The second time, they interrupt at once.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train_prepared(options: Namespace) -> int:
+    """Train a run whose folder is given, as the page does.
+
+    With `-`, everything slow is done first, then the line `ready` is written and the folder read
+    from standard input; the end of it instead of a folder ends the process. When the other end of
+    that pipe is closed later, as when the page is gone, the run is saved and ends.
+    """
+    if options.run != "-":
+        run = Run(Path(options.run))
+        return _finish_prepared(run, run.claim(), options.nice)
+    from engine.driver import warm_up
+
+    warm_up()
+    print("ready", flush=True)
+    line = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").strip()
+    if not line:
+        return 0
+    run = Run(Path(line))
+    return _finish_prepared(run, run.claim(), options.nice)
+
+
+def _finish_prepared(run: Run, claim: Claim, nice: bool) -> int:
+    from engine.driver import be_nice, drive, end_with_parent
+
+    if nice:
+        be_nice()
+    with _stop_on_signals() as stop:
+        if stat.S_ISFIFO(os.fstat(0).st_mode):
+            end_with_parent(stop)
+        return _report(drive(run, claim=claim, stop=stop), run)
+
+
+# generate ----------------------------------------------------------------------------------------
+
+
+def write(options: Namespace) -> int:
+    """Write the prompt and what the model makes of it, token by token."""
+    folder, name = _checkpoint(options)
+    from engine.generation import Sampler
+
+    asked = {name: getattr(options, name) for name in SAMPLER_FLAGS}
+    sampler = Sampler.parse({name: value for name, value in asked.items() if value is not None})
+    import torch
+
+    from engine.checkpoint import load_model
+    from engine.generation import generate
+
+    model, tokenizer, _ = load_model(folder)
+    torch.set_num_threads(1)  # for one token at a time, more are slower
+    start = "\n" if "\n" in tokenizer.pieces else tokenizer.pieces[0]
+    prompt = options.prompt or start
+    ids = tokenizer.encode(prompt)
+    ends = {place for place, piece in enumerate(tokenizer.pieces) if piece == "<end>"}
+    generator = torch.Generator().manual_seed(options.seed)
+    print(f"{name}, {folder.name}", file=sys.stderr)
+    print(prompt, end="", flush=True)
+    for step in generate(model, ids, options.max_new_tokens, sampler, generator, stop=ends):
+        if step.token not in ends:  # a model may have more tokens than its tokenizer
+            known = step.token < tokenizer.vocab_size
+            print(tokenizer.pieces[step.token] if known else "\ufffd", end="", flush=True)
+    print()
+    return 0
+
+
+def _checkpoint(options: Namespace) -> tuple[Path, str]:
+    """The checkpoint to write with, and what its run is called."""
+    if options.checkpoint:
+        return options.checkpoint, str(options.checkpoint.parent)
+    run = _find(options.run or "stories", options.checkpoint_dir)
+    saved = {kept.step: kept.path for kept in run.checkpoints()}
+    if not saved:
+        raise RunError(f"{run.name}: has no checkpoint yet")
+    step = max(saved) if options.step is None else options.step
+    if step not in saved:
+        raise RunError(f"{run.name}: has no checkpoint of step {step}, but of {_listed(saved)}")
+    return saved[step], run.name
+
+
+def _listed(steps: dict[int, Path]) -> str:
+    return ", ".join(map(str, sorted(steps)))
+
+
+def _find(text: str, root: Path) -> Run:
+    """A run by its folder, id or name, among one's own and the shipped ones."""
+    folder = Path(text)
+    if (folder / "config.json").is_file():
+        return Run(folder)
+    try:
+        return RunStore(root).find(text)
+    except UnknownRun as unknown:
+        try:
+            return RunStore(SHIPPED).find(text)
+        except UnknownRun:
+            raise unknown from None
+
+
+# runs --------------------------------------------------------------------------------------------
+
+
+def show_runs(options: Namespace) -> int:
+    """A table of the runs, the newest first."""
+    store = RunStore(options.checkpoint_dir)
+    rows = [("ID", "STATE", "STEP", "VALID LOSS", "MADE", "NAME")]
+    for run in store.list():
+        status = run.status()
+        losses = [event.loss for event in run.history() if isinstance(event, Evaluated)]
+        rows.append(
+            (
+                run.id,
+                status.state,
+                f"{status.step}/{status.total_steps}",
+                f"{losses[-1]:.3f}" if losses else "",
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.created)),
+                run.name,
+            )
+        )
+    if len(rows) == 1:
+        print(f"There are no runs in {store.root} yet.")
+    else:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            print("  ".join(cells).rstrip())
+    for damaged in store.damaged():
+        print(f"{damaged.id}  damaged: {damaged.reason}")
+    return 0

@@ -1,0 +1,552 @@
+"""What a run is made of, as data: the model, what it reads, and how it is trained.
+
+Each configuration is frozen, validated, and JSON both ways. Every field carries its own
+documentation, its limits and values worth trying, so the command line, the page's controls and
+the ablations are derived from here and never written again.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from typing_extensions import Self
+
+from engine.jsonl import read_object
+
+NormName = Literal["rmsnorm", "layernorm", "none"]
+PlacementName = Literal["pre", "post"]
+PositionName = Literal["rope", "sinusoidal", "learned", "alibi", "none"]
+FeedForwardName = Literal["swiglu", "geglu", "gelu", "relu", "silu"]
+ScheduleName = Literal["cosine", "linear", "constant", "wsd"]
+DtypeName = Literal["fp32", "bf16", "fp16"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
+"""Feed-forwards with a third matrix, the gate (Shazeer 2020, "GLU Variants Improve ...")."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a configuration: which field, its value, and what is allowed."""
+
+    field: str
+    value: object
+    allowed: str
+
+    def __str__(self) -> str:
+        value = repr(self.value)
+        return f"{self.field} = {value if len(value) <= 80 else value[:77] + '...'}: {self.allowed}"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be; `problems` names every field at fault."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(map(str, problems)))
+
+    @classmethod
+    def of(cls, error: ValidationError) -> ConfigError:
+        """The same error in the words of `Problem`."""
+        problems: list[Problem] = []
+        for entry in error.errors(include_url=False):
+            context = entry.get("ctx", {})
+            name = context.get("field", entry["loc"][-1] if entry["loc"] else "config")
+            value = context.get("value", entry["input"])
+            allowed = entry["msg"]
+            if entry["type"] in _WORDS:
+                limits = {key: _word(limit) for key, limit in context.items()}
+                allowed = _WORDS[entry["type"]].format_map(limits)
+            problems.append(Problem(str(name), value, allowed))
+        return cls(problems)
+
+
+def _word(limit: object) -> str:
+    """A limit in a message: 65,536 or 0.5, and names without quotation marks."""
+    if isinstance(limit, int):
+        return f"{limit:,}"
+    if isinstance(limit, float):
+        return f"{limit:g}"
+    return str(limit).replace("'", "").replace(" or ", ", ")
+
+
+_WORDS = {
+    "extra_forbidden": "is not the name of a field",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "finite_number": "must be a finite number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a whole number of less than 4,300 digits",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be text",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "json_invalid": "is not JSON: {error}",
+    "model_type": "must be an object of fields",
+}
+"""What pydantic's kinds of error are called on the page and the command line alike."""
+
+
+def refuse(field: str, value: object, allowed: str) -> PydanticCustomError:
+    """The error a validator raises about one field; `ConfigError.of` reads it back."""
+    return PydanticCustomError(
+        "impossible", "{allowed}", {"field": field, "value": value, "allowed": allowed}
+    )
+
+
+class Config(BaseModel):
+    """The base of all configurations: frozen, no unknown fields, JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values. Raises `ConfigError` naming field, value and what is allowed."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError.of(error) from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote. Raises `ConfigError`."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError.of(error) from None
+
+    def to_json(self) -> str:
+        """Every field, also those at their defaults, so that a stored run never changes meaning."""
+        return self.model_dump_json(indent=2)
+
+    def changes(self) -> dict[str, Any]:
+        """Only the fields that differ from the defaults: for a URL, a preset or a run's name."""
+        return self.model_dump(exclude_defaults=True)
+
+
+class ModelConfig(Config):
+    """A decoder-only Transformer. The defaults are pre-norm RMSNorm, RoPE and SwiGLU."""
+
+    vocab_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=1_000_000,
+        description="How many different tokens there are. Empty: as many as the tokenizer has.",
+    )
+    max_seq_len: int = Field(
+        default=128,
+        ge=2,
+        le=131_072,
+        description="Context: how many tokens the model can look back on, and the length of a "
+        "training sequence. The cost of attention grows with its square.",
+        examples=[32, 64, 128, 256],
+    )
+    d_model: int = Field(
+        default=64,
+        ge=2,
+        le=65_536,
+        description="Width: how many numbers describe one token inside the model.",
+        examples=[16, 32, 64, 96, 128, 192, 256],
+    )
+    n_layer: int = Field(
+        default=2,
+        ge=1,
+        le=512,
+        description="How many blocks are stacked. Some skills, such as induction, need two.",
+        examples=[1, 2, 3, 4, 6, 8],
+    )
+    n_head: int = Field(
+        default=4,
+        ge=1,
+        le=1_024,
+        description="Attention heads per block. Each looks for something else; together they share "
+        "the width, so d_model must be a multiple.",
+        examples=[1, 2, 4, 8],
+    )
+    n_kv_head: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_024,
+        description="Heads for keys and values. Empty: one for each query head (MHA). Fewer is "
+        "grouped-query attention (GQA, Ainslie 2023), one is MQA (Shazeer 2019): a smaller cache.",
+        examples=[1, 2, 4, 8],
+    )
+    d_ff: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_048_576,
+        description="Width inside the feed-forward. Empty: 4 d_model, or two thirds of that, in "
+        "steps of 8, with a gate, so that both have about the same number of parameters.",
+        examples=[64, 128, 176, 256, 344, 512, 688, 1024],
+    )
+    norm: NormName = Field(
+        default="rmsnorm",
+        description="Normalisation: RMSNorm (Zhang 2019) scales only, LayerNorm (Ba 2016) also "
+        "centres. Without one, deep models do not train.",
+    )
+    placement: PlacementName = Field(
+        default="pre",
+        description="Where the norm stands: before each sub-layer (GPT-2), or after the residual "
+        "sum as in the paper of 2017, which needs warm-up (Xiong 2020).",
+    )
+    position: PositionName = Field(
+        default="rope",
+        description="How the model knows the order of tokens: rotated queries and keys (RoPE, Su "
+        "2021), added waves, added learned vectors, a penalty on distance (ALiBi, Press 2022), or "
+        "not at all.",
+    )
+    feedforward: FeedForwardName = Field(
+        default="swiglu",
+        description="What each token computes on its own after attention. SwiGLU and GEGLU have a "
+        "gate (Shazeer 2020); GELU, ReLU and SiLU are plain two-layer networks.",
+    )
+    rope_theta: float = Field(
+        default=10_000.0,
+        gt=1,
+        le=1e9,
+        description="RoPE's base: the larger, the slower the slowest rotation. Only used by RoPE.",
+        examples=[100.0, 1_000.0, 10_000.0, 500_000.0],
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of activations set to zero at random while training (Srivastava 2014). "
+        "Helps when the data is read many times over.",
+        examples=[0.0, 0.05, 0.1, 0.2],
+    )
+    tie_embeddings: bool = Field(
+        default=True,
+        description="Use one matrix both to read tokens and to predict them (Press & Wolf 2017).",
+    )
+    bias: bool = Field(
+        default=False,
+        description="Add a learned offset in every linear layer and LayerNorm, as in GPT-2.",
+    )
+
+    @property
+    def head_dim(self) -> int:
+        """D, the width of one head."""
+        return self.d_model // self.n_head
+
+    @property
+    def kv_heads(self) -> int:
+        """How many heads keys and values have."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def ff_width(self) -> int:
+        """The width inside the feed-forward: `d_ff`, or what its being empty stands for."""
+        if self.d_ff is not None:
+            return self.d_ff
+        if self.feedforward in GATED:
+            return max(8, round(8 * self.d_model / 3 / 8) * 8)
+        return 4 * self.d_model
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.d_model % self.n_head:
+            below = self.d_model - self.d_model % self.n_head
+            choices = [str(size) for size in (below, below + self.n_head) if size >= 2]
+            raise refuse(
+                "d_model",
+                self.d_model,
+                f"must be a multiple of n_head = {self.n_head}, such as {' or '.join(choices)}",
+            )
+        if self.n_head % self.kv_heads:
+            divisors = [str(n) for n in range(1, self.n_head + 1) if self.n_head % n == 0]
+            raise refuse(
+                "n_kv_head",
+                self.n_kv_head,
+                f"must divide n_head = {self.n_head}: {', '.join(divisors)}",
+            )
+        if self.position == "rope" and self.head_dim % 2:
+            raise refuse(
+                "d_model",
+                self.d_model,
+                f"RoPE rotates pairs, so d_model / n_head = {self.head_dim} must be even: "
+                f"d_model a multiple of {2 * self.n_head}, or another position",
+            )
+        if self.position == "sinusoidal" and self.d_model % 2:
+            raise refuse("d_model", self.d_model, "must be even with sinusoidal positions")
+        return self
+
+
+class DataConfig(Config):
+    """What a run learns from: a corpus or task by name, or files of one's own."""
+
+    source: str = Field(
+        default="stories",
+        min_length=1,
+        max_length=64,
+        description="The corpus or task, by name; 'text' reads train_data_path.",
+    )
+    train_data_path: str | None = Field(
+        default=None,
+        description="A text file (UTF-8), or a .bin file of token ids (uint16), to learn from.",
+    )
+    valid_data_path: str | None = Field(
+        default=None, description="Held-out text or ids. Empty: the last part of the training file."
+    )
+    valid_fraction: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Share of a text, at its end, that is held out for validation.",
+    )
+    task_length: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Size of a task's items: symbols to copy, digits to add, and so on.",
+        examples=[2, 3, 4, 8, 12, 16],
+    )
+
+    @model_validator(mode="after")
+    def _paths_fit(self) -> Self:
+        if self.source == "text" and self.train_data_path is None:
+            raise refuse("train_data_path", None, "must name a file when source is 'text'")
+        if self.source != "text" and self.train_data_path is not None:
+            raise refuse("source", self.source, "must be 'text' when train_data_path is set")
+        return self
+
+
+class TrainConfig(Config):
+    """How a model is trained: AdamW, a learning-rate schedule, and what is recorded when."""
+
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        description="Fixes the initial weights, the batches and the dropout.",
+    )
+    total_steps: int = Field(
+        default=1_000,
+        ge=1,
+        le=100_000_000,
+        description="How many updates to make.",
+        examples=[100, 300, 1_000, 2_000, 5_000],
+    )
+    batch_size: int = Field(
+        default=16,
+        ge=1,
+        le=65_536,
+        description="Sequences per update. More is smoother and slower.",
+        examples=[4, 8, 16, 32, 64],
+    )
+    gradient_accumulation: int = Field(
+        default=1,
+        ge=1,
+        le=4_096,
+        description="Batches whose gradients are averaged into one update: a larger batch than "
+        "fits into memory.",
+        examples=[1, 2, 4],
+    )
+    max_lr: float = Field(
+        default=3e-3,
+        gt=0,
+        le=10,
+        description="The highest learning rate, reached after warm-up.",
+        examples=[1e-4, 3e-4, 1e-3, 3e-3, 6e-3, 1e-2],
+    )
+    min_lr: float = Field(
+        default=3e-4,
+        ge=0,
+        le=10,
+        description="The learning rate at the end of the schedule.",
+        examples=[0.0, 1e-5, 1e-4, 3e-4],
+    )
+    schedule: ScheduleName = Field(
+        default="cosine",
+        description="How the learning rate falls after warm-up: half a cosine (Loshchilov 2017), "
+        "a line, not at all, or only in the last fifth (warm-up-stable-decay, Hu 2024).",
+    )
+    warmup_steps: int = Field(
+        default=50,
+        ge=0,
+        le=10_000_000,
+        description="Updates over which the learning rate rises from zero, while AdamW's averages "
+        "are still poor.",
+        examples=[0, 10, 50, 100, 200],
+    )
+    weight_decay: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="How strongly matrices are pulled towards zero, apart from the gradient "
+        "(AdamW, Loshchilov 2019). Norms and biases are left alone.",
+        examples=[0.0, 0.01, 0.1],
+    )
+    beta1: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="AdamW's memory of the gradient: 0.9 is about ten steps.",
+    )
+    beta2: float = Field(
+        default=0.99,
+        ge=0,
+        lt=1,
+        description="AdamW's memory of the squared gradient: 0.99 is about 100 steps.",
+    )
+    max_grad_norm: float = Field(
+        default=1.0,
+        ge=0,
+        le=1e9,
+        description="Gradients longer than this are scaled down to it (Pascanu 2013). 0: never.",
+        examples=[0.0, 0.5, 1.0],
+    )
+    eval_interval: int = Field(
+        default=50, ge=1, le=10_000_000, description="Steps between measurements on held-out data."
+    )
+    eval_steps: int = Field(
+        default=8, ge=1, le=1_000_000, description="Batches of held-out data in one measurement."
+    )
+    log_interval: int = Field(
+        default=1, ge=1, le=1_000_000, description="Steps between recorded losses."
+    )
+    sample_interval: int = Field(
+        default=100, ge=0, le=10_000_000, description="Steps between sampled texts. 0: none."
+    )
+    probe_interval: int = Field(
+        default=10,
+        ge=0,
+        le=10_000_000,
+        description="Steps between recorded attention maps of one fixed sequence. 0: none.",
+    )
+    save_interval: int = Field(
+        default=100,
+        ge=1,
+        le=10_000_000,
+        description="Steps between checkpoints; the last step always is one.",
+    )
+    keep_checkpoints: int = Field(
+        default=12,
+        ge=2,
+        le=10_000,
+        description="Checkpoints kept. When there are more, the one whose neighbours are closest "
+        "goes; the first and the newest always stay.",
+    )
+    device: DeviceName = Field(
+        default="auto", description="Where to compute. auto: CUDA, then Apple's MPS, then the CPU."
+    )
+    dtype: DtypeName = Field(
+        default="fp32",
+        description="Precision of the matrix products: fp32, or mixed precision with bf16 or with "
+        "fp16 and loss scaling (Micikevicius 2018), which pay on a GPU.",
+    )
+    compile: bool = Field(
+        default=False, description="Compile the model with torch.compile; needs a C++ compiler."
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_024,
+        description="CPU threads. Empty: measured at the start of the run, since two can be faster "
+        "or far slower than one.",
+        examples=[1, 2, 4],
+    )
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.min_lr > self.max_lr:
+            raise refuse("min_lr", self.min_lr, f"must not be above max_lr = {self.max_lr:g}")
+        if self.warmup_steps > self.total_steps:
+            raise refuse(
+                "warmup_steps",
+                self.warmup_steps,
+                f"must not be above total_steps = {self.total_steps}",
+            )
+        return self
+
+
+class RunConfig(Config):
+    """A whole run. No field name is in two of its parts, so a flat mapping names any of them."""
+
+    model: ModelConfig = Field(default_factory=lambda: ModelConfig())
+    data: DataConfig = Field(default_factory=lambda: DataConfig())
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig())
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> Self:
+        """Build from `{"d_model": 128, "max_lr": 1e-3, ...}`; what is absent takes its default.
+
+        Raises `ConfigError` with every problem of every part.
+        """
+        parts: dict[str, dict[str, Any]] = {name: {} for name in PARTS}
+        problems: list[Problem] = []
+        for name, value in values.items():
+            part = PART_OF.get(name)
+            if part is None:
+                problems.append(Problem(name, value, "is not the name of a field"))
+            else:
+                parts[part][name] = value
+        built: dict[str, Any] = {}
+        for part, config in PARTS.items():
+            try:
+                built[part] = config.parse(parts[part])
+            except ConfigError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise ConfigError(problems)
+        return cls(**built)
+
+    def flat(self) -> dict[str, Any]:
+        """Every field of every part, by its own name."""
+        return {name: getattr(getattr(self, part), name) for name, part in PART_OF.items()}
+
+    def changes(self) -> dict[str, Any]:
+        """Only what differs from the defaults, flat: `from_flat(config.changes()) == config`."""
+        return {
+            name: value for part in PARTS for name, value in getattr(self, part).changes().items()
+        }
+
+    def differences(self, base: RunConfig) -> dict[str, Any]:
+        """What differs from another run, flat, with this run's values."""
+        mine, other = self.flat(), base.flat()
+        return {name: value for name, value in mine.items() if value != other[name]}
+
+
+PARTS: dict[str, type[Config]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+PART_OF: dict[str, str] = {
+    name: part for part, config in PARTS.items() for name in config.model_fields
+}
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every field as (part, name, info): what the command line and the page are derived from."""
+    for part, config in PARTS.items():
+        for name, info in config.model_fields.items():
+            yield part, name, info
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a run's configuration from a JSON file: nested as `to_json` writes it, or flat.
+
+    Raises `ConfigError` for what is in it, `OSError` where it cannot be read.
+    """
+    text = path.read_bytes()
+    try:
+        return RunConfig.from_json(text)
+    except ConfigError as nested:
+        values = read_object(text)
+        if values is None or set(values) <= set(PARTS):
+            raise nested from None
+        return RunConfig.from_flat(values)

@@ -1,0 +1,41 @@
+"""The project's own texts: small worlds that a tiny model can learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "assets" / "corpora"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text to learn from."""
+
+    name: str
+    title: str
+    description: str
+    path: Path
+    prompts: tuple[str, ...]
+    """Beginnings to sample from in the course of training."""
+
+
+CORPORA: dict[str, Corpus] = {
+    corpus.name: corpus
+    for corpus in (
+        Corpus(
+            "stories",
+            "Stories",
+            "Little animals, small troubles and a good end, in a few hundred words of English.",
+            FOLDER / "stories.txt",
+            ("Once upon a time", "One cold morning", "Mia was", '"Please'),
+        ),
+        Corpus(
+            "stories-zh",
+            "小故事",
+            "Little stories written in Chinese, in a few hundred characters.",
+            FOLDER / "stories-zh.txt",
+            ("从前，", "有一天，", "晚上，", "小兔"),
+        ),
+    )
+}

@@ -1,0 +1,172 @@
+"""Where and how to compute: the one place that chooses a device, and refuses what cannot be.
+
+Everything it refuses is a `ConfigError` that names the field, its value and the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from engine.config import ConfigError, Problem, TrainConfig
+
+DTYPES: dict[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+def available_devices() -> list[str]:
+    """What this machine has, the fastest first: CUDA, Apple's MPS, the CPU."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of this name; "auto" is the fastest there is. Raises `ConfigError`."""
+    found = available_devices()
+    if name == "auto":
+        return torch.device(found[0])
+    if name not in found:
+        raise _refused("device", name, f"is not on this machine; it has {', '.join(found)}")
+    return torch.device(name)
+
+
+def check_dtype(name: str, device: torch.device) -> None:
+    """Raises `ConfigError` where the device cannot compute in this precision, or only far slower."""
+    if name == "fp32":
+        return
+    if device.type == "cpu" and name == "fp16":
+        raise _refused("dtype", name, "needs a GPU: on a CPU it is slower than fp32; choose fp32")
+    if device.type == "cpu" and not cpu_has_bf16():
+        reason = (
+            "this processor has no bf16 instructions, and doing without is about ten times slower "
+            "than fp32; choose fp32"
+        )
+        raise _refused("dtype", name, reason)
+    if device.type == "cuda" and name == "bf16" and not torch.cuda.is_bf16_supported(False):
+        raise _refused("dtype", name, "this GPU has no bf16 arithmetic; choose fp16 or fp32")
+    if device.type == "mps":
+        try:
+            square = torch.ones(2, 2, device=device, dtype=DTYPES[name])
+            torch.mm(square, square)
+        except (RuntimeError, TypeError) as error:
+            raise _refused("dtype", name, f"cannot be had with MPS here: {error}") from None
+
+
+def cpu_has_bf16() -> bool:
+    """Does the processor multiply bf16 by itself (AVX-512 BF16, AMX, Arm BF16)?"""
+    ask: Callable[[], Mapping[str, object]] | None = getattr(torch.cpu, "get_capabilities", None)
+    return ask is not None and any(has for name, has in ask().items() if "bf16" in name)
+
+
+def check_compile(device: torch.device) -> None:
+    """Raises `ConfigError` where `torch.compile` has no compiler to turn to."""
+    if device.type == "cuda":
+        if find_spec("triton") is None:
+            raise _refused(
+                "compile", True, "needs the package triton for a GPU: pip install triton"
+            )
+        return
+    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++", "cl"]
+    if not any(map(shutil.which, wanted)):
+        raise _refused("compile", True, f"needs a C++ compiler ({', '.join(wanted)}); none is here")
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        raise _refused("compile", True, "needs Python's header files (python3-dev, python3-devel)")
+
+
+def prepare(config: TrainConfig) -> torch.device:
+    """The device that a run computes on, when all that it asks for can be. Raises `ConfigError`."""
+    device = choose_device(config.device)
+    check_dtype(config.dtype, device)
+    if config.compile:
+        check_compile(device)
+    return device
+
+
+def precision(device: torch.device, dtype: str) -> AbstractContextManager[object]:
+    """The context in which a forward pass runs its matrix products in this precision.
+
+    Micikevicius et al. 2018, "Mixed Precision Training": weights, their updates, norms and the loss
+    stay in fp32.
+    """
+    return nullcontext() if dtype == "fp32" else torch.autocast(device.type, DTYPES[dtype])
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def measure_threads(
+    step: Callable[[], object], seconds: float = 0.3
+) -> tuple[int, dict[int, float]]:
+    """How many threads are the fastest right now, and the seconds of a step with each number tried.
+
+    Tries 1, 2, 4, ... and all processors, in turns, for about `seconds` altogether. More than one
+    must be a tenth faster to be taken: threads that wait for a busy processor can be many times
+    slower. Such numbers are found out with a few small products, since a whole step with them could
+    take seconds. PyTorch is left with the number returned.
+
+    Args:
+        step: does the work of a training step and changes nothing.
+    """
+    limit = cpu_count()
+    more = [n for n in (2**power for power in range(1, limit.bit_length())) if n < limit]
+    candidates = [1, *(n for n in [*more, limit] if n > 1 and processors_are_free(n))]
+    torch.set_num_threads(1)
+    if len(candidates) == 1:
+        return 1, {}
+    spent: dict[int, list[float]] = {threads: [] for threads in candidates}
+    step()  # the first call allocates memory and is slower
+    begun = perf_counter()
+    while not spent[1] or perf_counter() - begun < seconds:
+        for threads in candidates:
+            torch.set_num_threads(threads)
+            start = perf_counter()
+            step()
+            spent[threads].append(perf_counter() - start)
+    mean = {threads: sum(times) / len(times) for threads, times in spent.items()}
+    chosen = 1
+    for threads in candidates[1:]:
+        if mean[threads] < 0.9 * mean[chosen]:
+            chosen = threads
+    torch.set_num_threads(chosen)
+    return chosen, mean
+
+
+def processors_are_free(threads: int, products: int = 8) -> bool:
+    """Do so many threads multiply matrices faster than one does, just now?
+
+    Gives up as soon as they have taken the time that one takes. Leaves PyTorch with one thread.
+    """
+    a = torch.ones(384, 384)
+    times: dict[int, float] = {}
+    for count in (1, threads):
+        torch.set_num_threads(count)
+        torch.mm(a, a)  # starts the threads
+        start = perf_counter()
+        for _ in range(products):
+            torch.mm(a, a)
+            times[count] = perf_counter() - start
+            if times[count] > times[1]:
+                break
+    torch.set_num_threads(1)
+    return times[threads] < times[1]
+
+
+def _refused(field: str, value: object, reason: str) -> ConfigError:
+    return ConfigError([Problem(field, value, reason)])

@@ -1,0 +1,439 @@
+"""Trains a run's folder: the loop around `train` that writes events, obeys commands and saves.
+
+Everything a run does beyond learning is here: samples, recorded attention, checkpoints, pauses, and
+the reason it ended. One process drives one run.
+"""
+
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+from engine import checkpoint, observe
+from engine.claims import Claim
+from engine.config import ConfigError, RunConfig, TrainConfig
+from engine.data import Data, make_data
+from engine.devices import cpu_count, measure_threads
+from engine.events import (
+    Change,
+    Changed,
+    Diverged,
+    Ended,
+    Evaluated,
+    Message,
+    Noted,
+    Pause,
+    Paused,
+    Probed,
+    Resume,
+    Resumed,
+    Sampled,
+    Save,
+    Saved,
+    Started,
+    Step,
+    Stepped,
+    Stop,
+)
+from engine.jsonl import size_of, write_whole
+from engine.loss import cross_entropy
+from engine.model.decoder import TransformerLM
+from engine.optim import AdamW
+from engine.runs import Run, RunError
+from engine.samples import continue_all
+from engine.training import (
+    TrainState,
+    change,
+    evaluate,
+    evaluation_due,
+    new_state,
+    rehearse,
+    train,
+)
+
+SAMPLE_TOKENS = 96
+"""How much a text model writes after each prompt."""
+
+SAMPLE_TEMPERATURE = 0.8
+"""For texts. Where answers are exact, the most probable token is taken."""
+
+MOST_RECORDS = 500
+"""Samples and recorded attention maps are at most so many in a run, however long it is."""
+
+PAUSE_SECONDS = 0.02
+"""How long a paused run sleeps before it looks for commands."""
+
+Listener = Callable[[Message], None]
+
+
+def drive(
+    run: Run,
+    *,
+    claim: Claim | None = None,
+    stop: threading.Event | None = None,
+    listen: Listener | None = None,
+) -> Ended:
+    """Train a run from its newest checkpoint, or from its beginning, until it ends.
+
+    Args:
+        run: its folder.
+        claim: this process's claim on the run, when it is taken already.
+        stop: set it to have the run save and end after its current step.
+        listen: is told every event, also the steps that `log_interval` leaves out of the log.
+
+    Whatever goes wrong is the `reason` of the `Ended` that it records and returns. Raises `RunBusy`
+    when another process trains the run, and `OSError` when not even that can be recorded.
+    """
+    claim = claim or run.claim()
+    driver = Driver(run, claim.commands, stop or threading.Event(), listen)
+    try:
+        try:
+            ended = driver.go()
+        except Exception as error:
+            ended = Ended(step=driver.step, how="failed", reason=explain(error, run.path))
+        driver.tell(ended)
+        return ended
+    finally:
+        claim.release()
+
+
+class Driver:
+    """One process's work on one run; `drive` is the way to use it."""
+
+    def __init__(
+        self, run: Run, commands: int, stop: threading.Event, listen: Listener | None
+    ) -> None:
+        self.run = run
+        self.stop = stop
+        self.listen = listen
+        self.commands = commands
+        """How many bytes of `commands.jsonl` have been obeyed."""
+        self.paused = False
+        self.steps_left: int | None = None
+        """Steps until the next pause, after a `Step` command."""
+        self.saved: RunConfig | None = None
+        """The configuration in the checkpoint of the current step; None while there is none."""
+        self.step = 0
+        """Kept here for a failure before there is a state."""
+        self.begun_at = -1
+        """The step of the checkpoint this process began from, if what happens there is recorded."""
+
+    def tell(self, event: Message) -> None:
+        """Record an event."""
+        self.run.append(event)
+        if self.listen is not None:
+            self.listen(event)
+
+    # The loop ----------------------------------------------------------------------------------
+
+    def go(self) -> Ended:
+        """Train until the end, and say how it came."""
+        state = self.state = self.prepare()
+        if not self.obey():
+            return self.stopped()
+        for event in train(state):
+            self.step = state.step
+            if isinstance(event, Stepped):
+                self.saved = None
+                self.record_step(event)
+                if evaluation_due(state):
+                    continue  # its `Evaluated` comes next; only then is the step complete
+            elif isinstance(event, Evaluated):
+                if event.step == self.begun_at:
+                    continue  # recorded before the run was interrupted
+                self.tell(event)
+            elif isinstance(event, Noted):
+                self.tell(event)
+                continue
+            else:
+                self.tell(event)
+                return self.diverged(event)
+            self.observe()
+            if not self.obey():
+                return self.stopped()
+        return Ended(step=state.step, how="finished")
+
+    def record_step(self, event: Stepped) -> None:
+        """Log every `log_interval`-th step, and those that are measured."""
+        config = self.state.config.train
+        if event.step % config.log_interval == 0 or evaluation_due(self.state):
+            self.tell(event)
+        elif self.listen is not None:
+            self.listen(event)
+        if self.steps_left is not None:
+            self.steps_left -= 1
+
+    def stopped(self) -> Ended:
+        if self.saved != self.state.config:
+            self.save()
+        return Ended(step=self.state.step, how="stopped")
+
+    def diverged(self, event: Diverged) -> Ended:
+        kept = self.run.checkpoints()
+        reason = (
+            f"After step {event.step} the loss was {event.loss} and the gradient's norm "
+            f"{event.grad_norm}: no longer numbers that can be learned from. "
+        )
+        if kept:
+            reason += f"The checkpoint of step {kept[-1].step} is kept. "
+        return Ended(step=event.step, how="diverged", reason=reason + "A lower max_lr helps.")
+
+    # Before the first step ---------------------------------------------------------------------
+
+    def prepare(self) -> TrainState:
+        """The state to train, stored or new, on its device; tells `Started`."""
+        run, config = self.run, self.run.data_config()
+        checkpoint.clear_leftovers(run.path)
+        saved = run.checkpoints()
+        torch.set_num_threads(1)  # until it is known that more are faster
+        data = make_data(config)
+        self.keep_tokenizer(data)
+        recorded = any(isinstance(event, Evaluated) for event in run.history())
+        if saved:
+            newest = saved[-1]
+            # Only the run that was forked from it can go on from weights alone.
+            fork = newest.step == run.info.parent_step
+            if not newest.resumable and not fork:
+                raise RunError(f"{run.name}: holds weights only; fork it to train them further")
+            state = checkpoint.load(newest.path, data, fresh_optimizer=fork)
+            self.saved = state.config
+        else:
+            state = new_state(config, data)
+            state.config = run.config  # without the whole path of the learner's own text
+        self.step = state.step
+        self.begun_at = state.step if saved and recorded else -1
+        note = self.choose_threads(state, saved[-1].path if saved else None)
+        self.tell(
+            Started(
+                step=state.step,
+                parameters=sum(w.numel() for w in state.model.parameters()),
+                device=state.device.type,
+                dtype=state.config.train.dtype,
+                threads=torch.get_num_threads(),
+                train_tokens=data.train_tokens,
+            )
+        )
+        if note:
+            self.tell(Noted(step=state.step, text=note))
+        self.state = state
+        if state.step > 0 and not recorded:  # a fork: show where it stands
+            self.tell(evaluate(state))
+            self.observe()
+        return state
+
+    def keep_tokenizer(self, data: Data) -> None:
+        """Store the tokenizer, or make sure that it is still the one the model has learned."""
+        path, content = self.run.tokenizer_path, data.tokenizer.to_json() + "\n"
+        if not path.is_file():
+            write_whole(path, content)
+        elif path.read_bytes().decode("utf-8", "replace").strip() != content.strip():
+            raise RunError(
+                f"{path}: the data now has other characters than those that the model has learned"
+            )
+
+    def choose_threads(self, state: TrainState, folder: Path | None) -> str:
+        """Set the number of CPU threads; what a measurement found, in words, if one was made."""
+        wanted = state.config.train.threads
+        if wanted is None and folder is not None:
+            wanted = checkpoint.threads_of(folder)  # the same number rounds the same
+        if wanted is not None:
+            torch.set_num_threads(min(wanted, max(1, cpu_count())) if folder else wanted)
+            return ""
+        if state.device.type != "cpu" or cpu_count() == 1:
+            return ""
+        chosen, seconds = measure_threads(rehearse(state))
+        if not seconds:
+            return "CPU threads: 1, since the other processors are busy."
+        measured = ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in seconds.items())
+        return f"CPU threads: {chosen} (a step with {measured})."
+
+    # After a step ------------------------------------------------------------------------------
+
+    def observe(self) -> None:
+        """Sample, record attention and save, each when it is due."""
+        config, step = self.state.config.train, self.state.step
+        if step == self.begun_at:
+            return
+        if due(step, config.sample_interval, config):
+            self.sample()
+        if due(step, config.probe_interval, config):
+            self.probe()
+        if step == 0 or step % config.save_interval == 0 or step == config.total_steps:
+            self.save()
+
+    def sample(self) -> None:
+        """Let the model continue each fixed prompt. Draws from a generator of its own."""
+        data, encode = self.state.data, self.state.data.tokenizer.encode
+        answers = [data.answer(prompt) for prompt in data.prompts]
+        longest = max((len(encode(answer)) for answer in answers if answer is not None), default=0)
+        written = continue_all(
+            self.state.model,
+            [encode(prompt) for prompt in data.prompts],
+            most=longest + 1 if data.exact else SAMPLE_TOKENS,
+            temperature=0.0 if data.exact else SAMPLE_TEMPERATURE,
+            end=data.end,
+            known=data.tokenizer.vocab_size,
+        )
+        for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
+            text = data.tokenizer.decode(tokens)
+            correct = None if answer is None else text == answer
+            self.tell(Sampled(step=self.state.step, prompt=prompt, text=text, correct=correct))
+
+    def probe(self) -> None:
+        """Record the attention of one fixed sequence."""
+        data, step = self.state.data, self.state.step
+        name = f"step-{step:06d}.npz"
+        path = self.run.snapshot_path(name)
+        path.parent.mkdir(exist_ok=True)
+        ids = data.tokenizer.encode(data.probe())
+        observe.save(observe.probe(self.state.model, ids, step), path)
+        self.tell(Probed(step=step, name=name))
+
+    def save(self) -> None:
+        """Write a checkpoint, and delete what `keep_checkpoints` does not keep."""
+        folder = self.run.checkpoint_path(self.state.step)
+        checkpoint.save(self.state, folder)
+        self.saved = self.state.config
+        self.tell(Saved(step=self.state.step, name=folder.name))
+        steps = [kept.step for kept in self.run.checkpoints()]
+        for step in checkpoint.surplus(steps, self.state.config.train.keep_checkpoints):
+            old = self.run.checkpoint_path(step)
+            gone = old.with_name(f".{old.name}.gone")
+            with suppress(OSError):  # somebody reads it on Windows: next time
+                old.rename(gone)
+                shutil.rmtree(gone)
+
+    # Commands ----------------------------------------------------------------------------------
+
+    def obey(self) -> bool:
+        """Do what was commanded, and wait while paused. False: the run is to end."""
+        log = self.run.path / "commands.jsonl"
+        if self.steps_left == 0:
+            self.pause()
+        while not self.stop.is_set():
+            if size_of(log) > self.commands:
+                commands, self.commands = self.run.commands(self.commands)
+                for command, _ in commands:
+                    if isinstance(command, Stop):
+                        return False
+                    self.do(command)
+            if not self.paused:
+                return True
+            self.stop.wait(PAUSE_SECONDS)
+        return False
+
+    def pause(self) -> None:
+        self.paused, self.steps_left = True, None
+        self.tell(Paused(step=self.state.step))
+
+    def do(self, command: Message) -> None:
+        """One command. What cannot be done is refused in a `Noted`."""
+        step = self.state.step
+        if isinstance(command, Pause):
+            if not self.paused:
+                self.pause()
+        elif isinstance(command, Resume):
+            self.steps_left = None
+            if self.paused:
+                self.paused = False
+                self.tell(Resumed(step=step))
+        elif isinstance(command, Step):
+            steps = command.steps
+            if _is_number(steps) and steps == int(steps) >= 1:
+                self.paused, self.steps_left = False, int(steps)
+            else:
+                self.refuse(f"steps = {steps!r}: must be a whole number of at least 1")
+        elif isinstance(command, Save):
+            self.save()
+        elif isinstance(command, Change):
+            self.change(command)
+
+    def change(self, command: Change) -> None:
+        if not _is_number(command.value):
+            return self.refuse(f"{command.field} = {command.value!r}: must be a number")
+        try:
+            changed = change(self.state, command.field, command.value)
+        except ConfigError as error:
+            return self.refuse(str(error))
+        for field, value in changed.items():
+            self.tell(Changed(step=self.state.step, field=field, value=value))
+
+    def refuse(self, reason: str) -> None:
+        self.tell(Noted(step=self.state.step, text=f"Refused: {reason}."))
+
+
+def due(step: int, interval: int, config: TrainConfig) -> bool:
+    """Is it time for a record that comes every `interval` steps, at most `MOST_RECORDS` in a run?
+
+    The first step (0) and the last are always recorded; an interval of 0 turns them all off.
+    """
+    if interval == 0:
+        return False
+    apart = interval * -(-config.total_steps // (interval * MOST_RECORDS))
+    return step % apart == 0 or step == config.total_steps
+
+
+def explain(error: Exception, folder: Path) -> str:
+    """The reason of a failure in a sentence; the details of an unexpected one go into a file."""
+    if isinstance(error, ConfigError | RunError | checkpoint.CheckpointError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error):
+        return "Out of memory. A smaller batch_size, max_seq_len or d_model needs less."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full."
+    if isinstance(error, OSError):
+        return str(error)
+    with suppress(OSError):
+        (folder / "error.txt").write_text("".join(traceback.format_exception(error)), "utf-8")
+    first = (str(error).strip() or "no message").splitlines()[0][:300]
+    return f"{type(error).__name__}: {first} (details in error.txt of the run's folder)"
+
+
+def warm_up() -> None:
+    """Make one step with a tiny model, so that the first of a real one is as fast as the others."""
+    with torch.random.fork_rng(devices=[]):
+        model = TransformerLM(d_model=16, n_head=2, n_layer=1, vocab_size=8, max_seq_len=8)
+        tokens = torch.zeros(2, 8, dtype=torch.long)
+        cross_entropy(model(tokens), tokens).backward()
+        AdamW(model.named_parameters()).step()
+        continue_all(model, [[1, 2]], most=2)
+
+
+def be_nice() -> None:
+    """Let everything else on this machine go first."""
+    process = psutil.Process()
+    if os.name == "nt":
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        process.nice(max(10, process.nice()))
+
+
+def end_with_parent(stop: threading.Event, descriptor: int = 0) -> None:
+    """Set `stop` when the other end of this process's standard input is closed.
+
+    The operating system closes it when the process that started this one dies, however it dies.
+    """
+
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(descriptor, 4096):
+                pass
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,219 @@
+"""What a run says, and what it may be told: one JSON line each.
+
+`train` yields the events of learning (`Stepped`, `Evaluated`, `Diverged`); the driver around it adds
+what happens to the run (`Started`, `Saved`, `Sampled`, ...) and obeys commands. The command line,
+Gradio, Streamlit and the tests all read the same lines.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from engine.jsonl import read_object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One line of `events.jsonl` or `commands.jsonl`. `type` in the line is the class's own name."""
+
+    type: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.type = cls.__name__.lower()
+
+    def to_line(self, **extra: Any) -> str:
+        """One line of JSON, without its newline; `extra` is for the writer's own stamp (the time).
+
+        Raises `ValueError` for NaN and infinity, which JSON does not have.
+        """
+        line = {"type": self.type, **asdict(self), **extra}
+        return json.dumps(line, ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(Message):
+    """The run's process is ready to train: on what, from which step, with how many parameters."""
+
+    step: int
+    parameters: int
+    device: str
+    dtype: str
+    threads: int
+    train_tokens: int | None
+    """Tokens in the training data; None for a task, which never runs out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepped(Message):
+    """One update was made. The loss is of the batch before the update, in nats per token."""
+
+    step: int
+    loss: float
+    lr: float
+    grad_norm: float
+    """Global L2 norm before clipping."""
+    tokens: int
+    """Tokens trained on since the run's beginning."""
+    seconds: float
+    """Wall-clock seconds that this step took."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Message):
+    """Held-out loss in nats per token and, for a task with exact answers, the share it got right."""
+
+    step: int
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diverged(Message):
+    """The loss or the gradient is no longer finite; no update was made and the run ends."""
+
+    step: int
+    loss: str
+    """As text, since JSON has no NaN: 'nan', 'inf' or a number."""
+    grad_norm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled(Message):
+    """What the model writes after a fixed prompt. `text` is the continuation alone."""
+
+    step: int
+    prompt: str
+    text: str
+    correct: bool | None = None
+    """For a task with exact answers: is it right?"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed(Message):
+    """The attention of one fixed sequence was recorded, in `snapshots/<name>`."""
+
+    step: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved(Message):
+    """A checkpoint is whole and on disk, in the folder of this name."""
+
+    step: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Message):
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Message):
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed(Message):
+    """A setting was changed in the middle of the run."""
+
+    step: int
+    field: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted(Message):
+    """Something the learner should know: a command that was refused, a choice that was made."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(Message):
+    """The run's process is done: it finished, was stopped, diverged, or failed for this reason."""
+
+    step: int
+    how: Literal["finished", "stopped", "diverged", "failed"]
+    reason: str = ""
+
+
+Event = (
+    Started | Stepped | Evaluated | Diverged | Sampled | Probed | Saved | Paused | Resumed
+    | Changed | Noted | Ended
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause(Message):
+    """Stop after the current step and wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume(Message):
+    """Go on after a pause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Message):
+    """Make this many steps, then pause."""
+
+    steps: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop(Message):
+    """Save and end; the run can be resumed from there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Save(Message):
+    """Write a checkpoint now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Message):
+    """Set a field of `TrainConfig` that may change in the middle of a run (`CHANGEABLE`)."""
+
+    field: str
+    value: float
+
+
+Command = Pause | Resume | Step | Stop | Save | Change
+
+CHANGEABLE = ("max_lr", "min_lr", "weight_decay", "max_grad_norm")
+"""Fields of `TrainConfig` that a running run may be told to change."""
+
+EVENTS: dict[str, type[Message]] = {
+    kind.type: kind
+    for kind in (
+        Started, Stepped, Evaluated, Diverged, Sampled, Probed, Saved, Paused, Resumed, Changed,
+        Noted, Ended,
+    )
+}  # fmt: skip
+COMMANDS: dict[str, type[Message]] = {
+    kind.type: kind for kind in (Pause, Resume, Step, Stop, Save, Change)
+}
+
+
+def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Message:
+    """Read one line. Fields it does not know are left out, so that newer runs stay readable.
+
+    Raises `ValueError` for a line that is not a message of these kinds.
+    """
+    values = read_object(line) or {}
+    kind = kinds.get(str(values.get("type")))
+    if kind is None:
+        raise ValueError(f"not one of {', '.join(kinds)}: {line[:80]!r}")
+    try:
+        return kind(
+            **{field.name: values[field.name] for field in fields(kind) if field.name in values}
+        )
+    except TypeError as error:
+        raise ValueError(f"{kind.type}: {error}") from None

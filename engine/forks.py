@@ -1,0 +1,86 @@
+"""New runs out of old ones: go on from a checkpoint with other settings, or begin once more.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.config import PART_OF, ConfigError, Problem, RunConfig
+from engine.jsonl import read_object, write_whole
+from engine.runs import TEXT_PATH, Run, RunError, RunStore, describe
+
+FREE_MODEL_FIELDS = ("dropout",)
+"""What may differ in a fork's model: everything else decides which weights there are, or what they
+mean."""
+
+
+def fork(
+    store: RunStore,
+    run: Run,
+    step: int,
+    changes: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> Run:
+    """A new run that goes on from a checkpoint of another, with some settings changed.
+
+    Weights, and AdamW's averages where the checkpoint has them, are taken over and the steps counted
+    on. So are the places of the generators, unless the data or the seed changes.
+
+    Raises:
+        RunError: there is no checkpoint of this step, or it is damaged.
+        ConfigError: a change that the weights cannot follow, or an impossible one.
+    """
+    steps = {checkpoint.step: checkpoint.path for checkpoint in run.checkpoints()}
+    if step not in steps:
+        known = ", ".join(map(str, steps)) or "none"
+        raise RunError(f"{run.name}: has no checkpoint of step {step}; it has {known}")
+    stored = read_object((steps[step] / "state.json").read_bytes())
+    if stored is None or not isinstance(stored.get("config"), dict):
+        raise RunError(f"{steps[step] / 'state.json'}: is damaged")
+    before = RunConfig.parse(stored["config"])
+    config = RunConfig.from_flat(before.flat() | dict(changes or {}))
+    differences = config.differences(before)
+    _check(config, before, step)
+
+    if "seed" in differences or any(PART_OF[field] == "data" for field in differences):
+        stored["data"] = stored["generators"] = None
+    stored["config"] = config.model_dump(mode="json")
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(steps[step], folder / steps[step].name)
+        shutil.copyfile(run.tokenizer_path, folder / "tokenizer.json")
+        write_whole(folder / steps[step].name / "state.json", json.dumps(stored))
+
+    if not name:
+        name = f"{run.name} from {step}" + (f": {describe(differences)}" if differences else "")
+    text = _own_text(run) if config.data.train_data_path == TEXT_PATH else None
+    return store.create(config, name, run.id, parent_step=step, text=text, fill=fill)
+
+
+def begin_again(store: RunStore, run: Run, name: str | None = None) -> Run:
+    """A new run of the same configuration and seed: the same first weights, the same batches."""
+    return store.create(run.config, name or run.name, text=_own_text(run))
+
+
+def _check(config: RunConfig, before: RunConfig, step: int) -> None:
+    problems = [
+        Problem(field, value, f"must stay {before.flat()[field]}, or the weights would not fit")
+        for field, value in config.differences(before).items()
+        if PART_OF[field] == "model" and field not in FREE_MODEL_FIELDS
+    ]
+    if config.train.total_steps <= step:
+        total = config.train.total_steps
+        problems.append(Problem("total_steps", total, f"must be above {step}, where it begins"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _own_text(run: Run) -> str | None:
+    path = run.path / TEXT_PATH
+    return path.read_bytes().decode("utf-8") if path.is_file() else None

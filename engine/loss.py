@@ -1,0 +1,28 @@
+"""The loss of a language model: cross-entropy, how surprised it is by the token that came."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from engine.data.base import IGNORE
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, count: int | None = None) -> Tensor:
+    """The mean of -log p(target) in nats, equal to `torch.nn.functional.cross_entropy`.
+
+    log p(i) = z_i - log sum_j exp(z_j) for logits z, computed in fp32 whatever the logits are.
+
+    Args:
+        logits: (B, T, V) or (N, V).
+        targets: (B, T) or (N,) token ids; -100 is left out of the mean.
+        count: divide by this number instead of the targets counted here, so that the losses of
+            several batches sum to the mean over all of them.
+
+    Returns:
+        A scalar; not a number where no target counts.
+    """
+    counted = targets != IGNORE
+    log_probabilities = logits.float().log_softmax(-1)  # (B, T, V)
+    chosen = log_probabilities.gather(-1, targets.clamp(min=0)[..., None])[..., 0]  # (B, T)
+    total = -chosen.masked_fill(~counted, 0.0).sum()
+    return total / (counted.sum() if count is None else count)

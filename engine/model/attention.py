@@ -1,0 +1,103 @@
+"""Attention: each token gathers what it needs from the tokens it may see.
+
+    Attention(Q, K, V) = softmax(Q Kᵀ / sqrt(D) + mask) V          Vaswani et al. 2017, eq. 1
+
+in H heads side by side, each D = C / H wide. Queries may outnumber keys and values: H / Hkv query heads
+then share one (MQA, Shazeer 2019; GQA, Ainslie et al. 2023).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import ModelConfig
+from engine.model.context import Context
+from engine.model.positions import rotate
+
+
+class Attention(nn.Module):
+    """Self-attention of block `layer`. (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.place = f"blocks.{layer}.attention"
+        self.n_head, self.n_kv_head, self.head_dim = (
+            config.n_head,
+            config.kv_heads,
+            config.head_dim,
+        )
+        self.dropout = config.dropout
+        rows = (config.n_head + 2 * config.kv_heads) * config.head_dim
+        self.qkv = nn.Linear(config.d_model, rows, bias=config.bias)
+        self.output = nn.Linear(config.d_model, config.d_model, bias=config.bias)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        # (B, T, (H + 2 Hkv) D) -> (B, H + 2 Hkv, T, D) -> queries with keys, and values
+        packed = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        turning = self.n_head + self.n_kv_head
+        turned, v = rotate(packed[:, :turning], context.rotation), packed[:, turning:]
+        q, k = turned[:, : self.n_head], turned[:, self.n_head :]  # (B, H or Hkv, T, D)
+        if context.cache is not None:
+            k, v = context.cache.extend(self.layer, k, v)  # (B, Hkv, S, D)
+
+        if context.trace is None:
+            heads = self.fused(q, k, v, context)
+        else:
+            heads = self.visible(q, k, v, context)
+        # (B, H, T, D) -> (B, T, H, D) -> (B, T, C)
+        return context.see(f"{self.place}.output", self.output(heads.transpose(1, 2).flatten(2)))
+
+    def fused(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+        """The equation in one call of the library, which never stores the weights. -> (B, H, T, D)"""
+        return F.scaled_dot_product_attention(
+            q,
+            self.for_every_query_head(k),
+            self.for_every_query_head(v),
+            attn_mask=merge(context.bias, context.mask, q.dtype),
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=context.causal,
+        )
+
+    def visible(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+        """The same, step by step, showing each step to the trace. -> (B, H, T, D)"""
+
+        def see(name: str, value: Tensor) -> Tensor:
+            return context.see(f"{self.place}.{name}", value)
+
+        q, k, v = see("q", q), see("k", k), see("v", v)
+        k, v = self.for_every_query_head(k), self.for_every_query_head(v)
+        products = see("products", q @ k.transpose(-2, -1))  # (B, H, T, S)
+        scores = products / math.sqrt(self.head_dim)
+        if context.bias is not None:
+            scores = scores + context.bias
+        scores = see("scores", scores)
+        queries, keys = scores.shape[-2:]
+        allowed = causal_mask(queries, keys, q.device) if context.causal else context.mask
+        masked = scores if allowed is None else scores.masked_fill(~allowed, -math.inf)
+        weights = see("weights", see("masked", masked).softmax(dim=-1))
+        weights = F.dropout(weights, self.dropout, self.training)
+        return see("heads", weights.to(v.dtype) @ v)
+
+    def for_every_query_head(self, x: Tensor) -> Tensor:
+        """Repeat (B, Hkv, S, D) so that each query head finds its own: (B, H, S, D)."""
+        groups = self.n_head // self.n_kv_head
+        return x if groups == 1 else x.repeat_interleave(groups, dim=1)
+
+
+def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:
+    """(T, S) true where a query may look; the last query is the last key."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
+
+
+def merge(bias: Tensor | None, mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """One mask for the fused call: the bias where a query may look, -inf where it may not."""
+    if bias is None:
+        return mask
+    if mask is not None:
+        bias = bias.masked_fill(~mask, -math.inf)
+    return bias.to(dtype)

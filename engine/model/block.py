@@ -1,0 +1,67 @@
+"""One block: attention, then a feed-forward, each added to the residual stream.
+
+pre     x + f(norm(x))        the stream itself is never normalised          GPT-2; Xiong et al. 2020
+post    norm(x + f(x))        the stream is normalised at every step         Vaswani et al. 2017
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import ModelConfig, PlacementName
+from engine.model.attention import Attention
+from engine.model.context import Context
+from engine.model.feedforward import FEEDFORWARDS
+from engine.model.norms import NORMS
+
+Sublayer = Callable[[Tensor, Context], Tensor]
+
+
+class Residual(nn.Module):
+    """A sub-layer with its norm and its place beside the residual stream: pre-norm."""
+
+    def __init__(self, config: ModelConfig, place: str) -> None:
+        super().__init__()
+        self.place = f"{place}.residual"
+        self.dropout = config.dropout
+        self.norm = NORMS[config.norm](config.d_model, config.bias)
+
+    def add(self, x: Tensor, change: Tensor, context: Context) -> Tensor:
+        return x + (F.dropout(change, self.dropout) if self.training else change)
+
+    def forward(self, x: Tensor, sublayer: Sublayer, context: Context) -> Tensor:
+        x = self.add(x, sublayer(self.norm(x), context), context)
+        return context.see(self.place, x)
+
+
+class PostNormResidual(Residual):
+    """As in the paper of 2017: the norm comes after the sum."""
+
+    def forward(self, x: Tensor, sublayer: Sublayer, context: Context) -> Tensor:
+        x = self.norm(self.add(x, sublayer(x, context), context))
+        return context.see(self.place, x)
+
+
+PLACEMENTS: dict[PlacementName, Callable[[ModelConfig, str], Residual]] = {
+    "pre": Residual,
+    "post": PostNormResidual,
+}
+
+
+class Block(nn.Module):
+    """(B, T, C) -> (B, T, C), in two residual lines."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        residual = PLACEMENTS[config.placement]
+        self.attention = Attention(config, layer)
+        self.feedforward = FEEDFORWARDS[config.feedforward](config, layer)
+        self.attention_residual = residual(config, self.attention.place)
+        self.feedforward_residual = residual(config, self.feedforward.place)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        x = self.attention_residual(x, self.attention, context)
+        return self.feedforward_residual(x, self.feedforward, context)

@@ -1,0 +1,129 @@
+"""The decoder-only Transformer: tokens in, the scores of every next token out.
+
+tokens -> embedding -> block × L -> norm -> logits
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from engine.config import ConfigError, ModelConfig, Problem
+from engine.model.attention import causal_mask
+from engine.model.block import Block
+from engine.model.context import Context, KVCache, Output, Trace
+from engine.model.norms import NORMS
+from engine.model.positions import EMBEDDING_STD, POSITIONS
+
+
+class TransformerLM(nn.Module):
+    """A GPT-style language model.
+
+        model = TransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, max_seq_len=128)
+        logits = model(tokens)  # (B, T) integers -> (B, T, V)
+
+    Args:
+        fields: the fields of `ModelConfig`; `vocab_size` must be among them.
+
+    Raises:
+        ConfigError: naming the field, its value and what is allowed.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__()
+        config = ModelConfig.parse(fields)
+        if config.vocab_size is None:
+            raise ConfigError([Problem("vocab_size", None, "must be given to build a model")])
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.positions = POSITIONS[config.position](config)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        # Post-norm blocks end in a norm already; a second one would follow it.
+        last = config.norm if config.placement == "pre" else "none"
+        self.norm = NORMS[last](config.d_model, config.bias)
+        self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.output.weight = self.embedding.weight
+        self.initialise()
+
+    @classmethod
+    def from_config(cls, config: ModelConfig) -> Self:
+        """The model that a configuration describes."""
+        return cls(**config.model_dump())
+
+    def initialise(self) -> None:
+        """The one place where weights get their first values.
+
+        Embeddings: normal with deviation 0.02. Matrices: 1 / sqrt(inputs), so that numbers keep their
+        size on the way through (LeCun et al. 1998, "Efficient BackProp", section 4.6). Those that
+        write into the residual stream are smaller by sqrt(2 L), since so many of them add up there
+        (Radford et al. 2019, GPT-2, section 2.3). Offsets start at zero, gains at one.
+        """
+        for name, weight in self.named_parameters():
+            if name.endswith(".bias"):
+                nn.init.zeros_(weight)
+            elif weight.dim() == 2:
+                inside = name.startswith("blocks.")
+                std = 1 / math.sqrt(weight.shape[1]) if inside else EMBEDDING_STD
+                if inside and name.endswith("output.weight"):
+                    std /= math.sqrt(2 * self.config.n_layer)
+                nn.init.normal_(weight, std=std)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) token ids -> (B, T, V) logits; position t predicts token t + 1."""
+        return self.run(tokens).logits
+
+    def run(
+        self, tokens: Tensor, cache: KVCache | None = None, trace: Trace | None = None
+    ) -> Output:
+        """One forward pass.
+
+        Args:
+            tokens: (B, T) token ids. With a cache, only those that are not in it yet.
+            cache: keys and values of the tokens before; the new ones are added to it.
+            trace: records, and may edit, what happens inside.
+
+        Raises:
+            ValueError: tokens are not (B, T), or there are more than `max_seq_len` with the cache.
+        """
+        if tokens.dim() != 2 or tokens.shape[1] == 0:
+            raise ValueError(f"tokens has shape {tuple(tokens.shape)}: must be (B, T) with T >= 1")
+        start = 0 if cache is None else cache.length
+        length, end = tokens.shape[1], start + tokens.shape[1]
+        if end > self.config.max_seq_len:
+            raise ValueError(
+                f"{end} tokens: the model sees at most max_seq_len = {self.config.max_seq_len}"
+            )
+        positions = torch.arange(start, end, device=tokens.device)
+        bias = self.positions.bias(positions, end)
+        causal = start == 0 and bias is None
+        context = Context(
+            rotation=self.positions.rotation(positions),
+            bias=bias,
+            mask=None if causal or length == 1 else causal_mask(length, end, tokens.device),
+            causal=causal,
+            cache=cache,
+            trace=trace,
+        )
+        x = self.positions.embed(self.embedding(tokens), positions)  # (B, T, C)
+        x = context.see("embedding", F.dropout(x, self.config.dropout, self.training))
+        for block in self.blocks:
+            x = block(x, context)
+        if cache is not None:
+            cache.advance(length)
+        logits = context.see("logits", self.output(context.see("final", self.norm(x))))
+        return Output(logits=logits, balance_loss=logits.new_zeros(()))
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """(..., C) residual stream -> (..., V) logits, as if the model ended here (logit lens)."""
+        return self.output(self.norm(x))
+
+    def new_cache(self, batch_size: int = 1) -> KVCache:
+        """An empty cache that fits this model, where the model is."""
+        weight = self.embedding.weight
+        return KVCache(self.config, batch_size, weight.device, weight.dtype)

@@ -1,0 +1,60 @@
+"""The feed-forward: what each token computes on its own, between two rounds of attention.
+
+plain   y = W₂ f(W₁ x)                    f: ReLU (Vaswani et al. 2017, eq. 2), GELU, SiLU
+gated   y = W₂ (f(W₁ x) ⊙ W₃ x)           f: SiLU is SwiGLU, GELU is GEGLU (Shazeer 2020, eq. 6)
+
+A gate costs a third matrix, so gated ones are two thirds as wide by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import FeedForwardName, ModelConfig
+from engine.model.context import Context
+
+
+class FeedForward(nn.Module):
+    """Two matrices with a non-linearity between them. (B, T, C) -> (B, T, C)."""
+
+    def __init__(
+        self, config: ModelConfig, layer: int, activation: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.place = f"blocks.{layer}.feedforward"
+        self.activation = activation
+        self.up = nn.Linear(config.d_model, config.ff_width, bias=config.bias)
+        self.output = nn.Linear(config.ff_width, config.d_model, bias=config.bias)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, F), what the output matrix mixes."""
+        return self.activation(self.up(x))
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        hidden = context.see(f"{self.place}.hidden", self.hidden(x))
+        return context.see(f"{self.place}.output", self.output(hidden))
+
+
+class GatedFeedForward(FeedForward):
+    """With a gate, a third matrix that decides how much of each number passes."""
+
+    def __init__(
+        self, config: ModelConfig, layer: int, activation: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__(config, layer, activation)
+        self.gate = nn.Linear(config.d_model, config.ff_width, bias=config.bias)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.activation(self.gate(x)) * self.up(x)
+
+
+FEEDFORWARDS: dict[FeedForwardName, Callable[[ModelConfig, int], FeedForward]] = {
+    "swiglu": lambda config, layer: GatedFeedForward(config, layer, F.silu),
+    "geglu": lambda config, layer: GatedFeedForward(config, layer, F.gelu),
+    "gelu": lambda config, layer: FeedForward(config, layer, F.gelu),
+    "relu": lambda config, layer: FeedForward(config, layer, F.relu),
+    "silu": lambda config, layer: FeedForward(config, layer, F.silu),
+}

@@ -1,0 +1,70 @@
+"""Normalisation: keep the numbers that describe a token at a steady size.
+
+RMSNorm   y = x / sqrt(mean(x²) + ε) · g                          Zhang & Sennrich 2019, eq. 4
+LayerNorm y = (x - mean(x)) / sqrt(var(x) + ε) · g + b             Ba, Kiros & Hinton 2016, eq. 4
+
+Statistics are over the last dimension, so each token is normalised by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import NormName
+
+EPSILON = 1e-5
+
+
+class RMSNorm(nn.Module):
+    """Scale each vector to a root mean square of one, then by a learned gain. (..., C) -> (..., C).
+
+    Computed in fp32 also under mixed precision. There is no offset, so `bias` changes nothing here.
+    """
+
+    def __init__(self, width: int, bias: bool = False) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)
+        return (wide * scale * self.gain).to(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """Centre each vector and scale it to variance one, then gain and offset. (..., C) -> (..., C).
+
+    Computed in fp32 also under mixed precision. The offset is there only with `bias`.
+    """
+
+    def __init__(self, width: int, bias: bool = False) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+        self.offset = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        centred = wide - wide.mean(-1, keepdim=True)
+        scale = torch.rsqrt(centred.square().mean(-1, keepdim=True) + EPSILON)
+        y = centred * scale * self.gain
+        return (y if self.offset is None else y + self.offset).to(x.dtype)
+
+
+class NoNorm(nn.Module):
+    """Leave the numbers as they are: to see what the others are for."""
+
+    def __init__(self, width: int, bias: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+NORMS: dict[NormName, Callable[[int, bool], nn.Module]] = {
+    "rmsnorm": RMSNorm,
+    "layernorm": LayerNorm,
+    "none": NoNorm,
+}

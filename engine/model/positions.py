@@ -1,0 +1,127 @@
+"""How a model knows the order of its tokens. Attention by itself does not.
+
+A scheme can act in three places: on the embeddings, on queries and keys, or on the scores.
+
+sinusoidal  x + [sin(p ω_i), cos(p ω_i)], ω_i = 10000^(-2i/C)          Vaswani et al. 2017, section 3.5
+learned     x + a vector for each position                            Gehring et al. 2017; GPT-2
+rope        pair i of q and of k turned by the angle p θ^(-2i/D)      Su et al. 2021, eq. 15 and 34
+alibi       scores - slope_h · distance                               Press, Smith & Lewis 2022, section 3
+none        nothing; the causal mask alone lets order show through    Haviv et al. 2022
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import ModelConfig, PositionName
+
+EMBEDDING_STD = 0.02
+"""Standard deviation that embeddings start with."""
+
+
+class Positions(nn.Module):
+    """No positions, and the base of every scheme: each overrides the one place where it acts.
+
+    `positions` is (T,), the integer position of each new token; keys stand at 0 ... S-1.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        """Change the embeddings, (B, T, C)."""
+        return x
+
+    def rotation(self, positions: Tensor) -> Tensor | None:
+        """(T, D/2) unit complex numbers that turn the pairs of queries and keys."""
+        return None
+
+    def bias(self, positions: Tensor, keys: int) -> Tensor | None:
+        """(H, T, S), added to the scores."""
+        return None
+
+
+def angles(length: int, width: int, base: float) -> Tensor:
+    """(length, width/2): position p times the frequency base^(-2i/width) of pair i."""
+    frequencies = base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    return torch.outer(torch.arange(length, dtype=torch.float64), frequencies)
+
+
+class Rotary(Positions):
+    """RoPE: q·k then depends on how far apart two tokens are, not on where they stand."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        turn = angles(config.max_seq_len, config.head_dim, config.rope_theta)  # (S, D/2)
+        # Stored as real pairs: .to(dtype) would drop the imaginary half of complex numbers.
+        self.turns: Tensor
+        pairs = torch.stack([turn.cos(), turn.sin()], dim=-1).float()  # (S, D/2, 2)
+        self.register_buffer("turns", pairs, persistent=False)
+
+    def rotation(self, positions: Tensor) -> Tensor | None:
+        return torch.view_as_complex(self.turns[positions].float())
+
+
+def rotate(x: Tensor, rotation: Tensor | None) -> Tensor:
+    """Turn neighbouring pairs of (B, H, T, D) by (T, D/2): one complex product (Su 2021, eq. 34)."""
+    if rotation is None:
+        return x
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))  # (B, H, T, D/2)
+    return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)
+
+
+class Sinusoidal(Positions):
+    """Fixed waves of many lengths, added once to the embeddings.
+
+    The paper scales the embeddings up to the waves; here the waves, whose mean square is 1/2, are
+    scaled down to the size that embeddings start with. Either way neither drowns the other.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        turn = angles(config.max_seq_len, config.d_model, 10_000.0)  # (S, C/2)
+        waves = torch.stack([turn.sin(), turn.cos()], dim=-1).flatten(1)  # (S, C)
+        self.waves: Tensor
+        waves = EMBEDDING_STD * math.sqrt(2) * waves
+        self.register_buffer("waves", waves.float(), persistent=False)
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        return x + self.waves[positions].to(x.dtype)
+
+
+class Learned(Positions):
+    """One trained vector for each position, added once to the embeddings."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.table = nn.Embedding(config.max_seq_len, config.d_model)
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        return x + self.table(positions)
+
+
+class ALiBi(Positions):
+    """A penalty on distance: each head forgets at its own pace, the first one fastest."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        heads = torch.arange(1, config.n_head + 1, dtype=torch.float32)
+        self.slopes: Tensor
+        self.register_buffer("slopes", 2.0 ** (-8.0 * heads / config.n_head), persistent=False)
+
+    def bias(self, positions: Tensor, keys: int) -> Tensor | None:
+        distance = positions[:, None] - torch.arange(keys, device=positions.device)  # (T, S)
+        return -self.slopes[:, None, None] * distance  # (H, T, S)
+
+
+POSITIONS: dict[PositionName, Callable[[ModelConfig], Positions]] = {
+    "rope": Rotary,
+    "sinusoidal": Sinusoidal,
+    "learned": Learned,
+    "alibi": ALiBi,
+    "none": Positions,
+}

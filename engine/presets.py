@@ -1,0 +1,75 @@
+"""Runs to start from: assets/presets.json, each a name, a sentence and what it changes.
+
+A preset is written as what differs from the defaults, so that it reads as what it is about.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from engine.config import ConfigError, RunConfig
+
+PATH = Path(__file__).parents[1] / "assets" / "presets.json"
+
+DEFAULT = "stories"
+"""The preset that a first visit begins with."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One run to start from."""
+
+    name: str
+    title: str
+    description: str
+    """One sentence: what the learner will see."""
+    layer: str
+    """The heading that it is listed under."""
+    changes: dict[str, Any]
+    """What differs from the defaults, flat, as in `RunConfig.from_flat`."""
+
+    def config(self) -> RunConfig:
+        """The whole configuration."""
+        return RunConfig.from_flat(self.changes)
+
+
+def read_presets(text: str) -> dict[str, Preset]:
+    """Parse a list of presets, by name. Raises `ValueError` naming the preset and what is wrong."""
+    entries = json.loads(text)
+    if not isinstance(entries, list):
+        raise ValueError("presets: must be a list")
+    presets: dict[str, Preset] = {}
+    for number, entry in enumerate(cast("list[Any]", entries), start=1):
+        preset = _read(entry, f"preset {number}")
+        if preset.name in presets:
+            raise ValueError(f"preset {preset.name}: is there twice")
+        presets[preset.name] = preset
+    return presets
+
+
+def _read(entry: Any, where: str) -> Preset:
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: must be an object")
+    values = cast("dict[str, Any]", entry)
+    texts = ("name", "title", "description", "layer")
+    if set(values) != {*texts, "changes"}:
+        raise ValueError(f"{where}: must have exactly {', '.join((*texts, 'changes'))}")
+    for field in texts:
+        if not isinstance(values[field], str) or not values[field]:
+            raise ValueError(f"{where}: {field} must be text")
+    if not isinstance(values["changes"], dict):
+        raise ValueError(f"{where}: changes must be an object")
+    preset = Preset(**values)
+    try:
+        preset.config()
+    except ConfigError as error:
+        raise ValueError(f"preset {preset.name}: {error}") from None
+    return preset
+
+
+PRESETS: dict[str, Preset] = read_presets(PATH.read_text(encoding="utf-8"))

@@ -1,0 +1,130 @@
+"""A run's progress in a terminal: one line that is written again, or plain lines in a file."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from time import perf_counter
+from typing import TextIO
+
+from engine.config import RunConfig
+from engine.events import (
+    Changed,
+    Evaluated,
+    Message,
+    Noted,
+    Paused,
+    Resumed,
+    Sampled,
+    Started,
+    Stepped,
+)
+
+BAR = 20
+"""Characters of the bar."""
+
+REDRAW_SECONDS = 0.1
+
+
+class Progress:
+    """Shows the events that it is called with."""
+
+    def __init__(self, config: RunConfig, stream: TextIO | None = None) -> None:
+        self.total = config.train.total_steps
+        self.stream = sys.stderr if stream is None else stream
+        self.live = self.stream.isatty()
+        self.line = ""
+        """What stands in the line that is written again."""
+        self.drawn = 0.0
+        self.step: Stepped | None = None
+        self.valid = ""
+        self.speed = 0.0
+        """Seconds of a step with everything around it, averaged."""
+        self.tokens_per_second = 0.0
+        self.since = perf_counter()
+
+    def __call__(self, event: Message) -> None:
+        if isinstance(event, Stepped):
+            self._stepped(event)
+        elif isinstance(event, Evaluated):
+            self.valid = f"valid {event.loss:.3f}"
+            if event.accuracy is not None:
+                self.valid += f"  right {event.accuracy:.1%}"
+            if not self.live:
+                self._print(self.describe() if self.step else f"step 0  {self.valid}")
+        elif isinstance(event, Started):
+            data = f"{event.train_tokens:,} tokens" if event.train_tokens else "a task"
+            self._print(
+                f"{event.parameters:,} parameters, {data}, {event.device} {event.dtype}, "
+                f"{event.threads} {'thread' if event.threads == 1 else 'threads'}"
+            )
+            self.since = perf_counter()
+        elif isinstance(event, Sampled) and event.correct is None:
+            self._print(f"    {event.prompt + event.text!r}")
+        elif isinstance(event, Noted):
+            self._print(event.text)
+        elif isinstance(event, Changed):
+            self._print(f"{event.field} is now {event.value:g}")
+        elif isinstance(event, Paused | Resumed):
+            self._print(f"{event.type} at step {event.step}")
+
+    def _stepped(self, event: Stepped) -> None:
+        now = perf_counter()
+        seconds, self.since = now - self.since, now
+        if self.step is not None:  # the first step may compile, and says nothing about the next
+            self.speed = 0.95 * self.speed + 0.05 * seconds if self.speed else seconds
+            self.tokens_per_second = (event.tokens - self.step.tokens) / max(self.speed, 1e-9)
+        self.step = event
+        if self.live and (now - self.drawn >= REDRAW_SECONDS or event.step == self.total):
+            self.drawn = now
+            self._draw(self.describe())
+
+    def describe(self) -> str:
+        """The state of the run in one line."""
+        step = self.step
+        if step is None:
+            return ""
+        done = step.step * BAR // self.total
+        left = duration(self.speed * (self.total - step.step))
+        parts = [
+            "━" * done + "─" * (BAR - done) if self.live else "",
+            f"step {step.step}/{self.total}",
+            f"loss {step.loss:.3f}",
+            self.valid,
+            f"lr {step.lr:.2e}",
+            f"{self.tokens_per_second:,.0f} tokens/s",
+            f"{left} left",
+        ]
+        return "  ".join(part for part in parts if part)
+
+    def _draw(self, line: str) -> None:
+        """Write the line again, without breaking it."""
+        line = line[: shutil.get_terminal_size().columns - 1]
+        self.stream.write("\r" + line.ljust(len(self.line)))
+        self.stream.flush()
+        self.line = line
+
+    def _print(self, text: str) -> None:
+        """A line that stays, above the one that is written again."""
+        if self.line:
+            self.stream.write("\r" + " " * len(self.line) + "\r")
+        self.stream.write(text + "\n")
+        if self.line:
+            self.stream.write(self.line)
+        self.stream.flush()
+
+    def close(self) -> None:
+        """End the line that was written again."""
+        if self.line:
+            self.stream.write("\n")
+            self.stream.flush()
+            self.line = ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 0:07, 12:34 or 3:05:09."""
+    whole = round(seconds)
+    hours, minutes = whole // 3_600, whole // 60 % 60
+    if hours:
+        return f"{hours}:{minutes:02d}:{whole % 60:02d}"
+    return f"{minutes}:{whole % 60:02d}"

@@ -1,0 +1,514 @@
+"""A run is a folder: what was asked for, what happened, and what was learned.
+
+    config.json      the whole RunConfig
+    run.json         its name, when it was made, what it was forked from
+    tokenizer.json   written when the run first starts
+    data/text.txt    a learner's own text, where the run reads one
+    events.jsonl     what happened, one line each, only ever appended to   (events.EVENTS)
+    commands.jsonl   what the run was told, likewise                       (events.COMMANDS)
+    process-N.json   the N-th process that trains or trained the run
+    snapshots/       attention of one fixed sequence, step-000010.npz
+    step-000500/     a checkpoint: model.safetensors, optimizer.safetensors, state.json
+
+A writer appends whole lines; a reader remembers how many bytes it has read and asks for what came
+after. A shipped run is the same folder without optimizer.safetensors: it can be read, generated
+with and forked, but not resumed.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from engine import claims
+from engine.config import ConfigError, RunConfig, read_config
+from engine.events import COMMANDS, EVENTS, Ended, Message, Paused, Started, from_line
+from engine.jsonl import append_line, lines_backward, read_lines, read_object, size_of, write_whole
+
+State = Literal[
+    "new",
+    "starting",
+    "running",
+    "paused",
+    "finished",
+    "stopped",
+    "diverged",
+    "failed",
+    "interrupted",
+]
+
+READ_LIMIT = 1 << 20
+"""How many bytes of a log one read takes at most, unless told otherwise."""
+
+TEXT_PATH = "data/text.txt"
+"""Where a run keeps a learner's own text, inside its folder."""
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_CHECKPOINT = re.compile(r"step-(\d{6,12})")
+_ASIDE = {"changed", "saved", "noted", "sampled", "probed"}
+"""Events that do not tell whether a run trains or waits: they happen in both."""
+
+
+class RunError(ValueError):
+    """A run that cannot be opened, claimed or deleted, and why."""
+
+
+class UnknownRun(RunError):
+    """There is no run of this id."""
+
+
+class RunBusy(RunError):
+    """Another process trains this run."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """`run.json`."""
+
+    name: str
+    created: float
+    """Seconds since 1970."""
+    parent: str | None = None
+    """The id of the run that this one was forked from."""
+    parent_step: int | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk."""
+
+    step: int
+    path: Path
+
+    @property
+    def resumable(self) -> bool:
+        """Does it hold the optimizer too? Shipped runs keep the weights alone."""
+        return (self.path / "optimizer.safetensors").is_file()
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run is, derived from its events and its process; never stored."""
+
+    state: State
+    step: int
+    total_steps: int
+    reason: str = ""
+    """Why it ended, where it said so."""
+    pid: int | None = None
+    """The process that trains it, while one does."""
+
+    @property
+    def alive(self) -> bool:
+        """Is there a process that obeys commands?"""
+        return self.pid is not None
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A folder among the runs that is not a run, and what is wrong with it."""
+
+    id: str
+    path: Path
+    reason: str
+
+
+class Run:
+    """One run's folder. Opening reads `config.json` and `run.json`, the rest is read when asked.
+
+    Raises `RunError` for a folder that is not a whole run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        try:
+            self.config: RunConfig = read_config(path / "config.json")
+            self.info: RunInfo = _read_info(path / "run.json")
+        except OSError as error:
+            missing = error.filename or path
+            raise RunError(f"{missing}: {error.strerror or error}") from None
+        except ConfigError as error:
+            raise RunError(f"{path / 'config.json'}: {error}") from None
+
+    @property
+    def name(self) -> str:
+        """What the learner calls it."""
+        return self.info.name
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    # What happened -----------------------------------------------------------------------------
+
+    def append(self, event: Message) -> None:
+        """Add one line to `events.jsonl`, stamped with the time."""
+        append_line(self.path / "events.jsonl", _stamped(event))
+
+    def events(
+        self, offset: int = 0, limit_bytes: int = READ_LIMIT
+    ) -> tuple[list[tuple[Message, float]], int]:
+        """What happened since byte `offset`: (event, time) each, and the offset to go on from.
+
+        At most about `limit_bytes` are read; ask again until the offset stays where it is. An
+        unfinished last line waits for the next read. Lines that cannot be read (a process was
+        killed while writing, or a newer version wrote them) are left out.
+        """
+        lines, offset = read_lines(self.path / "events.jsonl", offset, limit_bytes)
+        return _messages(lines, EVENTS), offset
+
+    def raw_events(
+        self, offset: int = 0, limit: int = READ_LIMIT
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The same as plain dictionaries with "type" and "time", for a page."""
+        lines, offset = read_lines(self.path / "events.jsonl", offset, limit)
+        return [values for values in map(read_object, lines) if values is not None], offset
+
+    def history(self) -> list[Message]:
+        """All events, without those that a resumed run has repeated since (see `current`)."""
+        found: list[Message] = []
+        offset = 0
+        while True:
+            messages, after = self.events(offset)
+            if after == offset:
+                return current(found)
+            found.extend(message for message, _ in messages)
+            offset = after
+
+    # What it is told ---------------------------------------------------------------------------
+
+    def send(self, command: Message) -> None:
+        """Tell the run's process something; it answers with an event."""
+        append_line(self.path / "commands.jsonl", _stamped(command))
+
+    def commands(
+        self, offset: int = 0, limit_bytes: int = READ_LIMIT
+    ) -> tuple[list[tuple[Message, float]], int]:
+        """What the run was told since byte `offset`, as `events` does."""
+        lines, offset = read_lines(self.path / "commands.jsonl", offset, limit_bytes)
+        return _messages(lines, COMMANDS), offset
+
+    # What it learned ---------------------------------------------------------------------------
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint of this step is, or would be."""
+        return self.path / f"step-{step:06d}"
+
+    def snapshot_path(self, name: str) -> Path:
+        """Where the snapshot that a `Probed` event names is."""
+        return self.path / "snapshots" / name
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """Written when the run first starts."""
+        return self.path / "tokenizer.json"
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every whole checkpoint, the earliest first. A save that was cut short is none."""
+        found: list[Checkpoint] = []
+        for entry in self.path.iterdir():
+            match = _CHECKPOINT.fullmatch(entry.name)
+            if (
+                match
+                and (entry / "state.json").is_file()
+                and (entry / "model.safetensors").is_file()
+            ):
+                found.append(Checkpoint(int(match[1]), entry))
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def data_config(self) -> RunConfig:
+        """The configuration, with the whole path of a text that lies inside the run's folder."""
+        given = self.config.data.train_data_path
+        if given is None or not (self.path / given).is_file():
+            return self.config
+        data = self.config.data.model_copy(update={"train_data_path": str(self.path / given)})
+        return self.config.model_copy(update={"data": data})
+
+    # Who trains it -----------------------------------------------------------------------------
+
+    def claim(self) -> claims.Claim:
+        """Take the run for this process, so that no other trains it. Raises `RunBusy`."""
+        try:
+            return claims.take(self.path)
+        except claims.Taken as error:
+            raise RunBusy(f"{self.name}: {error}") from None
+
+    def status(self) -> Status:
+        """Where the run is. Reads the end of `events.jsonl` only, however long the run is."""
+        last, told, step = self._latest()
+        claim = claims.last(self.path)
+        pid = claim.pid if claim is not None and claim.alive() else None
+
+        def status(state: State, reason: str = "") -> Status:
+            return Status(state, step, self.config.train.total_steps, reason, pid)
+
+        if claim is not None and pid is not None and (last is None or told < claim.events):
+            return status("starting")  # what was told so far came from an earlier process
+        if last is None:
+            return status("new" if claim is None or claim.released else "interrupted")
+        if isinstance(last, Ended):
+            return status(last.how, last.reason)
+        if pid is None:
+            return status("interrupted", "Its process is gone; it can be resumed.")
+        return status("paused" if isinstance(last, Paused) else "running")
+
+    def _latest(self) -> tuple[Message | None, int, int]:
+        """The last event that tells training from waiting, its place in the file, the last step."""
+        path = self.path / "events.jsonl"
+        size = size_of(path)
+        window = 1 << 14
+        while True:
+            start = max(0, size - window)
+            step: int | None = None
+            for place, line in lines_backward(path, start, size):
+                values = read_object(line)
+                if values is None:
+                    continue
+                if step is None and isinstance(values.get("step"), int):
+                    step = values["step"]
+                if step is not None and values.get("type") not in _ASIDE:
+                    try:
+                        return from_line(line), place, step
+                    except ValueError:
+                        continue
+            if start == 0:
+                saved = self.checkpoints()
+                return None, 0, step if step is not None else saved[-1].step if saved else 0
+            window *= 8
+
+    # Taking it along ---------------------------------------------------------------------------
+
+    def download(self, target: Path | IO[bytes]) -> None:
+        """Write a zip of the run: a run's folder with the newest weights, and `generate.py`.
+
+        Without the optimizer and the learner's own text. Raises `RunError` without a checkpoint.
+        """
+        saved = self.checkpoints()
+        if not saved:
+            raise RunError(f"{self.name}: has no checkpoint yet")
+        newest = saved[-1].path.name
+        files = ["config.json", "run.json", "tokenizer.json", "events.jsonl"]
+        files += [f"{newest}/model.safetensors", f"{newest}/state.json"]
+        root = f"run-{self.id}"
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in files:
+                if (self.path / name).is_file():
+                    archive.write(self.path / name, f"{root}/{name}")
+            archive.writestr(f"{root}/generate.py", GENERATE_SCRIPT.replace("STEP", newest))
+
+
+GENERATE_SCRIPT = '''\
+"""Write on from a prompt with this run's model.
+
+Start it in the project's folder, where `engine/` is, with its requirements installed:
+
+    python path/to/this/generate.py "Once upon a time"
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path.cwd()))
+
+import torch
+
+from engine.checkpoint import load_model
+from engine.generation import Sampler, generate
+
+model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
+prompt = sys.argv[1] if len(sys.argv) > 1 else tokenizer.pieces[0]
+ids = tokenizer.encode(prompt)
+generator = torch.Generator().manual_seed(0)
+
+print(prompt, end="")
+for step in generate(model, ids, 200, Sampler(temperature=0.8), generator):
+    print(tokenizer.decode([step.token]), end="", flush=True)
+print()
+'''
+
+
+class RunStore:
+    """The runs below one folder, each in a folder named by its id."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def create(
+        self,
+        config: RunConfig,
+        name: str,
+        parent: str | None = None,
+        *,
+        parent_step: int | None = None,
+        text: str | None = None,
+        fill: Callable[[Path], None] | None = None,
+    ) -> Run:
+        """Make a run: in a temporary folder first, then renamed, so that no half of one is seen.
+
+        Its id is random and cannot be guessed: to know it is to have access to it. `text` is a
+        learner's own text, kept in the folder and read from there; `fill` may put more into the
+        folder, such as a checkpoint to start from. Raises `RunError` for a name that is empty.
+        """
+        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:120]
+        if not name:
+            raise RunError("A run needs a name.")
+        run_id = secrets.token_hex(12)
+        folder = self.root / f".new-{run_id}"
+        folder.mkdir(parents=True)
+        try:
+            if text is not None:
+                write_whole(folder / TEXT_PATH, text)
+                data = config.data.changes() | {"source": "text", "train_data_path": TEXT_PATH}
+                config = config.model_copy(update={"data": type(config.data).parse(data)})
+            if fill is not None:
+                fill(folder)
+            info = RunInfo(name, round(time.time(), 3), parent, parent_step)
+            write_whole(folder / "config.json", config.to_json())
+            write_whole(folder / "run.json", json.dumps(asdict(info), ensure_ascii=False, indent=2))
+            folder.rename(self.root / run_id)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return Run(self.root / run_id)
+
+    def open(self, run_id: str) -> Run:
+        """Raises `UnknownRun` for an id that is none, `RunError` for a damaged folder."""
+        if not _ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
+            raise UnknownRun(f"There is no run {run_id[:80]!r} in {self.root}.")
+        return Run(self.root / run_id)
+
+    def find(self, text: str) -> Run:
+        """A run by its id, the beginning of its id, or its name. Raises `UnknownRun`."""
+        runs = self.list()
+        for matches in (
+            [run for run in runs if run.id == text],
+            [run for run in runs if run.name == text],
+            [run for run in runs if text and run.id.startswith(text)],
+        ):
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                ids = ", ".join(run.id for run in matches)
+                raise UnknownRun(f"{text!r} could be any of {ids}; say which by its id.")
+        raise UnknownRun(f"There is no run {text[:80]!r} in {self.root}.")
+
+    def list(self) -> list[Run]:
+        """Every run that can be read, the newest first. `damaged` has the rest."""
+        return self._survey()[0]
+
+    def damaged(self) -> list[Damaged]:
+        """Every folder here that is not a whole run, with the reason."""
+        return self._survey()[1]
+
+    def _survey(self) -> tuple[list[Run], list[Damaged]]:
+        runs: list[Run] = []
+        damaged: list[Damaged] = []
+        for name in sorted(_names(self.root)):
+            path = self.root / name
+            if not _ID.fullmatch(name) or not path.is_dir():
+                continue
+            if not (path / "run.json").exists() and not (path / "config.json").exists():
+                continue  # some other folder, such as the learners' runs beside the shipped ones
+            try:
+                runs.append(Run(path))
+            except RunError as error:
+                damaged.append(Damaged(name, path, str(error)))
+        return sorted(runs, key=lambda run: -run.info.created), damaged
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run, whole or damaged. Raises `UnknownRun`, or `RunBusy` while it is trained."""
+        if not _ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
+            raise UnknownRun(f"There is no run {run_id[:80]!r} in {self.root}.")
+        try:
+            run = Run(self.root / run_id)
+        except RunError:
+            run = None
+        if run is not None and run.status().alive:
+            raise RunBusy(f"{run.name}: is being trained; stop it first")
+        gone = self.root / f".deleted-{run_id}-{secrets.token_hex(4)}"
+        (self.root / run_id).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def current(events: Iterable[Message]) -> list[Message]:
+    """Leave out what no longer holds.
+
+    A process that was killed at step 550 is resumed from its checkpoint at 500, and says so with
+    `Started(step=500)`: what came after step 500 is then done, and told, again.
+    """
+    kept: list[Message] = []
+    for event in events:
+        if isinstance(event, Started):
+            kept = [old for old in kept if getattr(old, "step", 0) <= event.step]
+        kept.append(event)
+    return kept
+
+
+def describe(changes: Mapping[str, Any]) -> str:
+    """A name for a run out of what was changed: "d_model 128, position alibi"."""
+    words = [
+        name if value is True else f"no {name}" if value is False else f"{name} {_short(value)}"
+        for name, value in changes.items()
+    ]
+    return ", ".join(words)
+
+
+def _stamped(message: Message) -> str:
+    return message.to_line(time=round(time.time(), 3))
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _messages(
+    lines: Iterable[bytes], kinds: dict[str, type[Message]]
+) -> list[tuple[Message, float]]:
+    found: list[tuple[Message, float]] = []
+    for line in lines:
+        values = read_object(line)
+        if values is None:
+            continue
+        try:
+            found.append((from_line(line, kinds), float(values.get("time", 0.0))))
+        except (TypeError, ValueError):
+            continue
+    return found
+
+
+def _read_info(path: Path) -> RunInfo:
+    values = read_object(path.read_bytes())
+    if values is None:
+        raise RunError(f"{path}: is not a JSON object")
+
+    def get(name: str, *kinds: type) -> Any:
+        value = values.get(name)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise RunError(f"{path}: {name} = {value!r} is of the wrong kind")
+        return value
+
+    nothing = type(None)
+    return RunInfo(
+        name=get("name", str),
+        created=get("created", int, float),
+        parent=get("parent", str, nothing),
+        parent_step=get("parent_step", int, nothing),
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,66 @@
+"""Several texts continued at once, for watching a model in the course of its training."""
+
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.generation import evaluating, window_start
+from engine.model.decoder import TransformerLM
+
+
+@torch.inference_mode()
+def continue_all(
+    model: TransformerLM,
+    prompts: Sequence[Sequence[int]],
+    most: int,
+    temperature: float = 0.8,
+    seed: int = 0,
+    end: int | None = None,
+    known: int | None = None,
+) -> list[list[int]]:
+    """Up to `most` new tokens after each prompt, one forward pass for a token of every text.
+
+    All texts begin together, as long as the shortest prompt; a longer one is read to its end while
+    the others are being written. Each ends before the token `end`. At temperature 0 the most
+    probable token is taken. Only the first `known` tokens are written, where a model has more than
+    its tokenizer. The draws come from a generator of their own.
+    """
+    texts = [list(prompt) for prompt in prompts]
+    ends = [len(prompt) + most for prompt in prompts]
+    generator = torch.Generator().manual_seed(seed)
+    device = model.embedding.weight.device
+    cache, start = model.new_cache(len(texts)), -1  # no window yet
+    length = min(map(len, texts))
+    with evaluating(model):
+        while any(length < stop for stop in ends):
+            window = window_start(length, model.config.max_seq_len)
+            first = length - 1 if window == start else window
+            if window != start:
+                cache.truncate(0)
+                start = window
+            feed = torch.tensor([text[first:length] for text in texts], device=device)  # (B, T)
+            logits = model.run(feed, cache=cache).logits[:, -1, :known].cpu()  # (B, V)
+            drawn = _draw(logits, temperature, generator)
+            for row, text in enumerate(texts):
+                if len(text) == length:
+                    text.append(drawn[row])
+                    if drawn[row] == end:
+                        ends[row] = length
+            length += 1
+    return [
+        text[len(prompt) : stop] for text, prompt, stop in zip(texts, prompts, ends, strict=True)
+    ]
+
+
+def _draw(logits: Tensor, temperature: float, generator: torch.Generator) -> list[int]:
+    """One token for each row of (B, V)."""
+    if temperature == 0:
+        return [int(token) for token in logits.argmax(-1)]
+    probabilities = (logits.float() / temperature).softmax(-1)
+    return [int(token) for token in probabilities.multinomial(1, generator=generator)]

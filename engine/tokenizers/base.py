@@ -1,0 +1,98 @@
+"""The contract that every tokenizer keeps, and the errors it may raise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+TokenArray = NDArray[np.uint16 | np.uint32]
+"""Token ids of a whole text, in the smallest type that holds the vocabulary."""
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back. Ids are 0 to `vocab_size - 1`; `pieces[i]` is the text of i."""
+
+    @property
+    def vocab_size(self) -> int:
+        """V, how many different tokens there are."""
+        ...
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        """The text of each token, by id."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text. Raises `UnknownCharacters` for what the vocabulary cannot write."""
+        ...
+
+    def encode_array(self, text: str) -> TokenArray:
+        """The same as `encode`, as an array (N,): for texts of megabytes."""
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
+        ...
+
+    def to_json(self) -> str:
+        """Everything needed to build the tokenizer again: `load_tokenizer` reads it."""
+        ...
+
+
+class TokenizerError(ValueError):
+    """A tokenizer that cannot be: the field at fault, and what is wrong with it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {problem}")
+
+
+class UnknownCharacters(ValueError):
+    """A text holds characters that the vocabulary does not: `characters`, each of them once."""
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = list(characters)
+        shown = ", ".join(map(readable, self.characters[:8]))
+        more = len(self.characters) - 8
+        super().__init__(
+            f"not in the vocabulary: {shown}" + (f" and {more} more" if more > 0 else "")
+        )
+
+
+def readable(character: str) -> str:
+    """One character as a person can read it: `'é' (U+00E9)`, or `U+0007` where nothing shows."""
+    code = f"U+{ord(character):04X}"
+    if character.isprintable() and not character.isspace():
+        return f"'{character}' ({code})"
+    names = {"\n": "newline", "\t": "tab", "\r": "carriage return", " ": "space"}
+    return f"{names[character]} ({code})" if character in names else code
+
+
+def token_type(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
+    """The smallest type that holds the ids of a vocabulary: uint16 up to 65,536 of them."""
+    return np.uint16 if vocab_size <= 2**16 else np.uint32
+
+
+def json_object(text: str | bytes, name: str) -> dict[str, Any]:
+    """The fields of a JSON object. Raises `TokenizerError` about the file `name`."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TokenizerError(name, f"is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise TokenizerError(name, "must be a JSON object")
+    return cast("dict[str, Any]", values)
+
+
+def check_ids(ids: Iterable[int], vocab_size: int) -> NDArray[np.int64]:
+    """The ids as an array (N,). Raises `ValueError` naming the first one outside the vocabulary."""
+    array = np.fromiter(ids, dtype=np.int64)
+    outside = (array < 0) | (array >= vocab_size)
+    if outside.any():
+        wrong = int(array[outside][0])
+        raise ValueError(f"token id {wrong} is not in the vocabulary: 0 to {vocab_size - 1}")
+    return array

@@ -1,0 +1,42 @@
+"""Tokenizers as files: `tokenizer.json` beside a model's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engine.tokenizers.base import Tokenizer, TokenizerError, json_object
+from engine.tokenizers.char import CharTokenizer
+from engine.tokenizers.ids import IdTokenizer
+
+TOKENIZERS: dict[str, type[CharTokenizer] | type[IdTokenizer]] = {
+    kind.kind: kind for kind in (CharTokenizer, IdTokenizer)
+}
+
+MAX_BYTES = 32 * 2**20
+"""Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write a tokenizer for `load_tokenizer`."""
+    path.write_text(tokenizer.to_json() + "\n", encoding="utf-8", newline="\n")
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer from its JSON file.
+
+    Raises `TokenizerError` (a `ValueError`) naming the field for a broken or foreign file, and
+    `OSError` for one that cannot be read.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise TokenizerError(path.name, f"has {size} bytes; a tokenizer has at most {MAX_BYTES}")
+    return tokenizer_from_json(path.read_bytes(), path.name)
+
+
+def tokenizer_from_json(text: str | bytes, name: str = "tokenizer") -> Tokenizer:
+    """Build what a tokenizer's `to_json` wrote. Raises `TokenizerError` naming the field."""
+    kind: Any = json_object(text, name).get("type")
+    if not isinstance(kind, str) or kind not in TOKENIZERS:
+        raise TokenizerError("type", f"{kind!r} must be one of {', '.join(TOKENIZERS)}")
+    return TOKENIZERS[kind].from_json(text, name)

@@ -1,0 +1,243 @@
+"""Training as a generator: `train(state)` makes one update at a time and yields what happened.
+
+It does no I/O and knows no user interface: a generator that nobody asks for more is a paused run,
+`next(run)` is one step, and `list(train(state))` is a test.
+"""
+
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.config import ConfigError, Problem, RunConfig, TrainConfig
+from engine.data.base import IGNORE, Batch, Data
+from engine.devices import precision, prepare
+from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Stepped
+from engine.loss import cross_entropy
+from engine.model.decoder import TransformerLM
+from engine.optim import AdamW, clip_grad_norm, learning_rate
+
+
+@dataclass
+class LossScale:
+    """A factor on the loss that keeps small fp16 gradients from becoming zero.
+
+    It doubles after `GROWTH` updates in a row, and halves when a gradient overflows; that batch is
+    skipped (Micikevicius et al. 2018, "Mixed Precision Training", section 3.2).
+    """
+
+    scale: float = 2.0**16
+    updates: int = 0
+    """In a row, since the scale last changed."""
+
+    GROWTH = 2_000
+
+    def succeeded(self) -> None:
+        self.updates += 1
+        if self.updates == self.GROWTH:
+            self.scale, self.updates = 2 * self.scale, 0
+
+    def overflowed(self) -> None:
+        self.scale, self.updates = self.scale / 2, 0
+
+
+@dataclass
+class TrainState:
+    """Everything that training changes. Stored and loaded, it goes on bit by bit the same."""
+
+    config: RunConfig
+    model: TransformerLM
+    optimizer: AdamW
+    data: Data
+    device: torch.device
+    scale: LossScale | None = None
+    """Only with fp16."""
+    step: int = 0
+    """Updates made."""
+    tokens: int = 0
+    """Tokens trained on."""
+    forward: Callable[[Tensor], Tensor] = field(init=False)
+    """(B, T) -> (B, T, V): the model, compiled where the configuration says so."""
+
+    def __post_init__(self) -> None:
+        self.forward = self.model
+        if self.config.train.compile:
+            self.forward = cast("Callable[[Tensor], Tensor]", torch.compile(self.model))
+
+
+def new_state(config: RunConfig, data: Data, device: torch.device | None = None) -> TrainState:
+    """A model with its first weights, ready to train. Seeds PyTorch's global generator.
+
+    The seed fixes the weights on every device, since they are drawn on the CPU. Raises `ConfigError`
+    for a device, precision or compiler that is not there.
+    """
+    device = prepare(config.train) if device is None else device
+    torch.manual_seed(config.train.seed)
+    size = config.model.vocab_size or data.tokenizer.vocab_size
+    model_config = config.model.model_copy(update={"vocab_size": size})
+    model = TransformerLM.from_config(model_config).to(device)
+    return TrainState(
+        config=config,
+        model=model,
+        optimizer=new_optimizer(model, config.train),
+        data=data,
+        device=device,
+        scale=LossScale() if config.train.dtype == "fp16" else None,
+    )
+
+
+def new_optimizer(model: TransformerLM, config: TrainConfig) -> AdamW:
+    """AdamW as configured; the learning rate is set before each update."""
+    return AdamW(model.named_parameters(), betas=(config.beta1, config.beta2))
+
+
+def train(state: TrainState) -> Iterator[Stepped | Evaluated | Diverged | Noted]:
+    """Train up to `total_steps`, one update for each `Stepped`.
+
+    Yields `Evaluated` at step 0, every `eval_interval` steps and after the last; `Diverged`, and
+    nothing more, when the loss or a gradient is not finite; `Noted` for a batch that fp16 skipped.
+    """
+    if state.step == 0:
+        yield evaluate(state)
+    while state.step < state.config.train.total_steps:
+        event = update(state)
+        yield event
+        if isinstance(event, Diverged):
+            return
+        if isinstance(event, Stepped) and evaluation_due(state):
+            yield evaluate(state)
+
+
+def evaluation_due(state: TrainState) -> bool:
+    """Does an `Evaluated` follow the `Stepped` of this step?"""
+    config = state.config.train
+    return state.step % config.eval_interval == 0 or state.step == config.total_steps
+
+
+def update(state: TrainState) -> Stepped | Diverged | Noted:
+    """Make one update, from `gradient_accumulation` batches.
+
+    Makes none, and returns `Diverged`, when the loss or the gradient is not finite. With fp16 an
+    overflow is no divergence: the batch is skipped, the loss scale halved, and `Noted` returned.
+    """
+    began = perf_counter()
+    config, optimizer, scale = state.config.train, state.optimizer, state.scale
+    batches = [state.data.batch(config.batch_size) for _ in range(config.gradient_accumulation)]
+    count = sum(_targets_counted(batch) for batch in batches)
+
+    optimizer.zero_grad()
+    losses: list[Tensor] = []
+    for batch in batches:
+        inputs, targets = _tensors(batch, state.device)
+        with precision(state.device, config.dtype):
+            logits = state.forward(inputs)  # (B, T, V)
+        loss = cross_entropy(logits, targets, count)
+        (loss if scale is None else loss * scale.scale).backward()
+        losses.append(loss.detach())
+    if scale is not None:
+        for weight in optimizer.parameters.values():
+            if weight.grad is not None:
+                weight.grad /= scale.scale
+    norm = clip_grad_norm(optimizer.parameters.values(), config.max_grad_norm)
+    # The one place where a step waits for the device: nothing may be updated before this is known.
+    values: Tensor = torch.stack([torch.stack(losses).sum(), norm]).cpu()
+    loss, grad_norm = values[0].item(), values[1].item()
+
+    if not math.isfinite(grad_norm) or not math.isfinite(loss):
+        optimizer.zero_grad()
+        if scale is not None and scale.scale > 1 and math.isfinite(loss):
+            scale.overflowed()
+            text = f"fp16 overflowed: a batch was skipped, the loss scale is now {scale.scale:g}."
+            return Noted(step=state.step, text=text)
+        return Diverged(step=state.step, loss=f"{loss:g}", grad_norm=f"{grad_norm:g}")
+
+    optimizer.lr = learning_rate(state.step, config)
+    optimizer.weight_decay = config.weight_decay
+    optimizer.step()
+    if scale is not None:
+        scale.succeeded()
+    state.step += 1
+    state.tokens += sum(batch.inputs.size for batch in batches)
+    return Stepped(
+        step=state.step,
+        loss=loss,
+        lr=optimizer.lr,
+        grad_norm=grad_norm,
+        tokens=state.tokens,
+        seconds=perf_counter() - began,
+    )
+
+
+@torch.inference_mode()
+def evaluate(state: TrainState) -> Evaluated:
+    """Measure on held-out data, the same each time; nothing that training uses is moved by it.
+
+    The loss is the mean over all targets. Where answers are exact, accuracy is the share of rows in
+    which the most probable token is right at every target.
+    """
+    config = state.config.train
+    total, count, right, rows = 0.0, 0, 0, 0
+    state.model.eval()
+    try:
+        for batch in state.data.validation(config.batch_size, config.eval_steps):
+            inputs, targets = _tensors(batch, state.device)
+            with precision(state.device, config.dtype):
+                logits = state.model(inputs)  # (B, T, V)
+            total += cross_entropy(logits, targets, count=1).item()
+            count += _targets_counted(batch)
+            if state.data.exact:
+                hits = (logits.argmax(-1) == targets) | (targets == IGNORE)  # (B, T)
+                right += int(hits.all(-1).sum())
+                rows += len(hits)
+    finally:
+        state.model.train()
+    accuracy = right / rows if rows else None
+    return Evaluated(step=state.step, loss=total / max(1, count), accuracy=accuracy)
+
+
+def rehearse(state: TrainState) -> Callable[[], None]:
+    """A training step that changes nothing, for measuring how long one takes."""
+    batch = next(iter(state.data.validation(state.config.train.batch_size, 1)))
+    inputs, targets = _tensors(batch, state.device)
+
+    def step() -> None:
+        with torch.random.fork_rng(devices=[]):
+            cross_entropy(state.model(inputs), targets).backward()
+        state.optimizer.zero_grad()
+
+    return step
+
+
+def change(state: TrainState, name: str, value: float) -> dict[str, float]:
+    """Set one of `CHANGEABLE` from the next update on; returns what was changed.
+
+    A `max_lr` below `min_lr` takes `min_lr` down with it. Raises `ConfigError`.
+    """
+    if name not in CHANGEABLE:
+        allowed = f"cannot be changed in the middle of a run; {', '.join(CHANGEABLE)} can"
+        raise ConfigError([Problem(name, value, allowed)])
+    changes = {name: value}
+    if name == "max_lr" and 0 < value < state.config.train.min_lr:
+        changes["min_lr"] = value
+    train = TrainConfig.parse(state.config.train.model_dump() | changes)
+    state.config = state.config.model_copy(update={"train": train})
+    return {field: float(getattr(train, field)) for field in changes}
+
+
+def _targets_counted(batch: Batch) -> int:
+    return int(np.count_nonzero(batch.targets != IGNORE))
+
+
+def _tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Inputs and targets, (B, T) each, on the device."""
+    return torch.from_numpy(batch.inputs).to(device), torch.from_numpy(batch.targets).to(device)

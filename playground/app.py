@@ -1,0 +1,153 @@
+"""The playground: a page on which to configure a Transformer, train it, and open it up.
+
+    python playground/app.py        from the repository's root; or `gradio playground/app.py`
+
+The page is `demo`. Its tabs are one file each in `tabs/`, what they show are views (`views/`), and
+they share one thing, the id of the run on the page (`page.Page.run`). The header decides that id
+when the page opens: a shipped run named in the address, else the run this browser saw last, else the
+first shipped one. What a browser's own runs are is known to that browser alone.
+
+What a visitor chose stands in the page's address, only where it differs from the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+# Before Gradio is imported: nothing is reported to, or asked of, anyone.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import gradio as gr
+
+from playground import actions, api, inference, library, sessions
+from playground.page import Page
+from playground.tabs import generate, inside, train
+from playground.theme import CSS, theme
+from playground.views import HEAD, view
+
+TEXT = {
+    "title": "Transformer playground",
+    "train": "Train",
+    "generate": "Generate",
+    "inside": "Look inside",
+    "ready": "The playground is at {url}",
+}
+
+TABS = {"train": train, "generate": generate, "inside": inside}
+
+QUIET: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "trigger_mode": "multiple",
+    "api_visibility": "private",
+}
+
+DAY = 24 * 60 * 60
+
+
+def build() -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(title=TEXT["title"], delete_cache=(DAY, DAY), fill_width=True) as blocks:
+        api.register()  # first, so that no event of the page takes an endpoint's name
+        run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
+        header = view("header", (runs,), "header", shown=None)
+        page = Page(run, header)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for name, tab in TABS.items():
+                with gr.Tab(TEXT[name], id=name, elem_id=f"tab-{name}") as shown:
+                    tab.build(page)
+                first = next(iter(TABS))
+                address = "null" if name == first else f"'{name}'"
+                shown.select(None, js=f"() => tp.url.set({{tab: {address}}})", **QUIET)
+        header.arrive(arrive, None, [run, tabs], **QUIET)
+        header.pick(pick, None, run, **QUIET)
+        run.change(follow, run, header, **QUIET)
+    return blocks
+
+
+def arrive(event: gr.EventData) -> tuple[Any, Any]:
+    """The run and the tab that a page opens with, from its address and the browser's memory."""
+    asked = train.data_of(event)
+    linked, remembered = asked.get("linked"), asked.get("shown")
+    names = [run.id for run in library.shipped()]
+    run = library.first()
+    if linked in names:
+        run = linked
+    elif _exists(remembered):
+        run = remembered
+    tab = asked.get("tab")
+    return run, gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+
+
+def pick(event: gr.EventData) -> Any:
+    """The run that was picked in the header."""
+    run = train.data_of(event).get("run")
+    return run if _exists(run) else gr.skip()
+
+
+def follow(run_id: str) -> dict[str, Any]:
+    """Tell the header which run is on the page."""
+    run = actions.find(run_id)
+    shipped = library.is_shipped(run)
+    shown = {"id": run.id, "name": run.name, "shipped": shipped, "first": run.id == library.first()}
+    return gr.update(shown=shown)
+
+
+def runs(ids: list[str]) -> dict[str, Any]:
+    """See `actions.runs`."""
+    return actions.runs(ids)
+
+
+def _exists(run_id: object) -> bool:
+    try:
+        actions.find(run_id)
+    except ValueError:
+        return False
+    return True
+
+
+def by_hand() -> bool:
+    """Was this started by someone at a screen, for whom a browser should open?"""
+    screen = sys.platform in ("win32", "darwin") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return sys.stdout.isatty() and screen and not os.environ.get("GRADIO_WATCH_DIRS")
+
+
+def main() -> None:
+    """Serve the page until it is stopped."""
+    sessions.prepare()
+    inference.warm_up().join()  # now, rather than in the middle of the first visit
+    _, url, _ = demo.launch(**LAUNCH, inbrowser=by_hand(), prevent_thread_lock=True, quiet=True)
+    if url:  # nothing is launched again when Gradio reloads this file
+        print(TEXT["ready"].format(url=url), flush=True)
+        demo.block_thread()
+
+
+gr.set_static_paths([ROOT / "assets" / "js"])
+demo = build()
+
+LAUNCH: dict[str, Any] = {
+    "theme": theme(),
+    "css": CSS.read_text(encoding="utf-8"),
+    "head": HEAD,
+    "server_name": "0.0.0.0"
+    if os.environ.get("SPACE_ID")
+    else None,  # None: GRADIO_SERVER_NAME, or this machine
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": ["api"],
+    "max_file_size": "2mb",
+}
+"""How the page is served, wherever that happens; Gradio reads address and port from the environment."""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Curves of a run as columns of numbers, for every page and figure that draws them.
+
+No torch, no UI.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.events import Evaluated, Message, Started, Stepped
+
+Column = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """One run's measurements. The first four columns are (N,), one entry for each recorded step; the
+    last three are (M,), one for each measurement on held-out data."""
+
+    step: Column
+    loss: Column
+    """Nats per token, of the batch before its update."""
+    lr: Column
+    grad_norm: Column
+    """Global L2 norm before clipping."""
+    evaluated: Column
+    """Steps of the measurements on held-out data."""
+    validation: Column
+    """Held-out loss in nats per token."""
+    accuracy: Column
+    """Share of exact answers; NaN where the data has none."""
+
+    @classmethod
+    def of(cls, events: Iterable[Message]) -> Curves:
+        """Collect them from events, without what a resumed run has repeated since."""
+        steps: list[Stepped] = []
+        evaluations: list[Evaluated] = []
+        for event in events:
+            if isinstance(event, Stepped):
+                steps.append(event)
+            elif isinstance(event, Evaluated):
+                evaluations.append(event)
+            elif isinstance(event, Started):
+                steps = [old for old in steps if old.step <= event.step]
+                evaluations = [old for old in evaluations if old.step <= event.step]
+        return cls(
+            step=column(event.step for event in steps),
+            loss=column(event.loss for event in steps),
+            lr=column(event.lr for event in steps),
+            grad_norm=column(event.grad_norm for event in steps),
+            evaluated=column(event.step for event in evaluations),
+            validation=column(event.loss for event in evaluations),
+            accuracy=column(
+                math.nan if event.accuracy is None else event.accuracy for event in evaluations
+            ),
+        )
+
+
+def column(values: Iterable[float]) -> Column:
+    return np.fromiter(values, np.float64)
+
+
+def smoothed(steps: Column, values: Column, window: float) -> Column:
+    """An exponential moving average whose memory is `window` steps; 0 changes nothing.
+
+    The weight of what came before falls by exp(-gap / window) from one value to the next, so the
+    curve does not depend on how often a loss was recorded; dividing by the sum of weights removes
+    the bias towards zero at the beginning (as in Adam, Kingma & Ba 2015, section 3).
+    """
+    if window <= 0 or len(values) == 0:
+        return values
+    keep = np.exp(-np.diff(steps, prepend=steps[0] - 1) / window)
+    out = np.empty_like(values)
+    total = weight = 0.0
+    for i, (kept, value) in enumerate(zip(keep.tolist(), values.tolist(), strict=True)):
+        total = kept * total + (1 - kept) * value
+        weight = kept * weight + (1 - kept)
+        out[i] = total / weight
+    return out
+
+
+def extremes(columns: Iterable[Column], most: int) -> npt.NDArray[np.int64]:
+    """Indices of at most about `most` of N rows that draw the same curves: peaks survive.
+
+    Of each bucket of neighbouring rows stay those with the lowest and the highest value of each
+    column, and the last; and the very first row.
+    """
+    columns = list(columns)
+    length = len(columns[0])
+    if length <= most:
+        return np.arange(length)
+    buckets = max(1, most // (2 * len(columns) + 1))
+    edges = np.linspace(0, length, buckets + 1).astype(int).tolist()
+    keep = {0}
+    for start, end in pairwise(edges):
+        keep.add(end - 1)
+        for values in columns:
+            part = values[start:end]
+            keep |= {start + int(part.argmin()), start + int(part.argmax())}
+    return np.array(sorted(keep))

@@ -1,0 +1,118 @@
+"""Trained models for the page: loaded once, shared by all tabs, and forgotten when there are many.
+
+PyTorch is imported when the first model is asked for, or before that by `warm_up`, in the
+background: importing it takes seconds, and the page is not to wait for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playground import library
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.model.decoder import TransformerLM
+    from engine.tokenizers import Tokenizer
+
+MAX_BYTES = 256 << 20
+"""How much memory the kept weights may take, all together."""
+
+MAX_MODELS = 32
+"""How many models are kept."""
+
+
+class NoCheckpoint(ValueError):
+    """The run has no weights to load: none yet, or none of this step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model in evaluation mode, and what is needed to talk to it. Shared: change nothing."""
+
+    model: TransformerLM
+    tokenizer: Tokenizer
+    config: RunConfig
+    step: int
+    key: tuple[str, int]
+    """Tells one set of weights from any other: the checkpoint's path, and when it was written."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights."""
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+
+_models: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
+_lock = threading.Lock()
+
+
+def steps(run_id: str) -> list[int]:
+    """The steps of the run's whole checkpoints, the earliest first. Raises `UnknownRun`."""
+    return [checkpoint.step for checkpoint in library.find(run_id).checkpoints()]
+
+
+def load(run_id: str, step: int | None = None) -> Loaded:
+    """The model of this run as it was after `step` updates; None: the newest checkpoint.
+
+    Raises `ValueError`, in a sentence for the learner: `UnknownRun`, `NoCheckpoint`, or
+    `CheckpointError` for a damaged file.
+    """
+    run = library.find(run_id)
+    checkpoints = {checkpoint.step: checkpoint for checkpoint in run.checkpoints()}
+    if not checkpoints:
+        raise NoCheckpoint(
+            f"“{run.name}” has no checkpoint yet: it gets one when it has trained a while."
+        )
+    wanted = max(checkpoints) if step is None else step
+    if wanted not in checkpoints:
+        stored = ", ".join(map(str, checkpoints))
+        raise NoCheckpoint(f"“{run.name}” has no checkpoint of step {wanted}; stored are {stored}.")
+    path = checkpoints[wanted].path
+    key = (str(path), _written(path))
+    with _lock:  # also while loading, so that two requests do not load the same model twice
+        if key in _models:
+            _models.move_to_end(key)
+            return _models[key]
+        loaded = _load(path, wanted, key)
+        _models[key] = loaded
+        while len(_models) > 1 and (
+            len(_models) > MAX_MODELS or sum(kept.nbytes for kept in _models.values()) > MAX_BYTES
+        ):
+            _models.popitem(last=False)
+        return loaded
+
+
+def warm_up() -> threading.Thread:
+    """Import PyTorch in the background, so that the first answer does not wait for it."""
+    thread = threading.Thread(target=_torch, name="import-torch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _torch() -> None:
+    """Import PyTorch for a process that answers many people: one thread for each answer."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _written(path: Path) -> int:
+    """When the weights in this folder were written, in nanoseconds."""
+    try:
+        return (path / "model.safetensors").stat().st_mtime_ns
+    except OSError as error:  # pruned since it was listed
+        raise NoCheckpoint(f"the checkpoint {path.name} is gone: {error.strerror}") from None
+
+
+def _load(path: Path, step: int, key: tuple[str, int]) -> Loaded:
+    _torch()
+    from engine.checkpoint import load_model
+
+    model, tokenizer, config = load_model(path)
+    model.eval().requires_grad_(False)
+    return Loaded(model, tokenizer, config, step, key)

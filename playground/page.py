@@ -1,0 +1,22 @@
+"""What the tabs of the page share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+
+@dataclass(frozen=True)
+class Page:
+    """Handed to every tab's `build`.
+
+    `run` holds the id of the run that all tabs look at. It is a hidden text box, so a tab follows
+    it with `page.run.change(...)`, and a tab that changes it (a fork, say) returns the new id to it.
+    The page starts with no run; the first one arrives when the browser has said what it remembers.
+    """
+
+    run: gr.Textbox
+    """elem_id "run-id"."""
+    header: gr.HTML
+    """The top of the page; its event "pick" says that the learner chose a run there."""

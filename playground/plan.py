@@ -1,0 +1,409 @@
+"""What can be said of a run before it starts: what is wrong with it, what it costs, its name.
+
+The page asks at every move of a control, so everything here answers within milliseconds. PyTorch is
+loaded only to judge an unusual device, precision or compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.cli import command_line
+from engine.config import (
+    PART_OF,
+    ConfigError,
+    DataConfig,
+    ModelConfig,
+    Problem,
+    RunConfig,
+    TrainConfig,
+)
+from engine.data import make_data
+from engine.estimate import flops_per_token, memory_bytes, parameters, seconds
+from engine.forks import FREE_MODEL_FIELDS
+from engine.presets import DEFAULT, PRESETS, Preset
+from engine.runs import TEXT_PATH, Run, UnknownRun, describe
+from engine.tokenizers import Tokenizer
+from playground import library, machine
+from playground.controls import HIDDEN, OWN_TEXT
+
+MAX_TEXT = 1_000_000
+"""Characters that a learner's own text may have."""
+
+UNKNOWN_VOCABULARY = 64
+"""What a text is taken to have, for the picture, until there is one."""
+
+MAX_CHANGES = 100
+"""More fields than there are in a configuration."""
+
+TEXT = {
+    "preset": "is not the name of a preset",
+    "field": "is not the name of a field",
+    "value": "is not a value",
+    "hidden": "cannot be set from the page",
+    "text.missing": "Paste a text, or choose a file, to learn from.",
+    "text.gone": "the text of this run is gone",
+    "text.short": "Your text is too short: {characters:,} characters, and one training sequence "
+    "needs {needed:,}. Add text, or lower the context.",
+    "text.long": "Your text is too long: {characters:,} characters; at most {most:,} are taken.",
+    "fork.gone": "The checkpoint that this run was to continue from is gone.",
+    "fork.model": "must stay {value}, or the weights of the checkpoint would not fit",
+    "fork.data": "has other characters than those that the checkpoint has learned",
+    "fork.steps": "must be above step {step}, where the fork begins",
+    "memory": "This run needs about {needed}, and this machine has {free} to spare. Make the model, "
+    "the batch or the context smaller.",
+    "own text": "own text",
+    "from": "from step {step}",
+}
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """What the page tells of a learner's own text while it is still in the browser."""
+
+    characters: int
+    vocabulary: int
+    """Different characters."""
+
+
+@dataclass(frozen=True)
+class Fork:
+    """The checkpoint that a run starts from, instead of random weights."""
+
+    run: Run
+    step: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a learner has chosen: a preset, what is changed about it, what it starts from."""
+
+    preset: Preset
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    fork: Fork | None = None
+    text: TextFacts | None = None
+    refused: tuple[Problem, ...] = ()
+    """What was asked for and could not be understood; left out of the rest."""
+
+    def values(self) -> dict[str, Any]:
+        """The fields that differ from the defaults, whether or not they can be together."""
+        values = self.preset.changes | self.changes
+        if values.get("source") == OWN_TEXT:
+            values["train_data_path"] = TEXT_PATH
+        return values
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A choice, worked out."""
+
+    choice: Choice
+    config: RunConfig | None
+    """None where the fields cannot be together."""
+    vocabulary: int | None
+    problems: tuple[Problem, ...]
+    """What is wrong, by field."""
+    obstacles: tuple[str, ...]
+    """What is in the way and is no single field's fault, in sentences."""
+
+    @property
+    def ready(self) -> bool:
+        """Can it be started?"""
+        return self.config is not None and not self.problems and not self.obstacles
+
+    @property
+    def name(self) -> str:
+        """The run's name: the preset, and what differs from it."""
+        words = [self.choice.preset.name]
+        if self.choice.fork is not None:
+            words = [self.choice.fork.run.name, TEXT["from"].format(step=self.choice.fork.step)]
+        if self.config is not None:
+            differences = self.config.differences(self._base())
+            differences.pop("train_data_path", None)
+            if differences.get("source") == OWN_TEXT:
+                del differences["source"]
+                words.append(TEXT["own text"])
+            words += [describe({name: value}) for name, value in differences.items()]
+        return " · ".join(words)
+
+    def command(self) -> str | None:
+        """The command line that does the same; None where there is nothing to do."""
+        if self.config is None or self.choice.fork is not None:
+            return None
+        return command_line(self.config)
+
+    def _base(self) -> RunConfig:
+        """What the name tells the difference from."""
+        fork = self.choice.fork
+        return self.choice.preset.config() if fork is None else fork.run.config
+
+    def costs(self) -> dict[str, float | None] | None:
+        """Parameters, FLOPs of the forward pass for a token, bytes, seconds on this machine.
+
+        The seconds are None until the machine's speed has been measured.
+        """
+        if self.config is None or self.vocabulary is None:
+            return None
+        model = self.config.model
+        counts = parameters(model, self.vocabulary)
+        memory = memory_bytes(self.config, self.vocabulary)
+        speed = machine.speed()
+        whole = None if speed is None else seconds(self.config, speed, self.vocabulary)
+        return {
+            "parameters": counts["total"],
+            "flops": flops_per_token(model, model.max_seq_len, self.vocabulary),
+            "memory": memory["total"],
+            "seconds": None if whole is None else self._share() * whole,
+        }
+
+    def _share(self) -> float:
+        """The share of the run's steps that is still to be made."""
+        assert self.config is not None
+        fork = self.choice.fork
+        total = self.config.train.total_steps
+        return 1.0 if fork is None else max(0, total - fork.step) / total
+
+
+def read_choice(value: object) -> Choice:
+    """What a browser, a link or a script asks for. What makes no sense is refused by name."""
+    asked: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    refused: list[Problem] = []
+    name = asked.get("preset") or DEFAULT
+    preset = PRESETS.get(name) if isinstance(name, str) else None
+    if preset is None:
+        refused.append(Problem("preset", _short(name), TEXT["preset"]))
+        preset = PRESETS[DEFAULT]
+    changes: dict[str, Any] = {}
+    given = asked.get("changes")
+    for key, wanted in list(given.items() if isinstance(given, dict) else ())[:MAX_CHANGES]:
+        if key not in PART_OF:
+            refused.append(Problem(_short(key), _short(wanted), TEXT["field"]))
+        elif key in HIDDEN:
+            refused.append(Problem(key, _short(wanted), TEXT["hidden"]))
+        elif (
+            wanted is None
+            or isinstance(wanted, bool | int | float)
+            or (isinstance(wanted, str) and len(wanted) <= 100)
+        ):
+            changes[key] = wanted
+        else:
+            refused.append(Problem(key, _short(wanted), TEXT["value"]))
+    fork, problem = _read_fork(asked.get("fork"))
+    if problem is not None:
+        refused.append(problem)
+    return Choice(preset, changes, fork, _read_text(asked.get("text")), tuple(refused))
+
+
+def lenient(choice: Choice) -> Choice:
+    """The choice of a link: text becomes numbers, and what cannot be is left out and named."""
+    changes: dict[str, Any] = {name: _plain(value) for name, value in choice.changes.items()}
+    refused = list(choice.refused)
+    while True:
+        candidate = Choice(choice.preset, changes, choice.fork, choice.text, tuple(refused))
+        try:
+            values = RunConfig.from_flat(candidate.values()).flat()
+        except ConfigError as error:
+            wrong = {problem.field for problem in error.problems} & changes.keys()
+            if not wrong:  # the fields contradict each other: a changed one is at fault
+                parts = {PART_OF.get(problem.field) for problem in error.problems}
+                wrong = {name for name in changes if PART_OF[name] in parts} or set(changes)
+            reasons = {problem.field: problem.allowed for problem in error.problems}
+            refused += [
+                Problem(name, changes[name], reasons.get(name, str(error))) for name in wrong
+            ]
+            changes = {name: value for name, value in changes.items() if name not in wrong}
+        else:
+            base = choice.preset.config().flat()
+            kept = {name: values[name] for name in changes if values[name] != base[name]}
+            return Choice(choice.preset, kept, choice.fork, choice.text, tuple(refused))
+
+
+def plan(choice: Choice) -> Plan:
+    """Work a choice out."""
+    problems: list[Problem] = []
+    obstacles: list[str] = []
+    config: RunConfig | None = None
+    vocabulary: int | None = None
+    try:
+        config = RunConfig.from_flat(choice.values())
+        if config.data.source == OWN_TEXT:
+            text = choice.text if choice.fork is None else _stored_facts(choice.fork.run.path)
+            obstacles += _text_obstacles(config, text)
+            vocabulary = max(2, text.vocabulary) if text else UNKNOWN_VOCABULARY
+        else:
+            vocabulary = tokenizer_of(config.data, config.model).vocab_size
+    except ConfigError as error:
+        problems += error.problems
+    if choice.fork is not None:
+        obstacles += _fork_obstacles(choice.fork)
+        if config is not None:
+            problems += _fork_problems(choice.fork, config)
+    if config is not None:
+        problems += _machine_problems(config)
+    if config is not None and vocabulary is not None:
+        needed = memory_bytes(config, vocabulary)["total"]
+        free = psutil.virtual_memory().available
+        if needed > free:
+            obstacles.append(TEXT["memory"].format(needed=_bytes(needed), free=_bytes(free)))
+    return Plan(choice, config, vocabulary, tuple(problems), tuple(obstacles))
+
+
+def told(worked_out: Plan) -> dict[str, Any]:
+    """A plan as plain data, for the form and for scripts."""
+    config = worked_out.config
+    auto: dict[str, Any] = {}
+    if config is not None:
+        auto = {"d_ff": config.model.ff_width, "n_kv_head": config.model.kv_heads}
+    return {
+        "ready": worked_out.ready,
+        "name": worked_out.name,
+        "problems": {problem.field: problem.allowed for problem in worked_out.problems},
+        "obstacles": list(worked_out.obstacles),
+        "refused": [
+            [problem.field, str(problem.value), problem.allowed]
+            for problem in worked_out.choice.refused
+        ],
+        "costs": worked_out.costs(),
+        "auto": auto,
+        "command": worked_out.command(),
+    }
+
+
+def of_run(run: Run) -> Choice:
+    """The choice that leads to this run's configuration: from the preset that is nearest to it."""
+    changes = {name: run.config.differences(preset.config()) for name, preset in PRESETS.items()}
+    name = min(changes, key=lambda preset: (len(changes[preset]), preset != DEFAULT))
+    chosen = {key: value for key, value in changes[name].items() if key not in HIDDEN}
+    return Choice(PRESETS[name], chosen)
+
+
+def stored_text(run: Run) -> str:
+    """The learner's own text that this run reads. Raises `ConfigError` where there is none."""
+    try:
+        return (run.path / TEXT_PATH).read_text(encoding="utf-8")
+    except OSError:
+        raise ConfigError([Problem("source", OWN_TEXT, TEXT["text.gone"])]) from None
+
+
+def tokenizer_of(data: DataConfig, model: ModelConfig) -> Tokenizer:
+    """What turns this data into tokens. Raises `ConfigError` where it does not fit the model."""
+    relevant = ModelConfig(max_seq_len=model.max_seq_len, vocab_size=model.vocab_size)
+    return _tokenizer_of(data.to_json(), relevant.to_json())
+
+
+@lru_cache(maxsize=256)
+def _tokenizer_of(data: str, model: str) -> Tokenizer:
+    config = RunConfig(model=ModelConfig.from_json(model), data=DataConfig.from_json(data))
+    return make_data(config).tokenizer
+
+
+def _read_fork(value: object) -> tuple[Fork | None, Problem | None]:
+    if not isinstance(value, dict):
+        return None, None
+    run_id, step = value.get("run"), value.get("step")
+    try:
+        if not isinstance(run_id, str) or not isinstance(step, int):
+            raise UnknownRun("is not a run and a step")
+        return Fork(library.find(run_id), step), None
+    except ValueError as error:
+        return None, Problem("fork", _short(run_id), str(error))
+
+
+def _read_text(value: object) -> TextFacts | None:
+    if not isinstance(value, dict):
+        return None
+    counts = [value.get("characters"), value.get("vocabulary")]
+    if not all(isinstance(count, int) and 0 <= count < 10**9 for count in counts):
+        return None
+    characters, vocabulary = counts
+    assert isinstance(characters, int) and isinstance(vocabulary, int)
+    return TextFacts(characters, min(vocabulary, 0x110000))
+
+
+@lru_cache(maxsize=64)
+def _stored_facts(path: Path) -> TextFacts:
+    text = stored_text(Run(path))
+    return TextFacts(len(text), len(set(text)))
+
+
+def _text_obstacles(config: RunConfig, text: TextFacts | None) -> list[str]:
+    if text is None or text.characters == 0:
+        return [TEXT["text.missing"]]
+    if text.characters > MAX_TEXT:
+        return [TEXT["text.long"].format(characters=text.characters, most=MAX_TEXT)]
+    held_out = max(2, round(text.characters * config.data.valid_fraction))
+    needed = config.model.max_seq_len + 1
+    if text.characters - held_out < needed:
+        return [TEXT["text.short"].format(characters=text.characters, needed=needed + held_out)]
+    return []
+
+
+def _fork_obstacles(fork: Fork) -> list[str]:
+    steps = {checkpoint.step for checkpoint in fork.run.checkpoints()}
+    return [] if fork.step in steps else [TEXT["fork.gone"]]
+
+
+def _fork_problems(fork: Fork, config: RunConfig) -> list[Problem]:
+    """What cannot go on from the weights of that checkpoint."""
+    theirs, differences = fork.run.config.flat(), config.differences(fork.run.config)
+    problems = [
+        Problem(name, value, TEXT["fork.model"].format(value=_word(theirs[name])))
+        for name, value in differences.items()
+        if PART_OF[name] == "model" and name not in FREE_MODEL_FIELDS
+    ]
+    if {"source", "task_length"} & differences.keys():
+        own = OWN_TEXT in (config.data.source, theirs["source"])
+        if own or not _same_tokens(fork.run, tokenizer_of(config.data, config.model)):
+            changed = "source" if "source" in differences else "task_length"
+            problems.append(Problem(changed, differences[changed], TEXT["fork.data"]))
+    if config.train.total_steps <= fork.step:
+        allowed = TEXT["fork.steps"].format(step=fork.step)
+        problems.append(Problem("total_steps", config.train.total_steps, allowed))
+    return problems
+
+
+def _same_tokens(run: Run, tokenizer: Tokenizer) -> bool:
+    """Does this run's model read these very tokens?"""
+    try:
+        stored = run.tokenizer_path.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stored.strip() == tokenizer.to_json().strip()
+
+
+def _machine_problems(config: RunConfig) -> list[Problem]:
+    """What this machine cannot do. PyTorch is asked only about what is not a matter of course."""
+    train, usual = config.train, TrainConfig()
+    if (train.device, train.dtype, train.compile) == (usual.device, usual.dtype, usual.compile):
+        return []
+    from engine import devices
+
+    try:
+        devices.prepare(train)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _plain(value: Any) -> Any:
+    """A value out of a link. Empty is None; numbers and words are read by the field itself."""
+    return None if value == "" else value
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def _word(value: object) -> str:
+    return "empty" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

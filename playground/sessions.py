@@ -1,0 +1,256 @@
+"""Starts, follows and ends the processes that train runs.
+
+A run is a process of its own, `python -m engine train --run -`, which obeys the run's folder and
+not this program. One is kept warm, with PyTorch imported and waiting for a folder on its standard
+input, so that Start answers at once. A process that is handed a run is followed by one thread,
+which waits for its end (so that none is left as a zombie) and notes the memory it took.
+
+What is known of processes is kept on `sys` and not in this module: Gradio's hot reload executes the
+module again, and must neither stop nor lose a run.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from engine.jsonl import read_object, write_whole
+from engine.runs import Run, RunBusy, RunError, State, Status
+from playground import machine
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-", "--nice"]
+
+WARM_DELAY = 10.0
+"""Seconds after a start before the next process is warmed, so that it takes nothing from the first
+steps of the run."""
+
+MEASURE_DELAY = 5.0
+"""Seconds that the first visitor's page has to itself before the machine is measured."""
+
+CLOSE_SECONDS = 10.0
+"""How long a run may take to save itself when the playground ends."""
+
+MEASURED = "measured.json"
+"""In a run's folder: what its processes needed, as far as this program has seen it."""
+
+_HOME = "_playground_sessions"
+
+
+class TooManyRuns(RunError):
+    """As many runs train as may at once."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that trains, or waits for, one run."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    """What it writes on its standard output and error."""
+    run: Path | None = None
+    peak: int = 0
+    """Most resident memory seen, in bytes."""
+    last_words: str = ""
+    """The last line that it wrote, once it has ended: the reason, where it failed."""
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        """Wait for the process, and keep what it said last."""
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        if not self.log.closed:
+            self.log.seek(0)
+            lines = self.log.read().decode("utf-8", "replace").split("\n")
+            self.last_words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self.log.close()
+
+
+@dataclass
+class Registry:
+    """Every process that this program started."""
+
+    lock: Any = field(default_factory=threading.RLock)
+    warm: Worker | None = None
+    workers: dict[str, Worker] = field(default_factory=dict)
+    """By the id of the run."""
+    closing: bool = False
+
+
+def registry() -> Registry:
+    """The one registry of this program, however often the module is executed."""
+    if not hasattr(sys, _HOME):
+        setattr(sys, _HOME, Registry())
+        atexit.register(close)
+    return getattr(sys, _HOME)
+
+
+def limit() -> int:
+    """How many runs may train at once: TP_MAX_RUNS, or 2."""
+    return max(1, int(os.environ.get("TP_MAX_RUNS") or 2))
+
+
+def training() -> list[str]:
+    """The ids of the runs that processes of this program train."""
+    return [run_id for run_id, worker in registry().workers.items() if worker.alive]
+
+
+def keep_warm() -> None:
+    """See to it that a process waits for the next run."""
+    known = registry()
+    with known.lock:
+        if not known.closing and (known.warm is None or not known.warm.alive):
+            known.warm = _spawn()
+
+
+def prepare() -> None:
+    """Warm a process for the first run, and measure this machine soon, if that was never done."""
+    keep_warm()
+
+    def measure() -> None:
+        while training():  # it would measure what a run leaves over
+            time.sleep(MEASURE_DELAY)
+        machine.measure()
+
+    timer = threading.Timer(MEASURE_DELAY, measure)
+    timer.daemon = True
+    timer.start()
+
+
+def start(run: Run, replacing: str | None = None) -> None:
+    """Train this run, from its last checkpoint if it has one.
+
+    `replacing` is a run that was told to stop and no longer counts. Raises `RunBusy` when the run
+    is being trained, `TooManyRuns` when too many are.
+    """
+    known = registry()
+    with known.lock:
+        others = set(training()) - {replacing}
+        if run.id in others or run.status().alive:
+            raise RunBusy(f"“{run.name}” is already being trained.")
+        if len(others) >= limit():
+            runs = "One run is" if limit() == 1 else f"{limit()} runs are"
+            raise TooManyRuns(
+                f"{runs} training already, which is the most at once: stop one first."
+            )
+        worker, known.warm = known.warm, None
+        if worker is None or not _hand_over(worker, run):
+            worker = _spawn()
+            if not _hand_over(worker, run):
+                worker.end()
+                raise RunError(f"The process for “{run.name}” ended at once: {worker.last_words}")
+        known.workers[run.id] = worker
+    threading.Thread(target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True).start()
+    timer = threading.Timer(WARM_DELAY, keep_warm)
+    timer.daemon = True
+    timer.start()
+
+
+def status(run: Run) -> Status:
+    """The run's status, also in the moment between Start and the process's first word."""
+    found = run.status()
+    worker = registry().workers.get(run.id)
+    if worker is None or found.alive:
+        return found
+    state: State = found.state
+    if worker.alive and state not in ("finished", "stopped", "diverged", "failed"):
+        return Status("starting", found.step, found.total_steps)
+    if not worker.alive and state in ("new", "starting"):
+        return Status("failed", found.step, found.total_steps, worker.last_words)
+    return found
+
+
+def memory(run: Run) -> int | None:
+    """The most memory that the run's process took, in bytes, as far as it was watched."""
+    worker = registry().workers.get(run.id)
+    if worker is not None and worker.peak:
+        return worker.peak
+    try:
+        measured = read_object((run.path / MEASURED).read_bytes())
+    except OSError:
+        return None
+    value = (measured or {}).get("memory")
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def close() -> None:
+    """End every process: each saves its run, and is killed only if it does not end by itself."""
+    known = registry()
+    with known.lock:
+        known.closing = True
+        workers = [*known.workers.values(), *([known.warm] if known.warm else [])]
+        known.warm = None
+    for worker in workers:
+        if worker.process.stdin and worker.alive:
+            worker.process.stdin.close()  # its parent is gone, as far as it knows
+    until = time.monotonic() + CLOSE_SECONDS
+    for worker in workers:
+        try:
+            worker.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+
+
+def _spawn() -> Worker:
+    """A new process, in a group of its own: Ctrl-C in the terminal is for this program alone."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the process has ended)
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=sys.platform != "win32",
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+    return Worker(process, log)
+
+
+def _hand_over(worker: Worker, run: Run) -> bool:
+    """Tell a waiting process its run. False if it is no longer there."""
+    assert worker.process.stdin is not None
+    if not worker.alive:
+        return False
+    try:
+        worker.process.stdin.write(f"{run.path.resolve()}\n".encode())
+        worker.process.stdin.flush()
+    except OSError:
+        return False
+    worker.run = run.path
+    return True
+
+
+def _follow(worker: Worker) -> None:
+    """Wait for the process's end; meanwhile look at its memory twice a second."""
+    process = psutil.Process(worker.process.pid)
+    while True:
+        try:
+            worker.process.wait(0.5)
+            break
+        except subprocess.TimeoutExpired:
+            try:
+                worker.peak = max(worker.peak, process.memory_info().rss)
+            except psutil.Error:
+                continue
+    worker.end()
+    if worker.run is not None and worker.run.is_dir():
+        write_whole(worker.run / MEASURED, json.dumps({"memory": worker.peak}))
+        machine.learn(Run(worker.run))

@@ -1,0 +1,95 @@
+"""The interactive views of the page: each is a folder with `view.html`, `view.css` and `view.js`.
+
+A large view is cut into several scripts; they become one, and `view.js`, which begins, comes last.
+
+A view is a `gr.HTML` with a constant template; its script draws, reads the view's properties
+(`props.name`, `watch("name", ...)`) and asks the server (`await server.poll(run, offset)`). In the
+script stand also `element`, the view's root, and `tp`, what all views share (`assets/js`).
+
+Templates are evaluated by the browser as code, so they never hold anything a user wrote: such text
+travels in properties and answers, and reaches the page as `textContent`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import orjson
+from starlette.responses import Response
+
+VIEWS = Path(__file__).resolve().parent
+ASSETS = VIEWS.parents[1] / "assets"
+
+
+def head() -> str:
+    """What stands once in the page's <head>: `window.tp`, and the style of what it draws."""
+    scripts = [(ASSETS / "js" / f"{name}.js").read_text("utf-8") for name in ("common", "chart")]
+    style = (ASSETS / "css" / "common.css").read_text("utf-8")
+    return f"<style>{style}</style>" + "".join(f"<script>{script}</script>" for script in scripts)
+
+
+HEAD = head()
+
+
+def view(
+    name: str,
+    server_functions: Sequence[Callable[..., Any]] = (),
+    elem_id: str | None = None,
+    **props: Any,
+) -> gr.HTML:
+    """Build the view of this name, inside the current Blocks.
+
+    `props` are its properties; an event handler changes one by returning `gr.HTML(spec=...)`.
+    `server_functions` take and return plain JSON values, and are called with one or more arguments.
+    Raises `ValueError` for a template with something in it that the browser would evaluate.
+    """
+    template, style, script = sources(name)
+    for ending, text in (("html", template), ("css", style)):
+        for code in ("${", "{{", "`", "\\"):
+            if code in text:
+                raise ValueError(f"{name}/view.{ending}: {code!r} would be evaluated as code")
+    return gr.HTML(
+        html_template=template,
+        css_template=style,
+        js_on_load=script,
+        apply_default_css=False,
+        elem_id=elem_id,
+        server_functions=[served(function) for function in server_functions],
+        **props,
+    )
+
+
+def sources(name: str) -> tuple[str, str, str]:
+    """The template, the style and the whole script of the view of this name."""
+    folder = VIEWS / name
+    template, style = ((folder / f"view.{end}").read_text("utf-8") for end in ("html", "css"))
+    parts = sorted(folder.glob("*.js"), key=lambda part: (part.name == "view.js", part.name))
+    return template, style, "\n".join(part.read_text("utf-8") for part in parts)
+
+
+def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
+    """The function as Gradio calls it: with one value, and answering with finished JSON.
+
+    Gradio hands over the arguments of `server.f(a, b)` as one list, and one alone as itself. The
+    answer is written by orjson: Gradio's own encoder walks every element in Python.
+    """
+    signature = inspect.signature(function)
+
+    def call(data: Any) -> Response:
+        several = isinstance(data, list) and len(signature.parameters) != 1
+        arguments = data if several else [data]
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            answer: Any = {"error": f"{function.__name__}: {error}"}
+        else:
+            answer = function(*arguments)
+        content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return Response(content, media_type="application/json")
+
+    call.__name__ = function.__name__
+    return call

@@ -1,0 +1,272 @@
+/* The form that configures a run. What it shows is data: `props.layout` is JSON text of its sections (see
+ * controls.py), presets [{name, title, layer, about, values}] and sources [{value, group, title, about, and of a
+ * task size, smallest, largest}].
+ *
+ * The learner's choice is a preset, the fields that differ from it, and perhaps a checkpoint to start from. At
+ * every move the server is asked what there is to say about it, `server.describe(choice)`: what is wrong with
+ * which field, the name, the costs, and the picture of the model, which goes to the view `props.picture`;
+ * `props.answer` is what it says of the first preset. The server sets another choice through `props.choice`, and
+ * says a sentence through `props.said`. A text of one's own stays in the browser until Start. Event: "start"
+ * {choice, text}.
+ *
+ * The choice is in the page's address too, as "preset" and "c.FIELD", where it differs from the defaults.
+ */
+
+const { el, number } = tp;
+const layout = JSON.parse(props.layout);
+const form = element.querySelector(".configure");
+const presets = new Map(layout.presets.map((preset) => [preset.name, preset]));
+const sources = new Map(layout.sources.map((source) => [source.value, source]));
+const FIRST = layout.presets[0].name;
+const rows = new Map();
+const choice = { preset: FIRST, changes: {}, fork: null };
+let answer = props.answer;
+let text = "";
+let facts = null;
+
+/* ---------------------------------------------------------------- the choice */
+
+const preset = () => presets.get(choice.preset);
+const value = (name) => (name in choice.changes ? choice.changes[name] : preset().values[name]);
+
+function set(name, wanted) {
+  if (wanted === preset().values[name]) delete choice.changes[name];
+  else choice.changes[name] = wanted;
+  render();
+  send();
+}
+
+function choosePreset(name) {
+  Object.assign(choice, { preset: name, changes: {}, fork: null });
+  render();
+  send();
+}
+
+function remember() {
+  const wanted = { preset: choice.preset === FIRST ? null : choice.preset };
+  for (const name of rows.keys()) {
+    const changed = name in choice.changes;
+    wanted[`c.${name}`] = changed ? (choice.changes[name] ?? "") : null;
+  }
+  for (const name of new URLSearchParams(location.search).keys()) {
+    if (name.startsWith("c.") && !(name in wanted)) wanted[name] = null; // of a link that asked for more
+  }
+  tp.url.set(wanted);
+}
+
+/* ---------------------------------------------------------------- asking the server */
+
+let turn = 0;
+let asking = false;
+let stale = false;
+
+/** Ask what there is to say about the choice: never two questions at once, and the newest at last. */
+async function send(extra = {}) {
+  stale = asking;
+  if (asking) return;
+  asking = true;
+  form.dataset.asked = ++turn;
+  try {
+    told(await server.describe({ ...choice, text: facts, ...extra }));
+  } catch {
+    later(); // the server is not there; perhaps it starts again
+  }
+  asking = false;
+  if (stale) send();
+}
+
+let again = 0;
+function later() {
+  clearTimeout(again);
+  again = setTimeout(send, 2000);
+}
+
+function told(news) {
+  answer = news;
+  if (answer.choice) {
+    Object.assign(choice, answer.choice); // a link, as far as it could be understood
+    render();
+  }
+  if (answer.spec) {
+    const picture = document.querySelector(`#${props.picture} .picture`);
+    picture?.dispatchEvent(new CustomEvent("spec", { detail: answer.spec }));
+  }
+  show();
+}
+
+/* ---------------------------------------------------------------- the form */
+
+const notes = el("div", { class: "notes", id: "link-notes", role: "status", hidden: true });
+const presetAbout = el("p", { class: "about", id: "preset-about" });
+const presetSelect = el(
+  "select",
+  { id: "preset", "aria-describedby": "preset-about", on: { change: () => choosePreset(presetSelect.value) } },
+  grouped(layout.presets, "layer").map(([label, entries]) =>
+    el("optgroup", { label }, entries.map(({ name, title }) => el("option", { value: name, text: title })))),
+);
+const changedCount = el("span");
+const resetAll = el("button", { type: "button", class: "link", id: "reset-to-preset", text: TEXT.reset, on: { click: () => choosePreset(choice.preset) } });
+const changedLine = el("p", { class: "changed-line" }, changedCount, resetAll);
+const forkLine = el("p", { class: "fork" });
+
+form.append(
+  notes,
+  el("label", { class: "caption", for: "preset", text: TEXT.preset }),
+  presetSelect,
+  presetAbout,
+  forkLine,
+  changedLine,
+  ...layout.sections.map(section),
+);
+
+/* ---------------------------------------------------------------- costs and Start */
+
+const costs = new Map(
+  Object.entries(TEXT.costs).map(([name, [title, about]]) => [name, el("dd", { id: `cost-${name}`, title: about })]),
+);
+const SPELL = { parameters: number, flops: number, memory: bytes, seconds: duration };
+function bytes(count) {
+  return count >= 1e9 ? `${(count / 1e9).toPrecision(3)} GB` : `${Math.round(count / 1e6)} MB`;
+}
+function duration(seconds) {
+  if (seconds < 1) return "1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toPrecision(2)} h`;
+}
+const start = el("button", { type: "button", class: "tp-button primary", id: "start", on: { click: begin } });
+const runName = el("p", { class: "run-name", id: "run-name" });
+const reasons = el("p", { class: "problem", id: "start-problem", role: "status" });
+const code = el("code");
+const copy = el("button", {
+  type: "button", class: "link", text: TEXT.copy,
+  on: {
+    click: async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch {
+        return getSelection().selectAllChildren(code); // a page that is not served securely may not copy
+      }
+      copy.textContent = TEXT.copied;
+      tp.say(TEXT.copied);
+      setTimeout(() => (copy.textContent = TEXT.copy), 1500);
+    },
+  },
+});
+form.append(
+  el("details", { class: "command" }, el("summary", { text: TEXT.command }), el("pre", { tabindex: 0 }, code), copy),
+  el(
+    "div",
+    { class: "go" },
+    el("dl", { class: "costs" }, Object.entries(TEXT.costs).map(([name, [title, about]]) =>
+      el("div", {}, el("dt", { text: title, title: about }), costs.get(name)))),
+    start,
+    runName,
+    reasons,
+  ),
+);
+let started = 0;
+function busy(on) {
+  clearTimeout(started);
+  started = on ? setTimeout(() => busy(false), 8000) : 0;
+  start.textContent = on ? TEXT.starting : TEXT.start;
+  start.disabled = on || !answer.ready;
+}
+form.addEventListener("submit", (event) => event.preventDefault()); // Enter in a box is not Start
+function begin() {
+  reasons.textContent = "";
+  busy(true);
+  trigger("start", { choice: { ...choice, text: facts }, text: value("source") === "text" ? text : null });
+}
+
+/* ---------------------------------------------------------------- drawing */
+
+/** What the learner has chosen; the server's answer comes later and is drawn by `show`. */
+function render() {
+  presetSelect.value = choice.preset;
+  presetAbout.textContent = preset().about;
+  const changed = new Set(Object.keys(choice.changes));
+  changedLine.hidden = changed.size === 0;
+  changedCount.textContent = TEXT.changed(changed.size);
+  forkLine.hidden = choice.fork === null;
+  if (choice.fork) {
+    forkLine.replaceChildren(
+      el("span", { text: TEXT.fork(choice.fork.name, choice.fork.step) }),
+      el("button", { type: "button", class: "link", text: TEXT.unfork, on: { click: () => { choice.fork = null; render(); send(); } } }),
+    );
+  }
+  for (const [name, { control, drawn, undo, help, update }] of rows) {
+    update(value(name), answer.auto[name]);
+    const different = changed.has(name);
+    drawn.classList.toggle("changed", different);
+    undo.hidden = !different;
+    if (different) {
+      const before = spelled(control, preset().values[name]);
+      undo.textContent = TEXT.was(before);
+      undo.setAttribute("aria-label", TEXT.undo(control.label, before));
+    }
+    if (control.only_with) {
+      const [other, wanted] = control.only_with;
+      drawn.hidden = !wanted.includes(value(other));
+    }
+    if (name === "task_length") help.textContent = sources.get(value("source"))?.size ?? control.help;
+  }
+  remember();
+}
+
+/** What the server says about it. */
+function show() {
+  const wrong = new Set(Object.keys(answer.problems));
+  for (const [name, { drawn, problem, update }] of rows) {
+    drawn.classList.toggle("wrong", wrong.has(name));
+    problem.hidden = !wrong.has(name);
+    problem.textContent = answer.problems[name] ?? "";
+    update(value(name), answer.auto[name]);
+  }
+  const changed = new Set(Object.keys(choice.changes));
+  form.querySelectorAll("details[id^=group-]").forEach((folded) => folded.update(changed, wrong));
+  for (const [name, cell] of costs) {
+    const cost = answer.costs?.[name] ?? null;
+    cell.textContent = cost !== null ? SPELL[name](cost) : answer.costs ? TEXT.measuring : TEXT.nothing;
+  }
+  if (answer.costs?.seconds === null) later(); // the machine is being measured
+  const elsewhere = Object.entries(answer.problems).filter(([name]) => !rows.has(name));
+  const sentences = [...answer.obstacles, ...elsewhere.map(([name, why]) => `${name}: ${why}`)];
+  reasons.textContent = answer.ready ? "" : [TEXT.blocked, ...sentences].join(" ");
+  runName.textContent = answer.ready ? answer.name : "";
+  code.textContent = answer.command ?? "";
+  form.querySelector(".command").hidden = !answer.command;
+  notes.hidden = answer.refused.length === 0;
+  notes.replaceChildren(
+    el("p", { text: TEXT.refused }),
+    el("ul", {}, answer.refused.map((refusal) => el("li", { text: TEXT.refusal(...refusal) }))),
+  );
+  if (!started) busy(false);
+  form.dataset.answered = turn;
+  form.dataset.ready = answer.ready;
+}
+
+watch("choice", () => {
+  Object.assign(choice, { preset: props.choice.preset, changes: { ...props.choice.changes }, fork: props.choice.fork });
+  busy(false);
+  render();
+  send();
+});
+watch("said", () => {
+  busy(false);
+  reasons.textContent = props.said.text;
+});
+
+/* ---------------------------------------------------------------- the beginning: a link, or the first preset */
+
+const linked = { preset: tp.url.get("preset") ?? FIRST, changes: {} };
+for (const name of new URLSearchParams(location.search).keys()) {
+  if (name.startsWith("c.")) linked.changes[name.slice(2)] = tp.url.get(name);
+}
+busy(false);
+if (linked.preset === FIRST && !Object.keys(linked.changes).length) {
+  render();
+  show();
+} else {
+  send({ ...linked, link: true });
+}

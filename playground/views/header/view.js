@@ -1,0 +1,103 @@
+/* The top of the page: what this is, which run all tabs look at, and dark or light.
+ *
+ * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
+ * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
+ * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
+ * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}.
+ */
+const TEXT = {
+  name: "Transformer playground",
+  sentence: "Change a small language model, press Start, and watch how it learns.",
+  run: "Run",
+  shipped: "Trained for you",
+  own: "Your runs",
+  dark: "Switch to dark",
+  light: "Switch to light",
+};
+const STORAGE = "transformer-playground";
+const THEME = "transformer-playground-theme";
+const MOST = 200;
+
+const { el } = tp;
+const root = element.querySelector(".header");
+const read = () => {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORAGE)) ?? {};
+    const runs = Array.isArray(stored.runs) ? stored.runs.filter((id) => typeof id === "string") : [];
+    return { runs, shown: typeof stored.shown === "string" ? stored.shown : null };
+  } catch {
+    return { runs: [], shown: null };
+  }
+};
+const write = (memory) => localStorage.setItem(STORAGE, JSON.stringify(memory));
+
+/* ---------------------------------------------------------------- dark and light */
+
+const isDark = () => document.body.classList.contains("dark");
+const chosen = localStorage.getItem(THEME);
+if (chosen && !tp.url.get("__theme")) document.body.classList.toggle("dark", chosen === "dark");
+
+const SVG_MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z";
+const SVG_SUN =
+  "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M5 5l1.7 1.7M17.3 17.3 19 19M5 19l1.7-1.7M17.3 6.7 19 5";
+const glyph = el("path", { d: SVG_MOON });
+const theme = el(
+  "button",
+  { type: "button", class: "theme", id: "theme-switch", on: { click: flip } },
+  el("svg", { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true" }, glyph),
+);
+function flip() {
+  document.body.classList.toggle("dark");
+  localStorage.setItem(THEME, isDark() ? "dark" : "light");
+}
+function labelTheme() {
+  glyph.setAttribute("d", isDark() ? SVG_SUN : SVG_MOON);
+  theme.title = isDark() ? TEXT.light : TEXT.dark;
+  theme.setAttribute("aria-label", theme.title);
+}
+tp.onTheme(labelTheme);
+labelTheme();
+
+/* ---------------------------------------------------------------- runs */
+
+const select = el("select", { id: "run-select", on: { change: () => trigger("pick", { run: select.value }) } });
+element.querySelector(".words").append(
+  el("h1", { text: TEXT.name }),
+  el("p", { text: TEXT.sentence }),
+);
+element.querySelector(".tools").append(
+  el("label", { class: "run" }, el("span", { text: TEXT.run }), select),
+  theme,
+);
+
+const option = (run) => el("option", { value: run.id, text: run.name });
+
+let asked = 0;
+async function list() {
+  const turn = ++asked;
+  const shown = props.shown;
+  const { shipped, own } = await server.runs(read().runs);
+  if (turn !== asked) return;
+  const groups = [
+    [TEXT.own, own],
+    [TEXT.shipped, shipped],
+  ].filter(([, runs]) => runs.length);
+  select.replaceChildren(...groups.map(([label, runs]) => el("optgroup", { label }, runs.map(option))));
+  select.value = shown?.id ?? "";
+  root.dataset.runs = own.length;
+}
+
+function follow() {
+  const shown = props.shown;
+  if (!shown) return;
+  const memory = read();
+  if (!shown.shipped) memory.runs = [shown.id, ...memory.runs.filter((id) => id !== shown.id)].slice(0, MOST);
+  memory.shown = shown.shipped ? null : shown.id;
+  write(memory);
+  tp.url.set({ run: shown.shipped && !shown.first ? shown.id : null });
+  root.dataset.run = shown.id;
+  list();
+}
+watch("shown", follow);
+
+trigger("arrive", { linked: tp.url.get("run"), shown: read().shown, tab: tp.url.get("tab") });

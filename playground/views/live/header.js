@@ -1,0 +1,87 @@
+/* The run's name and state, how far it is, and its newest numbers. */
+
+const { el } = tp;
+
+/** Change a node's text only where it differs, so that nothing is laid out for nothing. */
+const put = (node, content) => {
+  if (node.textContent !== content) node.textContent = content;
+};
+
+const loss3 = (value) => (Math.abs(value) < 1000 ? value.toFixed(3) : tp.number(value));
+const percent = (value) => `${(100 * value).toFixed(value > 0.995 && value < 1 ? 1 : 0)} %`;
+
+function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 59.5) return TEXT.seconds(seconds);
+  const whole = Math.round(seconds);
+  if (whole < 3600) return TEXT.minutes(Math.floor(whole / 60), whole % 60);
+  return TEXT.hours(Math.floor(whole / 3600), Math.floor((whole % 3600) / 60));
+}
+
+function makeHeader() {
+  const title = el("h3", { class: "name" });
+  const shape = el("span", { class: "shape", "aria-hidden": "true" });
+  const word = el("span", {});
+  const status = el("span", { class: "status" }, shape, word);
+  const fill = el("span", { class: "fill" });
+  const progress = el(
+    "div",
+    { class: "progress", role: "progressbar", "aria-valuemin": "0", "aria-label": TEXT.stats.step },
+    fill,
+  );
+  const message = el("p", { class: "message", role: "status", hidden: true });
+  const stats = {};
+  for (const name of ["step", "loss", "validation", "accuracy", "speed", "left"]) {
+    const label = el("dt", { text: TEXT.stats[name] });
+    const [value, rest] = [el("span"), el("small")];
+    stats[name] = { label, value, rest, box: el("div", { class: name }, label, el("dd", {}, value, rest)) };
+  }
+  const list = el(
+    "dl",
+    { class: "stats" },
+    Object.values(stats).map(({ box }) => box),
+  );
+
+  function draw(history) {
+    const { steps, evaluated, state, over, tested } = history;
+    put(title, history.name);
+    status.hidden = !history.status;
+    if (history.status) drawStatus(history.status);
+    put(stats.loss.value, steps.n ? loss3(steps.last("smooth")) : "–");
+    put(stats.validation.value, evaluated.n ? loss3(evaluated.last("loss")) : "–");
+    stats.accuracy.box.hidden = !tested;
+    if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
+    const { tokens, clock } = history.pace();
+    put(stats.speed.value, tp.number(tokens));
+    put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
+    const seconds = over ? (steps.n ? history.trained : NaN) : (history.total - history.step) * clock;
+    put(stats.left.value, duration(seconds));
+    const sentence = sentenceOf(history);
+    message.hidden = !sentence;
+    message.dataset.kind = ["diverged", "failed", "error"].includes(state) ? "bad" : "plain";
+    put(message, sentence);
+  }
+
+  function drawStatus({ state, step, total_steps: total }) {
+    status.dataset.state = state;
+    put(shape, TEXT.shapes[state]);
+    put(word, TEXT.states[state]);
+    fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
+    progress.setAttribute("aria-valuemax", total);
+    progress.setAttribute("aria-valuenow", step);
+    const [now, of] = TEXT.of(step, total);
+    put(stats.step.value, now);
+    put(stats.step.rest, of);
+  }
+
+  /** Why there is nothing to see, or why the run ended; else nothing. */
+  function sentenceOf({ run, error, state, status: known, notes, saved, over }) {
+    if (!run) return TEXT.none;
+    if (error) return error;
+    const diverged = notes.filter((note) => note.kind === "diverged").pop();
+    if (state === "diverged" && diverged) return TEXT.diverged(diverged, saved);
+    return over ? (known?.reason ?? "") : "";
+  }
+
+  return { nodes: [el("div", { class: "head" }, title, status), progress, message, list], draw };
+}

@@ -1,0 +1,173 @@
+/* Where everything stands: the columns, the rows from tokens down to logits, and the lines between them. */
+
+const GAP = 8;
+const WIDEST = 820;
+const MOST_SLABS = 2; // collapsed blocks shown one by one on each side of the open one
+const MOST_LANES = 64;
+
+const HEIGHTS = {
+  tokens: 40,
+  embedding: 40,
+  sinusoidal: 40,
+  learned: 40,
+  norm: 32,
+  heads: 78,
+  rope: 34,
+  weights: 54,
+  penalty: 54,
+  project: 34,
+  up: 46,
+  curve: 46,
+  down: 46,
+  logits: 40,
+};
+
+/** The columns, from left to right; all are places x. */
+function columns(width) {
+  const wide = width >= 560;
+  const end = Math.min(width, WIDEST);
+  const right = end - (wide ? 244 : 92);
+  const box = wide ? 82 : 52;
+  const pad = wide ? 14 : 10;
+  const glyphs = wide ? Math.min(200, (right - box) * 0.52) : Math.min(150, (right - box) * 0.42);
+  return {
+    wide,
+    pad,
+    link: wide ? 7 : 3, // the line that ties the output to the embedding
+    edge: wide ? 20 : 12, // left edge of what stands on the stream
+    spine: wide ? 46 : 29, // the residual stream
+    box, // left edge of what branches off
+    right, // right edge of every box
+    g0: right - pad - glyphs, // the column of glyphs, inside the boxes
+    g1: right - pad,
+    shapeX: wide ? right + 34 : end - 1,
+    countX: end - 1,
+    width: end,
+  };
+}
+
+/** Rows from top to bottom: {key, type, y, h, ...}; and the lines between them. */
+function layout(spec, grid, open) {
+  const rows = [];
+  const lines = { stream: [], branches: [], bands: [], arrows: [] };
+  let y = grid.wide ? 26 : 6;
+
+  const place = (key, h, row) => {
+    rows.push({ key, y, h, ...row });
+    y += h + GAP;
+    return rows[rows.length - 1];
+  };
+  const onStream = (key, part) => {
+    lines.arrows.push(y - 1);
+    return place(key, HEIGHTS[part.glyph], { type: "part", part, x: grid.edge });
+  };
+
+  for (const part of spec.before) {
+    if (part.kind === "position") {
+      const row = place(part.id, HEIGHTS[part.glyph], { type: "part", part, x: grid.box });
+      lines.branches.push({ from: null, to: row.y + row.h / 2 });
+    } else onStream(part.id, part);
+    if (part.id === "embedding") lines.stream.push(rows[rows.length - 1].y);
+  }
+  y += 6;
+
+  for (const [first, last] of slabs(spec.layers, open)) {
+    if (first !== last || first !== open) {
+      place(`block.${first}`, 30, { type: "slab", first, last });
+      y -= GAP - 5;
+      continue;
+    }
+    const box = place("frame.block", 0, { type: "block" });
+    y = box.y;
+    place(`block.${first}`, 32, { type: "blockhead", first });
+    for (const section of spec.block) layoutSection(section);
+    y += 4;
+    box.h = y - box.y - GAP + 6;
+    y = box.y + box.h + 5;
+  }
+  y += GAP + 6;
+  for (const part of spec.after) onStream(`after.${part.id}`, part);
+  lines.stream.push(rows[rows.length - 1].y);
+  return { rows, lines, height: y };
+
+  function layoutSection(section) {
+    const key = (part) => `${section.id}.${part.id}`;
+    const norm = section.parts[0].kind === "norm" ? section.parts[0] : null;
+    const post = section.parts.find((part) => part.on_stream);
+    const inner = section.parts.filter((part) => part.kind !== "norm");
+    let entry = null;
+    if (norm && !norm.on_stream)
+      entry = place(key(norm), HEIGHTS.norm, { type: "part", part: norm, x: grid.box });
+    const frame = place(`frame.${section.id}`, 0, { type: "frame", section });
+    y = frame.y + 24;
+    const placed = {};
+    for (const part of inner) {
+      placed[part.id] = place(key(part), HEIGHTS[part.glyph], {
+        type: "part",
+        part,
+        section,
+        x: grid.box,
+        inside: true,
+      });
+      y -= GAP - 1;
+    }
+    frame.h = y - frame.y + 3;
+    y = frame.y + frame.h + GAP + 4;
+    const last = placed[inner[inner.length - 1].id];
+    lines.branches.push({
+      from: entry ? entry.y + entry.h / 2 : frame.y + 13,
+      to: last.y + last.h / 2,
+      down: entry ? [entry.y + entry.h, frame.y] : null,
+    });
+    if (placed.heads) {
+      const top = placed.heads.y + lineY(2) + 1;
+      const height = placed.project.y + placed.project.h / 2 - 4.5 - top;
+      for (const [x, w] of lanes(section, grid).queries)
+        lines.bands.push({ kind: section.id, x, w, y: top, h: height });
+    } else {
+      const parts = halves(section, grid);
+      const top = placed.up.y + placed.up.h - 9;
+      const middle = placed.curve.y + placed.curve.h / 2;
+      for (const [x, w] of parts) lines.bands.push({ kind: section.id, x, w, y: top, h: middle - top });
+      const [, w] = parts[0];
+      const x = (grid.g0 + grid.g1) / 2 - w / 2;
+      lines.bands.push({ kind: section.id, x, w, y: middle, h: placed.down.y + 9 - middle });
+    }
+    if (post) onStream(key(post), post);
+  }
+}
+
+/** Which blocks are drawn: [first, last] of each slab, with the open one by itself. */
+function slabs(layers, open) {
+  const out = [];
+  const run = (from, to) => {
+    if (to - from + 1 <= 2 * MOST_SLABS) for (let i = from; i <= to; i++) out.push([i, i]);
+    else {
+      for (let i = from; i < from + MOST_SLABS; i++) out.push([i, i]);
+      out.push([from + MOST_SLABS, to - MOST_SLABS]);
+      for (let i = to - MOST_SLABS + 1; i <= to; i++) out.push([i, i]);
+    }
+  };
+  if (open > 0) run(0, open - 1);
+  out.push([open, open]);
+  if (open < layers - 1) run(open + 1, layers - 1);
+  return out;
+}
+
+/** Where each head's lane stands: [x, width] for every query head, and for every key/value head. */
+function lanes(section, grid) {
+  const shared = Math.min(section.kv_heads, MOST_LANES);
+  const heads = Math.min(section.heads, MOST_LANES);
+  const each = Math.max(1, Math.round(heads / shared));
+  const length = grid.g1 - grid.g0;
+  const between = Math.min(6, length / heads / 3);
+  const within = each > 1 ? Math.min(2, between / 2) : 0;
+  const groupWidth = Math.min((length - between * (shared - 1)) / shared, each * 40);
+  const laneWidth = (groupWidth - within * (each - 1)) / each;
+  const start = grid.g1 - shared * groupWidth - between * (shared - 1);
+  const keys = Array.from({ length: shared }, (_, g) => [start + g * (groupWidth + between), groupWidth]);
+  const queries = keys.flatMap(([x]) =>
+    Array.from({ length: each }, (_, i) => [x + i * (laneWidth + within), laneWidth]),
+  );
+  return { queries, keys };
+}

@@ -1,0 +1,224 @@
+/* The controls of the run on the page: pause, one step, stop, again from the start, the learning rate, a fork.
+ *
+ * `props.run` is its id. The view asks the server how the run is, four times a second while it trains, and
+ * enables what makes sense. Server: status(run), tell(run, what, value), download(run). Events that lead to
+ * another run on the page: "reset" {run}, "fork" {run, step}, "remove" {run}. `props.said` {text} is an answer
+ * to one of these.
+ */
+const TEXT = {
+  states: {
+    new: "not started", starting: "starting", running: "training", paused: "paused", finished: "finished",
+    stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
+  },
+  controls: "Control the run",
+  pause: "Pause",
+  resume: "Resume",
+  step: "One step",
+  stop: "Stop",
+  reset: "Start over",
+  resetTitle: "A new run of the same configuration, with the same initial weights, paused before its first step",
+  stepTitle: "Make one update, then pause",
+  stopTitle: "Save and end; it can be resumed",
+  fork: "Fork",
+  forkTitle: "Take this checkpoint as the start of another run, and change how it goes on",
+  from: "Checkpoint",
+  option: (step) => `step ${step.toLocaleString("en")}`,
+  rate: "Learning rate",
+  rateTitle: "The highest learning rate of the schedule; changes at the next step",
+  download: "Download",
+  downloadTitle: "The run as a zip: configuration, newest weights, events, and a script that generates",
+  remove: "Delete",
+  confirm: (name) => `Delete “${name}”? Its weights and its history are gone for good.`,
+  keep: "Keep it",
+  sure: "Delete it",
+  result: "Predicted and measured",
+  columns: ["", "predicted", "measured"],
+  rows: { seconds: "Time", memory: "Memory", parameters: "Parameters" },
+};
+const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 1e-2, 3e-2];
+
+const { el, number } = tp;
+const root = element.querySelector(".transport");
+let status = null;
+let expecting = 0;
+
+const button = (name, action, classes = "") =>
+  el("button", {
+    type: "button", id: name, class: `tp-button ${classes}`, text: TEXT[name], title: TEXT[`${name}Title`], disabled: true,
+    on: { click: action },
+  });
+const toggle = button("pause", () => tell(status.state === "paused" || !status.alive ? "resume" : "pause"));
+const step = button("step", () => tell("step", 1));
+const stop = button("stop", () => tell("stop"));
+const reset = button("reset", () => trigger("reset", { run: props.run }));
+const download = button("download", fetchZip, "quiet");
+const remove = button("remove", () => dialog.showModal(), "quiet");
+const forkStep = el("select", { id: "fork-step", "aria-label": TEXT.from });
+const fork = button("fork", () => trigger("fork", { run: props.run, step: Number(forkStep.value) }));
+
+const rateSlider = el("input", { type: "range", class: "slider", id: "rate-slider", min: 0, max: RATES.length - 1, step: 1, "aria-label": TEXT.rate });
+const rateBox = el("input", { type: "text", inputmode: "decimal", class: "typed", id: "rate", "aria-label": TEXT.rate });
+rateSlider.addEventListener("input", () => {
+  rateBox.value = spell(RATES[rateSlider.value]);
+  fill();
+});
+rateSlider.addEventListener("change", () => changeRate(RATES[rateSlider.value]));
+rateBox.addEventListener("change", () => changeRate(Number(rateBox.value.replace(",", "."))));
+const rate = el("div", { class: "rate", title: TEXT.rateTitle }, el("label", { for: "rate", text: TEXT.rate }), rateSlider, rateBox);
+
+const message = el("p", { class: "message", role: "status" });
+const result = el("table", { class: "result" });
+const question = el("p");
+const dialog = el(
+  "dialog",
+  { class: "ask" },
+  question,
+  el("form", { method: "dialog" },
+    el("button", { class: "tp-button", text: TEXT.keep }),
+    el("button", { class: "tp-button danger", id: "remove-sure", text: TEXT.sure, on: { click: () => trigger("remove", { run: props.run }) } })),
+);
+
+root.append(
+  el("div", { class: "line" },
+    el("div", { class: "buttons", role: "group", "aria-label": TEXT.controls }, toggle, step, stop, reset),
+    el("div", { class: "fork" }, forkStep, fork),
+    el("div", { class: "aside" }, download, remove)),
+  rate,
+  message,
+  result,
+  dialog,
+);
+
+/* ---------------------------------------------------------------- telling */
+
+async function tell(what, wanted = null) {
+  const answer = await server.tell(props.run, what, wanted);
+  say(answer.error ?? "");
+  expecting = performance.now() + 2000; // look often until it has obeyed
+  asking.now();
+}
+
+function changeRate(wanted) {
+  if (!(wanted > 0)) {
+    rateBox.value = spell(status.rate);
+    return;
+  }
+  tell("change", wanted);
+}
+
+async function fetchZip() {
+  download.disabled = true;
+  const answer = await server.download(props.run);
+  download.disabled = false;
+  if (answer.error) return say(answer.error);
+  const link = el("a", { href: answer.url, download: answer.name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+function say(sentence) {
+  message.textContent = sentence;
+  message.hidden = sentence === "";
+}
+
+/* ---------------------------------------------------------------- drawing */
+
+const spell = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value));
+const SPELL = {
+  seconds: (value) => (value < 90 ? `${value.toPrecision(2)} s` : `${Math.round(value / 60)} min`),
+  memory: (value) => (value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${Math.round(value / 1e6)} MB`),
+  parameters: (value) => value.toLocaleString("en"),
+};
+
+function fill() {
+  rateSlider.style.setProperty("--filled", `${(100 * rateSlider.value) / (RATES.length - 1)}%`);
+}
+
+function show() {
+  const { state: now, alive } = status;
+  root.dataset.state = now;
+  root.dataset.step = status.step;
+  root.dataset.shown = status.id;
+  const paused = now === "paused";
+  const again = !alive && status.resumable;
+  toggle.textContent = paused || again ? TEXT.resume : TEXT.pause;
+  toggle.classList.toggle("primary", paused || again);
+  toggle.disabled = !(alive ? now === "running" || paused : again);
+  step.disabled = !(now === "running" || paused);
+  stop.disabled = !alive;
+  reset.disabled = now === "starting";
+  toggle.hidden = !alive && !again;
+  step.hidden = stop.hidden = !alive;
+  remove.hidden = status.shipped;
+  remove.disabled = alive;
+  question.textContent = TEXT.confirm(status.name);
+  download.disabled = status.checkpoints.length === 0;
+  drawForks();
+  rate.hidden = !alive;
+  if (document.activeElement !== rateBox && !rateSlider.matches(":active")) {
+    rateBox.value = spell(status.rate);
+    rateSlider.value = RATES.reduce((best, value, i) => (Math.abs(Math.log(value / status.rate)) < Math.abs(Math.log(RATES[best] / status.rate)) ? i : best), 0);
+    fill();
+  }
+  root.dataset.rate = status.rate;
+  drawResult();
+}
+
+function drawForks() {
+  const steps = status.checkpoints;
+  fork.disabled = forkStep.disabled = steps.length === 0;
+  if (forkStep.dataset.steps === String(steps)) return;
+  const newest = forkStep.selectedIndex === forkStep.length - 1;
+  const before = forkStep.value;
+  forkStep.replaceChildren(...steps.map((value) => el("option", { value, text: TEXT.option(value) })));
+  forkStep.dataset.steps = String(steps);
+  forkStep.value = newest || !steps.includes(Number(before)) ? (steps.at(-1) ?? "") : before;
+}
+
+function drawResult() {
+  const { predicted, measured } = status;
+  result.hidden = !predicted || !measured;
+  if (result.hidden) return;
+  const cell = (name, values) => (values[name] === null || values[name] === undefined ? "–" : SPELL[name](values[name]));
+  result.replaceChildren(
+    el("caption", { text: TEXT.result }),
+    el("thead", {}, el("tr", {}, TEXT.columns.map((text) => el("th", { scope: "col", text })))),
+    el("tbody", {}, Object.entries(TEXT.rows).map(([name, title]) =>
+      el("tr", {}, el("th", { scope: "row", text: title }), el("td", { text: cell(name, predicted) }), el("td", { text: cell(name, measured) })))),
+  );
+}
+
+/* ---------------------------------------------------------------- asking */
+
+let last = 0;
+const asking = tp.poll(
+  async () => {
+    const quiet = status && !status.alive && performance.now() > expecting;
+    if (!props.run || (quiet && performance.now() - last < 1500)) return;
+    last = performance.now();
+    const run = props.run;
+    const answer = await server.status(run);
+    if (run !== props.run) return;
+    if (answer.error) return say(answer.error);
+    const before = status;
+    status = answer;
+    if (before && before.id === status.id && before.state !== status.state) {
+      tp.say(`${status.name}: ${TEXT.states[status.state]}`);
+      if (status.reason && !status.alive) say(status.reason);
+      else if (status.state !== "failed") say("");
+    }
+    if ((!before || before.id !== status.id) && !status.alive) say(status.reason ?? "");
+    show();
+  },
+  { hz: 4, hidden_hz: 0.5, element },
+);
+watch("run", () => {
+  say("");
+  const below = element.getBoundingClientRect().top < 0; // the form is below the curves on a narrow page
+  if (status && below) element.scrollIntoView({ block: "start", behavior: "smooth" });
+  status = null;
+  expecting = performance.now() + 3000;
+  asking.now();
+});
+watch("said", () => say(props.said.text));

@@ -1,0 +1,282 @@
+"""The page as a learner uses it: configure, train, generate, look inside, come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+Shoot = Callable[[Page, str], None]
+
+QUICK = "?c.d_model=32&c.total_steps=3000&c.batch_size=4&c.max_seq_len=32&c.threads=1&c.save_interval=25"
+"""A run that is small, and long enough to be caught in the middle."""
+
+
+def ready(page: Page) -> None:
+    """The form has its answer, and a run is on the page."""
+    page.locator(".configure[data-answered]").wait_for()
+    page.locator(".transport[data-shown]").wait_for()
+
+
+def state(page: Page, *names: str) -> None:
+    """Wait until the run on the page is in one of these states."""
+    wanted = ", ".join(f".transport[data-state={name}]" for name in names)
+    page.locator(wanted).wait_for()
+
+
+def step(page: Page) -> int:
+    return int(page.locator(".transport").get_attribute("data-step") or 0)
+
+
+def until(page: Page, expression: str, argument: Any = None) -> None:
+    """Wait until this JavaScript is true."""
+    page.wait_for_function(expression, arg=argument)
+
+
+def past(page: Page, number: int) -> None:
+    """Wait until the curve has a step beyond this one."""
+    until(page, "n => Number(document.querySelector('.live').dataset.step) >= n", number)
+
+
+def start(page: Page) -> str:
+    """Press Start, wait for the new run, and give its id."""
+    before = page.locator(".transport").get_attribute("data-shown")
+    expect(page.locator("#start")).to_be_enabled()
+    page.locator("#start").click()
+    until(page, "id => document.querySelector('.transport').dataset.shown !== id", before)
+    return page.locator(".transport").get_attribute("data-shown") or ""
+
+
+def stop(page: Page) -> None:
+    page.locator("#stop").click()
+    state(page, "stopped", "finished")
+
+
+def test_the_first_load_shows_a_trained_model(open_page: Open, shoot: Shoot) -> None:
+    page = open_page()
+    ready(page)
+    state(page, "finished")
+    past(page, 1)
+    page.locator(".picture svg").first.wait_for()
+    expect(page.locator("#run-select option:checked")).not_to_be_empty()
+    assert page.url.rstrip("/").count("?") == 0
+    shoot(page, "train")
+    for tab in ("generate", "inside"):
+        page.locator(f"#tab-{tab}-button").click()
+        page.locator(f".{tab}[data-ready=true]").wait_for()
+        shoot(page, tab)
+
+
+def test_a_learner_walks_through(open_page: Open, shoot: Shoot) -> None:
+    page = open_page(QUICK)
+    ready(page)
+    run = start(page)
+    past(page, 50)
+    shoot(page, "walk-1-training")
+
+    page.locator("#pause").click()
+    state(page, "paused")
+    paused_at = step(page)
+    page.locator("#rate").fill("0.0005")
+    page.locator("#rate").press("Enter")
+    page.locator(".transport[data-rate='0.0005']").wait_for()
+    page.locator("#step").click()
+    until(
+        page, "n => Number(document.querySelector('.transport').dataset.step) === n", paused_at + 1
+    )
+    state(page, "paused")
+    shoot(page, "walk-2-paused")
+    page.locator("#pause").click()
+    state(page, "running")
+    past(page, paused_at + 20)
+
+    page.reload()  # in the middle of the run
+    ready(page)
+    assert page.locator(".transport").get_attribute("data-shown") == run
+    state(page, "running")
+    past(page, paused_at + 40)
+    assert "c.d_model=32" in page.url
+    shoot(page, "walk-3-reloaded")
+
+    page.locator("#tab-generate-button").click()
+    page.locator(".generate[data-ready=true]").wait_for()
+    length = page.locator(".generate").get_attribute("data-length") or "0"
+    for made in range(1, 21):
+        page.locator("#generate-step").click()
+        until(
+            page,
+            "n => Number(document.querySelector('.generate').dataset.length) === n",
+            int(length) + made,
+        )
+    nodes = int(page.locator(".generate").get_attribute("data-nodes") or 0)
+    page.locator("#generate-back").click()
+    until(
+        page,
+        "n => Number(document.querySelector('.generate').dataset.length) === n",
+        int(length) + 19,
+    )
+    page.locator("#generate-list .choice:not(.taken)").nth(2).click()
+    until(page, "n => Number(document.querySelector('.generate').dataset.nodes) > n", nodes)
+    shoot(page, "walk-4-generated")
+
+    page.locator("#tab-inside-button").click()
+    page.locator(".inside[data-ready=true]").wait_for()
+    page.locator(".inside [role=gridcell]").nth(1).click()
+    page.locator(".inside .text-figure [data-token='6']").click()
+    page.locator(".inside[data-locked=true]").wait_for()
+    shoot(page, "walk-5-inside")
+
+    page.locator("#tab-train-button").click()
+    stop(page)
+
+
+def test_a_configuration_that_cannot_be_is_refused_beside_its_control(
+    open_page: Open, shoot: Shoot
+) -> None:
+    page = open_page()
+    ready(page)
+    page.locator("#field-d_model").fill("65")
+    page.locator("#field-d_model").press("Enter")
+    expect(page.locator("#field-d_model-problem")).to_contain_text("multiple of n_head")
+    expect(page.locator("#start")).to_be_disabled()
+    shoot(page, "refused")
+    page.locator("#row-d_model .undo").click()
+    expect(page.locator("#field-d_model-problem")).to_be_hidden()
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_predictions_and_picture_move_with_the_controls(open_page: Open) -> None:
+    page = open_page()
+    ready(page)
+    before = page.locator(".picture").get_attribute("data-total")
+    parameters = page.locator("#cost-parameters").text_content()
+    page.locator("#row-n_layer .slider").focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "n => document.querySelector('.picture').dataset.total !== n", before)
+    expect(page.locator("#cost-parameters")).not_to_have_text(parameters or "")
+    assert "c.n_layer=" in page.url
+    page.locator("#reset-to-preset").click()
+    until(page, "n => document.querySelector('.picture').dataset.total === n", before)
+    assert "c.n_layer" not in page.url
+
+
+def test_a_link_is_reproduced_and_a_hostile_one_is_refused_kindly(open_page: Open) -> None:
+    page = open_page("?c.d_model=96&c.position=alibi&tab=generate")
+    page.locator(".generate[data-ready=true]").wait_for()
+    page.locator("#tab-train-button").click()
+    ready(page)
+    expect(page.locator("#field-d_model")).to_have_value("96")
+    expect(page.locator("#field-position-alibi")).to_be_checked()
+    hostile = "?c.d_model=7e99&c.seed=<img src=x onerror=alert(1)>&c.train_data_path=/etc/passwd&preset=${1}&run=../x&tab=<b>"
+    page = open_page(hostile)
+    ready(page)
+    notes = page.locator("#link-notes")
+    for field in ("d_model", "seed", "train_data_path", "preset"):
+        expect(notes).to_contain_text(field)
+    expect(page.locator("#start")).to_be_enabled()
+    assert "passwd" not in page.url
+
+
+def test_two_browsers_do_not_see_each_others_runs(open_page: Open) -> None:
+    one, other = open_page(QUICK), open_page(QUICK)
+    ready(one)
+    ready(other)
+    mine = start(one)
+    past(one, 5)
+    other.reload()
+    ready(other)
+    options = other.locator("#run-select option").evaluate_all("all => all.map(o => o.value)")
+    assert mine not in options
+    state(other, "finished")
+    stop(one)
+
+
+def test_a_run_is_started_over_forked_and_deleted(open_page: Open) -> None:
+    page = open_page(QUICK)
+    ready(page)
+    run = start(page)
+    past(page, 30)
+    page.locator("#reset").click()
+    until(page, "id => document.querySelector('.transport').dataset.shown !== id", run)
+    state(page, "paused")
+    assert step(page) == 0
+    page.locator("#pause").click()
+    past(page, 30)
+    stop(page)
+    again = page.locator(".transport").get_attribute("data-shown")
+
+    page.locator("#fork-step").select_option("25")
+    page.locator("#fork").click()
+    expect(page.locator(".configure .fork span")).to_be_visible()
+    page.locator("#field-max_lr").fill("0.001")
+    page.locator("#field-max_lr").press("Enter")
+    fork = start(page)
+    past(page, 30)
+    stop(page)
+    assert fork not in (run, again)
+
+    page.locator("#remove").click()
+    page.locator("#remove-sure").click()
+    until(page, "id => document.querySelector('.transport').dataset.shown !== id", fork)
+    expect(page.locator(f"#run-select option[value='{fork}']")).to_have_count(0)
+    for kept in (run, again):
+        expect(page.locator(f"#run-select option[value='{kept}']")).to_have_count(1)
+    expect(page.locator("#run-select optgroup").first.locator("option")).to_have_count(2)
+
+
+def test_a_text_of_ones_own(open_page: Open) -> None:
+    page = open_page(QUICK)
+    ready(page)
+    page.locator("#field-source").select_option("text")
+    expect(page.locator("#start")).to_be_disabled()
+    text = "<b>Ein Text</b> über 学习 und 🦊; ${1+1} `x`.\n" * 60
+    page.locator("#own-text").fill(text)
+    start(page)
+    past(page, 10)
+    stop(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_fits_and_nothing_is_empty(
+    open_page: Open, shoot: Shoot, width: int, scheme: str
+) -> None:
+    page = open_page(width=width, height=844, scheme=scheme)
+    ready(page)
+    state(page, "finished")
+    past(page, 1)
+    for tab in ("train", "generate", "inside"):
+        page.locator(f"#tab-{tab}-button").click()
+        if tab != "train":
+            page.locator(f".{tab}[data-ready=true]").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shoot(page, f"{tab}-{width}-{scheme}")
+
+
+def test_the_theme_can_be_switched_and_is_remembered(open_page: Open) -> None:
+    page = open_page()
+    ready(page)
+    assert not page.evaluate("document.body.classList.contains('dark')")
+    page.locator("#theme-switch").click()
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.reload()
+    ready(page)
+    assert page.evaluate("document.body.classList.contains('dark')")
+
+
+def test_everything_has_a_name_for_a_screen_reader(open_page: Open) -> None:
+    page = open_page()
+    ready(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('#tab-train button, #tab-train input, #tab-train select, header select')]
+          .filter(e => e.offsetParent && !e.labels?.length && !e.textContent.trim()
+            && !e.getAttribute('aria-label') && !e.title).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    expect(page.locator("h1")).to_have_text(re.compile("."))

@@ -1,0 +1,383 @@
+"""The views by themselves: drawn in Chromium from plain data, without Gradio and without training."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from engine import observe
+from engine.config import ModelConfig, RunConfig
+from engine.events import (
+    Changed,
+    Diverged,
+    Ended,
+    Evaluated,
+    Message,
+    Paused,
+    Probed,
+    Sampled,
+    Started,
+    Stepped,
+)
+from engine.runs import Run, RunStore
+from engine.tokenizers import CharTokenizer, save_tokenizer
+from playground import live
+from playground.theme import CSS
+from playground.views import HEAD, sources
+from playground.views.model_spec import model_spec
+from tests import chromium
+
+pytestmark = pytest.mark.browser
+
+RUN_VIEW = """
+window.server = {poll: (...a) => window.pollServer(a), probe: (...a) => window.probeServer(a)};
+window.watched = {};
+Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
+  document.getElementById('view'), () => {}, window.props = PROPS, window.server, null,
+  (name, callback) => { window.watched[name] = callback; });
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
+        yield started
+        started.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_view(browser: Browser) -> Iterator[Open]:
+    """Open a view: `open_view("model", width=390, dark=True, spec=...)`. Errors fail the test."""
+    errors: list[str] = []
+    pages: list[Page] = []
+
+    def open_view(name: str, width: int = 1200, dark: bool = False, **props: Any) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.expose_function("pollServer", lambda sent: live.poll(*sent))
+        page.expose_function("probeServer", lambda sent: live.probe(*sent))
+        template, style, script = sources(name)
+        page.route(
+            "http://view.test/**",
+            lambda route: route.fulfill(
+                content_type="text/html; charset=utf-8",
+                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
+                f"#view {{ {style} }}</style></head>"
+                f'<body class="{"dark" if dark else ""}"><div id="view">{template}</div></body></html>',
+            ),
+        )
+        page.goto("http://view.test/")
+        start = RUN_VIEW.replace("SCRIPT", json.dumps(script)).replace("PROPS", json.dumps(props))
+        page.evaluate(start)
+        return page
+
+    yield open_view
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+def change(page: Page, **props: Any) -> None:
+    """Change properties of the view, as an event handler of the page does."""
+    for name, value in props.items():
+        page.evaluate("([name, value]) => { props[name] = value; watched[name](); }", [name, value])
+
+
+# The picture of the model ---------------------------------------------------------------------------
+
+
+def spec(**fields: Any) -> dict[str, Any]:
+    return model_spec(ModelConfig(**fields), 16, 75)
+
+
+def parts(page: Page) -> list[str]:
+    """The parts' keys, from top to bottom."""
+    return page.evaluate(
+        "[...document.querySelectorAll('g[data-part]')]"
+        ".sort((a, b) => a.row.y - b.row.y).map(g => g.dataset.part)"
+    )
+
+
+PICTURES = {
+    "default": {},
+    "grouped": {"n_head": 8, "n_kv_head": 2, "n_layer": 6},
+    "post, untied": {"placement": "post", "tie_embeddings": False, "position": "sinusoidal"},
+    "no norm, ALiBi": {"norm": "none", "position": "alibi", "feedforward": "relu"},
+    "many": {"n_layer": 96, "n_head": 64, "n_kv_head": 1, "d_model": 4096},
+    "learned": {"position": "learned", "norm": "layernorm", "bias": True, "feedforward": "gelu"},
+}
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_model_fits_its_page(open_view: Open, name: str, width: int) -> None:
+    page = open_view("model", width, spec=spec(**PICTURES[name]))
+    page.wait_for_selector("g[data-part]")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    beyond = page.evaluate(
+        """() => {
+          const svg = document.querySelector('.drawing svg').getBoundingClientRect();
+          return [...document.querySelectorAll('.drawing text, .drawing rect')].filter((node) => {
+            const box = node.getBoundingClientRect();
+            return box.left < svg.left - 2 || box.right > svg.right + 12;
+          }).map((node) => node.outerHTML);
+        }"""
+    )
+    assert beyond == []
+
+
+def test_the_picture_is_the_configured_model(open_view: Open) -> None:
+    page = open_view("model", spec=spec(n_layer=2))
+    assert parts(page) == [
+        "tokens", "embedding", "block.0", "attention.norm", "attention.heads", "attention.rope",
+        "attention.weights", "attention.project", "feedforward.norm", "feedforward.up",
+        "feedforward.curve", "feedforward.down", "block.1", "after.norm", "after.logits",
+    ]  # fmt: skip
+    change(page, spec=spec(n_layer=1, placement="post", position="learned"))
+    assert parts(page) == [
+        "tokens", "embedding", "learned", "block.0", "attention.heads", "attention.weights",
+        "attention.project", "attention.norm", "feedforward.up", "feedforward.curve",
+        "feedforward.down", "feedforward.norm", "after.logits",
+    ]  # fmt: skip
+    label = page.get_attribute("g[data-part='learned']", "aria-label")
+    assert label is not None and "T × C = 128 × 64" in label and "8,192 parameters" in label
+
+
+def test_blocks_open_by_keyboard_and_parts_explain_themselves(open_view: Open) -> None:
+    page = open_view("model", spec=spec(n_layer=3))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.part") == "tokens"
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.part") == "attention.heads"
+    assert "16 × 4 × 128 × 16" in page.inner_text(".tp-tip")
+    page.locator("g[data-part='block.2']").focus()
+    page.keyboard.press("Enter")
+    order = parts(page)
+    assert order.index("block.2") < order.index("attention.heads")
+    assert page.evaluate("document.activeElement.dataset.part") == "block.2"
+
+
+# The live view --------------------------------------------------------------------------------------
+
+TEXT = "the <b>cat</b>\nsat"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("TP_RUNS", str(tmp_path))
+    return make(tmp_path, "first run")
+
+
+def make(root: Path, name: str) -> Run:
+    run = RunStore(root).create(RunConfig.from_flat({"total_steps": 400}), name)
+    save_tokenizer(CharTokenizer.train(TEXT), run.tokenizer_path)
+    return run
+
+
+def tell(run: Run, *events: Message) -> None:
+    for event in events:
+        run.append(event)
+
+
+def train(run: Run, first: int, last: int, correct: bool | None = None) -> None:
+    """Events as a run from one step to another writes them."""
+    if first == 1:
+        tell(
+            run,
+            Started(step=0, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9),
+        )
+    tokens = np.array(CharTokenizer.train(TEXT).encode("the cat"), np.int32)
+    for step in range(first, last + 1):
+        loss = 1 + 2 * math.exp(-step / 60)
+        tell(
+            run,
+            Stepped(step=step, loss=loss, lr=0.001, grad_norm=0.5, tokens=64 * step, seconds=0.01),
+        )
+        if step % 50 == 0:
+            share = None if correct is None else 0.5
+            tell(run, Evaluated(step=step, loss=loss, accuracy=share))
+            tell(run, Sampled(step=step, prompt="the ", text="<b>cat</b>\n", correct=correct))
+            length = len(tokens)
+            maps = np.full((2, 3, length, length), 80, np.uint8)
+            snapshot = observe.Snapshot(
+                step,
+                tokens,
+                maps,
+                np.ones((5, length), np.float32),
+                np.ones(length - 1, np.float32),
+            )
+            path = run.snapshot_path(f"step-{step:06d}.npz")
+            path.parent.mkdir(exist_ok=True)
+            observe.save(snapshot, path)
+            tell(run, Probed(step=step, name=path.name))
+
+
+def wait(page: Page, **data: Any) -> None:
+    """Wait for the view's data-... attributes."""
+    selector = "".join(f"[data-{name}='{value}']" for name, value in data.items())
+    page.wait_for_selector(f".live{selector}", state="attached")
+
+
+def test_a_finished_run_is_there_at_once(open_view: Open, run: Run) -> None:
+    train(run, 1, 400)
+    tell(run, Ended(step=400, how="finished"))
+    page = open_view("live", run=run.id)
+    wait(page, step=400, status="finished")
+    assert page.inner_text(".live .name") == "first run"
+    assert page.inner_text(".status").endswith("finished")
+    assert page.locator(".card").count() == 8
+    assert page.locator(".card p").last.inner_text() == "the <b>cat</b>\n"
+    assert page.locator(".card b b").count() == 0  # what looks like markup is text
+    page.wait_for_selector("canvas.maps[data-step='400']")
+    assert page.get_attribute(".tp-chart", "aria-label")
+    assert "guessing evenly among" in (page.text_content(".tp-chart .labels") or "")
+
+
+def test_follows_a_run_and_keeps_the_zoom(open_view: Open, run: Run) -> None:
+    train(run, 1, 100)
+    page = open_view("live", run=run.id)
+    wait(page, step=100)
+    chart = page.locator(".tp-chart")
+    page.evaluate("() => { window.kept = document.querySelector('.curve.train'); }")
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 100)
+    page.mouse.up()
+    assert page.get_by_text("Show the whole run").is_visible()
+    ticks = page.locator(".tp-chart .tick").all_text_contents()
+    train(run, 101, 160)
+    wait(page, step=160)
+    assert page.evaluate("kept === document.querySelector('.curve.train')")  # redrawn in place
+    assert page.locator(".tp-chart .tick").all_text_contents() == ticks
+    page.get_by_text("Show the whole run").click()
+    assert not page.get_by_text("Show the whole run").is_visible()
+
+
+def test_choices_live_in_the_address(open_view: Open, run: Run) -> None:
+    train(run, 1, 100)
+    page = open_view("live", run=run.id)
+    wait(page, step=100)
+    page.get_by_role("button", name="log").click()
+    page.get_by_label("smoothing").fill("5")
+    assert "loss_axis=log" in page.url and "smoothing=100" in page.url
+    page.get_by_role("button", name="linear").click()
+    assert "loss_axis" not in page.url
+
+
+def test_changes_and_divergence_are_told_in_words(open_view: Open, run: Run) -> None:
+    train(run, 1, 100)
+    tell(run, Paused(step=60), Changed(step=60, field="max_lr", value=0.3))
+    tell(run, Diverged(step=101, loss="nan", grad_norm="inf"), Ended(step=101, how="diverged"))
+    page = open_view("live", run=run.id)
+    wait(page, status="diverged")
+    assert "not a number" in page.inner_text(".message")
+    assert "max_lr 0.3" in (page.text_content(".tp-chart .marks") or "")
+    page.locator("summary").click()
+    assert "max_lr is now 0.3" in page.inner_text(".notes")
+
+
+def test_a_task_shows_right_and_wrong(open_view: Open, run: Run) -> None:
+    train(run, 1, 50, correct=False)
+    page = open_view("live", 390, dark=True, run=run.id)
+    wait(page, step=50)
+    assert page.inner_text(".stats .accuracy dd") == "50 %"
+    assert page.locator(".answer.wrong .verdict").inner_text() == "✗"
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_a_resumed_run_is_not_drawn_twice(open_view: Open, run: Run) -> None:
+    train(run, 1, 160)
+    page = open_view("live", run=run.id)
+    wait(page, step=160)
+    assert page.locator(".card").count() == 3
+    tell(
+        run, Started(step=100, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9)
+    )
+    tell(run, Stepped(step=101, loss=1.0, lr=0.001, grad_norm=0.5, tokens=64, seconds=0.01))
+    wait(page, step=101)
+    page.wait_for_function("document.querySelectorAll('.card').length === 2")
+
+
+def test_switches_runs_and_survives_bad_ones(open_view: Open, run: Run, tmp_path: Path) -> None:
+    train(run, 1, 60)
+    other = make(tmp_path, "second run")
+    train(other, 1, 20)
+    page = open_view("live", run=run.id)
+    wait(page, step=60)
+    change(page, run=other.id)
+    wait(page, step=20)
+    assert page.inner_text(".live .name") == "second run"
+    change(page, run="no-such-run")
+    wait(page, status="error")
+    assert "There is no run" in page.inner_text(".message")
+    change(page, run=run.id)
+    wait(page, step=60)
+    assert "There is no run" not in page.inner_text(".live")
+
+
+def test_goes_on_after_the_server_failed(open_view: Open, run: Run) -> None:
+    train(run, 1, 20)
+    page = open_view("live", run=run.id)
+    wait(page, step=20)
+    page.evaluate(
+        "() => { window.good = server.poll;"
+        " server.poll = () => Promise.reject(new Error('the server is gone')); }"
+    )
+    train(run, 21, 40)
+    page.evaluate("new Promise(done => setTimeout(done, 500))")
+    page.evaluate("() => { server.poll = good; }")
+    wait(page, step=40)
+
+
+def test_old_attention_comes_back_with_the_slider(open_view: Open, run: Run) -> None:
+    train(run, 1, 200)
+    page = open_view("live", run=run.id)
+    page.wait_for_selector("canvas.maps[data-step='200']")
+    slider = page.get_by_label("recorded step")
+    slider.focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector("canvas.maps[data-step='50']")
+    train(run, 201, 250)
+    wait(page, step=250)
+    assert page.get_attribute("canvas.maps", "data-step") == "50"
+    page.get_by_role("button", name="Newest").click()
+    page.wait_for_selector("canvas.maps[data-step='250']")
+
+
+def test_figures_and_their_data_are_saved(open_view: Open, run: Run) -> None:
+    train(run, 1, 60)
+    page = open_view("live", run=run.id)
+    wait(page, step=60)
+    page.wait_for_selector("canvas.maps[data-step='50']")
+    for section, kinds in (
+        (".chart", ("PNG", "SVG", "CSV")),
+        (".samples", ("CSV",)),
+        (".attention", ("PNG", "CSV")),
+    ):
+        for kind in kinds:
+            with page.expect_download() as started:
+                page.locator(f"{section} .tp-save-button", has_text=kind).click()
+            path = started.value.path()
+            assert started.value.suggested_filename.endswith(f".{kind.lower()}")
+            content = path.read_bytes()
+            assert content.startswith(
+                {"PNG": b"\x89PNG", "SVG": b"<svg", "CSV": b"\xef\xbb\xbf"}[kind]
+            )
+            if kind == "CSV" and section == ".chart":
+                assert len(content.decode().strip().splitlines()) == 61

@@ -1,0 +1,19 @@
+"""What all tests share: one thread each, since they run side by side, and one browser at a time."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Before torch or Gradio are first imported, also in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that drive the page run one after the other, in the same worker."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))

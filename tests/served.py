@@ -1,0 +1,65 @@
+"""The playground as a process of its own, as a learner starts it, for tests that talk to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 120
+
+
+@contextmanager
+def served(folder: Path, command: tuple[str, ...] = ("playground/app.py",)) -> Iterator[str]:
+    """Start the playground with its runs in `folder`, and give its address; end it afterwards."""
+    environment = os.environ | {
+        "TP_RUNS": str(folder / "runs"),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "GRADIO_SERVER_PORT": str(_free_port()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = folder / "playground.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield _address(process, log)
+    finally:
+        children = psutil.Process(process.pid).children()  # Gradio's own command serves in one
+        process.terminate()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
+        process.wait(120)
+        psutil.wait_procs(children, 120)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        found = re.search(r"playground is at (\S+)", log.read_text(encoding="utf-8"))
+        if found:
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(f"the playground did not start:\n{log.read_text(encoding='utf-8')}")

@@ -1,0 +1,247 @@
+"""What is predicted before a model is built must be what is found once it is built."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine import driver
+from engine.config import (
+    ConfigError,
+    FeedForwardName,
+    ModelConfig,
+    NormName,
+    PlacementName,
+    PositionName,
+    RunConfig,
+)
+from engine.data import SOURCES, make_data
+from engine.estimate import (
+    SAMPLE_TOKENS,
+    Measurement,
+    Speed,
+    Work,
+    cache_bytes,
+    flops_by_part,
+    flops_per_step,
+    flops_per_token,
+    kept_per_token,
+    memory_bytes,
+    parameters,
+    read_speed,
+    seconds,
+    seconds_per_step,
+    sequence_length,
+)
+from engine.model.context import KVCache
+from engine.model.decoder import TransformerLM
+from engine.speed import SIZES, measure_speed, store_speed
+
+TINY = {"vocab_size": 11, "d_model": 16, "n_head": 4, "n_layer": 2, "max_seq_len": 8}
+
+
+@pytest.mark.parametrize("feedforward", get_args(FeedForwardName))
+@pytest.mark.parametrize("position", get_args(PositionName))
+@pytest.mark.parametrize("norm", get_args(NormName))
+def test_parameters_are_those_of_the_model(norm: str, position: str, feedforward: str) -> None:
+    options = product(get_args(PlacementName), (None, 2, 1), (True, False), (True, False))
+    for placement, n_kv_head, tie_embeddings, bias in options:
+        config = ModelConfig.parse(
+            TINY
+            | {
+                "norm": norm,
+                "position": position,
+                "feedforward": feedforward,
+                "placement": placement,
+                "n_kv_head": n_kv_head,
+                "tie_embeddings": tie_embeddings,
+                "bias": bias,
+            }
+        )
+        model = TransformerLM.from_config(config)
+        counted = parameters(config)
+        assert counted["total"] == sum(weight.numel() for weight in model.parameters()), config
+        assert counted["attention"] == sum(
+            weight.numel() for name, weight in model.named_parameters() if ".attention." in name
+        )
+        assert counted["total"] == sum(v for part, v in counted.items() if part != "total")
+
+
+def test_the_tokenizer_may_give_the_vocabulary_size() -> None:
+    open_ended = ModelConfig()
+    assert parameters(open_ended, 50) == parameters(ModelConfig(vocab_size=50))
+    assert parameters(ModelConfig(vocab_size=50), 70) == parameters(open_ended, 50)
+    with pytest.raises(ConfigError, match="vocab_size"):
+        parameters(open_ended)
+
+
+@pytest.mark.parametrize("n_kv_head", [None, 2, 1])
+@pytest.mark.parametrize("feedforward", get_args(FeedForwardName))
+def test_flops_are_those_that_torch_counts(feedforward: str, n_kv_head: int | None) -> None:
+    config = ModelConfig.parse(TINY | {"feedforward": feedforward, "n_kv_head": n_kv_head})
+    model = TransformerLM.from_config(config)
+    tokens = torch.zeros(3, 6, dtype=torch.long)
+    # torch counts the two products of attention only where they are made one by one.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        logits = model(tokens)
+        assert counter.get_total_flops() == tokens.numel() * flops_per_token(config, 6)
+        logits.sum().backward()
+    trained = counter.get_total_flops()
+    assert trained == 3 * tokens.numel() * flops_per_token(config, 6)
+
+
+def test_flops_of_a_step_count_every_token_three_times() -> None:
+    config = RunConfig.from_flat(TINY | {"batch_size": 5, "gradient_accumulation": 2})
+    assert flops_per_step(config) == 3 * 5 * 2 * 8 * flops_per_token(config.model, 8)
+    parts = flops_by_part(config.model, 8)
+    assert parts["total"] == sum(v for part, v in parts.items() if part != "total")
+
+
+def test_a_task_trains_on_its_items_and_a_text_on_its_whole_context() -> None:
+    for source in SOURCES:
+        config = RunConfig.from_flat({"source": source, "task_length": 5, "max_seq_len": 64})
+        batch = make_data(config).batch(2)
+        assert sequence_length(config) == batch.inputs.shape[1], source
+    too_long = RunConfig.from_flat({"source": "copy", "task_length": 60, "max_seq_len": 16})
+    assert sequence_length(too_long) == 16
+
+
+def test_the_cache_is_as_large_as_predicted() -> None:
+    config = ModelConfig.parse(TINY | {"n_kv_head": 2})
+    cache = KVCache(config)
+    cache.advance(5)
+    assert cache_bytes(config, 5) == cache.nbytes > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"norm": "layernorm"},
+        {"norm": "none", "feedforward": "relu", "position": "none"},
+        {"placement": "post", "feedforward": "gelu"},
+        {"n_kv_head": 1, "position": "learned"},
+        {"position": "alibi"},
+        {"dropout": 0.1},
+    ],
+    ids=str,
+)
+def test_activations_are_about_what_the_backward_pass_finds(changes: dict[str, object]) -> None:
+    sizes = {"vocab_size": 50, "d_model": 64, "n_layer": 3, "max_seq_len": 48}
+    config = ModelConfig.parse(sizes | changes)
+    model = TransformerLM.from_config(config)
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        if value.untyped_storage().data_ptr() not in weights:
+            kept[value.untyped_storage().data_ptr()] = value
+        return value
+
+    tokens = torch.zeros(4, config.max_seq_len, dtype=torch.long)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+    found = sum(value.untyped_storage().nbytes() for value in kept.values()) / 4
+    assert tokens.numel() * kept_per_token(config, config.max_seq_len) == pytest.approx(
+        found, rel=0.1
+    )
+
+
+def test_memory_by_part() -> None:
+    config = RunConfig.from_flat(TINY)
+    memory, count = memory_bytes(config), parameters(config.model)["total"]
+    assert memory["weights"] == memory["gradients"] == 4 * count
+    assert memory["optimizer"] == 8 * count
+    assert memory["total"] == sum(v for part, v in memory.items() if part != "total")
+    half = memory_bytes(RunConfig.from_flat(TINY | {"dtype": "bf16"}))
+    assert 2 * half["activations"] == memory["activations"]
+
+
+def runs() -> list[RunConfig]:
+    return [
+        RunConfig.from_flat({"vocab_size": 80} | changes)
+        for changes in (
+            {"d_model": 16, "n_layer": 1, "max_seq_len": 32},
+            {"d_model": 64, "n_layer": 2, "max_seq_len": 128},
+            {"d_model": 192, "n_layer": 4, "max_seq_len": 64},
+            {"d_model": 64, "n_layer": 2, "max_seq_len": 64, "dropout": 0.1},
+        )
+    ]
+
+
+def measure(config: RunConfig, flop: float, move: float, block: float) -> Measurement:
+    work = Work.of(config)
+    return Measurement(work, work.seconds(flop, move, block))
+
+
+def test_the_speed_of_an_imagined_machine_is_found_again() -> None:
+    speed = Speed.fit([measure(config, 2e-11, 3e-9, 1e-3) for config in runs()])
+    assert speed.seconds_per_flop == pytest.approx(2e-11)
+    assert speed.seconds_per_move == pytest.approx(3e-9)
+    assert speed.seconds_per_block == pytest.approx(1e-3)
+    assert Speed.from_json(speed.to_json()) == speed
+
+
+def test_no_time_comes_out_below_zero() -> None:
+    measured = [measure(config, 2e-11, 0.0, 1e-3) for config in runs()]
+    measured[1] = Measurement(measured[1].work, measured[1].seconds / 3)
+    speed = Speed.fit(measured)
+    assert min(speed.seconds_per_flop, speed.seconds_per_move, speed.seconds_per_block) >= 0
+    alone = Speed.fit(measured[:1])
+    assert seconds_per_step(runs()[0], alone) == pytest.approx(measured[0].seconds)
+
+
+def test_a_real_run_brings_the_prediction_closer() -> None:
+    config = runs()[1]
+    speed = Speed.fit([measure(each, 2e-11, 3e-9, 1e-3) for each in runs()])
+    before = seconds_per_step(config, speed)
+    found = before * 1.5
+    for _ in range(20):
+        speed = speed.refined(config, found)
+    assert len(speed.runs) == 8 and len(speed.measured) == 4
+    assert before < seconds_per_step(config, speed) <= found * 1.001
+    assert abs(seconds_per_step(config, speed) - found) < abs(before - found) / 2
+
+
+def test_a_run_takes_its_steps_its_measurements_and_its_samples() -> None:
+    changes = {"total_steps": 100, "eval_interval": 40, "eval_steps": 6, "sample_interval": 0}
+    speed = Speed.fit([measure(each, 2e-11, 3e-9, 1e-3) for each in runs()])
+    config = RunConfig.from_flat(TINY | changes)
+    step = seconds_per_step(config, speed)
+    alone = 100 * step + 3 * 6 * step / 3
+    assert seconds(config, speed) == pytest.approx(alone)
+    assert SAMPLE_TOKENS == driver.SAMPLE_TOKENS
+    sampling = RunConfig.from_flat(TINY | changes | {"sample_interval": 50})
+    token = (config.model.n_layer + 1) * 1e-3 / 3
+    assert seconds(sampling, speed) == pytest.approx(alone + 2 * SAMPLE_TOKENS * token)
+
+
+def test_a_stored_speed_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "machine.json"
+    assert read_speed(path) is None
+    for text in ("", "{}", '{"measured": [], "runs": []}', '{"measured": [1], "runs": []}', "[]"):
+        path.write_text(text, encoding="utf-8")
+        assert read_speed(path) is None, text
+    speed = Speed.fit([measure(config, 2e-11, 3e-9, 1e-3) for config in runs()])
+    path.write_text(speed.to_json(), encoding="utf-8")
+    assert read_speed(path) == speed
+
+
+def test_the_speed_of_this_machine_is_measured_and_stored(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    speed = measure_speed("cpu", seconds=0.0)
+    assert torch.equal(torch.rand(3), expected), "the random generator was moved"
+    assert len(speed.measured) == len(SIZES)
+    for step in speed.measured:
+        assert 1e-5 < step.seconds < 60
+    store_speed(speed, tmp_path / "new" / "machine.json")
+    assert read_speed(tmp_path / "new" / "machine.json") == speed

@@ -1,0 +1,145 @@
+"""Figures say what their numbers are, survive hostile names, and keep the peaks of long runs."""
+
+from __future__ import annotations
+
+import math
+from html import unescape
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.events import Evaluated, Message, Started, Stepped
+from playground import figures
+from playground.curves import Curves, extremes, smoothed
+
+
+def stepped(step: int, loss: float, lr: float = 1e-3) -> Stepped:
+    return Stepped(step=step, loss=loss, lr=lr, grad_norm=0.5, tokens=64 * step, seconds=0.01)
+
+
+def history(steps: int = 200, accuracy: float | None = None) -> list[Message]:
+    events: list[Message] = []
+    for step in range(1, steps + 1):
+        events.append(stepped(step, 4 / step + 1))
+        if step % 50 == 0:
+            events.append(Evaluated(step=step, loss=4 / step + 1.1, accuracy=accuracy))
+    return events
+
+
+ALL = {
+    "loss": lambda curves, theme: figures.loss(curves, vocab_size=75, theme=theme),
+    "learning rate": lambda curves, theme: figures.learning_rate(curves, theme=theme),
+    "gradient norm": lambda curves, theme: figures.gradient_norm(curves, theme=theme),
+    "accuracy": lambda curves, theme: figures.accuracy(curves, theme=theme),
+    "compare": lambda curves, theme: figures.compare({"a": curves, "b": curves}, theme=theme),
+    "attention": lambda curves, theme: figures.attention(np.eye(3), ["a", "b", "c"], theme=theme),
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ALL)
+def test_every_figure_has_a_title_and_named_axes(name: str, theme: figures.Theme) -> None:
+    figure: Any = ALL[name](Curves.of(history(accuracy=0.5)), theme)
+    assert figure.layout.title.text
+    assert figure.layout.xaxis.title.text
+    assert figure.layout.yaxis.title.text
+    assert figure.layout.paper_bgcolor == figures.INK[theme]["page"]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "attention"])
+def test_a_run_without_events_draws_an_empty_figure(name: str) -> None:
+    figure: Any = ALL[name](Curves.of([]), "light")
+    assert all(len(trace.x) == 0 for trace in figure.data)
+    figure.to_json()
+
+
+def test_loss_shows_what_was_measured() -> None:
+    figure: Any = figures.loss(Curves.of(history()), vocab_size=75, log=True)
+    raw, train, validation = figure.data
+    np.testing.assert_array_equal(raw.x, np.arange(1, 201))
+    np.testing.assert_allclose(raw.y, 4 / np.arange(1, 201) + 1)
+    np.testing.assert_array_equal(validation.x, [50, 100, 150, 200])
+    assert train.y[0] == raw.y[0]
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.shapes[0].y0 == pytest.approx(math.log(75))
+    assert "ln 75 = 4.32" in figure.layout.annotations[0].text
+
+
+def test_what_a_resumed_run_repeats_is_drawn_once() -> None:
+    killed = history(130)
+    again: list[Message] = [
+        Started(step=100, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=None)
+    ]
+    again += [stepped(step, 9.0) for step in range(101, 121)]
+    curves = Curves.of(killed + again)
+    np.testing.assert_array_equal(curves.step, np.arange(1, 121))
+    assert curves.loss[-1] == 9.0
+    np.testing.assert_array_equal(curves.evaluated, [50, 100])
+
+
+def test_names_are_text() -> None:
+    name = "<b>d_model</b> 128 & <img src=x>"
+    figure: Any = figures.compare({name: Curves.of(history())}, title=name)
+    assert all("<" not in trace.name and unescape(trace.name) == name for trace in figure.data)
+    assert "<" not in figure.layout.title.text
+
+
+def test_compared_runs_look_different() -> None:
+    curves = Curves.of(history())
+    figure: Any = figures.compare({str(i): curves for i in range(20)})
+    looks = {(t.line.color, t.line.dash) for t in figure.data if t.mode == "lines+markers"}
+    assert len(looks) == 20
+
+
+def test_attention_hides_the_future_and_shows_every_character() -> None:
+    weights = np.tril(np.full((4, 4), 0.25))
+    figure: Any = figures.attention(weights, [" ", "\n", "<", "\x07"])
+    (heat,) = figure.data
+    z = np.array(heat.z, float)
+    assert np.isnan(z[np.triu_indices(4, 1)]).all()
+    np.testing.assert_allclose(z[np.tril_indices(4)], 0.5)
+    assert figure.layout.xaxis.ticktext == ("␣", "⏎", "&lt;", "␇")
+    with pytest.raises(ValueError, match="must be"):
+        figures.attention(weights, ["a"])
+
+
+def test_visible_shows_what_cannot_be_seen() -> None:
+    shown = figures.visible("é中 \u200b\u202e\u00a0")
+    assert shown == "é中␣U+200BU+202EU+00A0"
+
+
+def test_smoothing_starts_without_bias_and_knows_gaps() -> None:
+    steps = np.arange(1.0, 301)
+    constant = smoothed(steps, np.full(300, 3.0), 20)
+    np.testing.assert_allclose(constant, 3.0)
+    jump = smoothed(steps, np.where(steps <= 200, 0.0, 1.0), 20)
+    assert jump[220 - 1] == pytest.approx(1 - math.exp(-1), abs=1e-3)
+    # Recorded every tenth step, the same curve comes out at the same steps.
+    coarse = smoothed(steps[9::10], np.where(steps <= 200, 0.0, 1.0)[9::10], 20)
+    np.testing.assert_allclose(coarse[-5:], jump[9::10][-5:], atol=1e-3)
+    assert smoothed(steps, steps, 0) is steps
+
+
+def test_thinning_keeps_the_peaks() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=100_000)
+    values[77_777] = 50.0
+    values[33_333] = -50.0
+    kept = extremes([values], 2000)
+    assert len(kept) <= 2001
+    assert {0, 33_333, 77_777, 99_999} <= set(kept.tolist())
+    assert (np.diff(kept) > 0).all()
+    assert len(extremes([values[:10]], 2000)) == 10
+
+
+def test_a_long_run_stays_a_small_figure() -> None:
+    steps = np.arange(1.0, 100_001)
+    loss = 1 + 3 * np.exp(-steps / 1e4)
+    loss[50_000] = 7.0
+    none = np.array([])
+    curves = Curves(steps, loss, loss, loss, none, none, none)
+    figure: Any = figures.loss(curves)
+
+    assert max(len(trace.x) for trace in figure.data) <= figures.MOST_POINTS + 1
+    assert max(figure.data[0].y) == 7.0

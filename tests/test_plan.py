@@ -1,0 +1,142 @@
+"""What the page says of a run before it starts, and the controls that it is chosen with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.config import PART_OF, RunConfig
+from engine.data import SOURCES
+from engine.presets import PRESETS
+from engine.runs import RunStore
+from playground import controls, plan
+from playground.plan import Choice, TextFacts, lenient, of_run, read_choice, told
+
+
+def planned(**asked: Any) -> plan.Plan:
+    return plan.plan(read_choice(asked))
+
+
+def test_every_field_has_one_control_or_a_reason_for_none() -> None:
+    placed = [
+        control["name"]
+        for section in controls.layout()
+        for group in section["groups"]
+        for control in group["controls"]
+    ]
+    assert len(placed) == len(set(placed))
+    assert set(placed) | controls.HIDDEN == set(PART_OF)
+    assert not set(placed) & controls.HIDDEN
+
+
+def test_the_first_screen_is_short() -> None:
+    layout = controls.layout()
+    first = [g["controls"] for section in layout for g in section["groups"] if not g["name"]]
+    shown = [c for group in first for c in group if c["only_with"] is None]
+    assert len(shown) <= 7
+
+
+def test_every_source_can_be_chosen() -> None:
+    assert {source["value"] for source in controls.sources()} == {*SOURCES, controls.OWN_TEXT}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_started(name: str) -> None:
+    made = planned(preset=name)
+    assert made.ready, made.problems or made.obstacles
+    assert made.name == name
+    costs = made.costs()
+    assert costs is not None and costs["parameters"] and costs["memory"] and costs["flops"]
+
+
+def test_a_run_is_named_by_what_differs() -> None:
+    made = planned(preset="stories", changes={"d_model": 96, "n_layer": 3})
+    base = PRESETS["stories"].config().model
+    assert (base.d_model, base.n_layer) != (96, 3)
+    assert made.name == "stories · d_model 96 · n_layer 3"
+
+
+def test_what_cannot_be_is_said_of_its_field() -> None:
+    made = planned(changes={"d_model": 65, "n_head": 4})
+    assert not made.ready and made.costs() is None
+    assert [problem.field for problem in made.problems] == ["d_model"]
+    assert "multiple of n_head = 4" in told(made)["problems"]["d_model"]
+
+
+def test_a_run_that_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert planned().ready
+    little = psutil.virtual_memory()._replace(available=10_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    made = planned()
+    assert not made.ready and "10 MB" in made.obstacles[0]
+
+
+def test_a_text_of_ones_own() -> None:
+    asked = {"changes": {"source": "text", "max_seq_len": 64}}
+    assert not planned(**asked).ready
+    enough = {"characters": 2_000, "vocabulary": 31}
+    made = planned(**asked, text=enough)
+    assert made.ready and made.vocabulary == 31 and "own text" in made.name
+    assert "train_data_path" not in made.name
+    assert not planned(**asked, text={"characters": 40, "vocabulary": 9}).ready
+    assert not planned(**asked, text={"characters": 2_000_000, "vocabulary": 9}).ready
+
+
+@pytest.mark.parametrize("field", sorted(controls.HIDDEN))
+def test_no_visitor_chooses_a_path_on_the_server(field: str) -> None:
+    choice = read_choice({"changes": {field: "/etc/passwd", "source": "text"}})
+    assert choice.changes == {"source": "text"}
+    assert choice.refused[0].field == field
+    assert choice.values()["train_data_path"] == "data/text.txt"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None, 7, "x", [], {"preset": 7}, {"preset": {"a": 1}}, {"changes": [1]}, {"changes": {"": 1}},
+        {"changes": {"d_model": {"a": 1}}}, {"changes": {"d_model": "x" * 1000}}, {"changes": {"d_model": "9" * 90}},
+        {"changes": {"seed": float("nan")}}, {"changes": {"max_lr": float("inf")}}, {"changes": {"d_model": -1}},
+        {"text": {"characters": -1, "vocabulary": "x"}}, {"fork": {"run": "../..", "step": 1}},
+        {"fork": {"run": 1, "step": []}}, {"fork": "x"},
+    ],
+)  # fmt: skip
+def test_nothing_that_is_sent_can_break_it(asked: Any) -> None:
+    for choice in (read_choice(asked), lenient(read_choice(asked))):
+        told(plan.plan(choice))
+
+
+def test_a_link_keeps_what_can_be_understood() -> None:
+    changes = {
+        "d_model": "96",
+        "max_lr": "1e-3",
+        "d_ff": "",
+        "seed": "<b>",
+        "bias": "true",
+        "nonsense": "1",
+    }
+    choice = lenient(read_choice({"preset": "nope", "changes": changes}))
+    assert choice.changes == {"d_model": 96, "max_lr": 1e-3, "bias": True}
+    assert {problem.field for problem in choice.refused} == {"preset", "seed", "nonsense"}
+    assert plan.plan(choice).ready
+
+
+def test_a_link_that_contradicts_itself_falls_back() -> None:
+    choice = lenient(read_choice({"changes": {"n_head": "3"}}))
+    assert choice.changes == {}
+    assert [problem.field for problem in choice.refused] == ["n_head"]
+
+
+def test_a_runs_configuration_comes_back_into_the_form(tmp_path: Path) -> None:
+    base = PRESETS["addition"].config()
+    config = RunConfig.from_flat(base.changes() | {"d_model": 32, "n_head": 2, "total_steps": 77})
+    choice = of_run(RunStore(tmp_path).create(config, "x"))
+    assert choice.preset.name == "addition"
+    assert RunConfig.from_flat(choice.values()) == config
+
+
+def test_facts_of_a_text_come_with_the_choice() -> None:
+    assert read_choice({"text": {"characters": 5, "vocabulary": 3}}).text == TextFacts(5, 3)
+    assert isinstance(read_choice({}), Choice)

@@ -1,0 +1,213 @@
+"""Runs as processes: started, followed, limited, survived and ended."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.config import RunConfig
+from engine.events import Pause, Stepped, Stop
+from engine.runs import Run, RunBusy
+from playground import actions, library, machine, sessions
+
+TINY: dict[str, Any] = {
+    "source": "copy", "task_length": 2, "max_seq_len": 16, "d_model": 8, "n_head": 2, "n_layer": 1,
+    "batch_size": 2, "total_steps": 40, "warmup_steps": 1, "eval_interval": 20, "eval_steps": 1,
+    "sample_interval": 0, "probe_interval": 0, "save_interval": 10, "threads": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs of this test alone, and no process left behind."""
+    monkeypatch.setenv("TP_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(sessions, "WARM_DELAY", 600.0)
+    monkeypatch.setattr(sys, sessions._HOME, sessions.Registry(), raising=False)
+    yield
+    sessions.close()
+    started = [worker.process.pid for worker in sessions.registry().workers.values()]
+    assert not [pid for pid in started if psutil.pid_exists(pid)]
+
+
+def make(**changes: Any) -> Run:
+    return library.store().create(RunConfig.from_flat(TINY | changes), "tiny")
+
+
+def wait(until: Callable[[], object], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.02)
+
+
+def state(run: Run) -> str:
+    return sessions.status(run).state
+
+
+def steps(run: Run) -> list[int]:
+    return [event.step for event in run.history() if isinstance(event, Stepped)]
+
+
+def test_a_run_is_trained_by_a_process_of_its_own() -> None:
+    run = make()
+    assert state(run) == "new"
+    sessions.start(run)
+    assert state(run) in ("starting", "running", "finished")
+    assert sessions.training() == [run.id]
+    with pytest.raises(RunBusy):
+        sessions.start(run)
+    wait(lambda: state(run) == "finished")
+    assert steps(run)[-1] == 40
+    wait(lambda: sessions.training() == [])
+    wait(lambda: sessions.memory(run))
+    assert 50e6 < (sessions.memory(run) or 0) < 4e9
+
+
+def test_a_run_is_handed_to_the_process_that_waits() -> None:
+    sessions.keep_warm()
+    warm = sessions.registry().warm
+    assert warm is not None
+    sessions.keep_warm()
+    assert sessions.registry().warm is warm
+    run = make()
+    sessions.start(run)
+    assert sessions.registry().workers[run.id] is warm
+    assert sessions.registry().warm is None
+    wait(lambda: state(run) == "finished")
+
+
+def test_more_runs_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_MAX_RUNS", "1")
+    first, second = make(total_steps=100_000), make()
+    sessions.start(first)
+    with pytest.raises(sessions.TooManyRuns, match="stop one first"):
+        sessions.start(second)
+    first.send(Stop())
+    sessions.start(second, replacing=first.id)
+    wait(lambda: state(second) == "finished")
+    wait(lambda: state(first) == "stopped")
+
+
+def test_a_reset_begins_again_from_the_same_weights() -> None:
+    run = make(total_steps=100_000)
+    sessions.start(run)
+    wait(lambda: len(steps(run)) >= 5)
+    again = actions.reset(run.id)
+    wait(lambda: state(run) == "stopped")
+    wait(lambda: state(again) == "paused")
+    assert again.id != run.id and steps(again) == []
+    actions.tell(again.id, "step", 5)
+    wait(lambda: len(steps(again)) >= 5)
+    losses = [
+        [event.loss for event in one.history() if isinstance(event, Stepped)][:5]
+        for one in (run, again)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_fork_goes_on_from_its_checkpoint() -> None:
+    run = make()
+    sessions.start(run)
+    wait(lambda: state(run) == "finished")
+    asked = {"changes": TINY | {"total_steps": 60}, "fork": {"run": run.id, "step": 20}}
+    fork = actions.start(actions.understood(asked))
+    wait(lambda: state(fork) == "finished")
+    assert steps(fork)[0] == 21 and steps(fork)[-1] == 60
+    assert fork.info.parent == run.id
+    with pytest.raises(ValueError, match="would not fit"):
+        actions.start(actions.understood(asked | {"changes": TINY | {"n_layer": 2}}))
+
+
+def test_a_killed_run_is_interrupted_and_resumed() -> None:
+    run = make(total_steps=100_000)
+    sessions.start(run)
+    wait(lambda: run.checkpoints())
+    sessions.registry().workers[run.id].process.kill()
+    wait(lambda: state(run) == "interrupted")
+    assert actions.status(run.id)["resumable"]
+    actions.tell(run.id, "resume")
+    wait(lambda: state(run) == "running")
+    run.send(Stop())
+    wait(lambda: state(run) == "stopped")
+
+
+def test_reloading_the_module_loses_no_run() -> None:
+    run = make(total_steps=100_000)
+    sessions.start(run)
+    importlib.reload(sessions)
+    assert sessions.training() == [run.id]
+    wait(lambda: steps(run))
+    run.send(Pause())
+    wait(lambda: state(run) == "paused")
+
+
+def test_closing_saves_what_was_learned() -> None:
+    run = make(total_steps=100_000, save_interval=100_000)
+    sessions.start(run)
+    wait(lambda: len(steps(run)) > 5)
+    sessions.close()
+    assert sessions.training() == []
+    assert state(run) in ("stopped", "interrupted")
+    assert run.checkpoints()[-1].resumable
+
+
+def test_a_process_that_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "import sys; sys.stdin.readline(); sys.exit('PyTorch is missing')"
+    monkeypatch.setattr(sessions, "COMMAND", [sys.executable, "-c", script])
+    run = make()
+    sessions.start(run)
+    wait(lambda: state(run) == "failed")
+    wait(lambda: sessions.status(run).reason == "PyTorch is missing")
+
+
+def test_the_machines_speed_is_learned_from_runs() -> None:
+    assert machine.speed() is None
+    machine.measure()
+    measured = machine.speed()
+    assert measured is not None
+    run = make()
+    sessions.start(run)
+    wait(lambda: state(run) == "finished")
+    wait(lambda: machine.speed() != measured)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("explode", None), ("step", 0), ("step", "x"), ("step", True), ("change", None),
+     ("change", -1), ("change", float("nan")), (None, None), ("stop", None)],
+)  # fmt: skip
+def test_a_command_that_makes_no_sense_is_refused(what: object, value: object) -> None:
+    run = make()
+    with pytest.raises(ValueError):
+        actions.tell(run.id, what, value)
+    assert run.commands()[0] == []
+
+
+@pytest.mark.parametrize("run_id", ["", "nope", "../runs", 7, None, "x" * 500])
+def test_an_unknown_run_is_refused(run_id: object) -> None:
+    for action in (actions.find, actions.status, actions.reset, actions.remove, actions.events):
+        with pytest.raises(ValueError):
+            action(run_id)
+
+
+def test_what_ships_is_not_changed() -> None:
+    for run in library.shipped():
+        with pytest.raises(ValueError, match="comes with the project"):
+            actions.remove(run.id)
+        with pytest.raises(ValueError, match="comes with the project"):
+            actions.tell(run.id, "stop")
+
+
+def test_runs_are_listed_to_those_who_know_them() -> None:
+    run = make()
+    assert actions.runs()["own"] == []
+    assert actions.runs([run.id, "nope", 7])["own"] == [{"id": run.id, "name": "tiny"}]
+    actions.remove(run.id)
+    assert actions.runs([run.id])["own"] == []
