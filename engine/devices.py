@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +25,9 @@ DTYPES: dict[str, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+
+ISA_LIMIT, WITHOUT_AMX = "ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16"
+"""The environment variable that limits oneDNN's instructions, and its highest value without AMX."""
 
 
 def available_devices() -> list[str]:
@@ -55,6 +60,8 @@ def check_dtype(name: str, device: torch.device) -> None:
             "than fp32; choose fp32"
         )
         raise _refused("dtype", name, reason)
+    if device.type == "cpu":
+        avoid_broken_amx()
     if device.type == "cuda" and name == "bf16" and not torch.cuda.is_bf16_supported(False):
         raise _refused("dtype", name, "this GPU has no bf16 arithmetic; choose fp16 or fp32")
     if device.type == "mps":
@@ -67,8 +74,26 @@ def check_dtype(name: str, device: torch.device) -> None:
 
 def cpu_has_bf16() -> bool:
     """Does the processor multiply bf16 by itself (AVX-512 BF16, AMX, Arm BF16)?"""
+    return any(has for name, has in cpu_capabilities().items() if "bf16" in name)
+
+
+def cpu_capabilities() -> Mapping[str, object]:
+    """What PyTorch knows of the processor, by name; nothing before PyTorch 2.10."""
     ask: Callable[[], Mapping[str, object]] | None = getattr(torch.cpu, "get_capabilities", None)
-    return ask is not None and any(has for name, has in ask().items() if "bf16" in name)
+    return ask() if ask is not None else {}
+
+
+def avoid_broken_amx() -> None:
+    """Keep bf16 products off AMX where the processor announces it and then kills who uses it.
+
+    Some virtual machines do that (seen under Firecracker). A small process tries it first, once; the
+    next-best instructions are asked for by oneDNN's own variable, which it reads at its first product.
+    """
+    if ISA_LIMIT in os.environ or not cpu_capabilities().get("amx_bf16"):
+        return
+    code = "import torch; a = torch.ones(64, 64, dtype=torch.bfloat16); a @ a"
+    if subprocess.run([sys.executable, "-c", code], capture_output=True).returncode:
+        os.environ[ISA_LIMIT] = WITHOUT_AMX
 
 
 def check_compile(device: torch.device) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +19,10 @@ import torch.nn.functional as F
 from engine.config import ConfigError, RunConfig
 from engine.data import IGNORE, Batch, Data, make_data
 from engine.devices import (
+    ISA_LIMIT,
+    WITHOUT_AMX,
     available_devices,
+    avoid_broken_amx,
     check_compile,
     check_dtype,
     choose_device,
@@ -320,6 +327,32 @@ def test_dtypes_are_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("engine.devices.cpu_has_bf16", lambda: True)
     check_dtype("bf16", cpu)
     assert isinstance(cpu_has_bf16(), bool)
+
+
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("ends", [0, -signal.SIGILL])
+def test_an_amx_that_kills_is_avoided(
+    amx: bool, ends: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, ends)
+
+    monkeypatch.setenv(ISA_LIMIT, "")  # so that what the function sets is undone
+    monkeypatch.delenv(ISA_LIMIT)
+    monkeypatch.setattr("engine.devices.cpu_capabilities", lambda: {"amx_bf16": amx})
+    monkeypatch.setattr("engine.devices.subprocess.run", tried)
+    avoid_broken_amx()
+    assert os.environ.get(ISA_LIMIT) == (WITHOUT_AMX if amx and ends else None)
+
+
+def test_bf16_products_survive_on_this_machine() -> None:
+    code = (
+        "import torch; from engine.devices import avoid_broken_amx; avoid_broken_amx(); "
+        "a = torch.ones(64, 64, dtype=torch.bfloat16); print((a @ a)[0, 0].item())"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != ISA_LIMIT}
+    said = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, check=True)
+    assert said.stdout.strip() == b"64.0"
 
 
 def test_compiling_is_refused_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

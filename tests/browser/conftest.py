@@ -21,15 +21,16 @@ PATIENCE = 60_000
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A playground of its own, with the shipped runs and no others."""
     with served(tmp_path_factory.mktemp("playground")) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """The only one: its event loop runs in this thread, where a second one could not start."""
     path = chromium.find()
     assert path, "no Chromium was found: python tests/chromium.py installs one"
     with sync_playwright() as playwright:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import gradio as gr
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from engine import checkpoint
 from engine.config import RunConfig
@@ -23,7 +23,6 @@ from engine.training import new_state
 from playground import generating
 from playground.theme import CSS
 from playground.views import HEAD, view
-from tests import chromium
 
 pytestmark = pytest.mark.browser
 
@@ -71,14 +70,6 @@ def run(runs: Path) -> Run:
 @pytest.fixture(scope="module")
 def task(runs: Path) -> Run:
     return make_run(runs, "sums", (3,), source="addition", task_length=2)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

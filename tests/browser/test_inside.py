@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from engine.runs import Run
 from playground import inside
 from playground.theme import CSS
 from playground.views import HEAD, sources
-from tests import chromium
 from tests.test_inside import CONTEXT, make_run
 
 pytestmark = pytest.mark.browser
@@ -52,14 +51,6 @@ def run(runs: Path) -> Run:
 @pytest.fixture(scope="module")
 def wide_run(runs: Path) -> Run:
     return make_run(runs, "4 x 4 heads, 128 tokens", n_head=4, n_layer=4, max_seq_len=128)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
-        yield started
-        started.close()
 
 
 Open = Callable[..., Page]

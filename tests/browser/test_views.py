@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from engine import observe
 from engine.config import ModelConfig, RunConfig
@@ -32,7 +32,6 @@ from playground import live
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from playground.views.model_spec import model_spec
-from tests import chromium
 
 pytestmark = pytest.mark.browser
 
@@ -43,14 +42,6 @@ Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
   document.getElementById('view'), () => {}, window.props = PROPS, window.server, null,
   (name, callback) => { window.watched[name] = callback; });
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
-        yield started
-        started.close()
 
 
 Open = Callable[..., Page]
