@@ -59,6 +59,9 @@ def steps(run_id: str) -> list[int]:
 def load(run_id: str, step: int | None = None) -> Loaded:
     """The model of this run as it was after `step` updates; None: the newest checkpoint.
 
+    A run that trains prunes its old checkpoints: one that somebody looks at is still answered from
+    memory.
+
     Raises `ValueError`, in a sentence for the learner: `UnknownRun`, `NoCheckpoint`, or
     `CheckpointError` for a damaged file.
     """
@@ -70,6 +73,9 @@ def load(run_id: str, step: int | None = None) -> Loaded:
         )
     wanted = max(checkpoints) if step is None else step
     if wanted not in checkpoints:
+        kept = _kept(run.checkpoint_path(wanted))
+        if kept is not None:
+            return kept
         stored = ", ".join(map(str, checkpoints))
         raise NoCheckpoint(f"“{run.name}” has no checkpoint of step {wanted}; stored are {stored}.")
     path = checkpoints[wanted].path
@@ -85,6 +91,16 @@ def load(run_id: str, step: int | None = None) -> Loaded:
         ):
             _models.popitem(last=False)
         return loaded
+
+
+def _kept(path: Path) -> Loaded | None:
+    """The model that was last loaded from this folder, if it is still in memory."""
+    with _lock:
+        key = next((key for key in reversed(_models) if key[0] == str(path)), None)
+        if key is None:
+            return None
+        _models.move_to_end(key)
+        return _models[key]
 
 
 def warm_up() -> threading.Thread:

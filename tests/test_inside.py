@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -94,6 +95,16 @@ def test_models_are_loaded_once_and_by_step(run: Run):
     assert not torch.equal(first.model.embedding.weight, newest.model.embedding.weight)
     assert not newest.model.training
     assert newest.tokenizer.decode(newest.tokenizer.encode("hello")) == "hello"
+
+
+def test_a_checkpoint_that_is_looked_at_outlives_its_files(runs: Path):
+    run = make_run(runs, "prunes")
+    kept = inference.load(run.id, 2)
+    shutil.rmtree(run.checkpoint_path(2))
+    assert inference.load(run.id, 2) is kept
+    inference._models.clear()
+    with pytest.raises(inference.NoCheckpoint, match="no checkpoint of step 2; stored are 0, 4"):
+        inference.load(run.id, 2)
 
 
 def test_a_checkpoint_written_anew_is_loaded_anew(runs: Path):
