@@ -39,9 +39,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Context) -> Tensor:
         # (B, T, (H + 2 Hkv) D) -> (B, H + 2 Hkv, T, D) -> queries with keys, and values
         packed = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        turning = self.n_head + self.n_kv_head
-        turned, v = rotate(packed[:, :turning], context.rotation), packed[:, turning:]
-        q, k = turned[:, : self.n_head], turned[:, self.n_head :]  # (B, H or Hkv, T, D)
+        turning, v = torch.split(packed, [self.n_head + self.n_kv_head, self.n_kv_head], dim=1)
+        turned = rotate(turning, context.rotation)
+        q, k = torch.split(turned, [self.n_head, self.n_kv_head], dim=1)  # (B, H or Hkv, T, D)
         if context.cache is not None:
             k, v = context.cache.extend(self.layer, k, v)  # (B, Hkv, S, D)
 
