@@ -29,6 +29,7 @@ from x_transformers import Decoder, TransformerWrapper
 
 from benchmarks.common import CLOCKS, Clock, interleaved, print_table, times_as_fast
 from engine.config import ModelConfig
+from engine.devices import keep_freed_memory
 from engine.estimate import parameters
 from engine.model.decoder import TransformerLM
 from engine.optim import AdamW
@@ -205,8 +206,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine")
     parser.add_argument("--compile", action="store_true", help="also ours with torch.compile")
+    parser.add_argument("--no_keep", action="store_true", help="freed memory goes to the system")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if not arguments.no_keep:  # for all alike, as at the start of every run
+        keep_freed_memory()
     for name in arguments.sizes:
         measure(name, arguments.rounds, arguments.compile, CLOCKS[arguments.clock])
 

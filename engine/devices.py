@@ -5,6 +5,7 @@ Everything it refuses is a `ConfigError` that names the field, its value and the
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ DTYPES: dict[str, torch.dtype] = {
 
 ISA_LIMIT, WITHOUT_AMX = "ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16"
 """The environment variable that limits oneDNN's instructions, and its highest value without AMX."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""From glibc's malloc.h; 32 MiB is the highest that the second one may be."""
 
 
 def available_devices() -> list[str]:
@@ -127,6 +131,19 @@ def precision(device: torch.device, dtype: str) -> AbstractContextManager[object
     stay in fp32.
     """
     return nullcontext() if dtype == "fp32" else torch.autocast(device.type, DTYPES[dtype])
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep the memory that tensors free, for the next step. False where it is another library.
+
+    By default what is freed at the end of a step goes back to the system, which hands it out again page
+    by page, each to be zeroed: a sixth of a small model's step (`benchmarks.train_speed --no_keep`).
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return all([mallopt(M_TRIM_THRESHOLD, 1 << 30), mallopt(M_MMAP_THRESHOLD, 32 << 20)])
 
 
 def cpu_count() -> int:

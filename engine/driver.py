@@ -25,7 +25,7 @@ from engine import checkpoint, observe
 from engine.claims import Claim
 from engine.config import ConfigError, RunConfig, TrainConfig
 from engine.data import Data, make_data
-from engine.devices import cpu_count, measure_threads
+from engine.devices import cpu_count, keep_freed_memory, measure_threads
 from engine.events import (
     Change,
     Changed,
@@ -198,6 +198,7 @@ class Driver:
         checkpoint.clear_leftovers(run.path)
         saved = run.checkpoints()
         torch.set_num_threads(1)  # until it is known that more are faster
+        keep_freed_memory()
         data = make_data(config)
         self.keep_tokenizer(data)
         recorded = any(isinstance(event, Evaluated) for event in run.history())

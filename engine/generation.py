@@ -32,6 +32,7 @@ from torch import Tensor
 
 from engine.config import Config
 from engine.model.decoder import TransformerLM
+from engine.recorded import can_replay, replay
 
 KEPT, GREEDY, TOP_K, TOP_P, MIN_P = range(5)
 FILTERS = ("kept", "temperature 0", "top-k", "top-p", "min-p")
@@ -242,13 +243,16 @@ def _generate(
     for _ in range(max_new_tokens):
         began = perf_counter()
         with torch.inference_mode(), evaluating(model):
-            feed = ids[-1:]
             if start != window_start(len(ids), context):
                 start = window_start(len(ids), context)
                 cache.truncate(0)
-                feed = ids[start:]
-            tokens = torch.tensor([feed], device=device)  # (1, T), T = 1 but for a new window
-            logits = model.run(tokens, cache=cache).logits[0, -1]  # (V,)
+                tokens = torch.tensor([ids[start:]], device=device)  # (1, T), a new window
+                logits = model.run(tokens, cache=cache).logits[0, -1]  # (V,)
+            elif can_replay(model, cache):
+                logits = replay(model, ids[-1], cache)
+            else:
+                tokens = torch.tensor([ids[-1:]], device=device)  # (1, 1)
+                logits = model.run(tokens, cache=cache).logits[0, -1]
             token = sample(adjust(logits, sampler), generator)
         ids.append(token)
         yield Step(token, logits, perf_counter() - began, cache.length, start)

@@ -21,7 +21,7 @@ import torch
 
 from engine.config import DeviceName, RunConfig
 from engine.data.text import TextData
-from engine.devices import measure_threads
+from engine.devices import keep_freed_memory, measure_threads
 from engine.estimate import Measurement, Speed, Work
 from engine.jsonl import write_whole
 from engine.tokenizers import IdTokenizer
@@ -83,6 +83,7 @@ def store_speed(speed: Speed, path: Path) -> None:
 
 
 def main() -> None:
+    keep_freed_memory()  # as a run does
     speed = measure_speed()
     print(f"{speed.seconds_per_flop * 1e9:8.3f} s for 10^9 FLOPs")
     print(f"{speed.seconds_per_move * 1e9:8.3f} s for 10^9 numbers moved")

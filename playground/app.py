@@ -126,7 +126,9 @@ def main() -> None:
     """Serve the page until it is stopped."""
     sessions.prepare()
     inference.warm_up().join()  # now, rather than in the middle of the first visit
-    served = demo  # Gradio's hot reload runs this file again, and `demo` is another one from then on
+    served = (
+        demo  # Gradio's hot reload runs this file again, and `demo` is another one from then on
+    )
     _, url, _ = served.launch(**LAUNCH, inbrowser=by_hand(), prevent_thread_lock=True, quiet=True)
     if url:  # nothing is launched again when Gradio reloads this file
         print(TEXT["ready"].format(url=url), flush=True)

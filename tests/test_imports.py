@@ -36,7 +36,7 @@ ORDER = [
     ["runs", "data"],
     ["estimate", "model"],
     ["devices", "optim", "loss"],
-    ["training", "generation", "observe"],
+    ["recorded", "training", "generation", "observe"],
     ["checkpoint", "samples", "speed"],
     ["driver", "forks"],
     ["flags", "logging_backends", "progress", "shipped"],

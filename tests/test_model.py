@@ -81,14 +81,14 @@ def test_a_post_norm_block_equals_torch_nn() -> None:
 def test_rotation_is_the_papers_matrix() -> None:
     """Su et al. 2021, eq. 15: pair (2i, 2i+1) at position p turned by p θ^(-2i/D)."""
     rotation = build().positions.rotation(torch.arange(5))
-    x = torch.randn(1, 1, 5, 4)
+    x = torch.randn(1, 5, 1, 4)  # (B, T, H, D)
     turned = rotate(x, rotation)
     for p in range(5):
         for i in range(2):
             angle = torch.tensor(p * 10_000.0 ** (-2 * i / 4))
-            a, b = x[0, 0, p, 2 * i], x[0, 0, p, 2 * i + 1]
+            a, b = x[0, p, 0, 2 * i], x[0, p, 0, 2 * i + 1]
             torch.testing.assert_close(
-                turned[0, 0, p, 2 * i : 2 * i + 2],
+                turned[0, p, 0, 2 * i : 2 * i + 2],
                 torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()]),
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from engine.devices import (
     choose_device,
     cpu_count,
     cpu_has_bf16,
+    keep_freed_memory,
     measure_threads,
     prepare,
     processors_are_free,
@@ -327,6 +329,12 @@ def test_dtypes_are_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("engine.devices.cpu_has_bf16", lambda: True)
     check_dtype("bf16", cpu)
     assert isinstance(cpu_has_bf16(), bool)
+
+
+def test_freed_memory_is_kept_where_the_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keep_freed_memory() or platform.libc_ver()[0] != "glibc"
+    monkeypatch.setattr("engine.devices.ctypes.CDLL", lambda _: object())
+    assert not keep_freed_memory()
 
 
 @pytest.mark.parametrize("amx", [True, False])

@@ -37,11 +37,11 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.d_model, config.d_model, bias=config.bias)
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        # (B, T, (H + 2 Hkv) D) -> (B, H + 2 Hkv, T, D) -> queries with keys, and values
-        packed = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        turning, v = torch.split(packed, [self.n_head + self.n_kv_head, self.n_kv_head], dim=1)
-        turned = rotate(turning, context.rotation)
-        q, k = torch.split(turned, [self.n_head, self.n_kv_head], dim=1)  # (B, H or Hkv, T, D)
+        # (B, T, (H + 2 Hkv) D) -> (B, T, H + 2 Hkv, D) -> three of (B, H or Hkv, T, D)
+        packed = self.qkv(x).unflatten(-1, (-1, self.head_dim))
+        q, k, v = torch.split(packed, [self.n_head, self.n_kv_head, self.n_kv_head], dim=2)
+        q, k = rotate(q, context.rotation), rotate(k, context.rotation)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if context.cache is not None:
             k, v = context.cache.extend(self.layer, k, v)  # (B, Hkv, S, D)
 

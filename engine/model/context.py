@@ -175,7 +175,7 @@ class Context:
     """What every layer may need to know of one forward pass."""
 
     rotation: Tensor | None = None
-    """(T, D/2) complex numbers by which RoPE turns queries and keys; None without RoPE."""
+    """(T, 1, D/2) complex numbers by which RoPE turns queries and keys; None without RoPE."""
     bias: Tensor | None = None
     """(H, T, S) or (H, 1, S), added to the scores by ALiBi; None otherwise."""
     mask: Tensor | None = None

@@ -110,14 +110,18 @@ class TransformerLM(nn.Module):
             cache=cache,
             trace=trace,
         )
+        logits = self.compute(tokens, positions, context)
+        if cache is not None:
+            cache.advance(length)
+        return Output(logits=logits, balance_loss=logits.new_zeros(()))
+
+    def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
+        """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""
         x = self.positions.embed(self.embedding(tokens), positions)  # (B, T, C)
         x = context.see("embedding", F.dropout(x, self.config.dropout, self.training))
         for block in self.blocks:
             x = block(x, context)
-        if cache is not None:
-            cache.advance(length)
-        logits = context.see("logits", self.output(context.see("final", self.norm(x))))
-        return Output(logits=logits, balance_loss=logits.new_zeros(()))
+        return context.see("logits", self.output(context.see("final", self.norm(x))))
 
     def unembed(self, x: Tensor) -> Tensor:
         """(..., C) residual stream -> (..., V) logits, as if the model ended here (logit lens)."""

@@ -6,6 +6,10 @@ LayerNorm y = (x - mean(x)) / sqrt(var(x) + ε) · g + b             Ba, Kiros &
 Statistics are over the last dimension, so each token is normalised by itself.
 """
 
+# Many of PyTorch's functions have no types yet.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -26,11 +30,13 @@ class RMSNorm(nn.Module):
 
     def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()
+        self.width = width
         self.gain = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)
+        squares = torch.linalg.vecdot(wide, wide).unsqueeze(-1)  # (..., 1), their sum
+        scale = torch.rsqrt(squares / self.width + EPSILON)
         return (wide * scale * self.gain).to(x.dtype)
 
 

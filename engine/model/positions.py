@@ -37,7 +37,7 @@ class Positions(nn.Module):
         return x
 
     def rotation(self, positions: Tensor) -> Tensor | None:
-        """(T, D/2) unit complex numbers that turn the pairs of queries and keys."""
+        """(T, 1, D/2) unit complex numbers that turn the pairs of queries and keys of every head."""
         return None
 
     def bias(self, positions: Tensor, keys: int) -> Tensor | None:
@@ -63,15 +63,16 @@ class Rotary(Positions):
         self.register_buffer("turns", pairs, persistent=False)
 
     def rotation(self, positions: Tensor) -> Tensor | None:
-        return torch.view_as_complex(self.turns[positions].float())
+        return torch.view_as_complex(self.turns[positions].float()).unsqueeze(1)
 
 
 def rotate(x: Tensor, rotation: Tensor | None) -> Tensor:
-    """Turn neighbouring pairs of (B, H, T, D) by (T, D/2): one complex product (Su 2021, eq. 34)."""
+    """Turn neighbouring pairs of (B, T, H, D) by (T, 1, D/2): a complex product (Su 2021, eq. 34)."""
     if rotation is None:
         return x
-    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))  # (B, H, T, D/2)
-    return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)
+    pairs = torch.unflatten(x.float(), -1, (-1, 2))  # (B, T, H, D/2, 2)
+    turned = torch.view_as_complex(pairs) * rotation  # (B, T, H, D/2)
+    return torch.view_as_real(turned).flatten(-2).type_as(x)
 
 
 class Sinusoidal(Positions):
