@@ -43,9 +43,10 @@ def without_trace_code(model: TransformerLM) -> Callable[[Tensor], Tensor]:
         for block in blocks:
             attention, feedforward = block.attention, block.feedforward
             packed = attention.qkv(block.attention_residual.norm(x))
-            heads = packed.unflatten(-1, (-1, config.head_dim)).transpose(1, 2)
-            q, k, v = heads.split((config.n_head, config.kv_heads, config.kv_heads), dim=1)
-            q, k = rotate(q, rotation), rotate(k, rotation)
+            heads = packed.unflatten(-1, (-1, config.head_dim))
+            q, k, v = heads.split((config.n_head, config.kv_heads, config.kv_heads), dim=2)
+            turned = (rotate(q, rotation), rotate(k, rotation), v)
+            q, k, v = (part.transpose(1, 2) for part in turned)
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + attention.output(mixed.transpose(1, 2).flatten(2))
             x = x + feedforward.output(feedforward.hidden(block.feedforward_residual.norm(x)))

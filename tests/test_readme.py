@@ -41,3 +41,13 @@ def test_the_first_lines_of_code_run() -> None:
     code += "\nassert logits.shape == (1, 16, 96)"
     code += "\nassert trace['blocks.0.attention.weights'].shape == (1, 4, 16, 16)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_every_id_of_the_page_exists() -> None:
+    ids = re.findall(r"`#([a-z-]+)`", README)
+    assert len(ids) > 20
+    sources = [*(ROOT / "playground").rglob("*.js"), *(ROOT / "playground").rglob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
+    for name in ids:
+        tab = re.fullmatch(r"tab-(\w+)-button", name)  # Gradio names a tab's button after the tab
+        assert f'"{tab[1] if tab else name}"' in code, name

@@ -1,0 +1,51 @@
+"""The benchmarks measure what they say: their copies of the model are the model, and all of them start."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import generate_speed, probe_cost, train_speed
+from engine.config import ModelConfig
+from tests.test_imports import ROOT, module_of
+
+TINY = ModelConfig(
+    d_model=16, n_head=2, n_layer=2, max_seq_len=8, vocab_size=train_speed.VOCABULARY
+)
+BENCHMARKS = [
+    path
+    for path in sorted((ROOT / "benchmarks").glob("*.py"))
+    if "main()" in path.read_text("utf-8")
+]
+
+
+def test_the_bare_model_of_the_probes_cost_is_the_model(tmp_path: Path) -> None:
+    batch = torch.randint(train_speed.VOCABULARY, (2, 9))
+    for run in probe_cost.contestants(TINY, batch, tmp_path).values():  # it compares them itself
+        run()
+    assert (tmp_path / "probe.npz").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", train_speed.CONTESTANTS)
+def test_every_contestant_trains(name: str) -> None:
+    train_speed.CONTESTANTS[name](TINY, torch.randint(train_speed.VOCABULARY, (2, 9)))()
+
+
+def test_every_contestant_writes_as_many_tokens() -> None:
+    for run in (generate_speed.ours(TINY) | generate_speed.llama(TINY)).values():
+        assert run(0) == TINY.max_seq_len - 1
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_every_benchmark_explains_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = __import__(module_of(path), fromlist=["main"])
+    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out
