@@ -10,30 +10,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.checkpoint import load_model
     from engine.config import ConfigError, DataConfig, ModelConfig, RunConfig, TrainConfig
+    from engine.generation import Sampler, generate
     from engine.model.context import KVCache, Output, Trace, zero_head
     from engine.model.decoder import TransformerLM
+    from engine.optim import AdamW
     from engine.runs import Run, RunStore
+    from engine.training import TrainState, new_state, train
 
 HOMES: dict[str, str] = {
+    "load_model": "engine.checkpoint",
     "ConfigError": "engine.config",
     "DataConfig": "engine.config",
     "ModelConfig": "engine.config",
     "RunConfig": "engine.config",
     "TrainConfig": "engine.config",
+    "Sampler": "engine.generation",
+    "generate": "engine.generation",
     "KVCache": "engine.model.context",
     "Output": "engine.model.context",
     "Trace": "engine.model.context",
     "zero_head": "engine.model.context",
     "TransformerLM": "engine.model.decoder",
+    "AdamW": "engine.optim",
     "Run": "engine.runs",
     "RunStore": "engine.runs",
+    "TrainState": "engine.training",
+    "new_state": "engine.training",
+    "train": "engine.training",
 }
 """Where each public name is defined."""
 
 __all__ = [
-    "ConfigError", "DataConfig", "KVCache", "ModelConfig", "Output", "Run", "RunConfig", "RunStore",
-    "Trace", "TrainConfig", "TransformerLM", "zero_head",
+    "AdamW", "ConfigError", "DataConfig", "KVCache", "ModelConfig", "Output", "Run", "RunConfig",
+    "RunStore", "Sampler", "Trace", "TrainConfig", "TrainState", "TransformerLM", "generate",
+    "load_model", "new_state", "train", "zero_head",
 ]  # fmt: skip
 
 

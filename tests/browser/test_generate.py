@@ -11,18 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 import pytest
-import torch
 from playwright.sync_api import Browser, Page, expect
 
-from engine import checkpoint
-from engine.config import RunConfig
-from engine.data import make_data
-from engine.runs import Run, RunStore
-from engine.tokenizers import save_tokenizer
-from engine.training import new_state
+from engine.runs import Run
 from playground import generating
 from playground.theme import CSS
 from playground.views import HEAD, view
+from tests.test_generating import make_run
 
 pytestmark = pytest.mark.browser
 
@@ -38,23 +33,6 @@ Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
 """
 
 
-def make_run(runs: Path, name: str, steps: tuple[int, ...], **fields: Any) -> Run:
-    config = RunConfig.from_flat(
-        {"d_model": 16, "n_layer": 2, "n_head": 4, "max_seq_len": CONTEXT, **fields}
-    )
-    run = RunStore(runs).create(config, name)
-    data = make_data(config)
-    save_tokenizer(data.tokenizer, run.tokenizer_path)
-    state = new_state(config, data)
-    for step in steps:
-        state.step = step
-        with torch.no_grad():
-            for weight in state.model.parameters():
-                weight.add_(0.1 * torch.randn_like(weight))
-        checkpoint.save(state, run.checkpoint_path(step))
-    return run
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
@@ -64,12 +42,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(runs: Path) -> Run:
     source = runs / "text.txt"
     source.write_text(TEXT * 40, encoding="utf-8", newline="\n")
-    return make_run(runs, "texts", (0, 5), source="text", train_data_path=str(source))
+    return make_run(
+        runs, "texts", (0, 5), source="text", train_data_path=str(source), max_seq_len=CONTEXT
+    )
 
 
 @pytest.fixture(scope="module")
 def task(runs: Path) -> Run:
-    return make_run(runs, "sums", (3,), source="addition", task_length=2)
+    return make_run(runs, "sums", (3,), source="addition", task_length=2, max_seq_len=CONTEXT)
 
 
 @pytest.fixture(scope="module")
