@@ -76,6 +76,11 @@ class Sampler(Config):
         examples=[0.0, 0.05, 0.1, 0.3],
     )
 
+    @property
+    def is_off(self) -> bool:
+        """No filter removes anything."""
+        return self.top_k == 0 and self.top_p == 1 and self.min_p == 0
+
 
 @dataclass(frozen=True)
 class Adjusted:
@@ -107,6 +112,8 @@ def adjust(logits: Tensor, sampler: Sampler) -> Adjusted:
     before = scores.softmax(0)
     removed_by = torch.zeros(len(scores), dtype=torch.int8)
 
+    if sampler.temperature == 1 and sampler.is_off:
+        return Adjusted(before, before, removed_by)
     if sampler.temperature == 0:
         winner = scores.argmax()
         removed_by[scores > -math.inf] = GREEDY

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from engine.config import NormName
 
 EPSILON = 1e-5
+SMALL = torch.tensor(EPSILON)
+"""The same as a tensor; without dimensions, it goes along with tensors on every device."""
 
 
 class RMSNorm(nn.Module):
@@ -36,7 +38,8 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
         squares = torch.linalg.vecdot(wide, wide).unsqueeze(-1)  # (..., 1), their sum
-        scale = torch.rsqrt(squares / self.width + EPSILON)
+        # mean(x²) + ε in one operation; a number of Python's would be made a tensor at every call.
+        scale = torch.rsqrt(torch.add(SMALL, squares, alpha=1 / self.width))
         return (wide * scale * self.gain).to(x.dtype)
 
 
