@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from engine.config import ConfigError, DataConfig, ModelConfig, RunConfig, TrainConfig
     from engine.generation import Sampler, generate
     from engine.model.context import KVCache, Output, Trace, zero_head
-    from engine.model.decoder import TransformerLM
+    from engine.model.decoder import HybridMoETransformerLM, MoETransformerLM, TransformerLM
+    from engine.model.routing import Routing
     from engine.optim import AdamW
     from engine.runs import Run, RunStore
     from engine.training import TrainState, new_state, train
@@ -32,7 +33,10 @@ HOMES: dict[str, str] = {
     "Output": "engine.model.context",
     "Trace": "engine.model.context",
     "zero_head": "engine.model.context",
+    "HybridMoETransformerLM": "engine.model.decoder",
+    "MoETransformerLM": "engine.model.decoder",
     "TransformerLM": "engine.model.decoder",
+    "Routing": "engine.model.routing",
     "AdamW": "engine.optim",
     "Run": "engine.runs",
     "RunStore": "engine.runs",
@@ -43,9 +47,10 @@ HOMES: dict[str, str] = {
 """Where each public name is defined."""
 
 __all__ = [
-    "AdamW", "ConfigError", "DataConfig", "KVCache", "ModelConfig", "Output", "Run", "RunConfig",
-    "RunStore", "Sampler", "Trace", "TrainConfig", "TrainState", "TransformerLM", "generate",
-    "load_model", "new_state", "train", "zero_head",
+    "AdamW", "ConfigError", "DataConfig", "HybridMoETransformerLM", "KVCache", "ModelConfig",
+    "MoETransformerLM", "Output", "Routing", "Run", "RunConfig", "RunStore", "Sampler", "Trace",
+    "TrainConfig", "TrainState", "TransformerLM", "generate", "load_model", "new_state", "train",
+    "zero_head",
 ]  # fmt: skip
 
 

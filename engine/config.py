@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
@@ -25,12 +32,16 @@ NormName = Literal["rmsnorm", "layernorm", "none"]
 PlacementName = Literal["pre", "post"]
 PositionName = Literal["rope", "sinusoidal", "learned", "alibi", "none"]
 FeedForwardName = Literal["swiglu", "geglu", "gelu", "relu", "silu"]
+RouterName = Literal["topk", "switch", "sigmoid", "expert_choice", "hash", "noisy_topk"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
 """Feed-forwards with a third matrix, the gate (Shazeer 2020, "GLU Variants Improve ...")."""
+
+LEARNED_GATES: tuple[RouterName, ...] = ("topk", "sigmoid", "noisy_topk")
+"""Routers whose gates may be divided by their sum over the chosen experts (`renormalise`)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,8 @@ class ConfigError(ValueError):
         problems: list[Problem] = []
         for entry in error.errors(include_url=False):
             context = entry.get("ctx", {})
-            name = context.get("field", entry["loc"][-1] if entry["loc"] else "config")
+            named = [part for part in entry["loc"] if isinstance(part, str)]  # not places in a list
+            name = context.get("field", named[-1] if named else "config")
             value = context.get("value", entry["input"])
             allowed = entry["msg"]
             if entry["type"] in _WORDS:
@@ -100,6 +112,7 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "json_invalid": "is not JSON: {error}",
     "model_type": "must be an object of fields",
+    "tuple_type": "must be a list of whole numbers",
 }
 """What pydantic's kinds of error are called on the page and the command line alike."""
 
@@ -142,7 +155,10 @@ class Config(BaseModel):
 
 
 class ModelConfig(Config):
-    """A decoder-only Transformer. The defaults are pre-norm RMSNorm, RoPE and SwiGLU."""
+    """A decoder-only Transformer. The defaults are pre-norm RMSNorm, RoPE and SwiGLU.
+
+    With `n_experts`, blocks have a mixture of experts in place of their feed-forward.
+    """
 
     vocab_size: int | None = Field(
         default=None,
@@ -240,6 +256,108 @@ class ModelConfig(Config):
         default=False,
         description="Add a learned offset in every linear layer and LayerNorm, as in GPT-2.",
     )
+    n_experts: int | None = Field(
+        default=None,
+        ge=2,
+        le=4_096,
+        description="Feed-forwards that stand side by side in a block; a router sends each token to "
+        "a few of them (mixture of experts, Shazeer 2017). Empty: one for all, a dense model.",
+        examples=[2, 4, 8, 16, 32],
+    )
+    top_k: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        description="Experts that work on each token. The others cost nothing for it.",
+        examples=[1, 2, 4],
+    )
+    moe_layer_indices: tuple[int, ...] | None = Field(
+        default=None,
+        description="Which blocks have experts, counted from 0, such as 1,3; the others are dense. "
+        "Empty: all.",
+    )
+    router: RouterName = Field(
+        default="topk",
+        description="How experts are chosen: the most probable (Shazeer 2017), one alone as in "
+        "Switch (Fedus 2022), by independent sigmoid scores (DeepSeek-V3), experts that choose "
+        "their tokens (Zhou 2022, sees the future), by a fixed hash of the token, which learns "
+        "nothing (Roller 2021), or with noise while training (Shazeer 2017).",
+    )
+    renormalise: bool | None = Field(
+        default=None,
+        description="Divide the gates of the chosen experts by their sum. Empty: yes, unless top_k "
+        "is 1, where every gate would be 1 and the router would learn nothing from the text.",
+    )
+    n_shared_experts: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Experts that every token passes through, beside those that are chosen "
+        "(DeepSeek-V2).",
+        examples=[0, 1, 2],
+    )
+    d_expert: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_048_576,
+        description="Width inside one expert. Empty: as wide as the dense feed-forward. Many narrow "
+        "experts are called fine-grained (DeepSeek-V2).",
+        examples=[16, 32, 64, 128, 176],
+    )
+    capacity_factor: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000,
+        description="Room for tokens in each expert, as a multiple of its fair share; what does not "
+        "fit is dropped and passes by (Switch). Empty: nothing is ever dropped.",
+        examples=[0.5, 1.0, 1.25, 2.0],
+    )
+    n_device: int = Field(
+        default=1,
+        ge=1,
+        le=4_096,
+        description="Groups of experts, as if each stood on a device of its own. Used by the "
+        "device and communication losses and by max_device.",
+        examples=[1, 2, 4],
+    )
+    max_device: int | None = Field(
+        default=None,
+        ge=1,
+        le=4_096,
+        description="Groups that the experts of one token may come from (device-limited routing, "
+        "DeepSeek-V2). Empty: any.",
+        examples=[1, 2, 3],
+    )
+
+    @field_validator("moe_layer_indices", mode="before")
+    @classmethod
+    def _read_indices(cls, value: object) -> object:
+        """Takes text too: "1, 3"; nothing in it is the same as no list."""
+        if not isinstance(value, str):
+            return value
+        words = value.replace(",", " ").split()
+        if not all(word.isdecimal() and len(word) < 5 for word in words):
+            raise refuse("moe_layer_indices", value, "must be block numbers such as 1,3")
+        return [int(word) for word in words] or None
+
+    @property
+    def moe_layers(self) -> tuple[int, ...]:
+        """The blocks that have experts, counted from 0."""
+        if self.n_experts is None:
+            return ()
+        every = tuple(range(self.n_layer))
+        return every if self.moe_layer_indices is None else self.moe_layer_indices
+
+    @property
+    def expert_width(self) -> int:
+        """The width inside one expert."""
+        return self.ff_width if self.d_expert is None else self.d_expert
+
+    @property
+    def renormalised(self) -> bool:
+        """Are the gates of a token divided by their sum?"""
+        wanted = self.top_k > 1 if self.renormalise is None else self.renormalise
+        return wanted and self.router in LEARNED_GATES
 
     @property
     def head_dim(self) -> int:
@@ -286,6 +404,42 @@ class ModelConfig(Config):
             )
         if self.position == "sinusoidal" and self.d_model % 2:
             raise refuse("d_model", self.d_model, "must be even with sinusoidal positions")
+        return self
+
+    @model_validator(mode="after")
+    def _experts_fit(self) -> Self:
+        layers = self.moe_layer_indices
+        if self.n_experts is None:
+            if layers is not None:
+                raise refuse("moe_layer_indices", list(layers), "must be empty without n_experts")
+            return self
+        if layers is not None and (
+            not layers
+            or list(layers) != sorted(set(layers))
+            or not 0 <= layers[0] <= layers[-1]
+            or layers[-1] >= self.n_layer
+        ):
+            allowed = f"must be different block numbers in order, from 0 to {self.n_layer - 1}"
+            raise refuse("moe_layer_indices", list(layers), allowed)
+        if self.top_k > self.n_experts:
+            raise refuse("top_k", self.top_k, f"must be at most n_experts = {self.n_experts}")
+        if self.router == "switch" and self.top_k != 1:
+            raise refuse("top_k", self.top_k, "must be 1: Switch chooses one expert")
+        if self.top_k == 1 and self.renormalise:
+            allowed = "must be off with top_k = 1: every gate would be 1, whatever the router says"
+            raise refuse("renormalise", True, allowed)
+        if self.n_experts % self.n_device:
+            divisors = [str(n) for n in range(1, self.n_experts + 1) if self.n_experts % n == 0]
+            allowed = f"must divide n_experts = {self.n_experts}: {', '.join(divisors[:12])}"
+            raise refuse("n_device", self.n_device, allowed)
+        if self.max_device is not None:
+            if self.max_device > self.n_device:
+                allowed = f"must be at most n_device = {self.n_device}"
+                raise refuse("max_device", self.max_device, allowed)
+            within = self.max_device * self.n_experts // self.n_device
+            if self.top_k > within:
+                allowed = f"must be at most the {within} experts of max_device = {self.max_device}"
+                raise refuse("top_k", self.top_k, allowed)
         return self
 
 
@@ -412,6 +566,61 @@ class TrainConfig(Config):
         le=1e9,
         description="Gradients longer than this are scaled down to it (Pascanu 2013). 0: never.",
         examples=[0.0, 0.5, 1.0],
+    )
+    switch_loss: float = Field(
+        default=0.01,
+        ge=0,
+        le=1_000,
+        description="Weight of the Switch balance loss E Σ f P, where f counts first choices "
+        "(Fedus 2022). Without any balancing, a router soon uses few of its experts.",
+        examples=[0.0, 0.001, 0.01, 0.1, 1.0],
+    )
+    expert_loss: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of DeepSeek-V2's expert-level balance loss, where f counts all choices.",
+        examples=[0.0, 0.001, 0.01, 0.1],
+    )
+    device_loss: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of DeepSeek-V2's device-level loss: groups of experts share the work "
+        "evenly. Needs n_device above 1.",
+        examples=[0.0, 0.01, 0.05],
+    )
+    communication_loss: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of DeepSeek-V2's communication loss: groups receive equally many "
+        "tokens. Needs n_device above 1.",
+        examples=[0.0, 0.01, 0.02],
+    )
+    sequence_loss: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of DeepSeek-V3's loss that balances within each sequence.",
+        examples=[0.0, 0.0001, 0.01],
+    )
+    z_loss: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of the router's z-loss, which keeps its logits small (ST-MoE, Zoph 2022). "
+        "It does not balance.",
+        examples=[0.0, 0.001, 0.01],
+    )
+    bias_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Balancing without a loss: after each update, an expert with too few tokens gets "
+        "this much more score when experts are chosen, one with too many so much less (Wang 2024, "
+        "DeepSeek-V3).",
+        examples=[0.0, 0.001, 0.01, 0.1],
     )
     eval_interval: int = Field(
         default=50, ge=1, le=10_000_000, description="Steps between measurements on held-out data."

@@ -39,6 +39,7 @@ from engine.events import (
     Probed,
     Resume,
     Resumed,
+    Routed,
     Sampled,
     Save,
     Saved,
@@ -70,7 +71,7 @@ SAMPLE_TEMPERATURE = 0.8
 """For texts. Where answers are exact, the most probable token is taken."""
 
 MOST_RECORDS = 500
-"""Samples and recorded attention maps are at most so many in a run, however long it is."""
+"""Samples, recorded attention maps and records of routing are at most so many in a run, however long it is."""
 
 PAUSE_SECONDS = 0.02
 """How long a paused run sleeps before it looks for commands."""
@@ -154,6 +155,10 @@ class Driver:
                 if event.step == self.begun_at:
                     continue  # recorded before the run was interrupted
                 self.tell(event)
+            elif isinstance(event, Routed):
+                if due(event.step, 1, state.config.train):
+                    self.tell(event)
+                continue
             elif isinstance(event, Noted):
                 self.tell(event)
                 continue

@@ -34,18 +34,55 @@ def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, 
     vocabulary = _vocabulary(config, vocab_size)
     width, layers, hidden, bias = config.d_model, config.n_layer, config.ff_width, int(config.bias)
     qkv = width + 2 * config.kv_heads * config.head_dim
-    up = 2 * hidden if config.feedforward in GATED else hidden
+    mixed = len(config.moe_layers)
     norms = 0 if config.norm == "none" else 2 * layers + (config.placement == "pre")
     norm = width * (1 + (bias if config.norm == "layernorm" else 0))
     parts = {
         "embedding": vocabulary * width,
         "positions": config.max_seq_len * width if config.position == "learned" else 0,
         "attention": layers * (width * qkv + width * width + bias * (qkv + width)),
-        "feedforward": layers * (width * up + hidden * width + bias * (up + width)),
+        "feedforward": (layers - mixed) * _feedforward(config, hidden),
+        "router": mixed * _router(config),
+        "experts": mixed * (config.n_experts or 0) * _feedforward(config, config.expert_width)
+        + mixed * _shared(config),
         "norms": norms * norm,
         "output": 0 if config.tie_embeddings else vocabulary * width,
     }
     return parts | {"total": sum(parts.values())}
+
+
+def active_parameters(config: ModelConfig, vocab_size: int | None = None) -> int:
+    """Of all parameters those that work on one token: all but the experts that are not chosen."""
+    idle = (config.n_experts or 0) - min(config.top_k, config.n_experts or 0)
+    expert = _feedforward(config, config.expert_width)
+    return parameters(config, vocab_size)["total"] - len(config.moe_layers) * idle * expert
+
+
+def _feedforward(config: ModelConfig, hidden: int) -> int:
+    """Parameters of one feed-forward, `hidden` wide inside."""
+    up = 2 * hidden if config.feedforward in GATED else hidden
+    return config.d_model * (up + hidden) + int(config.bias) * (up + config.d_model)
+
+
+def _shared(config: ModelConfig) -> int:
+    """Parameters of the experts that every token passes through: one feed-forward, as wide as all."""
+    wide = config.n_shared_experts * config.expert_width
+    return _feedforward(config, wide) if wide else 0
+
+
+def _router(config: ModelConfig) -> int:
+    """Parameters of one router: a row for each expert, and its bias."""
+    experts = config.n_experts or 0
+    matrices = {"hash": 0, "noisy_topk": 2}.get(config.router, 1)
+    biased = config.router not in ("hash", "expert_choice")
+    return experts * (matrices * config.d_model + biased)
+
+
+def _active_width(config: ModelConfig, layer: int) -> int:
+    """How wide the feed-forward is that one token passes in this block, all its experts together."""
+    if layer not in config.moe_layers:
+        return config.ff_width
+    return (config.top_k + config.n_shared_experts) * config.expert_width
 
 
 def flops_by_part(
@@ -56,16 +93,21 @@ def flops_by_part(
     A multiplication and its addition are 2 FLOPs, so a matrix costs twice its size per token. Only
     matrix products count: norms, activations and the softmax are far less arithmetic. The attention
     of a token is counted over all `context` keys, as `torch.utils.flop_counter` does; a causal
-    kernel that leaves out what is masked needs about half of the parts `scores` and `mixing`.
+    kernel that leaves out what is masked needs about half of the parts `scores` and `mixing`. With
+    experts, those that work on a token count; a capacity that drops choices makes it less.
     """
     width = config.d_model
+    scored = 0 if config.router == "hash" else config.n_experts or 0
     up = 2 if config.feedforward in GATED else 1
     parts = {
         "qkv": config.n_layer * 2 * width * (width + 2 * config.kv_heads * config.head_dim),
         "scores": config.n_layer * 2 * context * width,
         "mixing": config.n_layer * 2 * context * width,
         "projection": config.n_layer * 2 * width * width,
-        "feedforward": config.n_layer * 2 * width * (up + 1) * config.ff_width,
+        "feedforward": sum(
+            2 * width * (up + 1) * _active_width(config, layer) for layer in range(config.n_layer)
+        ),
+        "router": len(config.moe_layers) * 2 * width * scored,
         "output": 2 * width * _vocabulary(config, vocab_size),
     }
     return parts | {"total": sum(parts.values())}
@@ -109,7 +151,7 @@ def kept_per_token(config: ModelConfig, context: int, vocab_size: int | None = N
     The sequence has `context` tokens. Counted over the tensors of `engine.model`: inputs of matrix products, and what a norm, a
     rotation, an activation and the softmax need to find their gradients.
     """
-    width, hidden = config.d_model, config.ff_width
+    width = config.d_model
     norm = width if config.norm == "none" else 3 * width  # input, scaled, output
     if config.kv_heads == config.n_head:
         qkv = 3 * width + (2 * width if config.position == "rope" else 0)
@@ -117,10 +159,14 @@ def kept_per_token(config: ModelConfig, context: int, vocab_size: int | None = N
         packed = width + 2 * config.kv_heads * config.head_dim
         qkv = 2 * width + (width if config.position == "rope" else packed)
     kept_hidden = 4 if config.feedforward in GATED else 1 if config.feedforward == "relu" else 2
-    block = 2 * norm + qkv + width + kept_hidden * hidden
+    block = 2 * norm + qkv + width
     block += _stored_scores(config) * config.n_head * context
+    inside = sum(kept_hidden * _active_width(config, layer) for layer in range(config.n_layer))
+    # A copy of the token for each expert, its answer twice; logits, scores, choices and gates.
+    routed = 3 * config.top_k * width + 6 * (config.n_experts or 0)
+    inside += len(config.moe_layers) * routed
     last = norm if config.placement == "pre" else width
-    return config.n_layer * block + last + 3 * _vocabulary(config, vocab_size)
+    return config.n_layer * block + inside + last + 3 * _vocabulary(config, vocab_size)
 
 
 def _stored_scores(config: ModelConfig) -> int:
@@ -162,7 +208,8 @@ class Work:
 
     `moved` counts what is kept for the backward pass, and a little more where the work is more than
     that shows: one number for each attention score (its exponential), three for each number that
-    dropout draws. `blocks` are those it runs through; the embedding, the loss and AdamW are one more.
+    dropout draws. `blocks` are those it runs through; the embedding, the loss and AdamW are one more, and an expert
+    layer counts as one more block: routing starts about as many operations.
     """
 
     flops: float
@@ -182,7 +229,7 @@ class Work:
         return cls(
             flops=flops_per_step(config, vocab_size),
             moved=tokens * moved,
-            blocks=train.gradient_accumulation * (model.n_layer + 1),
+            blocks=train.gradient_accumulation * (model.n_layer + len(model.moe_layers) + 1),
         )
 
     def seconds(self, flop: float, move: float, block: float) -> float:

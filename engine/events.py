@@ -63,6 +63,30 @@ class Stepped(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Routed(Message):
+    """How the batch of this step was routed, before its update: a list entry for each expert layer.
+
+    Comes just before the step's `Stepped`, and not at every step of a long run.
+    """
+
+    step: int
+    layers: list[int]
+    """The blocks that have experts, counted from 0."""
+    load: list[list[float]]
+    """f: each expert's share of all choices, before anything is dropped."""
+    probability: list[list[float]]
+    """P: the router's mean probability of each expert."""
+    dropped: list[float]
+    """Share of the choices for which the expert had no room."""
+    entropy: list[float]
+    """How undecided the router is about a token, in nats; at most ln E."""
+    losses: dict[str, list[float]]
+    """Every balance loss, before its weight."""
+    balance_loss: float
+    """What was added to the loss: weighted, and summed over losses and layers."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluated(Message):
     """Held-out loss in nats per token and, for a task with exact answers, the share it got right."""
 
@@ -145,7 +169,7 @@ class Ended(Message):
 
 
 Event = (
-    Started | Stepped | Evaluated | Diverged | Sampled | Probed | Saved | Paused | Resumed
+    Started | Stepped | Routed | Evaluated | Diverged | Sampled | Probed | Saved | Paused | Resumed
     | Changed | Noted | Ended
 )  # fmt: skip
 
@@ -187,13 +211,19 @@ class Change(Message):
 
 Command = Pause | Resume | Step | Stop | Save | Change
 
-CHANGEABLE = ("max_lr", "min_lr", "weight_decay", "max_grad_norm")
+BALANCE = (
+    "switch_loss", "expert_loss", "device_loss", "communication_loss", "sequence_loss", "z_loss",
+    "bias_rate",
+)  # fmt: skip
+"""Fields of `TrainConfig` that balance experts."""
+
+CHANGEABLE = ("max_lr", "min_lr", "weight_decay", "max_grad_norm", *BALANCE)
 """Fields of `TrainConfig` that a running run may be told to change."""
 
 EVENTS: dict[str, type[Message]] = {
     kind.type: kind
     for kind in (
-        Started, Stepped, Evaluated, Diverged, Sampled, Probed, Saved, Paused, Resumed, Changed,
+        Started, Stepped, Routed, Evaluated, Diverged, Sampled, Probed, Saved, Paused, Resumed, Changed,
         Noted, Ended,
     )
 }  # fmt: skip

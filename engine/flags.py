@@ -16,7 +16,7 @@ import sys
 import types
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Any, Literal, NoReturn, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -124,6 +124,8 @@ def _or_none(text: str) -> str | None:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, cast("tuple[int, ...]", value)))
     return (
         "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     )

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.model.context import Edit, Trace, zero_head
+from engine.model.context import Edit, Output, Trace, zero_head
 from engine.model.decoder import TransformerLM
 
 Floats = npt.NDArray[np.float32]
@@ -47,8 +47,8 @@ def trace_of(
     return trace
 
 
-def _run(model: TransformerLM, ids: Sequence[int], trace: Trace) -> Tensor:
-    """The logits (T, V) of one sequence."""
+def _run(model: TransformerLM, ids: Sequence[int], trace: Trace) -> Output:
+    """One pass over one sequence: B is 1."""
     limit = model.config.max_seq_len
     if not 1 <= len(ids) <= limit:
         raise ValueError(f"{len(ids)} tokens: must be 1 to {limit}, the model's context")
@@ -56,7 +56,7 @@ def _run(model: TransformerLM, ids: Sequence[int], trace: Trace) -> Tensor:
     training = model.training
     model.eval()
     try:
-        return model.run(torch.tensor([list(ids)], device=device), trace=trace).logits[0]
+        return model.run(torch.tensor([list(ids)], device=device), trace=trace)
     finally:
         model.train(training)
 
@@ -100,6 +100,10 @@ class Snapshot:
     block's attention and each block's feed-forward."""
     losses: Floats
     """(T - 1,) cross-entropy of each next token, in nats."""
+    routing: Bytes
+    """(2, Lx, T, E) of the Lx expert layers: what the router thinks of every expert (the
+    probabilities), and the gates of those that were chosen, 0 for all others; as `quantise_up`
+    rounds them. Lx is 0 for a dense model."""
 
 
 _PROBED = (
@@ -118,7 +122,7 @@ def probe(model: TransformerLM, ids: Sequence[int], step: int = 0) -> Snapshot:
     """
     ids = list(ids)[: min(PROBE_LENGTH, model.config.max_seq_len)]
     trace = Trace(_PROBED)
-    logits = _run(model, ids, trace)
+    output = _run(model, ids, trace)
     stream = torch.cat(
         [trace[place] for place in stream_places(model.config.n_layer)]
     )  # (2L+1, T, C)
@@ -128,8 +132,23 @@ def probe(model: TransformerLM, ids: Sequence[int], step: int = 0) -> Snapshot:
         tokens=tokens,
         attention=quantise(attention_of(trace, model.config.n_layer)),
         norms=numpy_of(stream.float().square().mean(-1).sqrt()),
-        losses=losses_of(numpy_of(logits), tokens),
+        losses=losses_of(numpy_of(output.logits[0]), tokens),
+        routing=routing_of(output),
     )
+
+
+def routing_of(output: Output) -> Bytes:
+    """A single sequence's probabilities and gates (2, Lx, T, E), as a snapshot has them."""
+    if not output.routing:
+        return np.zeros((2, 0, output.logits.shape[1], 0), np.uint8)
+    values = [[record.probabilities[0], record.gates[0]] for record in output.routing]
+    stacked = np.stack([[numpy_of(value) for value in record] for record in values], axis=1)
+    return quantise_up(stacked)
+
+
+def quantise_up(shares: Floats) -> Bytes:
+    """Shares in 0..1 as bytes, rounded up, so that what is above zero stays so."""
+    return np.ceil(255 * shares.clip(0, 1) - 1e-4).clip(0, 255).astype(np.uint8)
 
 
 def stream_places(layers: int) -> list[str]:
@@ -156,6 +175,7 @@ _TYPES: dict[str, str] = {
     "attention": "|u1",
     "norms": "<f4",
     "losses": "<f4",
+    "routing": "|u1",
 }
 _MAX_FILE = 64 << 20
 """Bytes. 96 layers of 96 heads over 48 tokens take 21 MB."""
@@ -179,24 +199,32 @@ def load(path: Path) -> Snapshot:
         raise ValueError(f"{path.name}: larger than {_MAX_FILE >> 20} MB")
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {name: _member(archive, name, kind) for name, kind in _TYPES.items()}
+            arrays = {
+                name: _member(archive, name, kind)
+                for name, kind in _TYPES.items()
+                if name != "routing" or "routing.npy" in archive.namelist()
+            }
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path.name}: not a snapshot: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     step, tokens, attention = arrays["step"], arrays["tokens"], arrays["attention"]
     length = len(tokens) if tokens.ndim == 1 else 0
+    # Runs of before there were experts have no such file.
+    routing = arrays.setdefault("routing", np.zeros((2, 0, length, 0), np.uint8))
     shapes = {
         "step": (),
         "tokens": (length,),
         "attention": (*attention.shape[:2], length, length),
         "norms": (2 * len(attention) + 1 if attention.ndim else 0, length),
         "losses": (length - 1,),
+        "routing": (2, *routing.shape[1:2], length, *routing.shape[3:4]),
     }
     for name, shape in shapes.items():
-        if arrays[name].shape != shape or 0 in shape[:-1]:
+        empty = 0 in shape[:-1] and name != "routing"
+        if arrays[name].shape != shape or empty:
             raise ValueError(f"{path.name}: {name} has shape {arrays[name].shape}")
-    return Snapshot(int(step), tokens, attention, arrays["norms"], arrays["losses"])
+    return Snapshot(int(step), tokens, attention, arrays["norms"], arrays["losses"], routing)
 
 
 def _member(archive: zipfile.ZipFile, name: str, kind: str) -> npt.NDArray[Any]:
@@ -380,7 +408,7 @@ def logits_without(
     edits: dict[str, Edit] = {}
     for layer, its_heads in chosen.items():
         edits |= zero_head(layer, *its_heads)
-    return numpy_of(_run(model, ids, Trace((), edits)))
+    return numpy_of(_run(model, ids, Trace((), edits)).logits[0])
 
 
 @dataclass(frozen=True, eq=False)

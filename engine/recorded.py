@@ -33,7 +33,12 @@ _replays: WeakKeyDictionary[TransformerLM, Replay] = WeakKeyDictionary()
 
 
 def can_replay(model: TransformerLM, cache: KVCache) -> bool:
-    """Is a recording worth it? On a GPU and for long contexts the ordinary pass is taken."""
+    """Is a recording worth it? On a GPU and for long contexts the ordinary pass is taken.
+
+    Also with experts: how many of them a token needs is not known before, and a recording is fixed.
+    """
+    if model.config.n_experts is not None:
+        return False
     small = cache.keys.nbytes + cache.values.nbytes <= MAX_BYTES
     return small and cache.keys.device.type == "cpu" and not model.training
 

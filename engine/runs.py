@@ -29,7 +29,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 from engine import claims
 from engine.config import ConfigError, RunConfig, read_config
@@ -469,6 +469,8 @@ def _stamped(message: Message) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, cast("tuple[int, ...]", value)))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -5,7 +5,7 @@ It does no I/O and knows no user interface: a generator that nobody asks for mor
 """
 
 # Many of PyTorch's functions have no types yet.
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,9 +22,12 @@ from torch import Tensor
 from engine.config import ConfigError, Problem, RunConfig, TrainConfig
 from engine.data.base import IGNORE, Batch, Data
 from engine.devices import precision, prepare
-from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Stepped
+from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Routed, Stepped
 from engine.loss import cross_entropy
+from engine.model.context import Output
 from engine.model.decoder import TransformerLM
+from engine.model.moe import MixtureOfExperts
+from engine.model.routing import BALANCERS, Routing, nudge
 from engine.optim import AdamW, clip_grad_norm, learning_rate
 
 
@@ -66,13 +69,15 @@ class TrainState:
     """Updates made."""
     tokens: int = 0
     """Tokens trained on."""
-    forward: Callable[[Tensor], Tensor] = field(init=False)
-    """(B, T) -> (B, T, V): the model, compiled where the configuration says so."""
+    routing: list[Routing] = field(default_factory=lambda: list[Routing]())
+    """How the newest batch was routed, for whoever wants to tell it; not stored."""
+    forward: Callable[[Tensor], Output] = field(init=False)
+    """The model's pass over (B, T) tokens, compiled where the configuration says so."""
 
     def __post_init__(self) -> None:
-        self.forward = self.model
+        self.forward = self.model.run
         if self.config.train.compile:
-            self.forward = cast("Callable[[Tensor], Tensor]", torch.compile(self.model))
+            self.forward = cast("Callable[[Tensor], Output]", torch.compile(self.model.run))
 
 
 def new_state(config: RunConfig, data: Data, device: torch.device | None = None) -> TrainState:
@@ -101,16 +106,19 @@ def new_optimizer(model: TransformerLM, config: TrainConfig) -> AdamW:
     return AdamW(model.named_parameters(), betas=(config.beta1, config.beta2))
 
 
-def train(state: TrainState) -> Iterator[Stepped | Evaluated | Diverged | Noted]:
+def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged | Noted]:
     """Train up to `total_steps`, one update for each `Stepped`.
 
-    Yields `Evaluated` at step 0, every `eval_interval` steps and after the last; `Diverged`, and
-    nothing more, when the loss or a gradient is not finite; `Noted` for a batch that fp16 skipped.
+    Yields `Evaluated` at step 0, every `eval_interval` steps and after the last; with experts, a
+    `Routed` before each `Stepped`; `Diverged`, and nothing more, when the loss or a gradient is not
+    finite; `Noted` for a batch that fp16 skipped.
     """
     if state.step == 0:
         yield evaluate(state)
     while state.step < state.config.train.total_steps:
         event = update(state)
+        if isinstance(event, Stepped) and state.routing:
+            yield routed(state)
         yield event
         if isinstance(event, Diverged):
             return
@@ -134,16 +142,23 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     config, optimizer, scale = state.config.train, state.optimizer, state.scale
     batches = [state.data.batch(config.batch_size) for _ in range(config.gradient_accumulation)]
     count = sum(_targets_counted(batch) for batch in batches)
+    state.model.balance = balance_weights(config)
 
     optimizer.zero_grad()
     losses: list[Tensor] = []
+    loads: list[Tensor] = []
     for batch in batches:
         inputs, targets = _tensors(batch, state.device)
         with precision(state.device, config.dtype):
-            logits = state.forward(inputs)  # (B, T, V)
-        loss = cross_entropy(logits, targets, count)
-        (loss if scale is None else loss * scale.scale).backward()
+            output = state.forward(inputs)
+        loss = cross_entropy(output.logits, targets, count)
         losses.append(loss.detach())
+        state.routing = output.routing
+        if output.routing:  # the one place where the balance loss joins
+            loss = loss + output.balance_loss / len(batches)
+            if config.bias_rate:
+                loads.append(torch.stack([record.load for record in output.routing]))
+        (loss if scale is None else loss * scale.scale).backward()
     if scale is not None:
         for weight in optimizer.parameters.values():
             if weight.grad is not None:
@@ -164,6 +179,8 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     optimizer.lr = learning_rate(state.step, config)
     optimizer.weight_decay = config.weight_decay
     optimizer.step()
+    if loads:
+        nudge_routers(state.model, torch.stack(loads).mean(0), config.bias_rate)
     if scale is not None:
         scale.succeeded()
     state.step += 1
@@ -176,6 +193,46 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
         tokens=state.tokens,
         seconds=perf_counter() - began,
     )
+
+
+def balance_weights(config: TrainConfig) -> dict[str, float]:
+    """The weight of each balance loss, as `TransformerLM.balance` has them."""
+    return {name: getattr(config, f"{name}_loss") for name in BALANCERS}
+
+
+@torch.no_grad()
+def nudge_routers(model: TransformerLM, loads: Tensor, rate: float) -> None:
+    """Move the bias of every router that has one; `loads` is (expert layers, E)."""
+    mixtures = [part for part in model.modules() if isinstance(part, MixtureOfExperts)]
+    for mixture, load in zip(mixtures, loads, strict=True):
+        if mixture.router.bias is not None:
+            nudge(mixture.router.bias, load, rate)
+
+
+@torch.inference_mode()
+def routed(state: TrainState) -> Routed:
+    """What is told of how the last batch was routed."""
+    routing = state.routing
+    losses = {
+        name: torch.stack([loss(record) for record in routing]) for name, loss in BALANCERS.items()
+    }
+    dropped = torch.stack([record.dropped / record.chosen.sum() for record in routing])
+    weighted = sum(state.model.balance[name] * values.sum() for name, values in losses.items())
+    return Routed(
+        step=state.step,
+        layers=[record.layer for record in routing],
+        load=_short(torch.stack([record.load for record in routing])),
+        probability=_short(torch.stack([record.probability for record in routing])),
+        dropped=_short(dropped),
+        entropy=_short(torch.stack([record.entropy for record in routing])),
+        losses={name: _short(values) for name, values in losses.items()},
+        balance_loss=float(weighted),
+    )
+
+
+def _short(values: Tensor) -> Any:
+    """As lists of numbers with five decimals: a run's log holds thousands of them."""
+    return values.double().cpu().numpy().round(5).tolist()
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from engine.config import PART_OF, fields
 from engine.data import CORPORA, TASKS
 
-Kind = Literal["number", "choice", "switch", "source"]
+Kind = Literal["number", "choice", "switch", "list", "source"]
 
 OWN_TEXT = "text"
 """`DataConfig.source` for a text of one's own."""
@@ -135,6 +135,8 @@ def control(name: str, annotation: Any, info: Any) -> Control:
         return Control(kind="choice", choices=get_args(kind), **common)
     if kind is bool:
         return Control(kind="switch", **common)
+    if get_origin(kind) is tuple:
+        return Control(kind="list", **common)
     if kind in (int, float):
         stops = tuple(sorted(info.examples or ()))
         return Control(kind="number", stops=stops, integer=kind is int, **common)

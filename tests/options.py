@@ -9,7 +9,7 @@ import torch
 
 from engine import TransformerLM
 from engine.model.block import PLACEMENTS
-from engine.model.feedforward import FEEDFORWARDS
+from engine.model.feedforward import ACTIVATIONS
 from engine.model.norms import NORMS
 from engine.model.positions import POSITIONS
 
@@ -27,7 +27,7 @@ AXES: dict[str, tuple[Any, ...]] = {
     "norm": tuple(NORMS),
     "placement": tuple(PLACEMENTS),
     "position": tuple(POSITIONS),
-    "feedforward": tuple(FEEDFORWARDS),
+    "feedforward": tuple(ACTIVATIONS),
     "n_kv_head": (None, 2, 1),
     "bias": (False, True),
     "tie_embeddings": (True, False),

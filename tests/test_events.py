@@ -12,7 +12,16 @@ import pytest
 from engine.config import TrainConfig
 from engine.events import CHANGEABLE, COMMANDS, EVENTS, Message, Noted, Stepped, from_line
 
-SAMPLES: dict[str, Any] = {"int": 3, "float": 0.25, "str": "a\n<b>你好\x00\u2028", "bool": True}
+SAMPLES: dict[str, Any] = {
+    "int": 3,
+    "float": 0.25,
+    "str": "a\n<b>你好\x00\u2028",
+    "bool": True,
+    "list[int]": [1, 2],
+    "list[float]": [0.25],
+    "list[list[float]]": [[0.5, 0.5], [1.0, 0.0]],
+    "dict[str,": {"switch": [1.0]},
+}
 
 
 def example(kind: type[Message]) -> Message:

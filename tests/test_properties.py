@@ -11,7 +11,7 @@ from engine import ModelConfig, Trace, TransformerLM, zero_head
 from engine.config import FeedForwardName, NormName, PlacementName, PositionName
 from engine.model.block import PLACEMENTS
 from engine.model.context import places
-from engine.model.feedforward import FEEDFORWARDS
+from engine.model.feedforward import ACTIVATIONS
 from engine.model.norms import NORMS
 from engine.model.positions import POSITIONS
 from tests.options import AXES, COMBINATIONS, CONTEXT, SIZES, VOCAB, build, sequence
@@ -27,7 +27,7 @@ def name(options: dict[str, Any]) -> str:
         (NORMS, NormName),
         (PLACEMENTS, PlacementName),
         (POSITIONS, PositionName),
-        (FEEDFORWARDS, FeedForwardName),
+        (ACTIVATIONS, FeedForwardName),
     ],
 )
 def test_dictionaries_and_configuration_name_the_same_options(rows: Any, names: Any) -> None:
@@ -62,7 +62,7 @@ def test_every_combination_keeps_the_properties(options: dict[str, Any]) -> None
         trace = Trace()
         traced = model.run(tokens, trace=trace).logits
         torch.testing.assert_close(traced, full, rtol=1e-4, atol=1e-4)
-        assert list(trace) == list(places(SIZES["n_layer"]))
+        assert list(trace) == list(places(model.config))
         weights = trace["blocks.1.attention.weights"]
         torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, CONTEXT))
         assert weights.triu(1).abs().max() == 0
@@ -149,7 +149,7 @@ def test_edits_reach_the_output() -> None:
     nothing = Trace(edits={"blocks.1.attention.output": torch.zeros_like})
     torch.testing.assert_close(no_heads, model.run(tokens, trace=nothing).logits)
     # Every place can be edited, and an edit there is felt.
-    for place in places(2):
+    for place in places(model.config):
         edit = Trace([], edits={place: lambda value: value * 0.5 + 0.1})
         assert not torch.allclose(model.run(tokens, trace=edit).logits, full), place
 

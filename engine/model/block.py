@@ -1,4 +1,4 @@
-"""One block: attention, then a feed-forward, each added to the residual stream.
+"""One block: attention, then a feed-forward or a mixture of them, each added to the residual stream.
 
 pre     x + f(norm(x))        the stream itself is never normalised          GPT-2; Xiong et al. 2020
 post    norm(x + f(x))        the stream is normalised at every step         Vaswani et al. 2017
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from engine.config import ModelConfig, PlacementName
 from engine.model.attention import Attention
 from engine.model.context import Context
-from engine.model.feedforward import FEEDFORWARDS
+from engine.model.feedforward import feedforward
+from engine.model.moe import MixtureOfExperts
 from engine.model.norms import NORMS
 
 Sublayer = Callable[[Tensor, Context], Tensor]
@@ -58,7 +59,8 @@ class Block(nn.Module):
         super().__init__()
         residual = PLACEMENTS[config.placement]
         self.attention = Attention(config, layer)
-        self.feedforward = FEEDFORWARDS[config.feedforward](config, layer)
+        mixed = layer in config.moe_layers
+        self.feedforward = (MixtureOfExperts if mixed else feedforward)(config, layer)
         self.attention_residual = residual(config, self.attention.place)
         self.feedforward_residual = residual(config, self.feedforward.place)
 

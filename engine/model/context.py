@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelConfig
+from engine.model.routing import Routing
 
 Edit = Callable[[Tensor], Tensor]
 
@@ -30,20 +31,35 @@ PLACES: dict[str, str] = {
     "blocks.{i}.attention.output": "(B, T, C) the heads, mixed by the output matrix",
     "blocks.{i}.attention.residual": "(B, T, C) the residual stream after attention",
     "blocks.{i}.feedforward.hidden": "(B, T, F) activations inside the feed-forward",
+    "blocks.{i}.feedforward.router.logits": "(B, T, E) the router's scores, fp32",
+    "blocks.{i}.feedforward.router.chosen": "(B, T, E) true where the router wants this expert",
+    "blocks.{i}.feedforward.router.gates": "(B, T, E) share of each expert's answer; 0: not taken",
+    "blocks.{i}.feedforward.shared.hidden": "(B, T, F) activations inside the shared experts",
+    "blocks.{i}.feedforward.shared.output": "(B, T, C) what the shared experts answer",
     "blocks.{i}.feedforward.output": "(B, T, C) what the feed-forward adds",
     "blocks.{i}.feedforward.residual": "(B, T, C) the residual stream after the block",
     "final": "(B, T, C) the residual stream after the last norm",
     "logits": "(B, T, V) scores of the next token",
 }
-"""Every place a `Trace` can read or edit, with its shape; `{i}` is the block, from 0."""
+"""Every place a `Trace` can read or edit, with its shape; `{i}` is the block, from 0.
+
+Blocks with experts have the places of the router in place of `feedforward.hidden`.
+"""
 
 
-def places(n_layer: int) -> Iterator[str]:
-    """The names of all places of a decoder with so many blocks, in the order of the pass."""
+def places(config: ModelConfig) -> Iterator[str]:
+    """The names of all places of a decoder, in the order of the pass."""
     inside = [place for place in PLACES if "{i}" in place]
     yield "embedding"
-    for layer in range(n_layer):
-        yield from (place.format(i=layer) for place in inside)
+    for layer in range(config.n_layer):
+        absent = {"feedforward.router", "feedforward.shared"}
+        if layer in config.moe_layers:
+            absent = {"feedforward.hidden"}
+            if not config.n_shared_experts:
+                absent.add("feedforward.shared")
+        for place in inside:
+            if not any(part in place for part in absent):
+                yield place.format(i=layer)
     yield from ("final", "logits")
 
 
@@ -184,6 +200,10 @@ class Context:
     """Queries and keys are the same tokens and each may look at itself and back."""
     cache: KVCache | None = None
     trace: Trace | None = None
+    tokens: Tensor | None = None
+    """(B, T) token ids, for a router that goes by them."""
+    routing: list[Routing] = field(default_factory=lambda: list[Routing]())
+    """Filled on the way: one record for each expert layer."""
 
     def see(self, place: str, value: Tensor) -> Tensor:
         """Show a value to the trace, if there is one, and go on with what it returns."""
@@ -197,6 +217,6 @@ class Output:
     logits: Tensor
     """(B, T, V)"""
     balance_loss: Tensor
-    """A scalar to add to the loss; zero for a dense model."""
-    routing: list[object] = field(default_factory=lambda: list[object]())
+    """A scalar to add to the loss: `TransformerLM.balance` weighs it. Zero for a dense model."""
+    routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """One record for each expert layer; empty for a dense model."""

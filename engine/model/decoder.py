@@ -1,11 +1,14 @@
 """The decoder-only Transformer: tokens in, the scores of every next token out.
 
 tokens -> embedding -> block × L -> norm -> logits
+
+With a mixture of experts in some blocks, or all, it is the same decoder, configured.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from engine.model.block import Block
 from engine.model.context import Context, KVCache, Output, Trace
 from engine.model.norms import NORMS
 from engine.model.positions import EMBEDDING_STD, POSITIONS
+from engine.model.routing import balance_loss
 
 
 class TransformerLM(nn.Module):
@@ -40,6 +44,8 @@ class TransformerLM(nn.Module):
         if config.vocab_size is None:
             raise ConfigError([Problem("vocab_size", None, "must be given to build a model")])
         self.config = config
+        self.balance: dict[str, float] = {"switch": 0.01}
+        """Weights of the balance losses (`routing.BALANCERS`); any may change at any time."""
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.positions = POSITIONS[config.position](config)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
@@ -67,9 +73,9 @@ class TransformerLM(nn.Module):
         for name, weight in self.named_parameters():
             if name.endswith(".bias"):
                 nn.init.zeros_(weight)
-            elif weight.dim() == 2:
+            elif weight.dim() >= 2:  # experts are matrices one upon the other
                 inside = name.startswith("blocks.")
-                std = 1 / math.sqrt(weight.shape[1]) if inside else EMBEDDING_STD
+                std = 1 / math.sqrt(weight.shape[-1]) if inside else EMBEDDING_STD
                 if inside and name.endswith("output.weight"):
                     std /= math.sqrt(2 * self.config.n_layer)
                 nn.init.normal_(weight, std=std)
@@ -109,11 +115,16 @@ class TransformerLM(nn.Module):
             causal=causal,
             cache=cache,
             trace=trace,
+            tokens=tokens,
         )
         logits = self.compute(tokens, positions, context)
         if cache is not None:
             cache.advance(length)
-        return Output(logits=logits, balance_loss=logits.new_zeros(()))
+        return Output(
+            logits=logits,
+            balance_loss=balance_loss(context.routing, self.balance).to(logits.device),
+            routing=context.routing,
+        )
 
     def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
         """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""
@@ -131,3 +142,22 @@ class TransformerLM(nn.Module):
         """An empty cache that fits this model, where the model is."""
         weight = self.embedding.weight
         return KVCache(self.config, batch_size, weight.device, weight.dtype)
+
+
+class MoETransformerLM(TransformerLM):
+    """A `TransformerLM` with `n_experts` experts in every block, of which `top_k` work on a token.
+
+    model = MoETransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, n_experts=8, top_k=2)
+    output = model.run(tokens)
+    loss = cross_entropy(output.logits, targets) + output.balance_loss
+    """
+
+    def __init__(self, n_experts: int = 8, top_k: int = 2, **fields: Any) -> None:
+        super().__init__(n_experts=n_experts, top_k=top_k, **fields)
+
+
+class HybridMoETransformerLM(MoETransformerLM):
+    """Experts in the blocks of `moe_layer_indices` alone, counted from 0; the others are dense."""
+
+    def __init__(self, moe_layer_indices: Sequence[int], **fields: Any) -> None:
+        super().__init__(moe_layer_indices=moe_layer_indices, **fields)

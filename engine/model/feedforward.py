@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.config import FeedForwardName, ModelConfig
+from engine.config import GATED, FeedForwardName, ModelConfig
 from engine.model.context import Context
 
 
@@ -51,10 +51,17 @@ class GatedFeedForward(FeedForward):
         return self.activation(self.gate(x)) * self.up(x)
 
 
-FEEDFORWARDS: dict[FeedForwardName, Callable[[ModelConfig, int], FeedForward]] = {
-    "swiglu": lambda config, layer: GatedFeedForward(config, layer, F.silu),
-    "geglu": lambda config, layer: GatedFeedForward(config, layer, F.gelu),
-    "gelu": lambda config, layer: FeedForward(config, layer, F.gelu),
-    "relu": lambda config, layer: FeedForward(config, layer, F.relu),
-    "silu": lambda config, layer: FeedForward(config, layer, F.silu),
+ACTIVATIONS: dict[FeedForwardName, Callable[[Tensor], Tensor]] = {
+    "swiglu": F.silu,
+    "geglu": F.gelu,
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
 }
+"""f of each feed-forward."""
+
+
+def feedforward(config: ModelConfig, layer: int) -> FeedForward:
+    """The feed-forward of a dense block, as configured."""
+    kind = GatedFeedForward if config.feedforward in GATED else FeedForward
+    return kind(config, layer, ACTIVATIONS[config.feedforward])

@@ -128,6 +128,19 @@ const MAKERS = {
     return { label: labelled(control, id), beside: input, below: null, update: (wanted) => (input.checked = wanted === true) };
   },
 
+  /* Whole numbers with commas between; they travel as text. */
+  list(control, id, { describedby }) {
+    const typed = el("input", {
+      type: "text", inputmode: "text", id, class: "typed", spellcheck: "false", "aria-describedby": describedby,
+      on: { change: () => set(control.name, typed.value.trim() || null) },
+    });
+    const update = (wanted, auto) => {
+      if (document.activeElement !== typed) typed.value = wanted === null ? "" : String(wanted);
+      typed.placeholder = TEXT.empty(auto);
+    };
+    return { label: labelled(control, id), beside: typed, below: null, update };
+  },
+
   source(control, id, { describedby }) {
     const select = el(
       "select",
