@@ -354,6 +354,16 @@ class ModelConfig(Config):
         return self.ff_width if self.d_expert is None else self.d_expert
 
     @property
+    def alone(self) -> bool:
+        """Does what is computed for a token depend on it and those before it alone?
+
+        Not where experts choose their tokens, nor where tokens compete for room: such a model sees
+        later tokens or other rows, and generates differently with a cache than without.
+        """
+        crowded = self.router == "expert_choice" or self.capacity_factor is not None
+        return not (self.moe_layers and crowded)
+
+    @property
     def renormalised(self) -> bool:
         """Are the gates of a token divided by their sum?"""
         wanted = self.top_k > 1 if self.renormalise is None else self.renormalise

@@ -116,6 +116,7 @@ def begin(
         "pieces": list(loaded.tokenizer.pieces),
         "context": model.max_seq_len,
         "layers": model.n_layer,
+        "alone": model.alone,
         "kv_heads": model.kv_heads,
         "head_dim": model.head_dim,
         "limit": MAX_TOKENS,

@@ -58,11 +58,6 @@ VARIANTS: list[dict[str, Any]] = [
 """Everything else about experts that can be chosen, one at a time."""
 
 
-def sees_others(options: dict[str, Any]) -> bool:
-    """Does what happens to a token depend on tokens after it, or on how many there are?"""
-    return options.get("router") == "expert_choice" or "capacity_factor" in options
-
-
 def build(**changes: Any) -> TransformerLM:
     """A model with weights large and varied enough that a wrong sum shows, in evaluation mode."""
     torch.manual_seed(7)

@@ -32,6 +32,7 @@ from engine.events import (
     Probed,
     Resume,
     Resumed,
+    Routed,
     Sampled,
     Save,
     Saved,
@@ -612,3 +613,48 @@ def test_evaluations_carry_accuracy_for_tasks(store: RunStore) -> None:
     run = make(store)
     drive(run)
     assert all(event.accuracy is not None for event in of(run, Evaluated))
+
+
+# Experts -----------------------------------------------------------------------------------------
+
+EXPERTS: dict[str, Any] = {"n_experts": 4, "top_k": 1, "router": "switch"}
+
+
+def test_the_routing_of_every_step_is_in_the_log_and_that_of_a_text_in_the_snapshots(
+    store: RunStore,
+) -> None:
+    run = make(store, **EXPERTS)
+    drive(run)
+    assert [event.step for event in of(run, Routed)] == list(range(1, 7))
+    lines = told(run)
+    assert lines[lines.index("routed 3") + 1] == "stepped 3"  # before the step is told as complete
+    length = len(load_snapshot(run.snapshot_path("step-000000.npz")).tokens)
+    for name in ("step-000000.npz", "step-000006.npz"):
+        routing = load_snapshot(run.snapshot_path(name)).routing
+        assert routing.shape == (2, 1, length, 4)  # probabilities and gates, of the one layer
+        assert ((routing[1] > 0).sum(-1) == 1).all()  # one expert for every token
+
+
+def test_the_routing_of_a_long_run_is_thinned(store: RunStore, monkeypatch: Any) -> None:
+    monkeypatch.setattr(driving, "MOST_RECORDS", 4)
+    run = make(store, **EXPERTS, total_steps=12, probe_interval=0, sample_interval=0)
+    drive(run)
+    assert [event.step for event in of(run, Routed)] == [3, 6, 9, 12]
+    assert len(of(run, Stepped)) == 12
+
+
+def test_a_weight_of_balance_changes_in_the_middle_of_a_run(store: RunStore) -> None:
+    run = make(store, **EXPERTS, switch_loss=0.0, total_steps=400, sample_interval=0)
+    live = Live(run)
+    live.wait_for(Stepped)
+    run.send(Pause())
+    live.wait_for(Paused)
+    run.send(Change(field="switch_loss", value=0.5))
+    changed = live.wait_for(Changed)
+    assert (changed.field, changed.value) == ("switch_loss", 0.5)
+    run.send(Step(steps=2))
+    live.wait_for(Paused)
+    run.send(Stop())
+    live.thread.join()
+    for event in of(run, Routed):
+        assert (event.balance_loss > 0.4) == (event.step > changed.step)

@@ -31,13 +31,12 @@ from tests.options import (
     VARIANTS,
     VOCAB,
     build,
-    sees_others,
     sequence,
 )
 
 EVERY = [*ROUTED, *VARIANTS]
-CAUSAL = [options for options in EVERY if not sees_others(options)]
-OTHERS = [options for options in EVERY if sees_others(options)]
+ALONE = [options for options in EVERY if ModelConfig(**options).alone]
+CROWDED = [options for options in EVERY if not ModelConfig(**options).alone]
 
 
 def name(options: dict[str, Any]) -> str:
@@ -71,7 +70,7 @@ def test_the_dictionary_and_the_configuration_name_the_same_routers() -> None:
 # Properties 1 to 4 -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", CAUSAL, ids=name)
+@pytest.mark.parametrize("options", ALONE, ids=name)
 def test_cached_equals_full_and_nothing_sees_the_future(options: dict[str, Any]) -> None:
     model, tokens = build(**options), sequence()
     with torch.inference_mode():
@@ -82,7 +81,7 @@ def test_cached_equals_full_and_nothing_sees_the_future(options: dict[str, Any])
     assert not torch.allclose(after[:, 9:], full[:, 9:])
 
 
-@pytest.mark.parametrize("options", OTHERS, ids=name)
+@pytest.mark.parametrize("options", CROWDED, ids=name)
 def test_what_breaks_these_properties_by_construction_is_known_to(options: dict[str, Any]) -> None:
     """Expert choice looks at later tokens; capacity at how many there are, and at other rows."""
     model, tokens = build(**options), sequence()
@@ -111,7 +110,7 @@ def test_traced_equals_untraced_and_every_place_is_there(options: dict[str, Any]
         experts = model.config.n_experts
         assert record.logits.shape == record.gates.shape == (2, CONTEXT, experts)
         torch.testing.assert_close(record.probabilities.sum(-1), torch.ones(2, CONTEXT))
-        if not sees_others(options):
+        if model.config.alone:
             assert (record.chosen.sum(-1) == model.config.top_k).all()
             assert ((record.gates > 0) == record.chosen).all()
         if model.config.renormalised and "capacity_factor" not in options:

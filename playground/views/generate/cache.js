@@ -28,8 +28,10 @@ function drawCache() {
   saved.textContent = path.length === 1 ? TEXT.savedNothing : time > 0 ? TEXT.saved(flops, percent(time)) : TEXT.savedOnlyFlops(flops);
   const difference = Math.max(...path.map((record) => record.difference));
   const exponent = tp.number(difference, 2);
-  proof.replaceChildren(TEXT.proof(exponent), " ", difference < 1e-2 ? TEXT.proofRounding : TEXT.proofFailed);
-  proof.classList.toggle("failed", difference >= 1e-2);
+  const rounding = difference < 1e-2;
+  if (text.alone) proof.replaceChildren(TEXT.proof(exponent), " ", rounding ? TEXT.proofRounding : TEXT.proofFailed);
+  else proof.replaceChildren(TEXT.notAlone(exponent));
+  proof.classList.toggle("failed", text.alone && !rounding);
   root.dataset.difference = String(difference);
   drawCharts(path);
 }

@@ -120,6 +120,8 @@ const TEXT = {
   proof: (difference) => `And it changes nothing: with and without it, no logit of this text differs by more than ${difference}.`,
   proofRounding: "That is rounding in 32-bit numbers.",
   proofFailed: "That is more than rounding: the cache would be wrong here.",
+  notAlone: (difference) =>
+    `With and without it, logits of this text differ by up to ${difference}, and have to: in this model the experts of a token depend on the other tokens that are computed with it.`,
   chartFlops: "FLOPs for each token",
   chartMs: "milliseconds for each token",
   chartLabel: (what) => `${what}, over the positions of the text, with and without the cache`,

@@ -1,0 +1,118 @@
+"""Does a router collapse, and does balancing prevent it? Character-level Shakespeare, 400 steps.
+
+    python -m benchmarks.moe_balance PATH
+
+PATH is the text file (tiny Shakespeare). A decoder with 8 experts in every block, of which Switch's
+router chooses one; three seeds, each trained with no balancing, with the Switch loss (weight 0.01) and
+with the loss-free bias (rate 0.01), from the same first weights and on the same batches. Measured over
+the whole validation split: MaxVio = max load / mean load - 1 of the worst layer, how many experts did
+next to nothing there (less than a tenth of their share), and the loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from typing import Any
+
+import torch
+
+from benchmarks.common import print_table
+from engine.config import RunConfig
+from engine.data import IGNORE, make_data
+from engine.events import Diverged
+from engine.loss import cross_entropy
+from engine.model.routing import dead_experts, max_violation
+from engine.training import TrainState, new_state, train
+
+SETTINGS: dict[str, Any] = {
+    "source": "text",
+    "valid_fraction": 0.1,
+    "n_layer": 4,
+    "n_head": 4,
+    "d_model": 128,
+    "max_seq_len": 64,
+    "batch_size": 12,
+    "total_steps": 400,
+    "warmup_steps": 50,
+    "n_experts": 8,
+    "top_k": 1,
+    "router": "switch",
+    "eval_interval": 10_000_000,
+    "eval_steps": 1,
+    "threads": 1,
+}
+"""What differs from the defaults of this project: the size of `benchmarks.shakespeare`."""
+
+BALANCING: dict[str, dict[str, float]] = {
+    "none": {"switch_loss": 0.0, "bias_rate": 0.0},
+    "Switch loss": {"switch_loss": 0.01, "bias_rate": 0.0},
+    "loss-free bias": {"switch_loss": 0.0, "bias_rate": 0.01},
+}
+
+NEARLY_DEAD = 0.1
+EVERYTHING = 1_000_000
+"""More batches than the validation split has."""
+
+
+@torch.inference_mode()
+def measure(state: TrainState, batch_size: int = 64) -> tuple[float, float, int]:
+    """MaxVio of the worst layer, the loss, and the nearly dead experts, over all held-out data."""
+    total, tokens, loads = 0.0, 0, torch.zeros(())
+    state.model.eval()
+    for batch in state.data.validation(batch_size, EVERYTHING):
+        output = state.model.run(torch.from_numpy(batch.inputs))
+        targets = torch.from_numpy(batch.targets)
+        total += cross_entropy(output.logits, targets, count=1).item()
+        tokens += int((targets != IGNORE).sum())
+        chosen = [record.chosen.flatten(0, 1).sum(0) for record in output.routing]  # (E,) each
+        loads = loads + torch.stack(chosen)
+    worst = max(map(max_violation, loads))
+    return worst, total / tokens, sum(len(dead_experts(load, NEARLY_DEAD)) for load in loads)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("path")
+    parser.add_argument("--steps", type=int, default=SETTINGS["total_steps"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--d_model", type=int, default=SETTINGS["d_model"])
+    parser.add_argument("--n_layer", type=int, default=SETTINGS["n_layer"])
+    parser.add_argument("--max_lr", type=float, default=3e-3)
+    parser.add_argument("--threads", type=int, default=SETTINGS["threads"])
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    changes = {
+        "train_data_path": arguments.path,
+        "total_steps": arguments.steps,
+        "warmup_steps": min(SETTINGS["warmup_steps"], arguments.steps),
+        "d_model": arguments.d_model,
+        "n_layer": arguments.n_layer,
+        "max_lr": arguments.max_lr,
+    }
+    rows: list[tuple[str, ...]] = []
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in BALANCING}
+    for seed in arguments.seeds:
+        for name, balance in BALANCING.items():
+            config = RunConfig.from_flat(SETTINGS | changes | balance | {"seed": seed})
+            state = new_state(config, make_data(config))
+            for event in train(state):
+                if isinstance(event, Diverged):
+                    raise SystemExit(f"diverged at step {event.step}")
+            worst, loss, dead = measure(state)
+            found[name].append((worst, loss))
+            rows.append((name, str(seed), f"{worst:.2f}", str(dead), f"{loss:.4f}"))
+            print(f"seed {seed}, {name}: MaxVio {worst:.2f}, loss {loss:.4f}", flush=True)
+    print()
+    print_table(("balancing", "seed", "MaxVio", "nearly dead", "held-out loss"), rows)
+    print()
+    for name, results in found.items():
+        worse = statistics.mean(
+            mine[1] - none[1] for mine, none in zip(results, found["none"], strict=True)
+        )
+        values = [worst for worst, _ in results]
+        print(f"{name}: MaxVio {min(values):.2f} to {max(values):.2f}, loss {worse:+.4f}")
+
+
+if __name__ == "__main__":
+    main()
