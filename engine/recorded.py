@@ -108,7 +108,8 @@ class WholeCache(KVCache):
 class Shorter(TorchFunctionMode):
     """While recording: the same numbers from fewer operations, as one token and known types allow.
 
-    Half of a step is reading the weights; the other half is going from one small operation to the next.
+    Half of a step is the products with the weights; the other half is small operations, whose number
+    counts more than their work.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -133,6 +134,6 @@ def _record(model: TransformerLM, example: tuple[Tensor, ...]) -> Replay:
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
         with Shorter():
-            traced: Any = torch.jit.trace(Step(model).eval(), copies, check_trace=False)
+            traced = cast(Any, torch.jit.trace(Step(model).eval(), copies, check_trace=False))
         # Frozen, the weights need no look-up at each step; they are still the model's own.
         return cast(Replay, torch.jit.freeze(traced, optimize_numerics=False).forward)
