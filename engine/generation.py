@@ -32,7 +32,7 @@ from torch import Tensor
 
 from engine.config import Config
 from engine.model.decoder import TransformerLM
-from engine.recorded import can_replay, replay
+from engine.recorded import can_replay, edges, replay
 
 KEPT, GREEDY, TOP_K, TOP_P, MIN_P = range(5)
 FILTERS = ("kept", "temperature 0", "top-k", "top-p", "min-p")
@@ -81,6 +81,11 @@ class Sampler(Config):
         """No filter removes anything."""
         return self.top_k == 0 and self.top_p == 1 and self.min_p == 0
 
+    @property
+    def is_neutral(self) -> bool:
+        """What is drawn from is the model's own distribution."""
+        return self.temperature == 1 and self.is_off
+
 
 @dataclass(frozen=True)
 class Adjusted:
@@ -112,7 +117,7 @@ def adjust(logits: Tensor, sampler: Sampler) -> Adjusted:
     before = scores.softmax(0)
     removed_by = torch.zeros(len(scores), dtype=torch.int8)
 
-    if sampler.temperature == 1 and sampler.is_off:
+    if sampler.is_neutral:
         return Adjusted(before, before, removed_by)
     if sampler.temperature == 0:
         winner = scores.argmax()
@@ -150,9 +155,34 @@ def sample(adjusted: Adjusted, generator: torch.Generator | None = None) -> int:
     The tokens lie side by side on [0, 1), each as wide as it is probable. One number per token,
     from a generator on the CPU, makes a draw reproducible on every device. None: torch's own.
     """
-    edges = adjusted.after.cumsum(0)
+    return _draw(edges(adjusted.after), generator)
+
+
+def next_token(
+    logits: Tensor,
+    sampler: Sampler,
+    generator: torch.Generator | None = None,
+    known: Tensor | None = None,
+) -> int:
+    """The same token as `sample(adjust(logits, sampler), generator)`, sooner where no filter is on.
+
+    `known` (V,) are the `edges` of the softmax of the logits, where they were computed already.
+    Raises `ValueError` where there is no distribution, as `adjust` does.
+    """
+    if sampler.is_neutral:
+        if known is None:
+            known = edges(logits.cpu().softmax(0, dtype=torch.float64))
+        token = _draw(known, generator)
+        if token < len(logits):
+            return token
+        # No edge is above the number, so they are NaN: `adjust` says what is wrong.
+    return sample(adjust(logits, sampler), generator)
+
+
+def _draw(edges: Tensor, generator: torch.Generator | None) -> int:
+    """The token in whose stretch a uniform number falls; V where the edges (V,) are NaN."""
     uniform = torch.rand((), dtype=torch.float64, generator=generator)
-    return int(torch.searchsorted(edges / edges[-1], uniform, right=True))
+    return int(torch.searchsorted(edges, uniform, right=True))
 
 
 def entropy(probabilities: Tensor) -> float:
@@ -246,21 +276,21 @@ def _generate(
 ) -> Iterator[Step]:
     context, device = model.config.max_seq_len, model.embedding.weight.device
     cache = model.new_cache()
-    start = -1  # no window yet
+    start, recorded = -1, False  # no window yet
     for _ in range(max_new_tokens):
         began = perf_counter()
         with torch.inference_mode(), evaluating(model):
             if start != window_start(len(ids), context):
                 start = window_start(len(ids), context)
                 cache.truncate(0)
-                tokens = torch.tensor([ids[start:]], device=device)  # (1, T), a new window
-                logits = model.run(tokens, cache=cache).logits[0, -1]  # (V,)
-            elif can_replay(model, cache):
-                logits = replay(model, ids[-1], cache)
+                recorded = can_replay(model, cache)
+            new = ids[start + cache.length :]  # the newest token, or a new window
+            if recorded and len(new) == 1:
+                logits, known = replay(model, new[0], cache)  # (V,), (V,)
             else:
-                tokens = torch.tensor([ids[-1:]], device=device)  # (1, 1)
-                logits = model.run(tokens, cache=cache).logits[0, -1]
-            token = sample(adjust(logits, sampler), generator)
+                tokens = torch.tensor([new], device=device)  # (1, T)
+                logits, known = model.run(tokens, cache=cache).logits[0, -1], None
+            token = next_token(logits, sampler, generator, known)
         ids.append(token)
         yield Step(token, logits, perf_counter() - began, cache.length, start)
         if token in stop:

@@ -12,22 +12,24 @@ hides what is not written yet.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from engine.model.attention import merge
 from engine.model.context import Context, KVCache
 from engine.model.decoder import TransformerLM
 
 MAX_BYTES = 4 << 20
 """Larger caches are not recorded for: reading all of them at each token would cost more than Python."""
 
-Replay = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Replay = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 _replays: WeakKeyDictionary[TransformerLM, Replay] = WeakKeyDictionary()
 
@@ -43,24 +45,31 @@ def can_replay(model: TransformerLM, cache: KVCache) -> bool:
     return small and cache.keys.device.type == "cpu" and not model.training
 
 
-def replay(model: TransformerLM, token: int, cache: KVCache) -> Tensor:
-    """The logits (V,) after one more token, which is added to the cache: `model.run`, only faster.
+def replay(model: TransformerLM, token: int, cache: KVCache) -> tuple[Tensor, Tensor]:
+    """One more token, which is added to the cache: `model.run`, only faster.
+
+    Returns the logits (V,) after it, and the `edges` (V,) of their softmax, ready to draw from.
 
     Raises `ValueError` where the cache is full.
     """
     if cache.length == cache.capacity:
         raise ValueError(f"the cache is full: it holds {cache.capacity} tokens")
-    given = (
-        torch.tensor([[token]]),
-        torch.tensor([cache.length]),
-        cache.keys,
-        cache.values,
-    )
-    if model not in _replays:
-        _replays[model] = _record(model, given)
-    logits = _replays[model](*given)
+    given = (torch.tensor([[token], [cache.length]]), cache.keys, cache.values)
+    step = _replays.get(model)
+    if step is None:
+        step = _replays[model] = _record(model, given)
+    result = step(*given)
     cache.advance(1)
-    return logits
+    return result
+
+
+def edges(probabilities: Tensor) -> Tensor:
+    """(V,) float64 -> (V,): where each token's stretch of [0, 1) ends, as wide as it is probable.
+
+    The last one is exactly 1. All are NaN where there are NaN in the probabilities.
+    """
+    sums = probabilities.cumsum(0)
+    return sums / sums[-1]
 
 
 class Step(nn.Module):
@@ -70,35 +79,66 @@ class Step(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, token: Tensor, position: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """(1, 1), (1,), and twice (L, 1, Hkv, S, D) -> (V,)"""
+    def forward(self, newest: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """(2, 1) token and position, and twice (L, 1, Hkv, S, D) -> twice (V,)"""
+        token, position = newest
         positions, slots = self.model.positions, keys.shape[3]
-        bias = positions.bias(position, slots)
+        bias = positions.bias(position, slots)  # (H, 1, S)
         seen = (torch.arange(slots) <= position)[None]  # (1, S)
         context = Context(
             rotation=positions.rotation(position),
-            bias=merge(torch.zeros(1, slots) if bias is None else bias, seen, keys.dtype),
+            bias=torch.where(seen, 0.0 if bias is None else bias, -math.inf),
             cache=WholeCache(keys, values, position),
         )
-        return self.model.compute(token, position, context)[0, -1]
+        logits = self.model.compute(token[None], position, context)[0, -1]
+        return logits, edges(logits.softmax(0, dtype=torch.float64))
 
 
 class WholeCache(KVCache):
     """A cache of which attention gets every slot, so that no shape depends on what is in it."""
 
     def __init__(self, keys: Tensor, values: Tensor, position: Tensor) -> None:
-        self.keys, self.values, self.position = keys, values, position
+        self.layers = list(zip(keys.unbind(), values.unbind(), strict=True))
+        self.position = position
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write (1, Hkv, 1, D) of one layer to `position`; return all slots, (1, Hkv, S, D)."""
+        all_keys, all_values = self.layers[layer]
         return (
-            self.keys[layer].index_copy_(2, self.position, keys),
-            self.values[layer].index_copy_(2, self.position, values),
+            all_keys.index_copy_(2, self.position, keys),
+            all_values.index_copy_(2, self.position, values),
         )
+
+
+class Shorter(TorchFunctionMode):
+    """While recording: the same numbers from fewer operations, as one token and known types allow.
+
+    Half of a step is the products with the weights; the other half is small operations, whose number
+    counts more than their work.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        x: Any = args[0] if args else None
+        if func is F.linear and x.shape[:-1] == (1, 1):
+            weight, bias = args[1:]  # (F, C), (F,) or None
+            column = x.view(-1, 1)  # (1, 1, C) -> (C, 1): a product of two plain matrices
+            y = weight.mm(column).view(1, 1, -1)  # (1, 1, F)
+            return y if bias is None else y + bias
+        if func is torch.linalg.vecdot and x.shape[:-1] == (1, 1):
+            return torch.dot(x.flatten(), args[1].flatten()).view(1, 1)
+        already = (
+            (func is Tensor.float and x.dtype == torch.float32)
+            or (func is Tensor.to and args[1:] == (x.dtype,))
+            or (func is Tensor.type_as and args[1].dtype == x.dtype)
+        )
+        return x if already else func(*args, **(kwargs or {}))
 
 
 def _record(model: TransformerLM, example: tuple[Tensor, ...]) -> Replay:
     copies = tuple(tensor.clone() for tensor in example)  # recording runs the step, and writes
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
-        return cast(Replay, torch.jit.trace(Step(model), copies, check_trace=False))
+        with Shorter():
+            traced = cast(Any, torch.jit.trace(Step(model).eval(), copies, check_trace=False))
+        # Frozen, the weights need no look-up at each step; they are still the model's own.
+        return cast(Replay, torch.jit.freeze(traced, optimize_numerics=False).forward)

@@ -29,6 +29,7 @@ from engine.generation import (
     adjust,
     entropy,
     generate,
+    next_token,
     sample,
     window_start,
 )
@@ -179,6 +180,15 @@ def test_what_is_no_distribution_is_refused(logits: list[float]) -> None:
         adjust(torch.tensor(logits), Sampler())
 
 
+@pytest.mark.parametrize("logits", [[math.nan, 1.0], [math.inf, 1.0], [NEVER, NEVER]])
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_nothing_is_drawn_from_what_is_no_distribution(
+    logits: list[float], temperature: float
+) -> None:
+    with pytest.raises(ValueError, match="logits must be numbers"):
+        next_token(torch.tensor(logits), Sampler(temperature=temperature), seeded())
+
+
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
@@ -217,6 +227,28 @@ def test_draws_follow_the_distribution() -> None:
     shares = draws.bincount(minlength=4) / 5_000
     torch.testing.assert_close(shares, adjusted.after.float(), atol=0.03, rtol=0)
     assert shares[2] == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 65, 500])
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_shorter_way_draws_the_same_tokens(
+    size: int, temperature: float, dtype: torch.dtype
+) -> None:
+    sampler, numbers = Sampler(temperature=temperature), seeded(2)
+    short, long = seeded(4), seeded(4)
+    for _ in range(200):
+        logits = (torch.randn(size, generator=numbers) * 3).to(dtype)
+        logits[: size // 3] = NEVER
+        expected = sample(adjust(logits, sampler), long)
+        assert next_token(logits, sampler, short) == expected
+    assert torch.equal(short.get_state(), long.get_state())
+
+
+def test_generating_draws_what_adjusting_and_sampling_do() -> None:
+    numbers = seeded(3)
+    for step in generate(build(), [4], 3 * CONTEXT, generator=seeded(3)):
+        assert step.token == sample(adjust(step.logits, Sampler()), numbers)
 
 
 def test_a_draw_is_repeated_by_its_seed_and_leaves_torch_alone() -> None:
@@ -310,7 +342,7 @@ def test_tokens_are_computed_when_they_are_asked_for() -> None:
         calls += 1
 
     handle = model.embedding.register_forward_hook(count)
-    steps = generate(model, [4], 1_000_000)
+    steps = generate(model, [4, 5], 1_000_000)  # a pass, then a recording
     assert calls == 0
     next(steps)
     next(steps)

@@ -11,7 +11,7 @@ import torch
 
 from engine.generation import generate
 from engine.model.context import KVCache
-from engine.recorded import MAX_BYTES, can_replay, replay
+from engine.recorded import MAX_BYTES, can_replay, edges, replay
 from tests.options import AXES, CONTEXT, build, sequence
 
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
@@ -25,8 +25,9 @@ def test_a_replayed_step_equals_the_pass(options: dict[str, Any]) -> None:
         cache = model.new_cache()
         model.run(tokens[:, :3], cache=cache)
         for t in range(3, CONTEXT):
-            logits = replay(model, int(tokens[0, t]), cache)
+            logits, drawn_from = replay(model, int(tokens[0, t]), cache)
             torch.testing.assert_close(logits, full[t], rtol=1e-4, atol=1e-4)
+            assert torch.equal(drawn_from, edges(logits.softmax(0, dtype=torch.float64)))
             assert cache.length == t + 1
         with pytest.raises(ValueError, match="the cache is full: it holds 16 tokens"):
             replay(model, 0, cache)
@@ -37,7 +38,7 @@ def test_it_follows_the_weights_and_serves_every_cache() -> None:
 
     def logits() -> torch.Tensor:
         with torch.inference_mode():
-            return replay(model, 5, model.new_cache())
+            return replay(model, 5, model.new_cache())[0]
 
     before = logits()
     torch.testing.assert_close(logits(), before, rtol=0, atol=0)

@@ -39,8 +39,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Context) -> Tensor:
         # (B, T, (H + 2 Hkv) D) -> (B, T, H + 2 Hkv, D) -> three of (B, H or Hkv, T, D)
         packed = self.qkv(x).unflatten(-1, (-1, self.head_dim))
-        q, k, v = torch.split(packed, [self.n_head, self.n_kv_head, self.n_kv_head], dim=2)
-        q, k = rotate(q, context.rotation), rotate(k, context.rotation)
+        qk, v = torch.split(packed, [self.n_head + self.n_kv_head, self.n_kv_head], dim=2)
+        qk = rotate(qk, context.rotation)  # queries and keys are turned alike, so in one go
+        q, k = torch.split(qk, [self.n_head, self.n_kv_head], dim=2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if context.cache is not None:
             k, v = context.cache.extend(self.layer, k, v)  # (B, Hkv, S, D)
