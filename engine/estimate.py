@@ -113,7 +113,10 @@ def flops_by_part(
         "mixing": config.n_layer * 2 * context * width,
         "projection": config.n_layer * 2 * width * width,
         "feedforward": round(
-            2 * width * (up + 1) * sum(_active_width(config, layer) for layer in range(config.n_layer))
+            2
+            * width
+            * (up + 1)
+            * sum(_active_width(config, layer) for layer in range(config.n_layer))
         ),
         "router": len(config.moe_layers) * 2 * width * scored,
         "output": 2 * width * _vocabulary(config, vocab_size),

@@ -109,7 +109,9 @@ def test_parameters_of_a_mixture_are_those_of_the_model(mixture: dict[str, objec
 
 
 def test_every_parameter_of_a_dense_model_is_active() -> None:
-    assert active_parameters(ModelConfig.parse(TINY)) == parameters(ModelConfig.parse(TINY))["total"]
+    assert (
+        active_parameters(ModelConfig.parse(TINY)) == parameters(ModelConfig.parse(TINY))["total"]
+    )
 
 
 @pytest.mark.parametrize("mixture", MIXTURES, ids=str)
