@@ -119,7 +119,7 @@ TEXT = {
     "feedforward": "Feed-forward",
     "moe": "Mixture of experts",
     "block.dense": "dense",
-    "block.experts": "experts",
+    "block.experts": "with experts",
     "kind.embedding": "embedding",
     "kind.positions": "positions",
     "kind.attention": "attention",

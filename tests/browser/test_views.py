@@ -179,7 +179,9 @@ def test_experts_and_the_blocks_that_have_them(open_view: Open) -> None:
     assert "B × T × K × F = 16 × 128 × 2 × 168" in label
     squares = page.locator(".strip button")
     names = squares.evaluate_all("all => all.map(square => square.getAttribute('aria-label'))")
-    assert names == [f"Block {n}: {kind}" for n, kind in enumerate(["dense", "experts"] * 2, 1)]
+    assert names == [
+        f"Block {n}: {kind}" for n, kind in enumerate(["dense", "with experts"] * 2, 1)
+    ]
     squares.nth(2).click()
     order = parts(page)
     assert order.index("block.2") < order.index("feedforward.up") < order.index("block.3")

@@ -87,7 +87,7 @@ function shapeNode(shape, y, { shapeX, wide }) {
 const blockOf = (spec, layer) => spec.blocks[spec.layers[layer]];
 const mixed = (spec) => Object.keys(spec.blocks).length > 1;
 
-/** Which kinds of block a row stands for: "dense", or "2 dense, 2 experts". */
+/** Which kinds of block a row stands for: "dense", or "2 dense, 2 with experts". */
 function kindsOf({ first, last = first }, spec) {
   const kinds = spec.layers.slice(first, last + 1);
   const names = [...new Set(kinds)];

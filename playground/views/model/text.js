@@ -12,7 +12,7 @@ const TEXT = {
   strip: "Blocks:",
   stripBlock: (number, kind) => `Block ${number}: ${kind}`,
   stripKinds: (layers, name, kind) => `${layers.filter((layer) => layer === kind).length} ${name}`,
-  active: (count) => `${count} work on each token`,
+  active: (count) => `${count} of them work on each token`,
   stream: "residual stream",
   tied: "tied",
   lines: ["Queries", "Keys", "Values"],

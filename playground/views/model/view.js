@@ -146,7 +146,8 @@ function drawShares(spec) {
       "div",
       { class: "total" },
       el("strong", { text: count(spec.total) }),
-      ` ${TEXT.parameters}${spec.active < spec.total ? `, ${TEXT.active(count(spec.active))}` : ""}`,
+      ` ${TEXT.parameters}`,
+      spec.active < spec.total && el("div", { text: TEXT.active(count(spec.active)) }),
     ),
     el(
       "div",
