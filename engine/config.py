@@ -273,8 +273,8 @@ class ModelConfig(Config):
     )
     moe_layer_indices: tuple[int, ...] | None = Field(
         default=None,
-        description="Which blocks have experts, counted from 0, such as 1,3; the others are dense. "
-        "Empty: all.",
+        description="Which blocks have experts; the others are dense. Empty: all. On the command "
+        "line they are counted from 0: 1,3 are the second and the fourth.",
     )
     router: RouterName = Field(
         default="topk",

@@ -53,9 +53,17 @@ def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, 
 
 def active_parameters(config: ModelConfig, vocab_size: int | None = None) -> int:
     """Of all parameters those that work on one token: all but the experts that are not chosen."""
-    idle = (config.n_experts or 0) - min(config.top_k, config.n_experts or 0)
+    idle = (config.n_experts or 0) - _working(config)
     expert = _feedforward(config, config.expert_width)
-    return parameters(config, vocab_size)["total"] - len(config.moe_layers) * idle * expert
+    return parameters(config, vocab_size)["total"] - round(len(config.moe_layers) * idle * expert)
+
+
+def _working(config: ModelConfig) -> float:
+    """How many experts work on one token, on average, where none is too full; without shared ones."""
+    if config.n_experts is None:
+        return 0
+    factor = config.capacity_factor if config.router == "expert_choice" else None
+    return min(config.n_experts, config.top_k * (factor or 1))
 
 
 def _feedforward(config: ModelConfig, hidden: int) -> int:
@@ -78,11 +86,11 @@ def _router(config: ModelConfig) -> int:
     return experts * (matrices * config.d_model + biased)
 
 
-def _active_width(config: ModelConfig, layer: int) -> int:
+def _active_width(config: ModelConfig, layer: int) -> float:
     """How wide the feed-forward is that one token passes in this block, all its experts together."""
     if layer not in config.moe_layers:
         return config.ff_width
-    return (config.top_k + config.n_shared_experts) * config.expert_width
+    return (_working(config) + config.n_shared_experts) * config.expert_width
 
 
 def flops_by_part(
@@ -104,8 +112,11 @@ def flops_by_part(
         "scores": config.n_layer * 2 * context * width,
         "mixing": config.n_layer * 2 * context * width,
         "projection": config.n_layer * 2 * width * width,
-        "feedforward": sum(
-            2 * width * (up + 1) * _active_width(config, layer) for layer in range(config.n_layer)
+        "feedforward": round(
+            2
+            * width
+            * (up + 1)
+            * sum(_active_width(config, layer) for layer in range(config.n_layer))
         ),
         "router": len(config.moe_layers) * 2 * width * scored,
         "output": 2 * width * _vocabulary(config, vocab_size),
@@ -161,12 +172,11 @@ def kept_per_token(config: ModelConfig, context: int, vocab_size: int | None = N
     kept_hidden = 4 if config.feedforward in GATED else 1 if config.feedforward == "relu" else 2
     block = 2 * norm + qkv + width
     block += _stored_scores(config) * config.n_head * context
-    inside = sum(kept_hidden * _active_width(config, layer) for layer in range(config.n_layer))
+    inside = kept_hidden * sum(_active_width(config, layer) for layer in range(config.n_layer))
     # A copy of the token for each expert, its answer twice; logits, scores, choices and gates.
-    routed = 3 * config.top_k * width + 6 * (config.n_experts or 0)
-    inside += len(config.moe_layers) * routed
+    inside += len(config.moe_layers) * (3 * _working(config) * width + 6 * (config.n_experts or 0))
     last = norm if config.placement == "pre" else width
-    return config.n_layer * block + inside + last + 3 * _vocabulary(config, vocab_size)
+    return config.n_layer * block + round(inside) + last + 3 * _vocabulary(config, vocab_size)
 
 
 def _stored_scores(config: ModelConfig) -> int:

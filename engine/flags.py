@@ -95,7 +95,7 @@ def add_flag(parser: Any, name: str, info: FieldInfo) -> None:
     """A flag for one field. What is not given does not appear in the result."""
     description = f"{info.description} (default: {_word(info.default)})".replace("%", "%%")
     options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS}
-    if info.annotation is bool:
+    if bool in _kinds(info.annotation):
         parser.add_argument(f"--{name}", action="store_true", help=description, **options)
         opposite = f"the opposite of --{name}"
         parser.add_argument(f"--no_{name}", action="store_false", help=opposite, **options)
@@ -112,10 +112,14 @@ def choices_of(annotation: Any) -> list[str]:
 
 
 def _kind(annotation: Any) -> str:
-    kinds = [annotation]
+    return {int: "N", float: "X"}.get(_kinds(annotation)[0], "TEXT")
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """What a field holds when it is not empty."""
     if get_origin(annotation) in (Union, types.UnionType):
-        kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
-    return {int: "N", float: "X"}.get(kinds[0], "TEXT")
+        return [kind for kind in get_args(annotation) if kind is not types.NoneType]
+    return [annotation]
 
 
 def _or_none(text: str) -> str | None:

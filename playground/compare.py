@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.config import ConfigError, RunConfig
 from engine.estimate import parameters
-from engine.events import Evaluated, Message, Sampled, Started, Stepped
+from engine.events import Evaluated, Message, Routed, Sampled, Started, Stepped
 from engine.presets import PRESETS
 from engine.runs import Run, describe
 from playground.curves import Curves
@@ -33,6 +33,7 @@ class History:
     steps: list[Stepped] = field(default_factory=list[Stepped])
     evaluations: list[Evaluated] = field(default_factory=list[Evaluated])
     samples: list[Sampled] = field(default_factory=list[Sampled])
+    routings: list[Routed] = field(default_factory=list[Routed])
     offset: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,12 +55,15 @@ class History:
             self.evaluations.append(event)
         elif isinstance(event, Sampled):
             self.samples.append(event)
+        elif isinstance(event, Routed):
+            self.routings.append(event)
         elif isinstance(event, Started):
             self.parameters = event.parameters
             # Resumed from a checkpoint: what an earlier process did after it is done again.
             self.steps = [old for old in self.steps if old.step <= event.step]
             self.evaluations = [old for old in self.evaluations if old.step <= event.step]
             self.samples = [old for old in self.samples if old.step <= event.step]
+            self.routings = [old for old in self.routings if old.step <= event.step]
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -93,8 +97,8 @@ class History:
             return None
 
     def curves(self) -> Curves:
-        """The losses so far, as columns."""
-        return Curves.of([*self.steps, *self.evaluations])
+        """The losses so far, and the balance of experts, as columns."""
+        return Curves.of([*self.steps, *self.evaluations, *self.routings])
 
     def samples_at(self, step: int) -> list[Sampled]:
         """The newest samples that are not later than this step, one for each prompt."""

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
-from engine.config import PART_OF, fields
+from engine.config import LEARNED_GATES, PART_OF, RouterName, fields
 from engine.data import CORPORA, TASKS
 
-Kind = Literal["number", "choice", "switch", "list", "source"]
+Kind = Literal["number", "choice", "switch", "blocks", "source"]
 
 OWN_TEXT = "text"
 """`DataConfig.source` for a text of one's own."""
@@ -31,6 +31,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "max_seq_len", "position", "norm", "placement", "feedforward", "d_ff", "n_kv_head",
             "rope_theta", "dropout", "tie_embeddings", "bias",
         ),
+        "Experts": (
+            "n_experts", "top_k", "d_expert", "n_shared_experts", "moe_layer_indices", "router",
+            "renormalise", "capacity_factor", "n_device", "max_device",
+        ),
     },
     "Data": {"": ("source", "task_length")},
     "Training": {
@@ -38,6 +42,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Optimiser": (
             "batch_size", "gradient_accumulation", "schedule", "warmup_steps", "min_lr",
             "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
+        ),
+        "Balancing": (
+            "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "z_loss", "device_loss",
+            "communication_loss",
         ),
         "Recording": (
             "log_interval", "eval_interval", "eval_steps", "sample_interval", "probe_interval",
@@ -69,6 +77,15 @@ LABELS = {
     "rope_theta": "RoPE base",
     "tie_embeddings": "Tied embeddings",
     "bias": "Biases",
+    "n_experts": "Experts",
+    "top_k": "Experts per token",
+    "moe_layer_indices": "Blocks with experts",
+    "renormalise": "Gates sum to 1",
+    "n_shared_experts": "Shared experts",
+    "d_expert": "Width of an expert",
+    "capacity_factor": "Room in an expert",
+    "n_device": "Groups of experts",
+    "max_device": "Groups per token",
     "source": "Learns from",
     "task_length": "Size of an item",
     "valid_fraction": "Held-out share",
@@ -77,6 +94,13 @@ LABELS = {
     "min_lr": "Final learning rate",
     "warmup_steps": "Warm-up steps",
     "max_grad_norm": "Gradient clipping",
+    "switch_loss": "Loss on first choices",
+    "expert_loss": "Loss on all choices",
+    "sequence_loss": "Loss in each sequence",
+    "device_loss": "Loss on groups",
+    "communication_loss": "Loss on traffic",
+    "z_loss": "Loss on large logits",
+    "bias_rate": "Bias step (no loss)",
     "eval_interval": "Measure every",
     "eval_steps": "Batches per measurement",
     "log_interval": "Record every",
@@ -88,12 +112,54 @@ LABELS = {
 }
 """What a field is called, where its own name does not say it."""
 
-ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "rope_theta": ("position", ("rope",)),
-    "task_length": ("source", tuple(TASKS)),
-    "valid_fraction": ("source", (*CORPORA, OWN_TEXT)),
+EMPTY = {
+    "n_experts": "dense",
+    "moe_layer_indices": "all",
+    "capacity_factor": "no limit",
+    "max_device": "any",
 }
-"""Controls that mean nothing unless another field has one of some values."""
+"""What a field left empty is called, where "auto" does not say it."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What another field has to be, for a control to mean anything."""
+
+    field: str
+    among: tuple[str, ...] = ()
+    """One of these values;"""
+    above: float | None = None
+    """or a number greater than this. A field left empty is none."""
+
+
+EXPERTS = Needs("n_experts", above=1)
+GROUPED = Needs("n_device", above=1)
+BALANCED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk"))
+"""Not where each expert takes its fair share by construction, nor where a hash decides."""
+LEARNED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk", "expert_choice"))
+
+ONLY_WITH: dict[str, tuple[Needs, ...]] = {
+    "rope_theta": (Needs("position", ("rope",)),),
+    "task_length": (Needs("source", tuple(TASKS)),),
+    "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
+    "top_k": (EXPERTS, Needs("router", tuple(name for name in get_args(RouterName) if name != "switch"))),
+    "moe_layer_indices": (EXPERTS,),
+    "router": (EXPERTS,),
+    "renormalise": (EXPERTS, Needs("router", LEARNED_GATES), Needs("top_k", above=1)),
+    "n_shared_experts": (EXPERTS,),
+    "d_expert": (EXPERTS,),
+    "capacity_factor": (EXPERTS,),
+    "n_device": (EXPERTS, BALANCED),
+    "max_device": (EXPERTS, BALANCED, GROUPED),
+    "switch_loss": (EXPERTS, BALANCED),
+    "expert_loss": (EXPERTS, BALANCED),
+    "sequence_loss": (EXPERTS, BALANCED),
+    "bias_rate": (EXPERTS, BALANCED),
+    "z_loss": (EXPERTS, LEARNED),
+    "device_loss": (EXPERTS, BALANCED, GROUPED),
+    "communication_loss": (EXPERTS, BALANCED, GROUPED),
+}  # fmt: skip
+"""Controls that mean nothing unless other fields have some values, all of them."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +171,14 @@ class Control:
     kind: Kind
     label: str
     help: str
-    choices: tuple[str, ...] = ()
-    """What can be chosen, where that is a short list."""
+    choices: tuple[str | bool | None, ...] = ()
+    """What can be chosen, where that is a short list; None leaves the field empty."""
     stops: tuple[float, ...] = ()
     """Values worth trying, ascending; any other in the limits can be typed."""
     integer: bool = False
-    empty: bool = False
-    """May it be left empty, so that the value follows from others?"""
-    only_with: tuple[str, tuple[str, ...]] | None = None
+    empty: str | None = None
+    """What it is called when left empty, so that the value follows from others; None: it cannot be."""
+    only_with: tuple[Needs, ...] = ()
 
 
 def control(name: str, annotation: Any, info: Any) -> Control:
@@ -122,47 +188,50 @@ def control(name: str, annotation: Any, info: Any) -> Control:
         "name": name,
         "label": label,
         "help": info.description,
-        "only_with": ONLY_WITH.get(name),
+        "only_with": ONLY_WITH.get(name, ()),
     }
     kinds = [annotation]
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
-        common["empty"] = len(kinds) < len(get_args(annotation))
+        if len(kinds) < len(get_args(annotation)):
+            common["empty"] = EMPTY.get(name, "auto")
     kind = kinds[0]
     if name == "source":
         return Control(kind="source", **common)
+    if name == "moe_layer_indices":
+        return Control(kind="blocks", **common)
     if get_origin(kind) is Literal:
         return Control(kind="choice", choices=get_args(kind), **common)
+    if kind is bool and "empty" in common:
+        return Control(kind="choice", choices=(None, True, False), **common)
     if kind is bool:
         return Control(kind="switch", **common)
-    if get_origin(kind) is tuple:
-        return Control(kind="list", **common)
     if kind in (int, float):
         stops = tuple(sorted(info.examples or ()))
         return Control(kind="number", stops=stops, integer=kind is int, **common)
     raise TypeError(f"{name}: there is no control for {annotation}")
 
 
+CONTROLS: dict[str, Control] = {
+    name: control(name, info.annotation, info) for _, name, info in fields() if name not in HIDDEN
+}
+
+
 def layout() -> list[dict[str, Any]]:
     """Every control in its place, as plain data: sections of groups of controls."""
-    controls = {
-        name: control(name, info.annotation, info)
-        for _, name, info in fields()
-        if name not in HIDDEN
-    }
     places = {
         section: {g: list(names) for g, names in groups.items()}
         for section, groups in GROUPS.items()
     }
     placed = {name for groups in GROUPS.values() for names in groups.values() for name in names}
-    for name in controls.keys() - placed:
+    for name in CONTROLS.keys() - placed:
         section, group = LAST_GROUP[PART_OF[name]]
         places[section][group].append(name)
     return [
         {
             "name": section,
             "groups": [
-                {"name": group, "controls": [asdict(controls[name]) for name in names]}
+                {"name": group, "controls": [asdict(CONTROLS[name]) for name in names]}
                 for group, names in groups.items()
             ],
         }

@@ -6,14 +6,14 @@ No torch, no UI.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.events import Evaluated, Message, Started, Stepped
+from engine.events import Evaluated, Message, Routed, Started, Stepped
 
 Column = npt.NDArray[np.float64]
 
@@ -21,7 +21,8 @@ Column = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Curves:
     """One run's measurements. The first four columns are (N,), one entry for each recorded step; the
-    last three are (M,), one for each measurement on held-out data."""
+    next three are (M,), one for each measurement on held-out data; the last two have one for each
+    record of how tokens were routed."""
 
     step: Column
     loss: Column
@@ -35,20 +36,28 @@ class Curves:
     """Held-out loss in nats per token."""
     accuracy: Column
     """Share of exact answers; NaN where the data has none."""
+    routed: Column
+    """Steps of the records of routing; none without experts."""
+    imbalance: Column
+    """MaxVio of the least balanced layer: the busiest expert's load over the mean, minus one."""
 
     @classmethod
     def of(cls, events: Iterable[Message]) -> Curves:
         """Collect them from events, without what a resumed run has repeated since."""
         steps: list[Stepped] = []
         evaluations: list[Evaluated] = []
+        routings: list[Routed] = []
         for event in events:
             if isinstance(event, Stepped):
                 steps.append(event)
             elif isinstance(event, Evaluated):
                 evaluations.append(event)
+            elif isinstance(event, Routed):
+                routings.append(event)
             elif isinstance(event, Started):
                 steps = [old for old in steps if old.step <= event.step]
                 evaluations = [old for old in evaluations if old.step <= event.step]
+                routings = [old for old in routings if old.step <= event.step]
         return cls(
             step=column(event.step for event in steps),
             loss=column(event.loss for event in steps),
@@ -59,7 +68,15 @@ class Curves:
             accuracy=column(
                 math.nan if event.accuracy is None else event.accuracy for event in evaluations
             ),
+            routed=column(event.step for event in routings),
+            imbalance=column(max(map(max_violation, event.load)) for event in routings),
         )
+
+
+def max_violation(load: Sequence[float]) -> float:
+    """MaxVio of one layer's loads: max / mean - 1, 0 where all are even (Wang et al. 2024, eq. 4)."""
+    total = sum(load)
+    return max(load) * len(load) / total - 1 if total else 0.0
 
 
 def column(values: Iterable[float]) -> Column:

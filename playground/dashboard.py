@@ -50,6 +50,9 @@ TEXT = {
     "log": "Log scale",
     "smoothing": "Training loss averaged over so many steps",
     "no_losses": "None of these runs has measured a loss yet.",
+    "balance": "Balance of experts",
+    "balance_help": "MaxVio of the least balanced layer: how far the busiest expert is above the mean. "
+    "0: all have equal work. With E experts, E - 1: one does everything.",
     "differences": "How they differ",
     "same": "These runs have the same configuration.",
     "one": "Choose a second run to see how they differ.",
@@ -187,6 +190,19 @@ def show_losses(chosen: dict[str, History]) -> None:
     st.plotly_chart(figure, key="losses", width="stretch", theme=None, config=config)
 
 
+def show_balance(chosen: dict[str, History]) -> None:
+    """Only where there is a run with experts."""
+    if not any(history.routings for history in chosen.values()):
+        return
+    st.subheader(TEXT["balance"], help=TEXT["balance_help"])
+    names = names_of(chosen)
+    curves = {names[run_id]: history.curves() for run_id, history in chosen.items()}
+    figure = figures.imbalance(curves, title="", theme=theme())
+    figure.update_layout(xaxis_automargin=True, yaxis_automargin=True, margin_t=8, height=260)
+    config = {"displaylogo": False, "responsive": True}
+    st.plotly_chart(figure, key="balance", width="stretch", theme=None, config=config)
+
+
 def show_differences(chosen: dict[str, History]) -> None:
     st.subheader(TEXT["differences"])
     if len(chosen) < 2:
@@ -211,6 +227,8 @@ def shown(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -265,6 +283,7 @@ def show_page() -> None:
         st.info(TEXT["chosen_none"])
         return
     show_losses(chosen)
+    show_balance(chosen)
     show_differences(chosen)
     show_samples(chosen)
 

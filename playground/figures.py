@@ -36,6 +36,8 @@ TEXT = {
     "accuracy": "Right answers",
     "accuracy_axis": "Right answers on held-out items",
     "compare": "Loss of several runs",
+    "imbalance": "Balance of experts",
+    "imbalance_axis": "MaxVio of the least balanced layer",
     "attention": "Attention",
     "query": "Query: the token that looks",
     "key": "Key: the token looked at",
@@ -141,12 +143,8 @@ def compare(
 ) -> go.Figure:
     """Several runs over each other, by name: held-out loss with points, training loss faint behind."""
     figure = blank(title, TEXT["loss_axis"], theme, log=log)
-    colours = PALETTE[theme]
     for number, (name, curves) in enumerate(runs.items()):
-        line: dict[str, Any] = {
-            "color": colours[number % len(colours)],
-            "dash": DASHES[number // len(colours) % len(DASHES)],
-        }
+        line = line_of(number, theme)
         train = smoothed(curves.step, curves.loss, smoothing)
         add_line(
             figure, curves.step, train, name, line | {"width": 1},
@@ -154,6 +152,31 @@ def compare(
         )  # fmt: skip
         add_points(figure, curves.evaluated, curves.validation, name, line, legendgroup=str(number))
     return figure
+
+
+def imbalance(
+    runs: Mapping[str, Curves], *, title: str = TEXT["imbalance"], theme: Theme = "light"
+) -> go.Figure:
+    """How far the busiest expert of each run is above the mean: 0 is even, E - 1 is one for all.
+
+    Of a run with several layers, the least balanced. Runs without experts keep their colour only.
+    """
+    figure = blank(title, TEXT["imbalance_axis"], theme)
+    for number, (name, curves) in enumerate(runs.items()):
+        if len(curves.routed):
+            add_line(figure, curves.routed, curves.imbalance, name, line_of(number, theme))
+    figure.update_layout(showlegend=True)
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def line_of(number: int, theme: Theme) -> dict[str, Any]:
+    """The look of the run at this place, the same in every figure."""
+    colours = PALETTE[theme]
+    return {
+        "color": colours[number % len(colours)],
+        "dash": DASHES[number // len(colours) % len(DASHES)],
+    }
 
 
 def attention(

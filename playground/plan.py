@@ -17,6 +17,7 @@ import psutil
 from engine.cli import command_line
 from engine.config import (
     PART_OF,
+    PARTS,
     ConfigError,
     DataConfig,
     ModelConfig,
@@ -25,13 +26,13 @@ from engine.config import (
     TrainConfig,
 )
 from engine.data import make_data
-from engine.estimate import flops_per_token, memory_bytes, parameters, seconds
+from engine.estimate import active_parameters, flops_per_token, memory_bytes, parameters, seconds
 from engine.forks import FREE_MODEL_FIELDS
 from engine.presets import DEFAULT, PRESETS, Preset
 from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from playground import library, machine
-from playground.controls import HIDDEN, OWN_TEXT
+from playground.controls import CONTROLS, HIDDEN, OWN_TEXT
 
 MAX_TEXT = 1_000_000
 """Characters that a learner's own text may have."""
@@ -41,6 +42,12 @@ UNKNOWN_VOCABULARY = 64
 
 MAX_CHANGES = 100
 """More fields than there are in a configuration."""
+
+FAR = 1e12
+"""Beyond this, one wrong number is as far from the right ones as any other."""
+
+MAX_LIST = 512
+"""Numbers in one field: as many as there can be blocks."""
 
 TEXT = {
     "preset": "is not the name of a preset",
@@ -146,7 +153,8 @@ class Plan:
     def costs(self) -> dict[str, float | None] | None:
         """Parameters, FLOPs of the forward pass for a token, bytes, seconds on this machine.
 
-        The seconds are None until the machine's speed has been measured.
+        With experts, `active` are the parameters that work on one token; None where all do. The
+        seconds are None until the machine's speed has been measured.
         """
         if self.config is None or self.vocabulary is None:
             return None
@@ -157,6 +165,7 @@ class Plan:
         whole = None if speed is None else seconds(self.config, speed, self.vocabulary)
         return {
             "parameters": counts["total"],
+            "active": active_parameters(model, self.vocabulary) if model.n_experts else None,
             "flops": flops_per_token(model, model.max_seq_len, self.vocabulary),
             "memory": memory["total"],
             "seconds": None if whole is None else self._share() * whole,
@@ -186,11 +195,7 @@ def read_choice(value: object) -> Choice:
             refused.append(Problem(_short(key), _short(wanted), TEXT["field"]))
         elif key in HIDDEN:
             refused.append(Problem(key, _short(wanted), TEXT["hidden"]))
-        elif (
-            wanted is None
-            or isinstance(wanted, bool | int | float)
-            or (isinstance(wanted, str) and len(wanted) <= 100)
-        ):
+        elif _is_value(wanted):
             changes[key] = wanted
         else:
             refused.append(Problem(key, _short(wanted), TEXT["value"]))
@@ -259,11 +264,18 @@ def told(worked_out: Plan) -> dict[str, Any]:
     config = worked_out.config
     auto: dict[str, Any] = {}
     if config is not None:
-        auto = {"d_ff": config.model.ff_width, "n_kv_head": config.model.kv_heads}
+        model = config.model
+        auto = {
+            "d_ff": model.ff_width,
+            "n_kv_head": model.kv_heads,
+            "d_expert": model.expert_width,
+            "renormalise": model.renormalised,
+        }
     return {
         "ready": worked_out.ready,
         "name": worked_out.name,
         "problems": {problem.field: problem.allowed for problem in worked_out.problems},
+        "remedies": remedies(worked_out),
         "obstacles": list(worked_out.obstacles),
         "refused": [
             [problem.field, str(problem.value), problem.allowed]
@@ -273,6 +285,39 @@ def told(worked_out: Plan) -> dict[str, Any]:
         "auto": auto,
         "command": worked_out.command(),
     }
+
+
+def remedies(worked_out: Plan) -> dict[str, Any]:
+    """For each field at fault, the nearest value its control offers that alone mends its part."""
+    if worked_out.config is not None:
+        return {}
+    found: dict[str, Any] = {}
+    values = worked_out.choice.values()
+    for problem in worked_out.problems:
+        part = PART_OF.get(problem.field)
+        if part is None:
+            continue
+        given = {name: value for name, value in values.items() if PART_OF.get(name) == part}
+        for value in _offered(problem.field, problem.value):
+            try:
+                PARTS[part].parse(given | {problem.field: value})
+            except ConfigError:
+                continue
+            found[problem.field] = value
+            break
+    return found
+
+
+def _offered(name: str, wrong: object) -> list[Any]:
+    """The values that a field's control offers, the nearest to a wrong one first."""
+    control = CONTROLS.get(name)
+    if control is None:
+        return []
+    stops = [int(stop) if control.integer else stop for stop in control.stops]
+    if isinstance(wrong, int | float):
+        near = max(-FAR, min(FAR, wrong))
+        stops.sort(key=lambda stop: abs(stop - near))
+    return [*stops, *control.choices, *([] if control.empty is None else [None])]
 
 
 def of_run(run: Run) -> Choice:
@@ -391,6 +436,14 @@ def _machine_problems(config: RunConfig) -> list[Problem]:
     return []
 
 
+def _is_value(value: object) -> bool:
+    """Can this be what a field is to be? A number, a word, nothing, or a list of whole numbers."""
+    if isinstance(value, list):
+        return len(value) <= MAX_LIST and all(type(entry) is int for entry in value)
+    short = isinstance(value, str) and len(value) <= 100
+    return value is None or isinstance(value, bool | int | float) or short
+
+
 def _plain(value: Any) -> Any:
     """A value out of a link. Empty is None; numbers and words are read by the field itself."""
     return None if value == "" else value
@@ -402,6 +455,8 @@ def _short(value: object) -> str:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return "empty" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -22,7 +22,7 @@ import torch
 from engine.cli import build_parser, command_line, main
 from engine.config import PART_OF, ConfigError, RunConfig, fields
 from engine.events import Ended, Evaluated, Message, Noted, Sampled, Started, Stepped, Stop
-from engine.flags import flags_of, underscored
+from engine.flags import Parser, add_config_flags, flags_of, underscored
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress, duration
@@ -84,6 +84,14 @@ def _help(command: str) -> str:
         patch.setenv("COLUMNS", "1000")
         build_parser().parse([command, "--help"])
     return out.getvalue()
+
+
+def test_a_flag_that_may_be_on_off_or_empty_and_a_list_come_back() -> None:
+    parser = Parser()
+    add_config_flags(parser)
+    for changes in ({"renormalise": False}, {"renormalise": True}, {"moe_layer_indices": [0, 1]}):
+        config = RunConfig.from_flat({"n_experts": 4} | changes)
+        assert RunConfig.from_flat(vars(parser.parse(flags_of(config)))) == config
 
 
 def test_flags_set_the_fields_of_their_names() -> None:

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.config import RunConfig
-from engine.events import Diverged, Ended, Evaluated, Sampled, Started, Stepped
+from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
 from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from playground import dashboard, library
@@ -96,6 +96,29 @@ def test_runs_beside_each_other(store: RunStore) -> None:
     test.select_slider[0].set_value(50).run()
     assert not test.exception
     assert shown(test).count(f"Once there was {HOSTILE} at 50") == 2
+
+
+def test_experts_show_their_balance(store: RunStore) -> None:
+    make(store, "dense")
+    test = page()
+    assert dashboard.TEXT["balance"] not in [title.value for title in test.subheader]
+    fields = {"n_experts": 4, "n_layer": 4, "moe_layer_indices": [0, 2]}
+    run = make(store, "mixture", **fields)
+    load = [[0.25] * 4, [0.7, 0.1, 0.1, 0.1]]
+    run.append(
+        Routed(
+            step=1, layers=[0, 2], load=load, probability=load, dropped=[0, 0], entropy=[1, 1],
+            losses={"switch": [1, 1]}, balance_loss=0.01,
+        )
+    )  # fmt: skip
+    test = page()
+    assert dashboard.TEXT["balance"] in [title.value for title in test.subheader]
+    assert (
+        "moe_layer_indices 0,2"
+        in next(r for r in rows(test) if r["Run"] == "mixture")["What changed"]
+    )
+    differences = test.dataframe[1].value.set_index("Field")["mixture"]
+    assert differences["moe_layer_indices"] == "0,2" and differences["n_experts"] == "4"
 
 
 def test_nothing_chosen_and_one_chosen(store: RunStore) -> None:

@@ -28,6 +28,7 @@ from engine.estimate import (
     Measurement,
     Speed,
     Work,
+    active_parameters,
     cache_bytes,
     flops_by_part,
     flops_per_step,
@@ -40,11 +41,24 @@ from engine.estimate import (
     seconds_per_step,
     sequence_length,
 )
+from engine.model import moe
 from engine.model.context import KVCache
 from engine.model.decoder import TransformerLM
 from engine.speed import SIZES, measure_speed, store_speed
 
 TINY = {"vocab_size": 11, "d_model": 16, "n_head": 4, "n_layer": 2, "max_seq_len": 8}
+
+MIXTURES: list[dict[str, object]] = [
+    {"n_experts": 4},
+    {"n_experts": 4, "router": "switch", "top_k": 1, "feedforward": "gelu"},
+    {"n_experts": 8, "router": "sigmoid", "top_k": 3, "n_shared_experts": 2, "d_expert": 8},
+    {"n_experts": 4, "router": "noisy_topk", "bias": True, "n_shared_experts": 1},
+    {"n_experts": 4, "router": "expert_choice", "feedforward": "relu"},
+    {"n_experts": 4, "router": "expert_choice", "capacity_factor": 1.5, "top_k": 1},
+    {"n_experts": 4, "router": "hash", "bias": True},
+    {"n_experts": 4, "moe_layer_indices": [1], "d_expert": 24},
+    {"n_experts": 8, "top_k": 2, "n_device": 4, "max_device": 2, "renormalise": False},
+]
 
 
 @pytest.mark.parametrize("feedforward", get_args(FeedForwardName))
@@ -72,6 +86,49 @@ def test_parameters_are_those_of_the_model(norm: str, position: str, feedforward
             weight.numel() for name, weight in model.named_parameters() if ".attention." in name
         )
         assert counted["total"] == sum(v for part, v in counted.items() if part != "total")
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids=str)
+def test_parameters_of_a_mixture_are_those_of_the_model(mixture: dict[str, object]) -> None:
+    config = ModelConfig.parse(TINY | mixture)
+    weights = {name: w.numel() for name, w in TransformerLM.from_config(config).named_parameters()}
+    counted = parameters(config)
+
+    def of(*places: str) -> int:
+        return sum(n for name, n in weights.items() if any(place in name for place in places))
+
+    assert counted["total"] == sum(weights.values())
+    assert counted["total"] == sum(v for part, v in counted.items() if part != "total")
+    assert counted["router"] == of(".router.")
+    assert counted["experts"] == of(".experts.", ".shared.")
+    assert counted["feedforward"] == of(".feedforward.") - counted["router"] - counted["experts"]
+    assert config.n_experts is not None
+    one_expert = of(".experts.") // config.n_experts  # in every block that has them
+    working = config.top_k * (1.5 if "capacity_factor" in mixture else 1)
+    assert active_parameters(config) == counted["total"] - (config.n_experts - working) * one_expert
+
+
+def test_every_parameter_of_a_dense_model_is_active() -> None:
+    assert (
+        active_parameters(ModelConfig.parse(TINY)) == parameters(ModelConfig.parse(TINY))["total"]
+    )
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids=str)
+def test_flops_of_a_mixture_are_those_that_torch_counts(
+    mixture: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # torch does not count its grouped product; the one it is tested against it does.
+    monkeypatch.setattr(moe, "grouped_product", moe.reference_product)
+    config = ModelConfig.parse(TINY | mixture)
+    model = TransformerLM.from_config(config).eval()
+    tokens = torch.arange(24).remainder(11).view(3, 8)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        logits = model(tokens)
+        assert counter.get_total_flops() == tokens.numel() * flops_per_token(config, 8)
+        logits.sum().backward()
+    trained = counter.get_total_flops()
+    assert trained == pytest.approx(3 * tokens.numel() * flops_per_token(config, 8), rel=0.01)
 
 
 def test_the_tokenizer_may_give_the_vocabulary_size() -> None:
@@ -130,6 +187,8 @@ def test_the_cache_is_as_large_as_predicted() -> None:
         {"n_kv_head": 1, "position": "learned"},
         {"position": "alibi"},
         {"dropout": 0.1},
+        *MIXTURES,
+        {"n_experts": 16, "top_k": 4, "d_expert": 32, "n_shared_experts": 1, "router": "sigmoid"},
     ],
     ids=str,
 )

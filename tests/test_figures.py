@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.events import Evaluated, Message, Started, Stepped
+from engine.events import Evaluated, Message, Routed, Started, Stepped
 from playground import figures
 from playground.curves import Curves, extremes, smoothed
 
@@ -33,6 +33,7 @@ ALL = {
     "gradient norm": lambda curves, theme: figures.gradient_norm(curves, theme=theme),
     "accuracy": lambda curves, theme: figures.accuracy(curves, theme=theme),
     "compare": lambda curves, theme: figures.compare({"a": curves, "b": curves}, theme=theme),
+    "imbalance": lambda curves, theme: figures.imbalance({"a": curves}, theme=theme),
     "attention": lambda curves, theme: figures.attention(np.eye(3), ["a", "b", "c"], theme=theme),
 }
 
@@ -76,6 +77,30 @@ def test_what_a_resumed_run_repeats_is_drawn_once() -> None:
     np.testing.assert_array_equal(curves.step, np.arange(1, 121))
     assert curves.loss[-1] == 9.0
     np.testing.assert_array_equal(curves.evaluated, [50, 100])
+
+
+def routed(step: int, *load: list[float]) -> Routed:
+    """How two layers routed a batch, as far as figures read it."""
+    nothing = [0.0] * len(load)
+    return Routed(
+        step=step, layers=list(range(len(load))), load=list(load), probability=list(load),
+        dropped=nothing, entropy=nothing, losses={}, balance_loss=0.0,
+    )  # fmt: skip
+
+
+def test_imbalance_is_that_of_the_worst_layer() -> None:
+    even, uneven = [0.25] * 4, [0.7, 0.1, 0.1, 0.1]
+    events = [routed(1, even, even), routed(2, even, uneven), routed(3, [1, 0, 0, 0], even)]
+    curves = Curves.of([*events, routed(9, uneven, even)])
+    np.testing.assert_allclose(curves.imbalance, [0, 1.8, 3, 1.8])
+    resumed = Started(step=2, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1)
+    assert list(Curves.of([*events, resumed]).routed) == [1, 2]
+    dense = Curves.of(history())
+    figure: Any = figures.imbalance({"dense": dense, "experts": curves})
+    (line,) = figure.data
+    assert line.name == "experts" and list(line.x) == [1, 2, 3, 9]
+    both: Any = figures.compare({"dense": dense, "experts": curves})
+    assert line.line.color == both.data[-1].line.color
 
 
 def test_names_are_text() -> None:
@@ -138,7 +163,7 @@ def test_a_long_run_stays_a_small_figure() -> None:
     loss = 1 + 3 * np.exp(-steps / 1e4)
     loss[50_000] = 7.0
     none = np.array([])
-    curves = Curves(steps, loss, loss, loss, none, none, none)
+    curves = Curves(steps, loss, loss, loss, none, none, none, none, none)
     figure: Any = figures.loss(curves)
 
     assert max(len(trace.x) for trace in figure.data) <= figures.MOST_POINTS + 1

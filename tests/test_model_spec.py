@@ -27,18 +27,30 @@ CHOICES: dict[str, list[Any]] = {
 ALL = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
 
 
-def parts(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    block = [part for section in spec["block"] for part in section["parts"]]
+def parts(spec: dict[str, Any], layer: int = 0) -> list[dict[str, Any]]:
+    sections = spec["blocks"][spec["layers"][layer]]["sections"]
+    block = [part for section in sections for part in section["parts"]]
     return [*spec["before"], *block, *spec["after"]]
 
 
+MIXTURES: list[dict[str, Any]] = [
+    {"n_experts": 4},
+    {"n_experts": 4, "router": "switch", "top_k": 1},
+    {"n_experts": 8, "router": "sigmoid", "top_k": 4, "n_shared_experts": 2, "d_expert": 8},
+    {"n_experts": 4, "router": "noisy_topk", "bias": True, "n_shared_experts": 1},
+    {"n_experts": 4, "router": "expert_choice", "feedforward": "relu"},
+    {"n_experts": 4, "router": "hash"},
+    {"n_experts": 4, "moe_layer_indices": [1], "capacity_factor": 1.25},
+]
+
+
 def test_the_parts_parameters_are_the_models() -> None:
-    for choice in ALL:
+    for choice in [*ALL, *MIXTURES]:
         config = ModelConfig.parse(SIZES | choice)
         spec = model_spec(config, BATCH)
         outside = [part for end in ("before", "after") for part in spec[end]]
         total = sum(part["parameters"] or 0 for part in outside)
-        total += config.n_layer * spec["block_parameters"]
+        total += sum(spec["blocks"][kind]["parameters"] for kind in spec["layers"])
         model = TransformerLM.from_config(config)
         counted = sum(weight.numel() for weight in model.parameters())
         assert total == spec["total"] == counted, choice
@@ -68,6 +80,66 @@ def test_the_parts_shapes_are_the_tensors(n_kv_head: int | None, feedforward: st
     assert shapes["down"] == traced("blocks.0.feedforward.output")
     assert shapes["norm"] == traced("final")
     assert shapes["logits"] == traced("logits")
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids=str)
+def test_a_block_with_experts_is_the_models(mixture: dict[str, Any]) -> None:
+    config = ModelConfig.parse(SIZES | mixture)
+    layer = config.moe_layers[0]
+    trace = Trace()
+    tokens = torch.zeros(BATCH, config.max_seq_len, dtype=torch.long)
+    model = TransformerLM.from_config(config)
+    model.run(tokens, trace=trace)
+    spec = model_spec(config, BATCH)
+    found = {part["id"]: part for part in parts(spec, layer)}
+    place = f"blocks.{layer}.feedforward"
+
+    def learned(name: str) -> int | None:
+        weights = model.get_submodule(f"{place}.{name}").parameters()
+        return sum(weight.numel() for weight in weights) or None
+
+    def sizes(name: str) -> list[int]:
+        return found[name]["shapes"][0]["sizes"]
+
+    assert sizes("router") == list(trace[f"{place}.router.logits"].shape)
+    assert sizes("combine") == list(trace[f"{place}.output"].shape)
+    assert sizes("experts") == [*tokens.shape, config.top_k, config.expert_width]
+    assert found["router"]["parameters"] == learned("router")
+    assert found["experts"]["parameters"] == learned("experts")
+    if config.n_shared_experts:
+        assert sizes("shared") == list(trace[f"{place}.shared.hidden"].shape)
+        assert found["shared"]["parameters"] == learned("shared")
+    else:
+        assert "shared" not in found
+    kinds = {kind["kind"]: kind["parameters"] for kind in spec["kinds"]}
+    assert kinds["experts"] and (kinds["router"] == 0) == (config.router == "hash")
+    assert spec["active"] < spec["total"]
+
+
+def test_blocks_of_two_kinds_are_told_apart() -> None:
+    spec = model_spec(ModelConfig.parse(SIZES | {"n_experts": 4, "moe_layer_indices": [1]}), BATCH)
+    assert spec["layers"] == ["dense", "experts"]
+    assert [part["id"] for part in parts(spec, 0)].count("curve") == 1
+    assert "router" in [part["id"] for part in parts(spec, 1)]
+    assert set(model_spec(ModelConfig.parse(SIZES), BATCH)["blocks"]) == {"dense"}
+
+
+def test_experts_are_said_in_words() -> None:
+    def said(**fields: Any) -> tuple[str, str]:
+        spec = model_spec(ModelConfig.parse(SIZES | {"n_experts": 4} | fields), BATCH)
+        layer = spec["layers"].index("experts")
+        return spec["summary"], " ".join(part["about"] for part in parts(spec, layer))
+
+    summary, about = said(n_shared_experts=1, capacity_factor=1.5)
+    assert "4 experts (SwiGLU), each 40 wide, of which 2 work on each token" in summary
+    assert "and 1 shared expert for all tokens" in summary and "work on each token. 2" in summary
+    assert "passes through 1 shared expert," in about and "1.5 times its fair share" in about
+    assert "gates of a token sum to one" in about
+    summary, about = said(router="switch", top_k=1, moe_layer_indices=[1])
+    assert "in block 2 a router" in summary and "1 works on each token; in the other a" in summary
+    assert "sum to one" not in about
+    assert "nothing is learned" in said(router="hash")[1]
+    assert "each picks its tokens" in said(router="expert_choice")[0]
 
 
 def ids(**fields: Any) -> list[str]:

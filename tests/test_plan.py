@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from engine.data import SOURCES
 from engine.presets import PRESETS
 from engine.runs import RunStore
 from playground import controls, plan
-from playground.plan import Choice, TextFacts, lenient, of_run, read_choice, told
+from playground.plan import Choice, Fork, TextFacts, lenient, of_run, read_choice, told
+from playground.tabs.train import as_data
 
 
 def planned(**asked: Any) -> plan.Plan:
@@ -35,7 +37,7 @@ def test_every_field_has_one_control_or_a_reason_for_none() -> None:
 def test_the_first_screen_is_short() -> None:
     layout = controls.layout()
     first = [g["controls"] for section in layout for g in section["groups"] if not g["name"]]
-    shown = [c for group in first for c in group if c["only_with"] is None]
+    shown = [c for group in first for c in group if not c["only_with"]]
     assert len(shown) <= 7
 
 
@@ -74,6 +76,75 @@ def test_a_run_that_does_not_fit_into_memory_is_refused(monkeypatch: pytest.Monk
     assert not made.ready and "10 MB" in made.obstacles[0]
 
 
+def test_every_condition_names_a_control_and_what_it_can_be() -> None:
+    for name, needs in controls.ONLY_WITH.items():
+        assert name in controls.CONTROLS
+        for need in needs:
+            other = controls.CONTROLS[need.field]
+            assert (need.above is None) == bool(need.among), name
+            if other.kind == "choice":
+                assert set(need.among) < set(other.choices), name
+            elif need.above is not None:
+                assert other.kind == "number", name
+
+
+EXPERT_FIELDS = {
+    name
+    for group in ("Experts", "Balancing")
+    for section in controls.GROUPS.values()
+    for name in section.get(group, ())
+}
+
+
+def test_a_dense_model_has_no_controls_of_experts_but_their_number() -> None:
+    waiting = {name for name, needs in controls.ONLY_WITH.items() if controls.EXPERTS in needs}
+    assert waiting == EXPERT_FIELDS - {"n_experts"}
+    assert controls.CONTROLS["n_experts"].empty == "dense"
+    assert controls.CONTROLS["renormalise"].choices == (None, True, False)
+
+
+def test_costs_of_experts_are_told_apart() -> None:
+    dense, mixture = planned(preset="stories").costs(), planned(preset="experts").costs()
+    assert dense is not None and dense["active"] is None
+    assert mixture is not None
+    active, total = mixture["active"], mixture["parameters"]
+    assert active is not None and total is not None and 0 < active < total
+
+
+def test_what_cannot_be_comes_with_what_can() -> None:
+    def remedies(**changes: Any) -> dict[str, Any]:
+        return told(planned(changes=changes))["remedies"]
+
+    assert remedies(n_experts=8, router="switch") == {"top_k": 1}
+    assert remedies(n_experts=2, top_k=3) == {"top_k": 2}
+    assert remedies(n_experts=8, n_device=3) == {"n_device": 2}
+    assert remedies(moe_layer_indices=[1]) == {"moe_layer_indices": None}
+    assert remedies(n_experts=8, top_k=1, renormalise=True) == {"renormalise": None}
+    assert remedies(d_model=65, max_lr=20) == {"d_model": 64, "max_lr": 0.01}
+    assert remedies() == {} == remedies(d_modle=3)
+    for far in (10**400, float("inf"), -(10**400)):
+        assert remedies(max_lr=far)["max_lr"] > 0
+
+
+@pytest.mark.parametrize("blocks", [[1, 3], "1,3", "1, 3"])
+def test_a_list_of_blocks_comes_from_links_scripts_and_runs(blocks: object, tmp_path: Path) -> None:
+    asked = {"preset": "experts", "changes": {"n_layer": 4, "moe_layer_indices": blocks}}
+    choice = lenient(read_choice(asked))
+    made = plan.plan(choice)
+    assert made.ready and made.config is not None and not choice.refused
+    assert made.config.model.moe_layers == (1, 3)
+    assert made.name.endswith("moe_layer_indices 1,3")
+    assert "--moe_layer_indices 1,3" in (made.command() or "")
+    run = RunStore(tmp_path).create(made.config, "x")
+    sent = json.loads(json.dumps(as_data(of_run(run))))  # as the browser gets it, and sends it back
+    again = plan.plan(read_choice(sent))
+    assert again.config == made.config
+    forked = plan.plan(
+        Choice(choice.preset, choice.changes | {"moe_layer_indices": "0"}, Fork(run, 1))
+    )
+    assert told(forked)["problems"]["moe_layer_indices"].startswith("must stay 1,3")
+
+
 def test_a_text_of_ones_own() -> None:
     asked = {"changes": {"source": "text", "max_seq_len": 64}}
     assert not planned(**asked).ready
@@ -100,7 +171,9 @@ def test_no_visitor_chooses_a_path_on_the_server(field: str) -> None:
         {"changes": {"d_model": {"a": 1}}}, {"changes": {"d_model": "x" * 1000}}, {"changes": {"d_model": "9" * 90}},
         {"changes": {"seed": float("nan")}}, {"changes": {"max_lr": float("inf")}}, {"changes": {"d_model": -1}},
         {"text": {"characters": -1, "vocabulary": "x"}}, {"fork": {"run": "../..", "step": 1}},
-        {"fork": {"run": 1, "step": []}}, {"fork": "x"},
+        {"fork": {"run": 1, "step": []}}, {"fork": "x"}, {"changes": {"moe_layer_indices": [[1]]}},
+        {"changes": {"moe_layer_indices": [1] * 9999}}, {"changes": {"d_model": [1]}},
+        {"changes": {"n_experts": 4, "moe_layer_indices": ["1", None]}}, {"changes": {"d_model": 10**400}},
     ],
 )  # fmt: skip
 def test_nothing_that_is_sent_can_break_it(asked: Any) -> None:

@@ -2,7 +2,8 @@
 
 `model_spec` gives the view `model` plain data: the parts in reading order, each with its tensors'
 shapes, its parameters and one sentence; the view only draws. Letters of shapes: B batch, T tokens,
-C d_model, H heads, Hkv key/value heads, D head width, F feed-forward width, V vocabulary.
+C d_model, H heads, Hkv key/value heads, D head width, F feed-forward width, V vocabulary; E experts,
+K chosen experts, S shared experts, and F the width of one expert.
 
 No torch.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.config import GATED, ModelConfig
-from engine.estimate import parameters
+from engine.estimate import active_parameters, parameters
 
 TEXT = {
     "tokens": "Tokens",
@@ -67,21 +68,64 @@ TEXT = {
     "down": "Down",
     "down.about": "One matrix narrows F numbers to C again, and the result is added to the residual "
     "stream.",
+    "router": "Router",
+    "router.topk": "One row of weights for each expert scores the token; softmax makes the E scores "
+    "probabilities, and the {k} most probable take the token.",
+    "router.switch": "One row of weights for each expert scores the token; softmax makes the E scores "
+    "probabilities, and the most probable one alone takes the token (Switch).",
+    "router.sigmoid": "One row of weights for each expert scores the token; each score goes through "
+    "a sigmoid by itself, and the {k} highest take the token (DeepSeek-V3).",
+    "router.noisy_topk": "One row of weights for each expert scores the token; while training, noise "
+    "of a learned size is added, so that others are tried, and the {k} highest take the token.",
+    "router.expert_choice": "One row of weights for each expert scores the token; here each expert "
+    "picks the tokens that suit it best, as many as its fair share, {k} for each token on average. "
+    "Which they are depends on later tokens too.",
+    "router.hash": "A fixed hash of the token's number says which {k} of the E experts take it; "
+    "nothing is learned.",
+    "router.bias": "A bias for each expert, moved only by balancing without a loss, counts when "
+    "experts are chosen.",
+    "experts": "Experts",
+    "experts.about": "E feed-forwards side by side, each with weights of its own ({kind}, F wide). "
+    "Those that are not chosen cost nothing for this token.",
+    "experts.capacity": "Each has room for {factor} times its fair share of the tokens; what does "
+    "not fit passes by.",
+    "experts.choose": "{experts} experts, each picks its tokens",
+    "experts.note": "{experts} experts, {k} work{s} on each token",
+    "shared": "Shared",
+    "shared.about": "Every token passes through {shared}, whatever the router says, for what all "
+    "tokens need.",
+    "combine": "Weighted sum",
+    "combine.gates": "The chosen experts' answers, each times its gate, are summed{sum}, and the result "
+    "is added to the residual stream.",
+    "combine.renormalised": "The gates of a token sum to one.",
+    "combine.shared": " with the shared answer",
     "dropout": "While training, {percent} % of its result is set to zero at random (dropout).",
     "logits": "Logits",
     "logits.about": "One score for each entry of the vocabulary; their softmax is the prediction of "
     "the next token.",
     "logits.tied": "The scores come from the embedding's own matrix, so it costs no parameters.",
-    "summary": "A decoder-only Transformer with {total} parameters. {layers}, {norm}. Each: "
-    "attention with {heads}{shared}, then a feed-forward network ({feedforward}) that is {ff} wide. "
-    "Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
+    "summary": "A decoder-only Transformer with {total} parameters{active}. {layers}, {norm}. Each: "
+    "attention with {heads}{shared}, then {then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
     "{tied}.",
+    "summary.active": ", of which {active} work on each token",
+    "summary.dense": "a feed-forward network ({feedforward}) that is {ff} wide",
+    "summary.experts": "a router and {experts} experts ({feedforward}), each {ff} wide, of which "
+    "{chosen}{shared}",
+    "summary.chosen": "{k} work{s} on each token",
+    "summary.choose": "each picks its tokens",
+    "summary.shared": ", and {shared} for all tokens",
+    "summary.mixed": "in block{s} {blocks} {experts}; in the other{others} {dense}",
     "attention": "Self-attention",
     "feedforward": "Feed-forward",
+    "moe": "Mixture of experts",
+    "block.dense": "dense",
+    "block.experts": "with experts",
     "kind.embedding": "embedding",
     "kind.positions": "positions",
     "kind.attention": "attention",
     "kind.feedforward": "feed-forward",
+    "kind.router": "router",
+    "kind.experts": "experts",
     "kind.norms": "norms",
     "kind.output": "output",
 }
@@ -100,6 +144,8 @@ KINDS = {
     "positions": "position",
     "attention": "attention",
     "feedforward": "feedforward",
+    "router": "router",
+    "experts": "experts",
     "norms": "norm",
     "output": "output",
 }
@@ -147,22 +193,34 @@ def model_spec(
         output["about"] += " " + TEXT["logits.tied"]
     after.append(output)
 
-    block = [attention_section(config, stream), feedforward_section(config, stream)]
+    mixed = set(config.moe_layers)
+    kinds = ["experts" if layer in mixed else "dense" for layer in range(config.n_layer)]
     return {
         "before": before,
-        "block": block,
+        "blocks": {kind: block(config, stream, kind) for kind in sorted(set(kinds))},
+        "layers": kinds,
         "after": after,
-        "layers": config.n_layer,
         "tied": config.tie_embeddings,
         "total": counts["total"],
-        "block_parameters": sum(
-            entry["parameters"] or 0 for section in block for entry in section["parts"]
-        ),
+        "active": active_parameters(config, vocab_size),
         "kinds": [
             {"kind": KINDS[name], "name": TEXT[f"kind.{name}"], "parameters": counts[name]}
             for name in KINDS
         ],
-        "summary": summary(config, counts["total"]),
+        "summary": summary(config, vocab_size),
+    }
+
+
+def block(config: ModelConfig, stream: dict[str, Any], kind: str) -> dict[str, Any]:
+    """One kind of block, "dense" or "experts": its sub-layers, and their parameters."""
+    second = moe_section if kind == "experts" else feedforward_section
+    sections = [attention_section(config, stream), second(config, stream)]
+    return {
+        "name": TEXT[f"block.{kind}"],
+        "sections": sections,
+        "parameters": sum(
+            entry["parameters"] or 0 for section in sections for entry in section["parts"]
+        ),
     }
 
 
@@ -191,6 +249,7 @@ def attention_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str, 
     return {
         "id": "attention",
         "name": TEXT["attention"],
+        "note": heads_note(heads, shared),
         "heads": heads,
         "kv_heads": shared,
         "parts": with_norm(config, stream, parts),
@@ -227,6 +286,73 @@ def feedforward_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str
     }
 
 
+def moe_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
+    """The second sub-layer of a block with experts: which of them, each by itself, and their sum."""
+    experts, chosen, hidden = config.n_experts, config.top_k, config.expert_width
+    assert experts is not None
+    batch, length, _ = stream["sizes"]
+    counts = layer_parameters(config)
+    shared = count_of(config.n_shared_experts, "shared expert")
+
+    scores = shape("B T E", batch, length, experts)
+    router = part("router", "router", [scores], counts["router"] or None, f"router.{config.router}")
+    router["about"] = router["about"].format(k=chosen)
+    if config.router in ("topk", "sigmoid", "switch", "noisy_topk"):
+        router["about"] += " " + TEXT["router.bias"]
+
+    inner = shape("B T K F", batch, length, chosen, hidden)
+    side_by_side = part("experts", "experts", [inner], counts["experts"])
+    kind = ACTIVATIONS[config.feedforward][1]
+    side_by_side["about"] = side_by_side["about"].format(kind=kind)
+    if config.capacity_factor is not None and config.router != "expert_choice":
+        factor = f"{config.capacity_factor:g}"
+        side_by_side["about"] += " " + TEXT["experts.capacity"].format(factor=factor)
+    parts = [router, side_by_side]
+
+    if config.n_shared_experts:
+        wide = shape("B T S·F", batch, length, config.n_shared_experts * hidden)
+        every = part("shared", "experts", [wide], counts["shared"])
+        every["about"] = every["about"].format(shared=shared)
+        parts.append(every)
+    combine = part("combine", "experts", [stream], None, "combine.gates")
+    added = TEXT["combine.shared"] if config.n_shared_experts else ""
+    combine["about"] = combine["about"].format(sum=added)
+    if config.renormalised:
+        combine["about"] += " " + TEXT["combine.renormalised"]
+    note = "experts.choose" if config.router == "expert_choice" else "experts.note"
+    return {
+        "id": "experts",
+        "name": TEXT["moe"],
+        "note": TEXT[note].format(experts=experts, k=chosen, s="s" * (chosen == 1)),
+        "experts": experts,
+        "chosen": chosen,
+        "shared": config.n_shared_experts,
+        "parts": with_norm(config, stream, [*parts, combine]),
+    }
+
+
+def layer_parameters(config: ModelConfig) -> dict[str, int]:
+    """The parameters of one block's router, of its experts and of its shared experts."""
+    layers = len(config.moe_layers)
+    counts = parameters(config, 2)
+    alone = parameters(config.model_copy(update={"n_shared_experts": 0}), 2)
+    return {
+        "router": counts["router"] // layers,
+        "experts": alone["experts"] // layers,
+        "shared": (counts["experts"] - alone["experts"]) // layers,
+    }
+
+
+def heads_note(heads: int, shared: int) -> str:
+    """How many heads, beside the name of their sub-layer."""
+    return count_of(heads, "head") if heads == shared else f"{heads} heads, {shared} k/v"
+
+
+def count_of(count: int, thing: str) -> str:
+    """ "1 head", "2 heads"."""
+    return f"{count} {thing}{'s' * (count != 1)}"
+
+
 def with_norm(
     config: ModelConfig, stream: dict[str, Any], parts: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -253,15 +379,22 @@ def drop(entry: dict[str, Any], config: ModelConfig) -> dict[str, Any]:
 
 
 def part(
-    name: str, kind: str, shapes: list[dict[str, Any]], count: int | None = None
+    name: str,
+    kind: str,
+    shapes: list[dict[str, Any]],
+    count: int | None = None,
+    about: str | None = None,
 ) -> dict[str, Any]:
-    """One named part. `count` is its parameters; None for a part that cannot have any."""
+    """One named part. `count` is its parameters; None for a part that cannot have any.
+
+    `about` names its sentence in `TEXT`, where that is not "NAME.about".
+    """
     return {
         "id": name,
         "glyph": name,
         "kind": kind,
         "name": TEXT[name],
-        "about": TEXT[f"{name}.about"],
+        "about": TEXT[about or f"{name}.about"],
         "shapes": shapes,
         "parameters": count,
     }
@@ -272,22 +405,50 @@ def shape(letters: str, *sizes: int | None) -> dict[str, Any]:
     return {"letters": letters.split(), "sizes": list(sizes)}
 
 
-def summary(config: ModelConfig, total: int) -> str:
+def summary(config: ModelConfig, vocab_size: int | None) -> str:
     """The picture in words."""
     shared = config.kv_heads
     norm = "no norm" if config.norm == "none" else f"{config.placement}-{TEXT[config.norm]}"
+    total = parameters(config, vocab_size)["total"]
+    working = active_parameters(config, vocab_size)
+    active = "" if working == total else TEXT["summary.active"].format(active=f"{working:,}")
     return TEXT["summary"].format(
         total=f"{total:,}",
-        layers=f"{config.n_layer} block{'s' * (config.n_layer > 1)}",
+        active=active,
+        layers=count_of(config.n_layer, "block"),
         norm=norm,
-        heads=f"{config.n_head} head{'s' * (config.n_head > 1)}",
-        shared=""
-        if shared == config.n_head
-        else f" sharing {shared} key/value head{'s' * (shared > 1)}",
-        feedforward=ACTIVATIONS[config.feedforward][1],
-        ff=config.ff_width,
+        heads=count_of(config.n_head, "head"),
+        shared="" if shared == config.n_head else f" sharing {count_of(shared, 'key/value head')}",
+        then=second_sublayer(config),
         width=config.d_model,
         context=config.max_seq_len,
         position=POSITIONS[config.position],
         tied="one" if config.tie_embeddings else "two",
+    )
+
+
+def second_sublayer(config: ModelConfig) -> str:
+    """In words: what stands after attention in each block."""
+    kind = ACTIVATIONS[config.feedforward][1]
+    dense = TEXT["summary.dense"].format(feedforward=kind, ff=config.ff_width)
+    layers = config.moe_layers
+    if not layers:
+        return dense
+    k, every = config.top_k, count_of(config.n_shared_experts, "shared expert")
+    chosen = "summary.choose" if config.router == "expert_choice" else "summary.chosen"
+    experts = TEXT["summary.experts"].format(
+        experts=config.n_experts,
+        feedforward=kind,
+        ff=config.expert_width,
+        chosen=TEXT[chosen].format(k=k, s="s" * (k == 1)),
+        shared=TEXT["summary.shared"].format(shared=every) if config.n_shared_experts else "",
+    )
+    if len(layers) == config.n_layer:
+        return experts
+    return TEXT["summary.mixed"].format(
+        s="s" * (len(layers) > 1),
+        blocks=", ".join(str(layer + 1) for layer in layers),
+        experts=experts,
+        others="s" * (config.n_layer - len(layers) > 1),
+        dense=dense,
     )

@@ -166,6 +166,43 @@ def test_predictions_and_picture_move_with_the_controls(open_page: Open) -> None
     assert "c.n_layer" not in page.url
 
 
+def test_experts_are_configured(open_page: Open, shoot: Shoot) -> None:
+    page = open_page()
+    ready(page)
+    page.locator("#group-experts summary").click()
+    expect(page.locator("#field-n_experts")).to_have_attribute("placeholder", "dense")
+    for hidden in ("#row-top_k", "#row-router", "#group-balancing"):
+        expect(page.locator(hidden)).to_be_hidden()
+    for _ in range(3):  # dense, 2, 4, 8
+        page.locator("#row-n_experts .slider").press("ArrowRight")
+    expect(page.locator("#field-n_experts")).to_have_value("8")
+    expect(page.locator("#group-balancing")).to_be_visible()
+    expect(page.locator("#cost-active")).to_be_visible()
+    expect(page.locator("g[data-part='experts.router']")).to_be_visible()
+    expect(page.locator("#row-max_device")).to_be_hidden()
+
+    page.locator("#row-router label", has_text="switch").click()
+    expect(page.locator("#field-top_k-problem")).to_contain_text("must be 1")
+    expect(page.locator("#start")).to_be_disabled()
+    shoot(page, "experts-refused")
+    page.locator("#field-top_k-problem button").click()
+    expect(page.locator("#start")).to_be_enabled()
+    for hidden in ("#row-top_k", "#row-renormalise"):  # Switch has one expert, whose gate stays
+        expect(page.locator(hidden)).to_be_hidden()
+
+    page.locator("#field-moe_layer_indices-0").click()
+    expect(page.locator(".strip button")).to_have_count(2)
+    page.locator("#field-moe_layer_indices-1").click()  # the last one stays
+    expect(page.locator("#field-moe_layer_indices-1")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#run-name")).to_contain_text("moe_layer_indices 1")
+    shoot(page, "experts")
+    page.reload()
+    ready(page)
+    expect(page.locator("#field-moe_layer_indices-0")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#run-name")).to_contain_text("moe_layer_indices 1")
+    expect(page.locator("#link-notes")).to_be_hidden()
+
+
 def test_a_link_is_reproduced_and_a_hostile_one_is_refused_kindly(open_page: Open) -> None:
     page = open_page("?c.d_model=96&c.position=alibi&tab=generate")
     page.locator(".generate[data-ready=true]").wait_for()

@@ -108,6 +108,9 @@ PICTURES = {
     "post, untied": {"placement": "post", "tie_embeddings": False, "position": "sinusoidal"},
     "no norm, ALiBi": {"norm": "none", "position": "alibi", "feedforward": "relu"},
     "many": {"n_layer": 96, "n_head": 64, "n_kv_head": 1, "d_model": 4096},
+    "experts": {"n_experts": 8, "n_shared_experts": 1},
+    "many experts": {"n_experts": 256, "top_k": 8, "placement": "post"},
+    "hybrid": {"n_layer": 24, "n_experts": 16, "moe_layer_indices": tuple(range(1, 24, 2))},
     "learned": {"position": "learned", "norm": "layernorm", "bias": True, "feedforward": "gelu"},
 }
 
@@ -160,6 +163,31 @@ def test_blocks_open_by_keyboard_and_parts_explain_themselves(open_view: Open) -
     order = parts(page)
     assert order.index("block.2") < order.index("attention.heads")
     assert page.evaluate("document.activeElement.dataset.part") == "block.2"
+
+
+def test_experts_and_the_blocks_that_have_them(open_view: Open) -> None:
+    page = open_view("model", spec=spec(n_layer=4, n_experts=8, moe_layer_indices=(1, 3)))
+    order = parts(page)  # the first block with experts is open
+    at = order.index("block.1")
+    assert order[at + 1 : at + 10] == [
+        "attention.norm", "attention.heads", "attention.rope", "attention.weights",
+        "attention.project", "experts.norm", "experts.router", "experts.experts", "experts.combine",
+    ]  # fmt: skip
+    assert "8 experts, 2 work on each token" in page.inner_text(".drawing")
+    assert "work on each token" in page.inner_text(".total")
+    label = page.get_attribute("g[data-part='experts.experts']", "aria-label") or ""
+    assert "B × T × K × F = 16 × 128 × 2 × 168" in label
+    squares = page.locator(".strip button")
+    names = squares.evaluate_all("all => all.map(square => square.getAttribute('aria-label'))")
+    assert names == [
+        f"Block {n}: {kind}" for n, kind in enumerate(["dense", "with experts"] * 2, 1)
+    ]
+    squares.nth(2).click()
+    order = parts(page)
+    assert order.index("block.2") < order.index("feedforward.up") < order.index("block.3")
+    assert squares.nth(2).get_attribute("aria-pressed") == "true"
+    change(page, spec=spec(n_layer=2, n_experts=8))
+    assert page.locator(".strip").is_hidden() and "experts.router" in parts(page)
 
 
 # The live view --------------------------------------------------------------------------------------

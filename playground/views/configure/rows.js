@@ -20,6 +20,7 @@ function section({ name, groups }) {
       const count = el("span", { class: "count" });
       const folded = el("details", { id: `group-${group.name.toLowerCase()}` }, el("summary", {}, el("span", { text: group.name }), count), drawn);
       folded.update = (changed, wrong) => {
+        folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now
         const inside = group.controls.filter((control) => changed.has(control.name)).length;
         count.textContent = inside ? TEXT.changed(inside) : "";
         if (group.controls.some((control) => wrong.has(control.name))) folded.open = true;
@@ -32,7 +33,9 @@ function section({ name, groups }) {
 /* One row: the label with its help, the control, what the preset has, and what is wrong. */
 function row(control) {
   const id = `field-${control.name}`;
-  const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true });
+  const said = el("span");
+  const remedy = el("button", { type: "button", class: "link", on: { click: () => set(control.name, answer.remedies[control.name]) } });
+  const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true }, said, " ", remedy);
   const help = el("p", { class: "help", id: `${id}-help`, text: control.help, hidden: true });
   const toggle = el("button", {
     type: "button", class: "ask", text: "?", "aria-expanded": "false", "aria-controls": help.id,
@@ -49,18 +52,35 @@ function row(control) {
     problem,
     help,
   );
-  rows.set(control.name, { control, drawn, problem, help, undo, update: made.update });
+  const complain = (why) => {
+    problem.hidden = why === undefined;
+    said.textContent = why ?? "";
+    remedy.hidden = !(control.name in (answer.remedies ?? {}));
+    if (!remedy.hidden) remedy.textContent = TEXT.remedy(spelled(control, answer.remedies[control.name]));
+  };
+  rows.set(control.name, { control, drawn, help, undo, complain, update: made.update });
   return drawn;
 }
 
+/** Does a control mean anything, as the other fields are? One whose field is at fault is shown anyway. */
+const meant = (control) =>
+  control.name in answer.problems ||
+  control.only_with.every(({ field, among, above }) =>
+    above === null ? among.includes(value(field)) : value(field) > above,
+  );
+
 const spelled = (control, wanted) => {
-  if (wanted === null || wanted === undefined) return TEXT.auto;
+  if (wanted === null || wanted === undefined) return control.empty ?? TEXT.nothing;
+  if (control.kind === "blocks") return TEXT.blocks(blocksOf(wanted));
   if (typeof wanted === "boolean") return wanted ? TEXT.yes : TEXT.no;
   if (control.kind === "source") return sources.get(wanted)?.title ?? String(wanted);
   return typeof wanted === "number" ? plain(wanted) : String(wanted);
 };
 const plain = (wanted) =>
   wanted !== 0 && Math.abs(wanted) < 1e-3 ? wanted.toExponential().replace("+", "") : String(wanted);
+
+const MOST_BLOCKS = 512;
+const blocksOf = (text) => String(text).split(",").map(Number);
 
 const labelled = (control, target) => el("label", { for: target, text: control.label, title: control.name });
 
@@ -73,7 +93,7 @@ const MAKERS = {
     });
     const read = () => {
       const entered = typed.value.trim().replace(",", ".");
-      if (entered === "" && control.empty) return null;
+      if (entered === "" && control.empty !== null) return null;
       const parsed = Number(entered);
       return entered === "" || Number.isNaN(parsed) ? entered : parsed;
     };
@@ -85,12 +105,12 @@ const MAKERS = {
     slider.addEventListener("input", () => set(control.name, stops[Number(slider.value)]));
     function fill(wanted, auto) {
       if (document.activeElement !== typed) typed.value = wanted === null ? "" : typeof wanted === "number" ? plain(wanted) : wanted;
-      typed.placeholder = control.empty ? TEXT.empty(auto) : "";
+      typed.placeholder = control.empty === null ? "" : TEXT.empty(control.empty, auto);
     }
     function update(wanted, auto) {
       const { smallest = -Infinity, largest = Infinity } = (control.name === "task_length" && sources.get(value("source"))) || {};
       stops = control.stops.filter((stop) => stop >= smallest && stop <= largest);
-      if (control.empty) stops.unshift(null);
+      if (control.empty !== null) stops.unshift(null);
       slider.max = stops.length - 1;
       slider.value = nearest(stops, wanted);
       slider.style.setProperty("--filled", `${(100 * slider.value) / Math.max(1, stops.length - 1)}%`);
@@ -110,15 +130,21 @@ const MAKERS = {
   },
 
   choice(control, id, { describedby }) {
-    const inputs = control.choices.map((option) =>
-      el("input", { type: "radio", name: id, id: `${id}-${option}`, value: option, on: { change: () => set(control.name, option) } }),
-    );
+    const options = control.choices.map((option) => ({
+      option,
+      name: el("span", { text: typeof option === "string" ? option : spelled(control, option) }),
+      input: el("input", { type: "radio", name: id, id: `${id}-${option}`, value: option, on: { change: () => set(control.name, option) } }),
+    }));
     const below = el(
       "div",
       { class: "choices", role: "radiogroup", "aria-labelledby": `${id}-label`, "aria-describedby": describedby },
-      inputs.map((input) => el("label", {}, input, el("span", { text: input.value }))),
+      options.map(({ input, name }) => el("label", {}, input, name)),
     );
-    const update = (wanted) => inputs.forEach((input) => (input.checked = input.value === wanted));
+    const update = (wanted, auto) =>
+      options.forEach(({ option, input, name }) => {
+        input.checked = option === wanted;
+        if (option === null) name.textContent = TEXT.empty(control.empty, auto === undefined ? auto : spelled(control, auto));
+      });
     return { label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }), beside: null, below, update };
   },
 
@@ -128,17 +154,28 @@ const MAKERS = {
     return { label: labelled(control, id), beside: input, below: null, update: (wanted) => (input.checked = wanted === true) };
   },
 
-  /* Whole numbers with commas between; they travel as text. */
-  list(control, id, { describedby }) {
-    const typed = el("input", {
-      type: "text", inputmode: "text", id, class: "typed", spellcheck: "false", "aria-describedby": describedby,
-      on: { change: () => set(control.name, typed.value.trim() || null) },
-    });
-    const update = (wanted, auto) => {
-      if (document.activeElement !== typed) typed.value = wanted === null ? "" : String(wanted);
-      typed.placeholder = TEXT.empty(auto);
+  /* A switch for each block of the model. The value is text, the blocks counted from 0: "1,3". */
+  blocks(control, id, { describedby }) {
+    const below = el("div", { class: "choices blocks", role: "group", "aria-labelledby": `${id}-label`, "aria-describedby": describedby });
+    let on = [];
+    const press = (block) => {
+      const wanted = on.includes(block) ? on.filter((other) => other !== block) : [...on, block].sort((a, b) => a - b);
+      if (wanted.length) set(control.name, wanted.length === below.childElementCount ? null : wanted.join(","));
+      else tp.say(TEXT.lastBlock);
     };
-    return { label: labelled(control, id), beside: typed, below: null, update };
+    const update = (wanted) => {
+      const count = Math.max(1, Math.min(MOST_BLOCKS, Number(value("n_layer")) || 1));
+      on = wanted === null ? Array.from({ length: count }, (_, block) => block) : blocksOf(wanted);
+      while (below.childElementCount > count) below.lastChild.remove();
+      while (below.childElementCount < count) {
+        const block = below.childElementCount;
+        below.append(el("button", {
+          type: "button", id: `${id}-${block}`, text: block + 1, "aria-label": TEXT.block(block + 1), on: { click: () => press(block) },
+        }));
+      }
+      [...below.children].forEach((button, block) => button.setAttribute("aria-pressed", String(on.includes(block))));
+    };
+    return { label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }), beside: null, below, update };
   },
 
   source(control, id, { describedby }) {

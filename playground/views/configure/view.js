@@ -14,8 +14,11 @@
 
 const { el, number } = tp;
 const layout = JSON.parse(props.layout);
+/** Values as the controls hold them: a list is text with commas. */
+const flat = (values) =>
+  Object.fromEntries(Object.entries(values).map(([name, wanted]) => [name, Array.isArray(wanted) ? wanted.join(",") : wanted]));
 const form = element.querySelector(".configure");
-const presets = new Map(layout.presets.map((preset) => [preset.name, preset]));
+const presets = new Map(layout.presets.map((preset) => [preset.name, { ...preset, values: flat(preset.values) }]));
 const sources = new Map(layout.sources.map((source) => [source.value, source]));
 const FIRST = layout.presets[0].name;
 const rows = new Map();
@@ -84,7 +87,7 @@ function later() {
 function told(news) {
   answer = news;
   if (answer.choice) {
-    Object.assign(choice, answer.choice); // a link, as far as it could be understood
+    Object.assign(choice, answer.choice, { changes: flat(answer.choice.changes) }); // a link, as far as it could be understood
     render();
   }
   if (answer.spec) {
@@ -124,7 +127,7 @@ form.append(
 const costs = new Map(
   Object.entries(TEXT.costs).map(([name, [title, about]]) => [name, el("dd", { id: `cost-${name}`, title: about })]),
 );
-const SPELL = { parameters: number, flops: number, memory: bytes, seconds: duration };
+const SPELL = { parameters: number, active: number, flops: number, memory: bytes, seconds: duration };
 function bytes(count) {
   return count >= 1e9 ? `${(count / 1e9).toPrecision(3)} GB` : `${Math.round(count / 1e6)} MB`;
 }
@@ -205,28 +208,31 @@ function render() {
       undo.textContent = TEXT.was(before);
       undo.setAttribute("aria-label", TEXT.undo(control.label, before));
     }
-    if (control.only_with) {
-      const [other, wanted] = control.only_with;
-      drawn.hidden = !wanted.includes(value(other));
-    }
+    drawn.hidden = !meant(control);
     if (name === "task_length") help.textContent = sources.get(value("source"))?.size ?? control.help;
   }
+  fold();
   remember();
+}
+
+/** What the groups that fold show of what is in them. */
+function fold() {
+  const [changed, wrong] = [choice.changes, answer.problems].map((named) => new Set(Object.keys(named)));
+  form.querySelectorAll("details[id^=group-]").forEach((folded) => folded.update(changed, wrong));
 }
 
 /** What the server says about it. */
 function show() {
-  const wrong = new Set(Object.keys(answer.problems));
-  for (const [name, { drawn, problem, update }] of rows) {
-    drawn.classList.toggle("wrong", wrong.has(name));
-    problem.hidden = !wrong.has(name);
-    problem.textContent = answer.problems[name] ?? "";
+  for (const [name, { control, drawn, complain, update }] of rows) {
+    drawn.classList.toggle("wrong", name in answer.problems);
+    complain(answer.problems[name]);
+    drawn.hidden = !meant(control);
     update(value(name), answer.auto[name]);
   }
-  const changed = new Set(Object.keys(choice.changes));
-  form.querySelectorAll("details[id^=group-]").forEach((folded) => folded.update(changed, wrong));
+  fold();
   for (const [name, cell] of costs) {
     const cost = answer.costs?.[name] ?? null;
+    if (name === "active" && answer.costs) cell.parentElement.hidden = cost === null; // every parameter works
     cell.textContent = cost !== null ? SPELL[name](cost) : answer.costs ? TEXT.measuring : TEXT.nothing;
   }
   if (answer.costs?.seconds === null) later(); // the machine is being measured
@@ -247,7 +253,7 @@ function show() {
 }
 
 watch("choice", () => {
-  Object.assign(choice, { preset: props.choice.preset, changes: { ...props.choice.changes }, fork: props.choice.fork });
+  Object.assign(choice, { preset: props.choice.preset, changes: flat(props.choice.changes), fork: props.choice.fork });
   busy(false);
   render();
   send();

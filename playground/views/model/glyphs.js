@@ -96,6 +96,33 @@ const GLYPHS = {
     return out;
   },
 
+  /** A score for each expert; those that are chosen stand out. */
+  router(row, grid) {
+    const columns = columnsOf(row.section, grid);
+    return columns.map(({ x, w, on }, i) => {
+      const high = on ? 24 : 4 + 11 * Math.abs(Math.sin(2.3 * i + 1));
+      return rect(x, row.h - 9 - high, w, high, on ? "fill" : "fill soft", 1);
+    });
+  },
+
+  /** The experts side by side: a token goes to some, the others rest. */
+  experts(row, grid) {
+    const columns = columnsOf(row.section, grid);
+    const round = Math.min(3, columns[0].w / 3);
+    return [
+      columns.map(({ x, w, on }) => rect(x, 8, w, row.h - 16, on ? "fill" : "stroke rest", round)),
+      columns.length < row.section.experts && text(grid.g1, row.h / 2 + 4, "…", "mark", "end"),
+    ];
+  },
+
+  shared: (row, { g0, g1 }) => rect(g0, 8, g1 - g0, row.h - 16, "fill soft", 3),
+
+  combine: (row, grid) => {
+    const columns = columnsOf(row.section, grid);
+    const [first, last] = [columns[0], columns[columns.length - 1]];
+    return rect(first.x, row.h / 2 - 4.5, last.x + last.w - first.x, 9, "fill");
+  },
+
   down(row, grid) {
     const [, w, narrow] = halves(row.section, grid)[0];
     const x = (grid.g0 + grid.g1) / 2 - w / 2;

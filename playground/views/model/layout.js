@@ -4,6 +4,11 @@ const GAP = 8;
 const WIDEST = 820;
 const MOST_SLABS = 2; // collapsed blocks shown one by one on each side of the open one
 const MOST_LANES = 64;
+const DOTS = 16; // width of the dots after experts that do not fit
+const HEAD = 24; // the line with a sub-layer's name
+
+/** The height of a sub-layer's head: on a narrow page, a long note stands on a line of its own. */
+const headHeight = ({ note = "" }, wide) => (!wide && note.length > 20 ? HEAD + 16 : HEAD);
 
 const HEIGHTS = {
   tokens: 40,
@@ -19,6 +24,10 @@ const HEIGHTS = {
   up: 46,
   curve: 46,
   down: 46,
+  router: 46,
+  experts: 54,
+  shared: 34,
+  combine: 34,
   logits: 40,
 };
 
@@ -71,7 +80,7 @@ function layout(spec, grid, open) {
   }
   y += 6;
 
-  for (const [first, last] of slabs(spec.layers, open)) {
+  for (const [first, last] of slabs(spec.layers.length, open)) {
     if (first !== last || first !== open) {
       place(`block.${first}`, 30, { type: "slab", first, last });
       y -= GAP - 5;
@@ -80,7 +89,7 @@ function layout(spec, grid, open) {
     const box = place("frame.block", 0, { type: "block" });
     y = box.y;
     place(`block.${first}`, 32, { type: "blockhead", first });
-    for (const section of spec.block) layoutSection(section);
+    for (const section of spec.blocks[spec.layers[open]].sections) layoutSection(section);
     y += 4;
     box.h = y - box.y - GAP + 6;
     y = box.y + box.h + 5;
@@ -99,7 +108,7 @@ function layout(spec, grid, open) {
     if (norm && !norm.on_stream)
       entry = place(key(norm), HEIGHTS.norm, { type: "part", part: norm, x: grid.box });
     const frame = place(`frame.${section.id}`, 0, { type: "frame", section });
-    y = frame.y + 24;
+    y = frame.y + headHeight(section, grid.wide);
     const placed = {};
     for (const part of inner) {
       placed[part.id] = place(key(part), HEIGHTS[part.glyph], {
@@ -124,6 +133,14 @@ function layout(spec, grid, open) {
       const height = placed.project.y + placed.project.h / 2 - 4.5 - top;
       for (const [x, w] of lanes(section, grid).queries)
         lines.bands.push({ kind: section.id, x, w, y: top, h: height });
+    } else if (placed.experts) {
+      const from = placed.router.y + placed.router.h - 9;
+      const [top, bottom] = [placed.experts.y + 8, placed.experts.y + placed.experts.h - 8];
+      const sum = placed.combine.y + placed.combine.h / 2 - 4.5;
+      for (const { x, w } of columnsOf(section, grid).filter((column) => column.on)) {
+        lines.bands.push({ kind: section.id, x, w, y: from, h: top - from });
+        lines.bands.push({ kind: section.id, x, w, y: bottom, h: sum - bottom });
+      }
     } else {
       const parts = halves(section, grid);
       const top = placed.up.y + placed.up.h - 9;
@@ -170,4 +187,17 @@ function lanes(section, grid) {
     Array.from({ length: each }, (_, i) => [x + i * (laneWidth + within), laneWidth]),
   );
   return { queries, keys };
+}
+
+/** Where each expert stands: {x, w, on}. Of many, as many as fit; `on` marks those that one token goes to. */
+function columnsOf({ experts, chosen }, { g0, g1 }) {
+  const most = Math.floor((g1 - g0) / 5.5);
+  const n = experts > most ? most - 3 : experts; // room for the dots that stand for the others
+  const length = experts > most ? g1 - g0 - DOTS : g1 - g0;
+  const gap = n > 12 ? 1.5 : 4;
+  const w = Math.min(24, (length - gap * (n - 1)) / n);
+  const start = g0 + length - n * w - gap * (n - 1);
+  const k = Math.min(n, chosen);
+  const picked = new Set(Array.from({ length: k }, (_, i) => Math.floor(((i + 0.6) * n) / k)));
+  return Array.from({ length: n }, (_, i) => ({ x: start + i * (w + gap), w, on: picked.has(i) }));
 }

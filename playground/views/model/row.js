@@ -10,11 +10,14 @@ const CONTENTS = {
 
   /** The frame around a sub-layer. */
   frame({ section, h }, { box, pad, right, wide, countX }) {
-    const note = section.heads ? TEXT.heads(section.heads, section.kv_heads) : "";
+    const note = section.note ?? "";
+    const below = headHeight(section, wide) > HEAD;
     return [
       rect(box, 0, right - box, h, "box", 7),
       text(box + pad, 17, section.name, "section"),
-      text(wide ? right - pad : countX, 17, note, "note", "end"),
+      below
+        ? text(box + pad, 33, note, "note")
+        : text(wide ? right - pad : countX, 17, note, "note", "end"),
     ];
   },
 
@@ -23,13 +26,16 @@ const CONTENTS = {
     return [
       rect(edge - 6, 0, right - edge + 16, row.h, "hit", 10),
       text(box, middle, titleOf(row, spec), "title"),
-      text(countX, middle, count(spec.block_parameters), "count", "end"),
+      text(countX, middle, count(blockOf(spec, row.first).parameters), "count", "end"),
     ];
   },
 
   /** A block, or several, that are not open. */
   slab(row, { edge, box, pad, right, countX }, spec) {
     const blocks = row.last - row.first + 1;
+    const parameters = spec.layers
+      .slice(row.first, row.last + 1)
+      .reduce((sum, kind) => sum + spec.blocks[kind].parameters, 0);
     const middle = row.h / 2 + 4.5;
     const below = blocks > 1 && rect(edge - 2, row.h + 1.5, right - edge + 8, 2, "plate", 1);
     return [
@@ -37,7 +43,8 @@ const CONTENTS = {
       below,
       text(box, middle, titleOf(row, spec), "name"),
       path(`M${right - pad - 4},${row.h / 2 - 3}l4,4l4,-4`, "chevron"),
-      text(countX, middle, count(blocks * spec.block_parameters), "count", "end"),
+      mixed(spec) && text(right - pad - 16, middle, kindsOf(row, spec), "note", "end"),
+      text(countX, middle, count(parameters), "count", "end"),
     ];
   },
 
@@ -77,17 +84,32 @@ function shapeNode(shape, y, { shapeX, wide }) {
   return text(shapeX, y, sizes, "shape", wide ? "start" : "end");
 }
 
+const blockOf = (spec, layer) => spec.blocks[spec.layers[layer]];
+const mixed = (spec) => Object.keys(spec.blocks).length > 1;
+
+/** Which kinds of block a row stands for: "dense", or "2 dense, 2 with experts". */
+function kindsOf({ first, last = first }, spec) {
+  const kinds = spec.layers.slice(first, last + 1);
+  const names = [...new Set(kinds)];
+  const counted = (kind) => `${kinds.filter((other) => other === kind).length} ${spec.blocks[kind].name}`;
+  return names.length === 1 ? spec.blocks[names[0]].name : names.map(counted).join(", ");
+}
+
 function titleOf(row, spec) {
-  if (row.type === "blockhead") return TEXT.block(row.first + 1, spec.layers);
+  if (row.type === "blockhead") {
+    const title = TEXT.block(row.first + 1, spec.layers.length);
+    return mixed(spec) ? `${title}: ${kindsOf(row, spec)}` : title;
+  }
   if (row.type === "slab" && row.first < row.last) return TEXT.slabs(row.first + 1, row.last + 1);
   if (row.type === "slab") return TEXT.slab(row.first + 1);
   return row.part.glyph === "heads" ? TEXT.lines.join(", ") : row.part.name;
 }
 
 /** The sentence about a row and the facts beside it: shapes and parameters. */
-function about({ type, part }) {
-  if (type === "blockhead") return [TEXT.blockAbout, []];
-  if (type === "slab") return [TEXT.slabAbout, []];
+function about(row, spec) {
+  const { type, part } = row;
+  if (type === "blockhead") return [mixed(spec) ? TEXT.blockAboutMixed : TEXT.blockAbout, []];
+  if (type === "slab") return mixed(spec) ? [TEXT.slabAboutMixed, [kindsOf(row, spec)]] : [TEXT.slabAbout, []];
   const shapes = part.shapes.map(
     ({ letters, sizes }) => `${letters.join(" × ")} = ${sizes.map(size).join(" × ")}`,
   );

@@ -7,10 +7,12 @@
  */
 const root = element.querySelector(".picture");
 const shares = root.querySelector(".shares");
+const strip = root.querySelector(".strip");
 const drawing = root.querySelector(".drawing");
 
 let spec = props.spec;
-let open = 0; // which block is open
+let chosen = null; // the block that was opened by hand
+let open = 0; // the block that is open: that one, or the first with experts, or the first
 let current = null; // key of the part that the keyboard is on
 const groups = new Map(); // key -> <g>
 
@@ -27,7 +29,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 function draw() {
   const width = Math.floor(root.clientWidth);
   if (!spec || !width) return;
-  open = Math.min(open, spec.layers - 1);
+  open = Math.min(chosen ?? Math.max(0, spec.layers.indexOf("experts")), spec.layers.length - 1);
   const grid = columns(width);
   const { rows, lines, height } = layout(spec, grid, open);
   svg.setAttribute("viewBox", `0 0 ${grid.width} ${height}`);
@@ -48,7 +50,7 @@ function draw() {
       (LAYER[row.type] ?? rowLayer).append(group);
     }
     group.style.transform = `translateY(${row.y}px)`;
-    const state = JSON.stringify([row, grid, spec.layers, spec.block_parameters]);
+    const state = JSON.stringify([row, grid, spec.layers, spec.blocks]);
     if (group.state !== state) {
       group.state = state;
       group.row = row;
@@ -67,6 +69,7 @@ function draw() {
   }
   drawLines(lines, grid, spec, rows);
   drawShares(spec);
+  drawStrip(spec);
   if (!groups.has(current)) current = rows.find((row) => row.type === "part").key;
   for (const [key, group] of groups) if (group.row.key) setTab(group, key === current);
   root.dataset.parts = String(rows.length);
@@ -78,7 +81,7 @@ function setTab(group, on) {
 }
 
 function describe(group, row, spec) {
-  const [sentence, facts] = about(row);
+  const [sentence, facts] = about(row, spec);
   group.setAttribute("role", row.type === "slab" ? "button" : "img");
   group.setAttribute("aria-label", [titleOf(row, spec), ...facts, sentence].join(". "));
   group.dataset.part = row.key;
@@ -139,7 +142,13 @@ function drawShares(spec) {
   const percent = (kind) => (100 * kind.parameters) / spec.total;
   const label = kinds.map((kind) => `${kind.name} ${percent(kind).toFixed(0)} %`).join(", ");
   shares.replaceChildren(
-    el("div", { class: "total" }, el("strong", { text: count(spec.total) }), " ", TEXT.parameters),
+    el(
+      "div",
+      { class: "total" },
+      el("strong", { text: count(spec.total) }),
+      ` ${TEXT.parameters}`,
+      spec.active < spec.total && el("div", { text: TEXT.active(count(spec.active)) }),
+    ),
     el(
       "div",
       { class: "bar", role: "img", "aria-label": label },
@@ -167,10 +176,39 @@ function drawShares(spec) {
   );
 }
 
+/** Where blocks are of two kinds: a small square for each, which says its kind and opens it. */
+function drawStrip(spec) {
+  strip.hidden = !mixed(spec);
+  if (strip.hidden) return;
+  const kinds = Object.keys(spec.blocks);
+  strip.replaceChildren(
+    el("span", { text: TEXT.strip }),
+    ...spec.layers.map((kind, i) =>
+      el("button", {
+        type: "button",
+        class: `square of-${kind}`,
+        title: TEXT.stripBlock(i + 1, spec.blocks[kind].name),
+        "aria-label": TEXT.stripBlock(i + 1, spec.blocks[kind].name),
+        "aria-pressed": String(i === open),
+        on: {
+          click: () => {
+            chosen = i;
+            draw();
+            strip.children[i + 1].focus();
+          },
+        },
+      }),
+    ),
+    ...kinds.map((kind) =>
+      el("span", { class: "key", "aria-hidden": "true" }, el("i", { class: `of-${kind}` }), TEXT.stripKinds(spec.layers, spec.blocks[kind].name, kind)),
+    ),
+  );
+}
+
 /* ------------------------------------------------------------------ hover, focus, keys */
 
 function explain(group, x, y) {
-  const [sentence, facts] = about(group.row);
+  const [sentence, facts] = about(group.row, spec);
   const lines = facts.map((fact) => el("div", { class: "tp-fact", text: fact }));
   const title = el("strong", { text: titleOf(group.row, spec) });
   tp.tip(el("div", {}, title, lines, el("div", { text: sentence })), x, y);
@@ -217,7 +255,7 @@ svg.addEventListener("keydown", (event) => {
 
 function expand(group) {
   if (group?.row.type !== "slab") return;
-  open = group.row.first;
+  chosen = group.row.first;
   current = group.row.key;
   tp.tip(null);
   draw();
@@ -235,10 +273,10 @@ function rows() {
       ]),
     );
   spec.before.forEach((part) => add("", part));
-  for (let i = 1; i <= spec.layers; i++) {
-    for (const section of spec.block)
-      section.parts.forEach((part) => add(`${TEXT.slab(i)}: ${section.name}: `, part));
-  }
+  spec.layers.forEach((kind, i) => {
+    for (const section of spec.blocks[kind].sections)
+      section.parts.forEach((part) => add(`${TEXT.slab(i + 1)}: ${section.name}: `, part));
+  });
   spec.after.forEach((part) => add("", part));
   return out;
 }
