@@ -11,6 +11,7 @@ Lx expert layers, E experts, T tokens, R records. Nothing loads PyTorch but `loo
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -48,6 +49,10 @@ SAMPLE = 4096
 SAMPLE_FLOPS = 4e9
 """And no more than this much work, so that a large model answers as soon."""
 
+ENDING = 3.0
+"""Seconds that the process of a run may take to end after it said so."""
+OVER = ("finished", "stopped", "diverged", "failed")
+
 PRESET = "experts"
 FALLBACK = {"n_experts": 8, "top_k": 1, "router": "switch"}
 """What the way to a first run with experts sets, where there is no preset of that name."""
@@ -55,7 +60,7 @@ FALLBACK = {"n_experts": 8, "top_k": 1, "router": "switch"}
 ON, BIAS_RATE = 0.01, 0.01
 """The weight of the Switch loss, and the rate of the bias, that one click sets."""
 
-UNBALANCED = dict.fromkeys(BALANCE, 0.0)
+UNBALANCED: dict[str, float] = dict.fromkeys(BALANCE, 0.0)
 BIASED = UNBALANCED | {"bias_rate": BIAS_RATE}
 
 TEXT = {
@@ -68,8 +73,8 @@ TEXT = {
     "one": "Here one run trains at a time, so two cannot be compared while they train.",
     "places": "A pair needs two free places: at most {limit} runs train at once, and {training} "
     "train now. Stop what trains first.",
-    "on": "{name} · balance on",
-    "off": "{name} · balance off",
+    "on": "balance on · {name}",
+    "off": "balance off · {name}",
 }
 
 # A run's log ---------------------------------------------------------------------------------------
@@ -442,12 +447,13 @@ def start_pair(run_id: object) -> tuple[Run, Run]:
     Both train at once, or neither is left. Raises `ValueError` in a sentence for the learner.
     """
     run = _with_experts(run_id)
-    training, limit = len(sessions.training()), sessions.limit()
+    limit = sessions.limit()
     if run.config.model.router in ("hash", "expert_choice"):
         raise ValueError(TEXT["unbalanced"].format(router=run.config.model.router))
     if limit < 2:
         raise ValueError(TEXT["one"])
-    if training + 2 > limit:
+    training = _training(limit - 2)
+    if training > limit - 2:
         raise ValueError(TEXT["places"].format(limit=limit, training=training))
     with_balance = _started(run, balanced(run.config), TEXT["on"])
     try:
@@ -455,6 +461,17 @@ def start_pair(run_id: object) -> tuple[Run, Run]:
     except ValueError:
         actions.tell(with_balance.id, "stop")
         raise
+
+
+def _training(most: int) -> int:
+    """How many runs train; one that was stopped a moment ago is waited for, if there are too many."""
+    until = time.monotonic() + ENDING
+    while True:
+        training = sessions.training()
+        ending = any(library.find(each).status().state in OVER for each in training)
+        if len(training) <= most or not ending or time.monotonic() > until:
+            return len(training)
+        time.sleep(0.05)
 
 
 def balanced(config: RunConfig) -> dict[str, float]:

@@ -3,6 +3,7 @@
 const { el, visible } = tp;
 const root = element.querySelector(".experts");
 const LONGEST_URL = 1500; // characters of text that a link may hold
+const FEW = 4; // layers that have room beside the maps
 const PAIR = "transformer-playground-pair";
 
 const state = {

@@ -30,6 +30,21 @@ function mixShades() {
   });
 }
 
+/** A canvas to save, twice as fine, with `draw(context)` on the page's own background. */
+function pictureOf(width, height, draw) {
+  const canvas = el("canvas", { width: 2 * width, height: 2 * height });
+  const context = canvas.getContext("2d");
+  context.scale(2, 2);
+  context.fillStyle = tp.colour("--tp-page");
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = tp.colour("--tp-ink");
+  context.imageSmoothingEnabled = false;
+  context.textBaseline = "middle";
+  context.font = `12px ${tp.colour("--tp-sans")}`;
+  draw(context);
+  return canvas;
+}
+
 const chip = (expert, text = String(expert + 1)) => {
   const node = el("span", { class: "chip", text });
   node.style.background = expertColour(expert);

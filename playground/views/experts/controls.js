@@ -109,11 +109,10 @@ function makeBalance() {
       line,
       draw(value, tunable) {
         slider.disabled = box.disabled = !tunable;
-        if (document.activeElement === box || slider.matches(":active")) return;
-        if (performance.now() < waits && Number(box.value) !== value) return;
-        box.value = spell(value);
+        if (slider.matches(":active") || (performance.now() < waits && Number(box.value) !== value)) return;
+        if (document.activeElement !== box) box.value = spell(value);
         slider.value = stops.reduce((best, stop, i) => (Math.abs(stop - value) < Math.abs(stops[best] - value) ? i : best), 0);
-        slider.setAttribute("aria-valuetext", box.value);
+        slider.setAttribute("aria-valuetext", spell(value));
         fill();
       },
     };

@@ -2,7 +2,7 @@
  * answer of `server.follow`, and stays short: of many records every other one is forgotten. */
 const MOST_RECORDS = 1200;
 const MOST_POINTS = 3000;
-const WINDOW = 10; // points that the smoothed curves average over
+const WINDOW = 6; // steps that the smoothed curves average over
 const OVER = new Set(["new", "finished", "stopped", "diverged", "failed", "interrupted"]);
 
 let first = null; // the run that is shown
@@ -24,8 +24,10 @@ class History {
     this.saved = [];
   }
 
+  /** The run's name, as far as there is room in a sentence. */
   get name() {
-    return this.about?.name ?? "";
+    const name = (this.about?.name ?? "").trim();
+    return name.length > 70 ? `${name.slice(0, 68).trim()} …` : name;
   }
 
   get layers() {
@@ -188,11 +190,13 @@ function maxViolation(shares, from, experts) {
   return sum ? (most * experts) / sum - 1 : 0;
 }
 
-/** A moving average over the last values. */
-function smoothed(values) {
-  const keep = Math.exp(-1 / WINDOW);
-  const out = new Array(values.length);
-  values.forEach((value, i) => (out[i] = i ? keep * out[i - 1] + (1 - keep) * value : value));
+/** A moving average whose memory is `WINDOW` steps, however far the records are apart. */
+function smoothed(steps, values) {
+  const out = [];
+  values.forEach((value, i) => {
+    const keep = i ? Math.exp(-(steps[i] - steps[i - 1]) / WINDOW) : 0;
+    out.push(i ? keep * out[i - 1] + (1 - keep) * value : value);
+  });
   return out;
 }
 

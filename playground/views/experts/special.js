@@ -9,13 +9,13 @@ function makeSpecial() {
   const kinds = el("figure", { class: "kinds" });
   const node = el("section", { class: "special" }, title, counted, message, el("div", { class: "special-pair" }, together, kinds));
   let answer = null;
-  let visible_ = false;
+  let inSight = false;
   let timer = 0;
   let running = false;
 
   new IntersectionObserver(([entry]) => {
-    visible_ = entry.isIntersecting;
-    if (visible_) look();
+    inSight = entry.isIntersecting;
+    if (inSight) look();
   }, { rootMargin: "300px" }).observe(node);
 
   const layerShown = () => state.layer ?? state.row;
@@ -25,7 +25,7 @@ function makeSpecial() {
   /** Count at the cursor's step, once it rests and where somebody looks. */
   function look() {
     clearTimeout(timer);
-    if (visible_ && isNew()) timer = setTimeout(ask, CLOSE);
+    if (inSight && isNew()) timer = setTimeout(ask, CLOSE);
   }
 
   async function ask() {
@@ -46,7 +46,7 @@ function makeSpecial() {
   function draw() {
     const known = answer && !answer.error && answer.run === first?.run;
     together.hidden = kinds.hidden = !known;
-    if (!known) return put(counted, "");
+    if (!known) return put(counted, answer?.error ? "" : TEXT.counting);
     put(counted, TEXT.specialStep(answer.step, answer.tokens));
     root.dataset.counted = answer.step;
     drawTogether();
@@ -118,13 +118,13 @@ function makeSpecial() {
     const layer = layerShown();
     const [real, dealt] = [answer.table[layer], answer.baseline[layer]];
     const some = answer.classes.map((_, kind) => kind).filter((kind) => real[kind].some(Boolean));
-    const bits = (value) => value.toFixed(2);
+    const bits = (value) => value.toFixed(value < 0.05 ? 3 : 2);
     const rows = () => [TEXT.csv.kinds, ...some.flatMap((kind) => real[kind].map((count, expert) => [first.layers[layer] + 1, answer.classes[kind], expert + 1, count, dealt[kind][expert]]))];
     kinds.replaceChildren(
       heading(TEXT.kinds),
       el("p", { class: "help", text: TEXT.kindsHelp }),
       el("div", { class: "tables" }, table(TEXT.kindsReal, real, some), table(TEXT.kindsDealt, dealt, some)),
-      el("figcaption", {}, el("p", { class: "said", text: TEXT.kindsSentence(bits(answer.information[layer]), bits(answer.chance[layer]), bits(answer.uncertainty)) }), el("p", { class: "help", text: TEXT.kindsWarning }), tp.saveBar({ rows, name: () => fileName(TEXT.files.kinds) })),
+      el("figcaption", {}, el("p", { class: "said", text: TEXT.kindsSentence(bits(answer.information[layer]), bits(answer.chance[layer]), bits(answer.uncertainty)) }), el("p", { class: "help", text: TEXT.kindsWarning }), tp.saveBar({ figure: () => picture(real, dealt, some), rows, name: () => fileName(TEXT.files.kinds) })),
     );
     Object.assign(kinds.dataset, { information: bits(answer.information[layer]), chance: bits(answer.chance[layer]) });
   }
@@ -162,6 +162,42 @@ function makeSpecial() {
         ),
       ),
     );
+  }
+
+  /** Both tables as one picture. */
+  function picture(real, dealt, some) {
+    const { experts } = first;
+    const [cell, high, left] = [experts > 16 ? 8 : 28, 22, 130];
+    const wide = left + cell * experts + 16;
+    return pictureOf(2 * wide, (some.length + 2) * high + 16, (context) => {
+      [[TEXT.kindsReal, real], [TEXT.kindsDealt, dealt]].forEach(([caption, counts], i) => {
+        const x = i * wide + 8;
+        const ink = tp.colour("--tp-ink");
+        context.fillStyle = ink;
+        context.textAlign = "left";
+        context.fillText(caption, x, high / 2 + 4);
+        some.forEach((kind, row) => {
+          const y = (row + 2) * high;
+          const total = counts[kind].reduce((sum, count) => sum + count, 0) || 1;
+          context.fillStyle = ink;
+          context.textAlign = "left";
+          context.fillText(answer.classes[kind], x, y + high / 2);
+          context.textAlign = "center";
+          counts[kind].forEach((count, expert) => {
+            const place = x + left - 8 + expert * cell;
+            const rgb = tp.heat(Math.sqrt(count / total));
+            if (row === 0 && cell > 8) {
+              context.fillStyle = ink;
+              context.fillText(expert + 1, place + cell / 2, y - high / 2);
+            }
+            context.fillStyle = css(rgb);
+            context.fillRect(place, y, cell - 1, high - 1);
+            context.fillStyle = inkOn(rgb);
+            if (cell > 8) context.fillText(Math.round((100 * count) / total), place + cell / 2, y + high / 2);
+          });
+        });
+      });
+    });
   }
 
   return { node, look, draw };

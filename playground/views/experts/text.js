@@ -12,8 +12,8 @@ const TEXT = {
   denseShown: (name, other) => `“${name}” has no experts: each block has one feed-forward for all. So this page shows “${other}”, which has.`,
   denseNone: (name) => `“${name}” has no experts: each block has one feed-forward for all. Train a run that has some, and watch its router here.`,
   toTrain: "Set the form for a run with experts",
-  facts: (a) =>
-    `“${a.name}”: ${a.experts} experts in ${a.layers.length === 1 ? "one block" : `each of ${a.layers.length} blocks`}, ` +
+  facts: (name, a) =>
+    `“${name}”: ${a.experts} experts in ${a.layers.length === 1 ? "one block" : `each of ${a.layers.length} blocks`}, ` +
     `${a.top_k === 1 ? "one works" : `${a.top_k} work`} on each token (router “${a.router}”).` +
     (a.active ? ` Of ${tp.number(a.parameters)} parameters ${tp.number(a.active)} work on a token.` : ""),
 
@@ -27,6 +27,7 @@ const TEXT = {
   compareNone: "no other run",
   compareGroups: { own: "Your runs", shipped: "Trained for you" },
   dense: (name) => `${name} (dense)`,
+  denseMap: (name) => `${name} (dense, so without a map)`,
   pair: "A/B: balance on and off",
   pairTitle:
     "Start two new runs of this configuration, with the same seed and the same batches: one with balancing, one without",
@@ -54,6 +55,7 @@ const TEXT = {
   smooth: "smoothed",
   chartSummary: (step, loss, vio) => `Loss and MaxVio over training, to step ${whole(step)}. Loss ${loss}, MaxVio ${vio}.`,
   step: "Step",
+  chartHelp: "Drag over the curves to zoom in, double-click to see all; a click goes to a step.",
   stepText: (step, newest) => `step ${whole(step)}${newest ? ", the newest" : ""}`,
   newest: "Newest",
   runKey: { A: "A", B: "B" },
@@ -68,8 +70,7 @@ const TEXT = {
   p: "P, probability",
   fair: "fair share",
   barsLabel: (block, facts) => `Load of every expert in block ${block + 1}. ${facts}`,
-  deadMark: "✕",
-  facts_: {
+  balanceFacts: {
     vio: (value) => `MaxVio ${value}`,
     entropy: (value, most) => `entropy ${value} of ${most} nats`,
     dropped: (value) => `${value} dropped`,
@@ -103,11 +104,9 @@ const TEXT = {
   gridLabel: "The text, once for each block with experts; each token with its strongest expert",
   cellLabel: (piece, block, expert) => `${piece}: ${expert === null ? "no expert" : `expert ${expert + 1}`} in block ${block + 1}`,
   noExpert: "–",
-  token: "Token",
   place: (t, block) => `token ${t + 1}, block ${block + 1}`,
   held: "held",
   gates: "What the router thought",
-  gateColumns: ["expert", "probability", "gate"],
   gatesLabel: (piece, block) => `Router probabilities for ${piece} in block ${block + 1}`,
   cut: (k, chosen) =>
     chosen === 0 ? "no expert took this token: it passes by" : chosen < k ? `${chosen} above the line worked; others had no room or were not chosen` : `the ${k === 1 ? "one" : k} above the line ${k === 1 ? "works" : "work"} on the token`,
@@ -116,6 +115,7 @@ const TEXT = {
   pathLabel: "Experts of this token, block by block",
 
   special: "What experts have in common",
+  counting: "Counting …",
   specialStep: (step, tokens) => `Counted over ${whole(tokens)} held-out tokens, with the checkpoint of step ${whole(step)}.`,
   together: "Experts that work together",
   togetherHelp: "Of the tokens of the expert in the row, the share that the expert in the column also works on.",
@@ -128,7 +128,6 @@ const TEXT = {
   kindsReal: "as routed",
   kindsDealt: "with the kinds shuffled",
   kind: "kind",
-  kindCount: "tokens",
   kindsSentence: (bits, chance, all) =>
     `Knowing the expert tells ${bits} of the ${all} bits that there are to know about a token's kind. With the kinds ` +
     `shuffled among the tokens it would tell ${chance}: that much is chance. The difference is what this block has learned to separate.`,
@@ -139,6 +138,7 @@ const TEXT = {
   measuredOne: (name, loss, step, flops) => `“${name}” has a held-out loss of ${loss} nats per token at step ${whole(step)}${flops ? `, after ${flops} FLOPs` : ""}.`,
   measuredNone: (name) => `“${name}” has no held-out loss yet.`,
   measuredTwo: (where, a, b) => `At ${where}, the held-out loss is ${a} for A and ${b} for B.`,
+  measuredSoon: "So far both runs were measured before their first step only.",
   measuredAt: { steps: (x) => `step ${whole(Math.round(x))}`, flops: (x) => `${tp.number(x)} FLOPs`, seconds: (x) => `${tp.number(x)} seconds of training` },
   measuredData: "The two runs read different texts, so their losses cannot be compared.",
   measuredDense: "B is dense.",

@@ -1,6 +1,5 @@
 /* Load over training: a map for each layer, loss and MaxVio below over the same x axis, and the cursor over all. */
 const MARGIN = { left: 46, right: 10 }; // of tp.chart, so that the maps lie exactly above it
-const TRACK = 8; // a slider's thumb stays this far from its ends
 
 function makeTimeline({ moved }) {
   const maps = el("div", { class: "maps" });
@@ -24,6 +23,7 @@ function makeTimeline({ moved }) {
     scale,
     stack,
     el("div", { class: "scrub" }, el("label", { for: "experts-step", text: TEXT.step }), slider, shown, newest),
+    el("p", { class: "help", text: TEXT.chartHelp }),
     el(
       "div",
       { class: "saves" },
@@ -120,13 +120,14 @@ function makeTimeline({ moved }) {
   /** One canvas for each run and layer. */
   function build() {
     const wanted = histories().filter((history) => history.experts).flatMap((history) => shownLayers(history).map((layer) => ({ history, layer })));
-    const key = JSON.stringify([wanted.map(({ history, layer }) => [history.run, layer, history.experts]), second?.run ?? null]);
+    const key = JSON.stringify([wanted.map(({ history, layer }) => [history.run, layer, history.experts]), histories().map(({ run }) => run)]);
     if (key !== structure) {
       structure = key;
       drawn = wanted.map(({ history, layer }) => ({ history, layer, canvas: el("canvas", { role: "img" }), x: [] }));
       const parts = [];
-      for (const history of histories().filter(({ experts }) => experts)) {
-        if (second) parts.push(el("p", { class: `run-name ${history === first ? "train" : "second"}` }, el("b", { text: history === first ? TEXT.runKey.A : TEXT.runKey.B }), el("span", { text: history.name })));
+      for (const history of histories()) {
+        const name = history.experts ? history.name : TEXT.denseMap(history.name);
+        if (second) parts.push(el("p", { class: `which ${history === first ? "train" : "second"}` }, el("b", { text: history === first ? TEXT.runKey.A : TEXT.runKey.B }), el("span", { text: name })));
         for (const one of drawn.filter((other) => other.history === history)) {
           parts.push(el("div", { class: "map" }, el("span", { class: "map-name", text: TEXT.layerName(history.layers[one.layer]) }), el("div", { class: "map-body" }, rowNames(history, one.layer), one.canvas)));
         }
@@ -166,7 +167,7 @@ function makeTimeline({ moved }) {
     const pixels = new Uint32Array(image.data.buffer);
     const n = one.x.length;
     if (n) {
-      const gap = n > 1 ? (one.x[n - 1] - one.x[0]) / (n - 1) : Infinity;
+      const gap = n > 1 ? (one.x[n - 1] - one.x[0]) / (n - 1) : one.x[0];
       const from = one.x[0] - gap;
       const to = one.x[n - 1] + gap / 2;
       let record = 0;
@@ -218,12 +219,12 @@ function makeTimeline({ moved }) {
       loss: [
         alone && { id: `raw${id}`, name: TEXT.batch, style: "raw", x: xs, y: steps.loss, n: xs.length, fit: true, keep: 0.99, format: loss3 },
         { id: `loss${id}`, name: name || TEXT.training, style, x: xs, y: steps.smooth, n: xs.length, fit: true, format: loss3 },
-        { id: `held${id}`, name: alone ? TEXT.heldOut : "", style: alone ? "validation" : style, x: at(evaluated.step), y: evaluated.loss, n: evaluated.step.length, fit: true, dots: true, format: loss3 },
+        { id: `held${id}`, name: alone ? TEXT.heldOut : "", style: alone ? "validation" : `${style} thin`, x: at(evaluated.step), y: evaluated.loss, n: evaluated.step.length, fit: true, dots: true, format: loss3 },
       ].filter(Boolean),
       vio: history.experts
         ? [
             alone && { id: `vraw${id}`, name: TEXT.record, style: "raw", x: rs, y: vio, n: rs.length, fit: true, keep: 0.99 },
-            { id: `vio${id}`, name: name || TEXT.smooth, style, x: rs, y: smoothed(vio), n: rs.length, fit: true },
+            { id: `vio${id}`, name: name || TEXT.smooth, style, x: rs, y: smoothed(records.step, vio), n: rs.length, fit: true },
           ].filter(Boolean)
         : [],
     };
@@ -237,7 +238,7 @@ function makeTimeline({ moved }) {
       x: { low: 0, high: horizon(), name: TEXT.axisNames[state.axis] },
       panels: [
         { id: "loss", title: TEXT.loss, unit: TEXT.lossUnit, height: 150, lines: both.flatMap(({ loss }) => loss) },
-        { id: "vio", title: TEXT.vio, unit: several ? TEXT.vioWorst : TEXT.vioUnit, height: 110, zero: true, lines: both.flatMap(({ vio }) => vio) },
+        { id: "vio", title: TEXT.vio, unit: width < 560 ? "" : several ? TEXT.vioWorst : TEXT.vioUnit, height: 110, zero: true, lines: both.flatMap(({ vio }) => vio) },
       ],
       marks: changes(first).map(({ step, text }) => ({ x: first.x(step, state.axis), text, kind: "changed" })),
       summary: TEXT.chartSummary(first.records.step[record] ?? 0, loss3(first.steps.smooth.at(-1) ?? NaN), tp.number(first.vio(record, state.layer))),
@@ -289,24 +290,18 @@ function makeTimeline({ moved }) {
 
   /** All maps as one picture. */
   function picture() {
-    const high = drawn.reduce((sum, { canvas }) => sum + parseFloat(canvas.style.height) + 26, 8);
-    const canvas = el("canvas", { width: 2 * width, height: 2 * high });
-    const context = canvas.getContext("2d");
-    context.scale(2, 2);
-    context.fillStyle = tp.colour("--tp-page");
-    context.fillRect(0, 0, width, high);
-    context.fillStyle = tp.colour("--tp-ink");
-    context.imageSmoothingEnabled = false;
-    context.font = `12px ${tp.colour("--tp-sans")}`;
-    let y = 4;
-    for (const one of drawn) {
-      const label = `${second ? `${one.history === first ? "A" : "B"} · ` : ""}${TEXT.layerName(one.history.layers[one.layer])}`;
-      context.fillText(label, MARGIN.left, y + 13);
-      y += 20;
-      context.drawImage(one.canvas, MARGIN.left, y, inner(), parseFloat(one.canvas.style.height));
-      y += parseFloat(one.canvas.style.height) + 6;
-    }
-    return canvas;
+    const heightOf = ({ canvas }) => parseFloat(canvas.style.height);
+    const high = drawn.reduce((sum, one) => sum + heightOf(one) + 28, 8);
+    return pictureOf(width, high, (context) => {
+      let y = 4;
+      for (const one of drawn) {
+        const run = second ? `${one.history === first ? "A" : "B"} · ` : "";
+        context.fillText(run + TEXT.layerName(one.history.layers[one.layer]), MARGIN.left, y + 10);
+        y += 20;
+        context.drawImage(one.canvas, MARGIN.left, y, inner(), heightOf(one));
+        y += heightOf(one) + 8;
+      }
+    });
   }
 
   function loadRows() {

@@ -24,7 +24,7 @@ function makeTokens() {
     el(
       "div",
       { class: "token-pair" },
-      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ rows: tokenRows, name: () => fileName(`${TEXT.files.tokens}-step-${frame?.step ?? 0}`) }))),
+      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${TEXT.files.tokens}-step-${frame?.step ?? 0}`) }))),
       detail,
     ),
   );
@@ -301,6 +301,31 @@ function makeTokens() {
       }
     }
     return rows;
+  }
+
+  /** The coloured text as a picture: the same lines for every block. */
+  function picture() {
+    const [wide, high, left, line] = [20, 32, 64, 48];
+    const layers = shownLayers();
+    const lines = Math.ceil(frame.size / line);
+    return pictureOf(left + wide * Math.min(line, frame.size) + 16, layers.length * (lines * high + 12) + 16, (context) => {
+      layers.forEach((layer, i) => {
+        const top = 12 + i * (lines * high + 12);
+        context.textAlign = "left";
+        context.fillStyle = tp.colour("--tp-ink");
+        context.fillText(TEXT.layerName(first.layers[layer]), 8, top + high / 2);
+        context.textAlign = "center";
+        frame.shown.forEach((piece, token) => {
+          const [x, y] = [left + wide * (token % line), top + high * Math.floor(token / line)];
+          const expert = strongest(layer, token);
+          context.fillStyle = expert === null ? tp.colour("--tp-panel") : expertColour(expert);
+          context.fillRect(x, y, wide - 1, high - 2);
+          context.fillStyle = expert === null ? tp.colour("--tp-ink") : expertInk(expert);
+          context.fillText(piece, x + wide / 2, y + 10, wide - 2);
+          context.fillText(expert === null ? TEXT.noExpert : expert + 1, x + wide / 2, y + 23, wide - 2);
+        });
+      });
+    });
   }
 
   function forget() {

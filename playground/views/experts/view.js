@@ -16,7 +16,7 @@ let poller = null;
 page.title = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro }));
 page.notice = el("p", { class: "notice", role: "status", hidden: true });
 page.facts = el("p", { class: "run-facts" });
-page.wait = el("p", { class: "wait", role: "status", text: TEXT.wait });
+page.wait = el("p", { class: "wait", role: "status", text: TEXT.none });
 page.measured = el("section", { class: "measured" }, el("h3", { text: TEXT.measured }));
 page.measuredText = page.measured.appendChild(el("p", {}));
 
@@ -27,12 +27,12 @@ const balance = makeBalance();
 const tokens = makeTokens();
 const special = makeSpecial();
 
+page.upper = el("div", { class: "upper" }, el("div", {}, timeline.node, page.measured), el("div", { class: "aside" }, bars.node, balance.node));
 page.body = el(
   "div",
   { class: "body", hidden: true },
   choices.node,
-  el("div", { class: "upper" }, timeline.node, el("div", { class: "aside" }, bars.node, balance.node)),
-  page.measured,
+  page.upper,
   tokens.node,
   special.node,
 );
@@ -56,13 +56,15 @@ function choicesMade() {
 }
 
 function drawAll() {
-  if (!first?.loaded) return;
+  if (!first) return;
+  drawNotice();
+  if (!first.loaded) return describe();
   const dense = !first.experts;
   const empty = !first.count;
   page.body.hidden = dense || empty;
-  page.wait.hidden = !page.body.hidden || dense;
-  put(page.wait, first.error ?? (first.about ? TEXT.nothing(first.name) : TEXT.wait));
-  put(page.facts, dense || !first.about ? "" : TEXT.facts(first.about));
+  page.wait.hidden = !empty || dense;
+  put(page.wait, TEXT.nothing(first.name));
+  put(page.facts, dense || !first.about ? "" : TEXT.facts(first.name, first.about));
   if (page.body.hidden) return describe();
   if (state.block) {
     const layer = first.layers.indexOf(state.block - 1);
@@ -70,6 +72,7 @@ function drawAll() {
     state.block = null;
   }
   if (state.layer !== null && state.layer >= first.layers.length) state.layer = null;
+  page.upper.classList.toggle("long", shownLayers().length > FEW);
   choices.draw();
   timeline.draw();
   bars.draw();
@@ -113,7 +116,7 @@ function drawMeasured() {
       const within = history.evaluated.step.filter((step) => history.x(step, state.axis) <= x * (1 + 1e-9));
       return history.heldOut(within.at(-1) ?? -1)?.loss ?? NaN;
     });
-    parts.push(TEXT.measuredTwo(TEXT.measuredAt[state.axis](x), ...losses.map(loss3)));
+    parts.push(x <= 0 ? TEXT.measuredSoon : TEXT.measuredTwo(TEXT.measuredAt[state.axis](x), ...losses.map(loss3)));
     if (!second.experts) parts.push(TEXT.measuredDense);
     parts.push(TEXT.measuredSeed);
   }
@@ -121,9 +124,18 @@ function drawMeasured() {
   put(page.measuredText, parts.join(" "));
 }
 
-function notice(...parts) {
-  page.notice.hidden = !parts.length;
-  page.notice.replaceChildren(...parts);
+/** What stands in the way, or why another run is shown. */
+function drawNotice() {
+  const parts = [];
+  if (first.error) parts.push(el("span", { text: first.error }));
+  else if (first.dense) parts.push(el("span", { text: first.loaded ? TEXT.denseShown(first.dense, first.name) : "" }));
+  else if (first.loaded && !first.experts) {
+    parts.push(el("span", { text: `${TEXT.denseNone(first.name)} ` }));
+    parts.push(el("a", { class: "tp-button", id: "experts-train", href: first.about.start, text: TEXT.toTrain }));
+  }
+  const key = parts.map((part) => part.textContent).join("");
+  page.notice.hidden = key === "";
+  if (page.notice.textContent !== key) page.notice.replaceChildren(...parts); // else a link would lose its focus
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -152,7 +164,7 @@ async function look() {
   const asked = first;
   const news = [await readOn(asked), second ? await readOn(second) : false];
   if (asked !== first) return;
-  if (first.error) page.wait.textContent = first.error;
+  if (second?.error && !second.loaded) compareWith(null); // it was deleted
   if (first.loaded && !first.experts) return standIn();
   if ([first, second].every((history) => !history || history.over) && !news.some(Boolean)) rest = performance.now() + IDLE;
   if (!news.some(Boolean)) return balance.draw();
@@ -164,23 +176,14 @@ async function look() {
 /** The run on the page is dense: show a shipped one that is not, or say how to get one. */
 function standIn() {
   const { about, name } = first;
-  page.facts.textContent = "";
-  if (!about.instead) {
-    notice(el("span", { text: `${TEXT.denseNone(name)} ` }), el("a", { class: "tp-button", id: "experts-train", href: about.start, text: TEXT.toTrain }));
-    rest = Infinity;
-    page.wait.hidden = true;
-    page.body.hidden = true;
-    return describe();
+  if (about.instead && !first.dense) {
+    first = new History(about.instead);
+    first.dense = name;
+    root.dataset.instead = about.instead;
+    return look();
   }
-  const dense = name;
-  first = new History(about.instead);
-  first.instead = true;
-  root.dataset.instead = about.instead;
-  readOn(first).then(() => {
-    notice(el("span", { text: TEXT.denseShown(dense, first.name) }));
-    schedule(drawAll);
-    tokens.look();
-  });
+  rest = performance.now() + IDLE;
+  return schedule(drawAll);
 }
 
 function compareWith(run) {
@@ -213,11 +216,12 @@ function newRun() {
   rest = 0;
   delete root.dataset.instead;
   root.dataset.ready = "false";
-  notice();
   if (!props.pair?.runs?.includes(run)) choices.say("");
   page.body.hidden = true;
   page.wait.hidden = false;
   put(page.wait, TEXT.wait);
+  put(page.facts, "");
+  drawNotice();
   timeline.reset();
   timeline.rebuild();
   tokens.forget();
