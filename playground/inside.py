@@ -9,8 +9,6 @@ Layers, heads and positions are counted from 0, as in the names of places (`bloc
 
 from __future__ import annotations
 
-import functools
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -21,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from playground import answers, inference, library
+from playground import answers, inference, library, probes
 
 if TYPE_CHECKING:
     from engine.model.context import Trace
-    from engine.observe import Floats, Snapshot
+    from engine.observe import Floats
     from engine.runs import Run
     from playground.inference import Loaded
 
@@ -63,16 +61,16 @@ def look(run: str, step: int | None = None, text: str | None = None) -> dict[str
     checkpoints = inference.steps(found.id)
     if step is not None:
         step = answers.whole("step", step, 0, 10**12)
-    recorded = _recorded(found)
+    recorded = probes.recorded(found)
     between = step is not None and step not in checkpoints and step in recorded
     loaded = inference.load(found.id, None if between else step)
     ids, rest = _ids(found, loaded, text)
-    own = ids == _recorded_ids(found, loaded)
+    own = ids == probes.recorded_ids(found, loaded)
 
     from engine import observe
 
     if between and own and step is not None:
-        weights = _snapshot(recorded[step]).attention
+        weights = probes.snapshot(recorded[step]).attention
         if weights.shape[:2] != (loaded.config.model.n_layer, loaded.config.model.n_head):
             raise ValueError(TEXT["foreign"].format(step=step))
     else:
@@ -96,7 +94,7 @@ def look(run: str, step: int | None = None, text: str | None = None) -> dict[str
         "pieces": [loaded.tokenizer.pieces[i] for i in ids],
         "rest": rest,
         "limit": _limit(loaded),
-        "default": text is None or ids == _default_ids(found, loaded),
+        "default": text is None or ids == probes.default_ids(found, loaded, _limit(loaded)),
         "layers": weights.shape[0],
         "heads": weights.shape[1],
         "kv_heads": loaded.config.model.kv_heads,
@@ -238,10 +236,10 @@ def stops(run: str, text: str | None = None) -> dict[str, Any]:
     """The steps that `look` can show now: for following a run while it trains."""
     found = library.find(answers.run_id(run))
     checkpoints = inference.steps(found.id)
-    recorded: dict[int, Path] = _recorded(found)
+    recorded: dict[int, Path] = probes.recorded(found)
     if checkpoints and recorded:
         loaded = inference.load(found.id)
-        if _ids(found, loaded, text)[0] != _recorded_ids(found, loaded):
+        if _ids(found, loaded, text)[0] != probes.recorded_ids(found, loaded):
             recorded = {}
     steps = sorted({*checkpoints, *recorded}) if checkpoints else []
     return {"steps": steps, "stored": [step in checkpoints for step in steps]}
@@ -305,7 +303,7 @@ def _examined(run: str, step: int | None, text: str | None) -> Examined:
     found = library.find(answers.run_id(run))
     if step is not None:
         step = answers.whole("step", step, 0, 10**12)
-        if step not in inference.steps(found.id) and step in _recorded(found):
+        if step not in inference.steps(found.id) and step in probes.recorded(found):
             raise ValueError(TEXT["between"].format(step=step))
     loaded = inference.load(found.id, step)
     return _examine(loaded, _ids(found, loaded, text)[0])
@@ -339,7 +337,7 @@ def _examine(loaded: Loaded, ids: list[int]) -> Examined:
 def _ids(run: Run, loaded: Loaded, text: str | None) -> tuple[list[int], str]:
     """The tokens that are looked at, and the rest of the text that the model has no room for."""
     if text is None:
-        return _default_ids(run, loaded), ""
+        return probes.default_ids(run, loaded, _limit(loaded)), ""
     text = answers.text(text)
     ids = _encode(loaded, text)
     kept = ids[: _limit(loaded)]
@@ -357,71 +355,6 @@ def _limit(loaded: Loaded) -> int:
     model = loaded.config.model
     fits = int((MAX_CELLS / (model.n_layer * model.n_head)) ** 0.5)
     return max(1, min(MAX_TOKENS, model.max_seq_len, fits))
-
-
-# The text that training recorded -----------------------------------------------------------------
-
-_SNAPSHOT = re.compile(r"step-(\d{6,12})\.npz")
-
-
-def _recorded(run: Run) -> dict[int, Path]:
-    """The snapshots that training wrote, by step."""
-    try:
-        entries = list((run.path / "snapshots").iterdir())
-    except OSError:  # none were written
-        return {}
-    found = {int(match[1]): path for path in entries if (match := _SNAPSHOT.fullmatch(path.name))}
-    return dict(sorted(found.items()))
-
-
-def _snapshot(path: Path) -> Snapshot:
-    from engine import observe
-
-    try:
-        return observe.load(path)
-    except OSError as error:
-        raise ValueError(f"{path.name}: {error.strerror}") from None
-
-
-@functools.lru_cache(maxsize=64)
-def _tokens_of(path: Path) -> list[int]:
-    return _snapshot(path).tokens.tolist()
-
-
-def _recorded_ids(run: Run, loaded: Loaded) -> list[int]:
-    """The tokens that training recorded, the same at every step; none if it recorded nothing."""
-    recorded = _recorded(run)
-    try:
-        ids = _tokens_of(recorded[min(recorded)]) if recorded else []
-    except ValueError:  # a damaged file: all else can still be shown
-        return []
-    return ids if all(0 <= i < len(loaded.tokenizer.pieces) for i in ids) else []
-
-
-def _default_ids(run: Run, loaded: Loaded) -> list[int]:
-    """The text to begin with: the one that training recorded, else the one it would record."""
-    from engine.observe import PROBE_LENGTH
-
-    pieces = loaded.tokenizer.pieces
-    ids = _recorded_ids(run, loaded)
-    if not ids:
-        try:
-            ids = loaded.tokenizer.encode(_probe_text(run.path))
-        except ValueError:  # not its data any more: then the vocabulary itself
-            ids = list(range(len(pieces)))
-    return ids[: min(PROBE_LENGTH, _limit(loaded))]
-
-
-@functools.lru_cache(maxsize=64)
-def _probe_text(path: Path) -> str:
-    """The text that training on this run's data would record. Raises `ValueError`."""
-    from engine.data import make_data
-    from engine.runs import Run
-
-    try:
-        return make_data(Run(path).data_config()).probe()
-    except OSError as error:
-        raise ValueError(str(error)) from None
 
 
 # Checking and packing ----------------------------------------------------------------------------

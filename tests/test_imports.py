@@ -32,7 +32,7 @@ LIGHT = [
 
 ORDER = [
     ["config", "events", "jsonl"],
-    ["claims", "presets", "tokenizers"],
+    ["claims", "presets", "specialisation", "tokenizers"],
     ["runs", "data"],
     ["estimate", "model"],
     ["devices", "optim", "loss"],

@@ -21,7 +21,7 @@ from engine.data import make_data
 from engine.runs import Run, RunStore
 from engine.tokenizers import save_tokenizer
 from engine.training import new_state, train
-from playground import inference, inside, library
+from playground import inference, inside, library, probes
 
 TEXT = "Hello, 你好! <b>&amp;</b> 🙂\n\t\x07 and hello again, hello. Naïve façades? 0123456789 "
 CONTEXT = 40
@@ -236,7 +236,7 @@ def test_a_run_without_its_data_shows_its_vocabulary(runs: Path):
     run = make_run(runs, "without data")
     for path in (run.path / "snapshots").iterdir():
         path.unlink()
-    inside._probe_text.cache_clear()
+    probes.probe_text.cache_clear()
     (runs / "text.txt").unlink()
     answer = inside.look(run.id)
     assert answer["pieces"] == list(inference.load(run.id).tokenizer.pieces[:CONTEXT])

@@ -8,6 +8,7 @@
  *   heat        0..1 -> [r, g, b]                        diverge    -1..1 -> [r, g, b]
  *   poll        call again and again, never overlapping  say        a polite announcement
  *   tip         one tooltip for the whole page           chart      curves over one axis: chart.js
+ *   memory      the runs that this browser knows
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */
@@ -43,6 +44,32 @@
       if (next !== location.pathname + location.search + location.hash) {
         history.replaceState(history.state, "", next);
       }
+    },
+  };
+
+  /* ---------------------------------------------------------------- the browser's own runs */
+
+  const STORAGE = "transformer-playground";
+  const MOST_RUNS = 200;
+
+  /** The ids of this browser's runs, the newest first, and the one it showed last. */
+  const memory = {
+    read() {
+      try {
+        const stored = JSON.parse(localStorage.getItem(STORAGE)) ?? {};
+        const runs = Array.isArray(stored.runs) ? stored.runs.filter((id) => typeof id === "string") : [];
+        return { runs, shown: typeof stored.shown === "string" ? stored.shown : null };
+      } catch {
+        return { runs: [], shown: null };
+      }
+    },
+    write: (stored) => localStorage.setItem(STORAGE, JSON.stringify(stored)),
+
+    /** Remember a run as this browser's own. */
+    add(id) {
+      const stored = memory.read();
+      stored.runs = [id, ...stored.runs.filter((other) => other !== id)].slice(0, MOST_RUNS);
+      memory.write(stored);
     },
   };
 
@@ -450,5 +477,6 @@
     poll,
     say,
     tip,
+    memory,
   };
 })();

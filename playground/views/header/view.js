@@ -14,22 +14,10 @@ const TEXT = {
   dark: "Switch to dark",
   light: "Switch to light",
 };
-const STORAGE = "transformer-playground";
 const THEME = "transformer-playground-theme";
-const MOST = 200;
 
 const { el } = tp;
 const root = element.querySelector(".header");
-const read = () => {
-  try {
-    const stored = JSON.parse(localStorage.getItem(STORAGE)) ?? {};
-    const runs = Array.isArray(stored.runs) ? stored.runs.filter((id) => typeof id === "string") : [];
-    return { runs, shown: typeof stored.shown === "string" ? stored.shown : null };
-  } catch {
-    return { runs: [], shown: null };
-  }
-};
-const write = (memory) => localStorage.setItem(STORAGE, JSON.stringify(memory));
 
 /* ---------------------------------------------------------------- dark and light */
 
@@ -76,7 +64,7 @@ let asked = 0;
 async function list() {
   const turn = ++asked;
   const shown = props.shown;
-  const { shipped, own } = await server.runs(read().runs);
+  const { shipped, own } = await server.runs(tp.memory.read().runs);
   if (turn !== asked) return;
   const groups = [
     [TEXT.own, own],
@@ -90,14 +78,12 @@ async function list() {
 function follow() {
   const shown = props.shown;
   if (!shown) return;
-  const memory = read();
-  if (!shown.shipped) memory.runs = [shown.id, ...memory.runs.filter((id) => id !== shown.id)].slice(0, MOST);
-  memory.shown = shown.shipped ? null : shown.id;
-  write(memory);
+  if (!shown.shipped) tp.memory.add(shown.id);
+  tp.memory.write({ ...tp.memory.read(), shown: shown.shipped ? null : shown.id });
   tp.url.set({ run: shown.shipped && !shown.first ? shown.id : null });
   root.dataset.run = shown.id;
   list();
 }
 watch("shown", follow);
 
-trigger("arrive", { linked: tp.url.get("run"), shown: read().shown, tab: tp.url.get("tab") });
+trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown, tab: tp.url.get("tab") });

@@ -1,0 +1,79 @@
+"""The text that training recorded, and what it recorded of it: for every view that looks inside a run.
+
+Nothing in this file loads PyTorch before it is asked for a snapshot.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.observe import Snapshot
+    from engine.runs import Run
+    from playground.inference import Loaded
+
+_SNAPSHOT = re.compile(r"step-(\d{6,12})\.npz")
+
+
+def recorded(run: Run) -> dict[int, Path]:
+    """The snapshots that training wrote, by step."""
+    try:
+        entries = list((run.path / "snapshots").iterdir())
+    except OSError:  # none were written
+        return {}
+    found = {int(match[1]): path for path in entries if (match := _SNAPSHOT.fullmatch(path.name))}
+    return dict(sorted(found.items()))
+
+
+def snapshot(path: Path) -> Snapshot:
+    """Read one of them. Raises `ValueError`."""
+    from engine import observe
+
+    try:
+        return observe.load(path)
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _tokens_of(path: Path) -> list[int]:
+    return snapshot(path).tokens.tolist()
+
+
+def recorded_ids(run: Run, loaded: Loaded) -> list[int]:
+    """The tokens that training recorded, the same at every step; none if it recorded nothing."""
+    found = recorded(run)
+    try:
+        ids = _tokens_of(found[min(found)]) if found else []
+    except ValueError:  # a damaged file: all else can still be shown
+        return []
+    return ids if all(0 <= i < len(loaded.tokenizer.pieces) for i in ids) else []
+
+
+def default_ids(run: Run, loaded: Loaded, limit: int) -> list[int]:
+    """The text to begin with: the one that training recorded, else the one it would record."""
+    from engine.observe import PROBE_LENGTH
+
+    pieces = loaded.tokenizer.pieces
+    ids = recorded_ids(run, loaded)
+    if not ids:
+        try:
+            ids = loaded.tokenizer.encode(probe_text(run.path))
+        except ValueError:  # not its data any more: then the vocabulary itself
+            ids = list(range(len(pieces)))
+    return ids[: min(PROBE_LENGTH, limit)]
+
+
+@functools.lru_cache(maxsize=64)
+def probe_text(path: Path) -> str:
+    """The text that training on this run's data would record. Raises `ValueError`."""
+    from engine.data import make_data
+    from engine.runs import Run
+
+    try:
+        return make_data(Run(path).data_config()).probe()
+    except OSError as error:
+        raise ValueError(str(error)) from None

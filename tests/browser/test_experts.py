@@ -1,0 +1,345 @@
+"""The tab Experts in Chromium: a router collapses and is rescued, a step is scrubbed, tokens are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from engine.config import RunConfig
+from engine.driver import drive
+from engine.events import Routed
+from engine.runs import Run, RunStore
+from playground import experts
+from playground.theme import CSS
+from playground.views import HEAD, sources
+from tests.browser.test_inside import BEGIN
+from tests.test_experts_page import SMALL
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+Shoot = Callable[[Page, str], None]
+SERVED = {function.__name__: function for function in experts.SERVED}
+
+
+# In the whole page ------------------------------------------------------------------------------------
+
+COLLAPSING = (
+    "?c.d_model=32&c.n_layer=1&c.n_head=2&c.max_seq_len=32&c.batch_size=8&c.n_experts=4&c.top_k=1"
+    "&c.router=switch&c.switch_loss=0&c.max_lr=0.03&c.warmup_steps=0&c.total_steps=5000&c.threads=1"
+    "&c.sample_interval=0"
+)
+"""A router that soon sends most tokens to one expert of four, and stays so."""
+
+
+def root(page: Page) -> Locator:
+    return page.locator(".experts")
+
+
+def value(page: Page, name: str) -> str:
+    return root(page).get_attribute(f"data-{name}") or ""
+
+
+def until(page: Page, expression: str, argument: object = None) -> None:
+    """Wait until this is true of the view's data, `d`."""
+    page.wait_for_function(
+        "([code, a]) => new Function('d', 'a', `return ${code}`)"
+        "(document.querySelector('.experts').dataset, a)",
+        arg=[expression, argument],
+    )
+
+
+def start(page: Page) -> None:
+    """Press Start in the tab Train, and turn to the new run's experts."""
+    page.locator(".configure[data-answered]").wait_for()
+    page.locator(".transport[data-shown]").wait_for()
+    before = page.locator(".transport").get_attribute("data-shown")
+    expect(page.locator("#start")).to_be_enabled()
+    page.locator("#start").click()
+    page.wait_for_function(
+        "id => document.querySelector('.transport').dataset.shown !== id", arg=before
+    )
+    page.locator("#tab-experts-button").click()
+
+
+def stop(page: Page) -> None:
+    page.locator("#tab-train-button").click()
+    page.locator("#stop").click()
+    page.locator(".transport[data-state=stopped]").wait_for()
+
+
+def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot) -> None:
+    page = open_page(COLLAPSING)
+    start(page)
+    until(page, "Number(d.last) >= 100 && Number(d.maxvio) > 1.5")
+    shoot(page, "experts-collapsed")
+
+    page.locator("#experts-switch_loss").fill("1")
+    page.locator("#experts-switch_loss").press("Enter")
+    until(page, "JSON.parse(d.balance).switch_loss === 1")
+    raised = int(value(page, "last"))
+    until(page, "Number(d.maxvio) < 0.5 || Number(d.last) > a + 300", raised)
+    assert float(value(page, "maxvio")) < 0.5
+    assert int(value(page, "last")) <= raised + 300
+    expect(page.locator(".experts .tp-chart .mark-text")).to_have_text("switch_loss 1")
+    expect(page.locator(".map-marks i")).to_have_count(1)
+    shoot(page, "experts-rescued")
+
+    page.locator("#experts-bias").click()
+    until(
+        page, "JSON.parse(d.balance).bias_rate === 0.01 && JSON.parse(d.balance).switch_loss === 0"
+    )
+    page.locator("#experts-off").click()
+    until(page, "Object.values(JSON.parse(d.balance)).every((weight) => weight === 0)")
+    expect(page.locator("#experts-switch_loss")).to_have_value("0")
+
+    stop(page)
+
+
+def test_a_pair_with_and_without_balancing(open_page: Open, shoot: Shoot) -> None:
+    page = open_page(COLLAPSING)
+    start(page)
+    until(page, "Number(d.records) > 0")
+    page.locator("#experts-pair").click()  # one of two places is taken
+    expect(page.locator(".choices .message")).to_contain_text("two free places")
+    stop(page)
+    page.locator("#tab-experts-button").click()
+    page.locator("#experts-pair").click()
+    until(page, "Number(d.records) > 0 && d.second !== '' && d.secondVio !== ''")
+    expect(page.locator(".which")).to_have_count(2)
+    expect(page.locator(".which").nth(0)).to_contain_text("balance on")
+    expect(page.locator(".which").nth(1)).to_contain_text("balance off")
+    assert json.loads(value(page, "balance"))["switch_loss"] == 0.01
+    own = page.locator("#run-select optgroup").first.locator("option")
+    expect(own).to_have_count(3)  # both are this browser's own
+    until(page, "Number(d.last) > 20")
+    shoot(page, "experts-pair")
+    names = own.all_text_contents()
+    stop(page)
+    page.locator("#run-select").select_option(
+        label=next(n for n in names if n.startswith("balance off"))
+    )
+    page.locator(".transport[data-state=running]").wait_for()
+    stop(page)
+
+
+def test_a_dense_run_leads_to_one_with_experts(open_page: Open) -> None:
+    page = open_page("?tab=experts")
+    root(page).locator(".notice").wait_for()
+    expect(root(page).locator(".notice")).to_contain_text("has no experts")
+    if value(page, "instead"):  # a trained one is shown in its place
+        until(page, "d.ready === 'true' && Number(d.records) > 0")
+    else:
+        page.locator("#experts-train").click()
+        page.locator(".configure[data-answered]").wait_for()
+        assert "tab=" not in page.url and re.search("preset=experts|n_experts=8", page.url)
+
+
+# The view by itself, over the real server functions ---------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(autouse=True)
+def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_RUNS", str(runs))
+
+
+@pytest.fixture(scope="module")
+def run(runs: Path) -> Run:
+    made = RunStore(runs).create(
+        RunConfig.from_flat(SMALL | {"total_steps": 20, "probe_interval": 5}), "a small run"
+    )
+    drive(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def wide_run(runs: Path) -> Run:
+    """16 layers of 64 experts, with a log as a run writes it."""
+    config = SMALL | {"n_layer": 16, "moe_layer_indices": None, "n_experts": 64, "total_steps": 2}
+    made = RunStore(runs).create(RunConfig.from_flat(config), "16 x 64")
+    drive(made)
+    last = next(e for e in reversed(made.history()) if isinstance(e, Routed))
+    for step in range(3, 503):
+        made.append(Routed(**(vars(last) | {"step": step})))
+    return made
+
+
+@pytest.fixture
+def open_view(browser: Browser, run: Run) -> Iterator[Open]:
+    """Open the view by itself: `open_view("?e.layer=1", width=390)`. An error fails the test."""
+    errors: list[str] = []
+    pages: list[Page] = []
+    template, style, script = sources("experts")
+
+    def open_view(query: str = "", width: int = 1280, dark: bool = False, of: Run = run) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.expose_function("callServer", lambda name, sent: SERVED[name](*sent))
+        page.route(
+            "http://view.test/**",
+            lambda route: route.fulfill(
+                content_type="text/html; charset=utf-8",
+                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
+                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
+                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
+            ),
+        )
+        page.goto("http://view.test/" + query)
+        begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
+        begin = begin.replace("PROPS", json.dumps({"run": of.id, "pair": None}))
+        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
+        page.wait_for_selector(".experts[data-ready=true][data-text-step]")
+        return page
+
+    yield open_view
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+def test_scrubbing_moves_bars_and_text_together(open_view: Open, run: Run) -> None:
+    page = open_view()
+    assert page.url == "http://view.test/", "what is not chosen is not in the address"
+    records = [event for event in run.history() if isinstance(event, Routed)]
+    expect(page.locator(".bars-layer")).to_have_count(2)
+    for index, text_step in ((0, "0"), (7, "10"), (19, "20")):
+        page.locator("#experts-step").fill(str(index))
+        until(page, "d.step === String(a)", index + 1)
+        until(page, "d.textStep === a", text_step)
+        load = records[index].load[1]
+        shown = page.locator(".bars-layer").nth(1).get_attribute("data-vio")
+        assert float(shown or "nan") == pytest.approx(max(load) / 0.25 - 1, abs=1e-3)
+    map_ = page.locator(".map canvas").first.bounding_box()
+    assert map_ is not None
+    page.mouse.click(map_["x"] + map_["width"] / 2, map_["y"] + 5)
+    until(page, "9 <= Number(d.step) && Number(d.step) <= 11")
+    page.wait_for_function("location.search.includes('e.step=')")
+    page.locator("#experts-newest").click()
+    until(page, "d.step === '20'")
+    page.wait_for_function("!location.search.includes('e.step=')")
+
+
+def test_a_link_brings_the_choices_back(open_view: Open) -> None:
+    page = open_view("?e.layer=3&e.step=5&e.x=flops&e.text=the%20cat")
+    assert value(page, "step") == "5"
+    expect(page.locator(".bars-layer h4")).to_have_text("Block 3")
+    expect(page.locator("[data-axis=flops]")).to_have_attribute("aria-pressed", "true")
+    assert page.locator(".token-row .piece").all_text_contents() == list("the␣cat")
+    expect(page.locator("#experts-text")).to_have_value("the cat")
+    page.locator("[data-axis=seconds]").click()
+    page.wait_for_function("location.search.includes('e.x=seconds')")
+
+
+def test_tokens_are_read_by_pointer_and_keyboard(open_view: Open, run: Run) -> None:
+    page = open_view()
+    cell = page.locator("#experts-cell-1-4")
+    cell.hover()
+    until(page, "d.token === '4' && d.row === '1' && d.locked === 'false'")
+    taken = page.locator(".gates li.taken")
+    expect(taken).to_have_count(2)
+    strongest = cell.locator("small").inner_text()
+    gates = page.locator(".path li").nth(1).locator(".chip").all_text_contents()
+    assert gates[0] == strongest
+    cell.click()
+    until(page, "d.locked === 'true'")
+    page.locator("#experts-cell-0-9").hover()
+    assert value(page, "token") == "4"
+    page.locator(".token-grid").focus()
+    for key in ("ArrowRight", "ArrowUp", "Escape"):
+        page.keyboard.press(key)
+    until(page, "d.token === '5' && d.row === '0' && d.locked === 'false'")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    until(page, "d.token === '31' && d.locked === 'true'")
+    expect(page.locator(".tp-hidden[role=status]")).to_contain_text("in block 1")
+
+
+def test_text_is_text_and_a_problem_is_a_sentence(open_view: Open) -> None:
+    page = open_view()
+    page.fill("#experts-text", "żółw")
+    expect(page.locator(".tokens .message")).to_contain_text("U+017C")
+    page.fill("#experts-text", "the\ncat")
+    until(page, "document.querySelectorAll('.token-row .piece').length === 14")
+    assert page.locator(".token-row .piece").all_text_contents()[:7] == list("the⏎cat")
+    expect(page.locator(".tokens .message")).to_be_hidden()
+    page.locator(".tokens .link").click()
+    until(page, "document.querySelectorAll('.token-row .piece').length === 64")
+
+
+def test_kinds_of_tokens_beside_chance(open_view: Open, run: Run) -> None:
+    page = open_view()
+    page.locator(".special").scroll_into_view_if_needed()
+    page.locator(".experts[data-counted]").wait_for()
+    expect(page.locator(".kind-table")).to_have_count(2)
+    expect(page.locator(".together canvas")).to_be_visible()
+    counted = experts.specialise(run.id, None)
+    expect(page.locator(".kinds")).to_contain_text("shuffled among the tokens it would tell")
+    shown = page.locator(".kinds").get_attribute("data-information")
+    assert float(shown or "nan") == pytest.approx(counted["information"][0], abs=0.006)
+
+
+def test_every_figure_can_be_saved(open_view: Open) -> None:
+    page = open_view("?e.layer=1")
+    page.locator(".special").scroll_into_view_if_needed()
+    page.locator(".experts[data-counted]").wait_for()
+    saved: set[str] = set()
+    for group in page.locator(".tp-save").all():
+        for button in group.locator("button").all():
+            with page.expect_download() as download:
+                button.click()
+            assert download.value.path().stat().st_size > 100
+            saved.add(download.value.suggested_filename)
+    assert len(saved) == 18, "six figures, three ways"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_scrolls_sideways_on_a_phone(open_view: Open, dark: bool) -> None:
+    page = open_view(width=390, dark=dark)
+    page.locator(".special").scroll_into_view_if_needed()
+    page.locator(".experts[data-counted]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_figures_have_text_alternatives(open_view: Open) -> None:
+    page = open_view()
+    page.locator(".special").scroll_into_view_if_needed()
+    page.locator(".experts[data-counted]").wait_for()
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('canvas, svg, button, input, select, textarea')]
+          .filter((node) => !node.closest('[aria-hidden=true]') && !node.closest('label')
+            && !node.getAttribute('aria-label') && !node.textContent.trim() && !node.labels?.length)
+          .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    assert unnamed == []
+
+
+def test_16_layers_of_64_experts_do_not_freeze_the_page(open_view: Open, wide_run: Run) -> None:
+    page = open_view(of=wide_run)
+    until(page, "Number(d.records) > 500")
+    milliseconds = page.evaluate(
+        """async () => {
+          const slider = document.getElementById('experts-step');
+          const times = [];
+          for (let i = 0; i < 12; i++) {
+            const began = performance.now();
+            slider.value = (i * 97) % 500;
+            slider.dispatchEvent(new Event('input'));
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            times.push(performance.now() - began);
+          }
+          return Math.min(...times);  // the work itself, on a machine that is busy with others
+        }"""
+    )
+    assert milliseconds < 150, "one step, drawn"
