@@ -30,7 +30,7 @@ from engine.data import make_data
 from engine.events import Stepped
 from engine.tokenizers import save_tokenizer
 from engine.training import LossScale, TrainState, new_state, train, update
-from tests.options import AXES
+from tests.options import AXES, ROUTED, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +51,7 @@ TINY: dict[str, Any] = {
 }
 
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
+OPTIONS += [{**option, "bias_rate": 0.01} for option in (*ROUTED, *VARIANTS)]
 OPTIONS += [{"gradient_accumulation": 2}, {"schedule": "wsd", "max_grad_norm": 0.0}]
 
 
