@@ -166,19 +166,20 @@ def measure(name: str, rounds: int, balance: bool, clock: Clock) -> None:
 
 def measure_scale(name: str, rounds: int, clock: Clock) -> None:
     """Print what a token costs with ever more experts to choose from."""
-    rows: list[list[str]] = []
+    config, batch = sized(name, SCALE[0])
+    print_title(name, config, batch)
     contestants: dict[str, Step] = {}
     for experts in SCALE:
         config, batch = sized(name, experts)
         contestants[f"{experts} passes"] = ours(config, batch, update=False)
         contestants[f"{experts} step"] = ours(config, batch)
-    print_title(name, *sized(name, SCALE[0]))
     seconds = interleaved(contestants, rounds, clock=clock)
+    tokens = len(batch) * config.max_seq_len
+    rows: list[list[str]] = []
     for experts in SCALE:
         row = [f"{experts} experts"]
         for part in ("passes", "step"):
             taken = seconds[f"{experts} {part}"]
-            tokens = batch.shape[0] * (batch.shape[1] - 1)
             cost = 1 / times_as_fast(taken, seconds[f"{SCALE[0]} {part}"])
             row += [f"{statistics.median(taken) / tokens * 1e6:.1f}", f"{cost:.2f} x"]
         rows.append(row)
