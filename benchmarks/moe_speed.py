@@ -70,9 +70,13 @@ def ours(config: ModelConfig, batch: Tensor, balance: bool = False, update: bool
 
 
 def dense(config: ModelConfig, batch: Tensor, balance: bool = False) -> Step:
-    """Ours without experts, its feed-forward as wide as those that work on a token together."""
+    return ours(equally_active(config), batch)
+
+
+def equally_active(config: ModelConfig) -> ModelConfig:
+    """Without experts, the feed-forward as wide as all those together that work on a token."""
     changes = {"n_experts": None, "d_ff": config.top_k * config.expert_width}
-    return ours(config.model_copy(update=changes), batch)
+    return config.model_copy(update=changes)
 
 
 def mixtral(implementation: str) -> Callable[[ModelConfig, Tensor, bool], Step]:

@@ -77,7 +77,7 @@ def export(checkpoint: Path, out: Path) -> None:
     for name, weight in model.named_parameters():
         if name.endswith("router.bias") and weight.any():
             allowed = "must be zero: Mixtral chooses experts by their scores alone"
-            raise ConfigError([Problem(name, weight.cpu().numpy().round(4), allowed)])
+            raise ConfigError([Problem(name, weight.abs().max().item(), allowed)])
     weights = {
         name: view.detach().reshape(shape).clone() for name, view, shape in correspondence(model)
     }
