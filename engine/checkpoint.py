@@ -77,8 +77,8 @@ def save(state: TrainState, folder: Path) -> None:
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         temporary.mkdir()
-        write_synced(temporary / MODEL, _packed(weights))
-        write_synced(temporary / OPTIMIZER, _packed(state.optimizer.state()))
+        write_synced(temporary / MODEL, packed(weights))
+        write_synced(temporary / OPTIMIZER, packed(state.optimizer.state()))
         write_synced(temporary / STATE, json.dumps(values, allow_nan=False).encode())
         sync_folder(temporary)
         replace_folder(temporary, folder)
@@ -87,7 +87,26 @@ def save(state: TrainState, folder: Path) -> None:
         raise
 
 
-def _packed(tensors: Mapping[str, Tensor]) -> bytes:
+def save_weights(model: TransformerLM, config: RunConfig, folder: Path) -> None:
+    """Store weights alone, as step 0 of a run: to be generated with, looked into and forked.
+
+    `folder` is made, not replaced: for a run that is itself still being made. Raises `OSError`.
+    """
+    folder.mkdir()
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    values = {
+        "config": config.model_dump(mode="json"),
+        "vocab_size": model.config.vocab_size,
+        "step": 0,
+        "tokens": 0,
+        "optimizer_steps": 0,
+    }
+    write_synced(folder / MODEL, packed(weights))
+    write_synced(folder / STATE, json.dumps(values, allow_nan=False).encode())
+
+
+def packed(tensors: Mapping[str, Tensor]) -> bytes:
+    """The content of a safetensors file."""
     on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(on_cpu, metadata={"format": "pt"})
 

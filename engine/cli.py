@@ -1,4 +1,4 @@
-"""The command line: `python -m engine train | resume | generate | runs`.
+"""The command line: `python -m engine train | resume | generate | export | import | runs`.
 
 Whatever is wrong with a command is one line on standard error and exit status 2; a run that failed
 or diverged gives 1. PyTorch is loaded only by the commands that compute.
@@ -110,6 +110,27 @@ def build_parser() -> Parser:
     )
     for name, description in SAMPLER_FLAGS.items():
         part.add_argument(f"--{name}", metavar="X", help=description)
+    _add_root(part)
+
+    part = command("export", export_run, "Write a model for transformers' Llama or Mixtral.")
+    part.add_argument("run", metavar="RUN", help="its folder, id or name")
+    part.add_argument("--step", type=int, metavar="N", help="its checkpoint of this step")
+    part.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="to make, for from_pretrained"
+    )
+    _add_root(part)
+
+    part = command("import", import_model, "Make a run of a model in transformers' format.")
+    part.add_argument("folder", type=Path, metavar="FOLDER", help="with config.json and weights")
+    part.add_argument(
+        "--name", metavar="TEXT", help="what to call the run (default: FOLDER's name)"
+    )
+    part.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="FILE",
+        help="a run's tokenizer.json (default: the one in FOLDER; else token 17 is written ⟨17⟩)",
+    )
     _add_root(part)
 
     part = command("runs", show_runs, "List the runs.")
@@ -319,7 +340,10 @@ def _finish_prepared(run: Run, claim: Claim, nice: bool) -> int:
 
 def write(options: Namespace) -> int:
     """Write the prompt and what the model makes of it, token by token."""
-    folder, name = _checkpoint(options)
+    if options.checkpoint:
+        folder, name = options.checkpoint, str(options.checkpoint.parent)
+    else:
+        folder, name = _checkpoint(options.run or "stories", options.step, options.checkpoint_dir)
     from engine.generation import Sampler
 
     asked = {name: getattr(options, name) for name in SAMPLER_FLAGS}
@@ -346,15 +370,13 @@ def write(options: Namespace) -> int:
     return 0
 
 
-def _checkpoint(options: Namespace) -> tuple[Path, str]:
-    """The checkpoint to write with, and what its run is called."""
-    if options.checkpoint:
-        return options.checkpoint, str(options.checkpoint.parent)
-    run = _find(options.run or "stories", options.checkpoint_dir)
+def _checkpoint(text: str, step: int | None, root: Path) -> tuple[Path, str]:
+    """A run's checkpoint of a step, or its newest, and what the run is called."""
+    run = _find(text, root)
     saved = {kept.step: kept.path for kept in run.checkpoints()}
     if not saved:
         raise RunError(f"{run.name}: has no checkpoint yet")
-    step = max(saved) if options.step is None else options.step
+    step = max(saved) if step is None else step
     if step not in saved:
         raise RunError(f"{run.name}: has no checkpoint of step {step}, but of {_listed(saved)}")
     return saved[step], run.name
@@ -376,6 +398,34 @@ def _find(text: str, root: Path) -> Run:
             return RunStore(SHIPPED).find(text)
         except UnknownRun:
             raise unknown from None
+
+
+# export and import -------------------------------------------------------------------------------
+
+
+def export_run(options: Namespace) -> int:
+    """Write a model for the other library."""
+    folder, name = _checkpoint(options.run, options.step, options.checkpoint_dir)
+    from engine.exchange import export
+
+    export(folder, options.out)
+    print(f"{name}, {folder.name}: written to {options.out}", file=sys.stderr)
+    return 0
+
+
+def import_model(options: Namespace) -> int:
+    """Make a run of a model that the other library wrote."""
+    from engine.exchange import import_run
+    from engine.tokenizers import IdTokenizer, load_tokenizer
+
+    run = import_run(
+        options.folder, RunStore(options.checkpoint_dir), options.name, options.tokenizer
+    )
+    print(f"{run.name}\n{run.path}", file=sys.stderr)
+    if isinstance(load_tokenizer(run.tokenizer_path), IdTokenizer):
+        print("Without a tokenizer: prompts are token ids such as ⟨17⟩⟨4⟩.", file=sys.stderr)
+    print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
+    return 0
 
 
 # runs --------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import generate_speed, probe_cost, train_speed
+from benchmarks import generate_speed, moe_speed, probe_cost, train_speed
 from engine.config import ModelConfig
+from engine.estimate import active_parameters, parameters
 from tests.test_imports import ROOT, module_of
 
 TINY = ModelConfig(
@@ -32,6 +33,22 @@ def test_the_bare_model_of_the_probes_cost_is_the_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", train_speed.CONTESTANTS)
 def test_every_contestant_trains(name: str) -> None:
     train_speed.CONTESTANTS[name](TINY, torch.randint(train_speed.VOCABULARY, (2, 9)))()
+
+
+@pytest.mark.parametrize("balance", [False, True])
+@pytest.mark.parametrize("name", moe_speed.CONTESTANTS)
+def test_every_contestant_trains_its_experts(name: str, balance: bool) -> None:
+    config = TINY.model_copy(update={"n_experts": 4, "top_k": 2})
+    batch = torch.randint(train_speed.VOCABULARY, (2, 9))
+    moe_speed.CONTESTANTS[name](config, batch, balance)()
+
+
+def test_the_dense_model_is_as_wide_as_the_experts_that_work_on_a_token() -> None:
+    """The price of routing is measured at equal work, the router aside."""
+    config = TINY.model_copy(update={"n_experts": 8, "top_k": 2})
+    router = TINY.n_layer * 8 * (TINY.d_model + 1)
+    dense = parameters(moe_speed.equally_active(config))["total"]
+    assert active_parameters(config) - router == dense
 
 
 def test_every_contestant_writes_as_many_tokens() -> None:

@@ -175,35 +175,42 @@ def room_for(tokens: int, config: ModelConfig, factor: float) -> int:
 
 
 class ExpertLinear(nn.Module):
-    """A matrix for each expert. (A, in), sorted by expert, and (E,) counts -> (A, out)."""
+    """A matrix for each expert. (A, in), sorted by expert, -> (A, out); expert e's rows end at ends[e]."""
 
     def __init__(self, experts: int, inputs: int, outputs: int, bias: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(experts, outputs)) if bias else None
 
-    def forward(self, x: Tensor, counts: Tensor) -> Tensor:
-        y = grouped_product(x, self.weight, counts)
+    def forward(self, x: Tensor, ends: Tensor) -> Tensor:
+        y = grouped_product(x, self.weight, ends)
         if self.bias is not None:
-            y = y + self.bias.repeat_interleave(counts, dim=0)
+            y = y + self.bias.repeat_interleave(counts(ends), dim=0)
         return y
 
 
-def grouped_product(x: Tensor, weights: Tensor, counts: Tensor) -> Tensor:
-    """Rows of x (A, in) times the matrix of their expert, (E, out, in), by the library if it can."""
+def counts(ends: Tensor) -> Tensor:
+    """(E,) ends -> (E,) rows of each expert."""
+    return ends.diff(prepend=ends.new_zeros(1))
+
+
+def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+    """Rows of x (A, in) times the matrix of their expert, (E, out, in), by the library if it can.
+
+    `ends` is (E,) int32: where each expert's rows end.
+    """
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weights = x.to(dtype), weights.to(dtype)
     aligned = all(size * x.element_size() % 16 == 0 for size in weights.shape[1:])
     if not aligned or not hasattr(F, "grouped_mm"):  # torch has it since 2.10
-        return reference_product(x, weights, counts)
-    ends = counts.cumsum(0).to(torch.int32)
+        return reference_product(x, weights, ends)
     return F.grouped_mm(x, weights.transpose(-2, -1), offs=ends)
 
 
-def reference_product(x: Tensor, weights: Tensor, counts: Tensor) -> Tensor:
+def reference_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """The same, expert by expert: what `grouped_product` is tested against."""
-    groups = x.split(counts.tolist())
+    groups = x.split(counts(ends).tolist())
     return torch.cat([F.linear(rows, weight) for rows, weight in zip(groups, weights, strict=True)])
 
 
@@ -221,12 +228,12 @@ class Experts(nn.Module):
         self.gate = ExpertLinear(experts, width, hidden, bias) if gated else None
         self.output = ExpertLinear(experts, hidden, width, bias)
 
-    def forward(self, x: Tensor, counts: Tensor) -> Tensor:
-        """(A, C), sorted by expert -> (A, C)"""
-        up = self.up(x, counts)
+    def forward(self, x: Tensor, ends: Tensor) -> Tensor:
+        """(A, C), sorted by expert, and where each one's rows end, (E,) -> (A, C)"""
+        up = self.up(x, ends)
         if self.gate is None:
-            return self.output(self.activation(up), counts)
-        return self.output(self.activation(self.gate(x, counts)) * up, counts)
+            return self.output(self.activation(up), ends)
+        return self.output(self.activation(self.gate(x, ends)) * up, ends)
 
 
 class MixtureOfExperts(nn.Module):
@@ -262,8 +269,8 @@ class MixtureOfExperts(nn.Module):
             logits = see("logits", router.logits(x.float(), context))  # (B, T, E)
             scores = router.scores(logits)
             chosen = see("chosen", router.choose(scores))
-            kept = self.fitting(chosen)
-            gates = see("gates", router.gates(scores, chosen) * kept)
+            gates, dropped = self.fitting(router.gates(scores, chosen), chosen)
+            gates = see("gates", gates)
             context.routing.append(
                 Routing(
                     layer=self.layer,
@@ -271,26 +278,31 @@ class MixtureOfExperts(nn.Module):
                     probabilities=scores / scores.sum(-1, keepdim=True),
                     chosen=chosen,
                     gates=gates,
-                    dropped=(chosen & ~kept).sum(),
+                    dropped=dropped,
                     n_device=self.config.n_device,
                 )
             )
         return gates
 
-    def fitting(self, chosen: Tensor) -> Tensor:
-        """(B, T, E) -> (B, T, E): the choices that the experts have room for, the first come first."""
+    def fitting(self, gates: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, E) each -> gates that are zero where an expert has no room, and how many those are.
+
+        The tokens that come first are taken.
+        """
         factor = self.config.capacity_factor
         if factor is None or self.config.router == "expert_choice":
-            return chosen
+            return gates, torch.zeros((), dtype=torch.long, device=gates.device)
         flat = chosen.flatten(0, -2)  # (N, E)
         room = room_for(len(flat), self.config, factor)
-        return (flat & (flat.cumsum(0) <= room)).view_as(chosen)
+        late = (flat & (flat.cumsum(0) > room)).view_as(chosen)
+        return gates.masked_fill(late, 0.0), late.sum()
 
     def dispatch(self, x: Tensor, gates: Tensor) -> Tensor:
         """Each token to its experts and back. (N, C), (N, E) -> (N, C)"""
         taken = gates != 0
         expert, token = taken.T.nonzero(as_tuple=True)  # (A,) each, sorted by expert
-        answers = self.experts(x[token], taken.sum(0))  # (A, C)
+        ends = taken.sum(0).cumsum(0).to(torch.int32)  # (E,)
+        answers = self.experts(x.index_select(0, token), ends)  # (A, C)
         weighted = answers * gates[token, expert].unsqueeze(-1)
         return torch.zeros_like(x).index_add(0, token, weighted.to(x.dtype))
 
@@ -298,7 +310,7 @@ class MixtureOfExperts(nn.Module):
         """The same sum, one token and one expert at a time: the definition, to test against."""
         y = torch.zeros_like(x)
         for token, expert in gates.nonzero().tolist():
-            counts = torch.zeros(gates.shape[-1], dtype=torch.long)
-            counts[expert] = 1
-            y[token] += gates[token, expert] * self.experts(x[token : token + 1], counts)[0]
+            ends = torch.zeros(gates.shape[-1], dtype=torch.int32, device=x.device)
+            ends[expert:] = 1
+            y[token] += gates[token, expert] * self.experts(x[token : token + 1], ends)[0]
         return y

@@ -81,7 +81,7 @@ def switch_loss(routing: Routing) -> Tensor:
 
 def expert_loss(routing: Routing) -> Tensor:
     """E Σ f P with f the share of all choices."""
-    return len(routing.load) * routing.load @ routing.probability
+    return routing.chosen.shape[-1] * routing.load @ routing.probability
 
 
 def device_loss(routing: Routing) -> Tensor:
