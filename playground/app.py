@@ -61,31 +61,27 @@ def build() -> gr.Blocks:
         run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
         header = view("header", (runs,), "header", shown=None)
         page = Page(run, header)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():
                 with gr.Tab(TEXT[name], id=name, elem_id=f"tab-{name}") as shown:
                     tab.build(page)
                 first = next(iter(TABS))
                 address = "null" if name == first else f"'{name}'"
                 shown.select(None, js=f"() => tp.url.set({{tab: {address}}})", **QUIET)
-        header.arrive(arrive, None, [run, tabs], **QUIET)
+        header.arrive(arrive, None, run, **QUIET)
         header.pick(pick, None, run, **QUIET)
         run.change(follow, run, header, **QUIET)
     return blocks
 
 
-def arrive(event: gr.EventData) -> tuple[Any, Any]:
-    """The run and the tab that a page opens with, from its address and the browser's memory."""
+def arrive(event: gr.EventData) -> str:
+    """The run that a page opens with, from its address and the browser's memory."""
     asked = train.data_of(event)
     linked, remembered = asked.get("linked"), asked.get("shown")
     names = [run.id for run in library.shipped()]
-    run = library.first()
     if linked in names:
-        run = linked
-    elif _exists(remembered):
-        run = remembered
-    tab = asked.get("tab")
-    return run, gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+        return str(linked)
+    return str(remembered) if _exists(remembered) else library.first()
 
 
 def pick(event: gr.EventData) -> Any:

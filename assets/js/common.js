@@ -28,7 +28,12 @@
 
   /* ---------------------------------------------------------------- the query string */
 
+  const first = new URLSearchParams(location.search);
+
   const url = {
+    /** What the address had when the page began to load, before anything on it could change that. */
+    first: (name) => first.get(name),
+
     /** The value of one name in the query string, or null. */
     get: (name) => new URLSearchParams(location.search).get(name),
 

@@ -86,4 +86,21 @@ function follow() {
 }
 watch("shown", follow);
 
-trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown, tab: tp.url.get("tab") });
+/* The tab that a link names. While a page comes to life, Gradio selects its first tab, before or after this
+ * script runs: so the other is asked for until the visitor does something, or for a few seconds.
+ */
+function open(tab) {
+  const until = Date.now() + 5000;
+  let taken = false;
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (taken = true), { once: true, capture: true });
+  const look = () => {
+    if (taken || Date.now() > until) return;
+    const button = document.getElementById(`tab-${tab}-button`);
+    if (button?.getAttribute("aria-selected") === "false") button.click();
+    setTimeout(look, 100);
+  };
+  look();
+}
+
+if (tp.url.first("tab")) open(tp.url.first("tab"));
+trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown });
