@@ -23,7 +23,7 @@ import torch
 
 from engine import checkpoint, observe
 from engine.claims import Claim
-from engine.config import ConfigError, RunConfig, TrainConfig
+from engine.config import ConfigError, RunConfig
 from engine.data import Data, make_data
 from engine.devices import cpu_count, keep_freed_memory, measure_threads
 from engine.events import (
@@ -57,6 +57,7 @@ from engine.samples import continue_all
 from engine.training import (
     TrainState,
     change,
+    due,
     evaluate,
     evaluation_due,
     new_state,
@@ -69,9 +70,6 @@ SAMPLE_TOKENS = 96
 
 SAMPLE_TEMPERATURE = 0.8
 """For texts. Where answers are exact, the most probable token is taken."""
-
-MOST_RECORDS = 500
-"""Samples, recorded attention maps and records of routing are at most so many in a run, however long it is."""
 
 PAUSE_SECONDS = 0.02
 """How long a paused run sleeps before it looks for commands."""
@@ -155,11 +153,7 @@ class Driver:
                 if event.step == self.begun_at:
                     continue  # recorded before the run was interrupted
                 self.tell(event)
-            elif isinstance(event, Routed):
-                if due(event.step, 1, state.config.train):
-                    self.tell(event)
-                continue
-            elif isinstance(event, Noted):
+            elif isinstance(event, Routed | Noted):
                 self.tell(event)
                 continue
             else:
@@ -378,17 +372,6 @@ class Driver:
 
     def refuse(self, reason: str) -> None:
         self.tell(Noted(step=self.state.step, text=f"Refused: {reason}."))
-
-
-def due(step: int, interval: int, config: TrainConfig) -> bool:
-    """Is it time for a record that comes every `interval` steps, at most `MOST_RECORDS` in a run?
-
-    The first step (0) and the last are always recorded; an interval of 0 turns them all off.
-    """
-    if interval == 0:
-        return False
-    apart = interval * -(-config.total_steps // (interval * MOST_RECORDS))
-    return step % apart == 0 or step == config.total_steps
 
 
 def explain(error: Exception, folder: Path) -> str:

@@ -30,6 +30,10 @@ from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, nudge
 from engine.optim import AdamW, clip_grad_norm, learning_rate
 
+MOST_RECORDS = 500
+"""Samples, recorded attention maps and records of routing are at most so many in a run, however long
+it is."""
+
 
 @dataclass
 class LossScale:
@@ -110,14 +114,14 @@ def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged
     """Train up to `total_steps`, one update for each `Stepped`.
 
     Yields `Evaluated` at step 0, every `eval_interval` steps and after the last; with experts, a
-    `Routed` before each `Stepped`; `Diverged`, and nothing more, when the loss or a gradient is not
+    `Routed` before a `Stepped`, at most `MOST_RECORDS` in a run; `Diverged`, and nothing more, when the loss or a gradient is not
     finite; `Noted` for a batch that fp16 skipped.
     """
     if state.step == 0:
         yield evaluate(state)
     while state.step < state.config.train.total_steps:
         event = update(state)
-        if isinstance(event, Stepped) and state.routing:
+        if isinstance(event, Stepped) and state.routing and due(state.step, 1, state.config.train):
             yield routed(state)
         yield event
         if isinstance(event, Diverged):
@@ -130,6 +134,17 @@ def evaluation_due(state: TrainState) -> bool:
     """Does an `Evaluated` follow the `Stepped` of this step?"""
     config = state.config.train
     return state.step % config.eval_interval == 0 or state.step == config.total_steps
+
+
+def due(step: int, interval: int, config: TrainConfig) -> bool:
+    """Is it time for a record that comes every `interval` steps, at most `MOST_RECORDS` in a run?
+
+    The first step (0) and the last are always recorded; an interval of 0 turns them all off.
+    """
+    if interval == 0:
+        return False
+    apart = interval * -(-config.total_steps // (interval * MOST_RECORDS))
+    return step % apart == 0 or step == config.total_steps
 
 
 def update(state: TrainState) -> Stepped | Diverged | Noted:

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from engine import driver as driving
+from engine import training
 from engine.config import ConfigError, RunConfig, TrainConfig
 from engine.data import make_data
-from engine.driver import SAMPLE_TOKENS, drive, due, end_with_parent, warm_up
+from engine.driver import SAMPLE_TOKENS, drive, end_with_parent, warm_up
 from engine.events import (
     Change,
     Changed,
@@ -46,7 +47,7 @@ from engine.generation import Sampler, generate
 from engine.observe import load as load_snapshot
 from engine.runs import Run, RunBusy, RunError, RunStore
 from engine.samples import continue_all
-from engine.training import new_state
+from engine.training import due, new_state
 from tests.options import VOCAB, build
 
 TINY: dict[str, Any] = {
@@ -636,7 +637,7 @@ def test_the_routing_of_every_step_is_in_the_log_and_that_of_a_text_in_the_snaps
 
 
 def test_the_routing_of_a_long_run_is_thinned(store: RunStore, monkeypatch: Any) -> None:
-    monkeypatch.setattr(driving, "MOST_RECORDS", 4)
+    monkeypatch.setattr(training, "MOST_RECORDS", 4)
     run = make(store, **EXPERTS, total_steps=12, probe_interval=0, sample_interval=0)
     drive(run)
     assert [event.step for event in of(run, Routed)] == [3, 6, 9, 12]

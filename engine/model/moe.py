@@ -203,7 +203,8 @@ def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weights = x.to(dtype), weights.to(dtype)
     aligned = all(size * x.element_size() % 16 == 0 for size in weights.shape[1:])
-    if not aligned or not hasattr(F, "grouped_mm"):  # torch has it since 2.10
+    there = hasattr(F, "grouped_mm") and x.device.type in ("cpu", "cuda")  # torch has it since 2.10
+    if not aligned or not there:
         return reference_product(x, weights, ends)
     return F.grouped_mm(x, weights.transpose(-2, -1), offs=ends)
 

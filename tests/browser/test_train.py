@@ -220,6 +220,25 @@ def test_a_link_is_reproduced_and_a_hostile_one_is_refused_kindly(open_page: Ope
     assert "passwd" not in page.url
 
 
+@pytest.mark.parametrize("tab", ["train", "generate", "inside", "experts"])
+def test_a_link_opens_its_tab(open_page: Open, tab: str) -> None:
+    """Also where Gradio, which selects its first tab on the way, has cleared the address by then."""
+    page = open_page(f"?tab={tab}")
+    expect(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
+    page.add_init_script(
+        """const soon = setInterval(() => {
+          if (!window.tp) return;
+          history.replaceState(null, "", "/");
+          clearInterval(soon);
+        }, 1)"""
+    )
+    page.goto(page.url.split("?")[0] + f"?tab={tab}")
+    expect(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
+    page.click("#tab-generate-button")  # and leaves the choice to the visitor from then on
+    page.wait_for_timeout(300)
+    expect(page.locator("#tab-generate-button")).to_have_attribute("aria-selected", "true")
+
+
 def test_two_browsers_do_not_see_each_others_runs(open_page: Open) -> None:
     one, other = open_page(QUICK), open_page(QUICK)
     ready(one)
