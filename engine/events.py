@@ -66,7 +66,8 @@ class Stepped(Message):
 class Routed(Message):
     """How the batch of this step was routed, before its update: a list entry for each expert layer.
 
-    Comes just before the step's `Stepped`, and not at every step of a long run.
+    Comes just before the step's `Stepped`, and not at every step of a long run. With gradient
+    accumulation it is the last batch of the step that is told of.
     """
 
     step: int
@@ -83,7 +84,7 @@ class Routed(Message):
     losses: dict[str, list[float]]
     """Every balance loss, before its weight."""
     balance_loss: float
-    """What was added to the loss: weighted, and summed over losses and layers."""
+    """What that batch added to the loss: weighted, and summed over losses and layers."""
 
 
 @dataclass(frozen=True, kw_only=True)

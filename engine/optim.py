@@ -71,7 +71,7 @@ class AdamW:
             w: list[Tensor] = [self.parameters[name] for name in names]
             g = [weight.grad for weight in w if weight.grad is not None]
             m, v = [self.mean[name] for name in names], [self.square[name] for name in names]
-            matrices = [weight for weight in w if weight.dim() >= 2]
+            matrices = [self.parameters[name] for name in names if self.decays(name)]
             if matrices and self.weight_decay:
                 torch._foreach_mul_(matrices, 1 - self.lr * self.weight_decay)
             torch._foreach_lerp_(m, g, 1 - beta1)
@@ -80,6 +80,10 @@ class AdamW:
             root = torch._foreach_sqrt(v)
             torch._foreach_add_(root, eps)
             torch._foreach_addcdiv_(w, m, root, -size)
+
+    def decays(self, name: str) -> bool:
+        """Is this a matrix? The offsets of experts are not: they are vectors, one upon the other."""
+        return self.parameters[name].dim() >= 2 and not name.endswith(".bias")
 
     def _groups(self) -> Iterator[list[str]]:
         """Parameters with gradients, by name. On a CPU, so many at a time as a cache can hold."""

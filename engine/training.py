@@ -246,8 +246,8 @@ def routed(state: TrainState) -> Routed:
 
 
 def _short(values: Tensor) -> Any:
-    """As lists of numbers with five decimals: a run's log holds thousands of them."""
-    return values.double().cpu().numpy().round(5).tolist()
+    """As lists of numbers with seven decimals: a run's log holds thousands of them."""
+    return values.double().cpu().numpy().round(7).tolist()
 
 
 @torch.inference_mode()

@@ -266,6 +266,7 @@ def test_a_dropped_token_passes_by() -> None:
 @pytest.mark.parametrize("options", ROUTED, ids=name)
 def test_the_router_computes_in_fp32_under_mixed_precision(options: dict[str, Any]) -> None:
     model, tokens = build(**options).train(), sequence()
+    model.balance = dict.fromkeys(BALANCERS, 1.0)
     with torch.autocast("cpu", torch.bfloat16):
         output = model.run(tokens)
         loss = cross_entropy(output.logits, tokens) + output.balance_loss
@@ -274,9 +275,33 @@ def test_the_router_computes_in_fp32_under_mixed_precision(options: dict[str, An
         assert (
             record.logits.dtype == record.probabilities.dtype == record.gates.dtype == torch.float32
         )
+    exact = sum(loss(record) for record in output.routing for loss in BALANCERS.values())
+    torch.testing.assert_close(output.balance_loss, exact)
     loss.backward()
     weight = mixture(model).experts.up.weight
     assert weight.grad is not None and weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("options", [MOE, {**MOE, "router": "sigmoid"}, {**MOE, "d_expert": 7}])
+def test_a_mixture_can_be_compiled(options: dict[str, Any]) -> None:
+    """Also when the weight of a loss changes between two steps."""
+    model, tokens = build(**options), sequence()
+    compiled = torch.compile(model.run, backend="aot_eager")
+    for weight in (0.5, 0.25):
+        model.balance = {"switch": weight}
+        ours, theirs = compiled(tokens), model.run(tokens)
+        torch.testing.assert_close(ours.logits, theirs.logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours.balance_loss, theirs.balance_loss)
+    ours.logits.sum().backward()
+    assert mixture(model).experts.up.weight.grad is not None
+
+
+def test_offsets_of_experts_are_not_decayed() -> None:
+    model = build(**MOE, bias=True)
+    optimizer = AdamW(model.named_parameters())
+    decayed = {name for name in optimizer.parameters if optimizer.decays(name)}
+    assert "blocks.0.feedforward.experts.up.weight" in decayed
+    assert not any(name.endswith("bias") for name in decayed)
 
 
 # Traps -------------------------------------------------------------------------------------------

@@ -120,11 +120,9 @@ class TransformerLM(nn.Module):
         logits = self.compute(tokens, positions, context)
         if cache is not None:
             cache.advance(length)
-        return Output(
-            logits=logits,
-            balance_loss=balance_loss(context.routing, self.balance).to(logits.device),
-            routing=context.routing,
-        )
+        with torch.autocast(logits.device.type, enabled=False):
+            balance = balance_loss(context.routing, self.balance).to(logits.device)
+        return Output(logits=logits, balance_loss=balance, routing=context.routing)
 
     def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
         """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""

@@ -194,6 +194,7 @@ def counts(ends: Tensor) -> Tensor:
     return ends.diff(prepend=ends.new_zeros(1))
 
 
+@torch.compiler.disable  # its rule for compiling, as of PyTorch 2.13, takes bf16 alone
 def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """Rows of x (A, in) times the matrix of their expert, (E, out, in), by the library if it can.
 

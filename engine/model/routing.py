@@ -104,7 +104,11 @@ def communication_loss(routing: Routing) -> Tensor:
 
 
 def sequence_loss(routing: Routing) -> Tensor:
-    """E Σ f P of each sequence, the mean over the batch."""
+    """E Σ f P of each sequence, the mean over the batch.
+
+    f counts what was chosen. The paper counts the K highest scores before the bias of `nudge`, which
+    is the same where that bias is zero.
+    """
     chosen, experts = routing.chosen.sum(-2), routing.chosen.shape[-1]  # (B, E)
     f = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
     return experts * (f * routing.probabilities.mean(-2)).sum(-1).mean()
