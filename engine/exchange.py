@@ -40,7 +40,7 @@ from engine.checkpoint import (
 )
 from engine.config import ConfigError, ModelConfig, Problem, RunConfig
 from engine.estimate import parameters
-from engine.events import Ended
+from engine.events import Ended, Saved
 from engine.foreign import foreign_config, own_config
 from engine.jsonl import read_object
 from engine.model.decoder import TransformerLM
@@ -177,6 +177,7 @@ def import_run(
         save_weights(model, run_config, new / "step-000000")
 
     run = store.create(run_config, name or folder.resolve().name, fill=fill)
+    run.append(Saved(step=0, name="step-000000"))
     run.append(Ended(how="stopped", step=0, reason="It was imported: weights alone."))
     return run
 

@@ -388,7 +388,9 @@ def _compute(
             proof, seconds_without = _timed(lambda: model.run(full).logits[0, -1].float())
             difference = float((logits - proof).abs().max())
     moment = Moment(
-        logits=logits.clone(),  # without the other positions behind it
+        # A copy, without the other positions behind it; and without tokens that have no text, where a
+        # model has more than its tokenizer.
+        logits=logits[: loaded.tokenizer.vocab_size].clone(),
         window=len(window),
         computed=len(feed),
         cache_bytes=cache.nbytes,

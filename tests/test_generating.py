@@ -382,3 +382,14 @@ def test_unknown_characters_are_named_and_the_known_listed(run: Run) -> None:
     with pytest.raises(ValueError, match="and 3 more"):
         answers.encode(tokenizer, "ÀÁÂÃÄÅÆÇ")
     assert answers.encode(tokenizer, TEXT) == tokenizer.encode(TEXT)
+
+
+def test_a_model_with_more_tokens_than_texts_writes_only_those_that_have_one(runs: Path) -> None:
+    """As where a vocabulary was padded to a round number."""
+    run = make_run(runs, "padded", (1,), source="addition", task_length=2, vocab_size=200)
+    known = inference.load(run.id).tokenizer.vocab_size
+    assert known < 20
+    tokens = generating.begin(run.id, None, "42+9=", {"temperature": 5.0}, None, 15)["tokens"]
+    assert max(tokens) < known
+    assert len(generating.continue_text(run.id, None, "4", 15, temperature=5.0)["text"]) > 0
+    assert len(generating.distribution(run.id, None, "4")["tokens"]) <= known
