@@ -37,9 +37,11 @@ def test_every_file_and_module_that_it_names_exists() -> None:
 
 def test_the_first_lines_of_code_run() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code = next(block for block in blocks if "TransformerLM(" in block)
+    code = "".join(block for block in blocks if "TransformerLM(" in block)
     code += "\nassert logits.shape == (1, 16, 96)"
     code += "\nassert trace['blocks.0.attention.weights'].shape == (1, 4, 16, 16)"
+    code += "\nassert trace['blocks.0.feedforward.router.gates'].shape == (1, 16, 8)"
+    code += "\nassert output.balance_loss > 0 and output.routing[0].load.shape == (8,)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
