@@ -11,6 +11,7 @@ Lx expert layers, E experts, T tokens, R records. Nothing loads PyTorch but `loo
 from __future__ import annotations
 
 import functools
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,9 +24,9 @@ import numpy.typing as npt
 from engine import specialisation as special
 from engine.config import ConfigError, RunConfig, fields
 from engine.estimate import active_parameters, flops_per_step, parameters
-from engine.events import BALANCE
+from engine.events import BALANCE, Stop
 from engine.presets import PRESETS
-from engine.runs import TEXT_PATH, Run, RunError
+from engine.runs import TEXT_PATH, Run, RunError, Status
 from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import actions, answers, controls, inference, library, live, probes, sessions
 from playground.plan import stored_text
@@ -51,7 +52,11 @@ SAMPLE_FLOPS = 4e9
 
 ENDING = 3.0
 """Seconds that the process of a run may take to end after it said so."""
+TAKEN_BACK = 10.0
+"""And those that half a pair may take until it is deleted."""
 OVER = ("finished", "stopped", "diverged", "failed")
+REPEATED = ("stepped", "routed", "evaluated", "changed", "probed")
+"""Events that a resumed run tells again."""
 
 PRESET = "experts"
 FALLBACK = {"n_experts": 8, "top_k": 1, "router": "switch"}
@@ -60,7 +65,8 @@ FALLBACK = {"n_experts": 8, "top_k": 1, "router": "switch"}
 ON, BIAS_RATE = 0.01, 0.01
 """The weight of the Switch loss, and the rate of the bias, that one click sets."""
 
-UNBALANCED: dict[str, float] = dict.fromkeys(BALANCE, 0.0)
+UNBALANCED: dict[str, float] = {name: 0.0 for name in BALANCE if name != "z_loss"}
+"""No balancing. The z loss keeps a router's logits small and balances nothing, so it stays."""
 BIASED = UNBALANCED | {"bias_rate": BIAS_RATE}
 
 TEXT = {
@@ -68,6 +74,8 @@ TEXT = {
     "empty": "Type at least one character: a router needs something to send.",
     "pending": "“{name}” has recorded nothing yet: it does so as soon as it trains.",
     "data": "The held-out data of “{name}” cannot be read any more: {reason}",
+    "tokens": "The data that “{name}” is configured with has other tokens than the model, so nothing "
+    "can be counted on it.",
     "changes": "Changes are a list of settings with their values.",
     "unbalanced": "Balancing changes nothing with the router “{router}”.",
     "one": "Here one run trains at a time, so two cannot be compared while they train.",
@@ -104,8 +112,17 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
             "step": status.step,
             "total": status.total_steps,
             "tunable": status.alive and not library.is_shipped(run),
+            "goes_on": _goes_on(run, status),
         },
     }
+
+
+def _goes_on(run: Run, status: Status) -> bool:
+    """Does it train, or may it yet? An imported run never does: it has no optimizer."""
+    if status.alive or status.state in ("new", "starting"):
+        return True
+    over = status.state in ("finished", "diverged")
+    return not over and any(checkpoint.resumable for checkpoint in run.checkpoints())
 
 
 def _read(run: Run, offset: int) -> tuple[list[dict[str, Any]], int]:
@@ -123,11 +140,9 @@ def digest(events: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
     notes: list[list[Any]] = []
     probed: list[int] = []
     saved: list[int] = []
-    cut: int | None = None
-    for event in events:
-        kind, step = event.get("type"), event.get("step")
-        if not isinstance(step, int):
-            continue
+    standing, cut = live.standing(events, REPEATED)
+    for event in standing:
+        kind, step = event.get("type"), event["step"]
         if kind == "stepped":
             stepped.append(event)
         elif kind == "routed":
@@ -140,13 +155,6 @@ def digest(events: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
             probed.append(step)
         elif kind == "saved":
             saved.append(step)
-        elif kind == "started":  # after a kill, a run repeats what came after its checkpoint
-            cut = step if cut is None else min(cut, step)
-            stepped = [old for old in stepped if old["step"] <= step]
-            routed = [old for old in routed if old["step"] <= step]
-            evaluated = [old for old in evaluated if old[0] <= step]
-            notes = [old for old in notes if old[0] <= step]
-            probed = [old for old in probed if old <= step]
     table = live.decimate(live.table_of(stepped), MOST_STEPS)
     columns = {name: table[:, live.COLUMNS.index(name)] for name in ("step", "loss", "seconds")}
     return {
@@ -218,7 +226,7 @@ def about(run: Run) -> dict[str, Any]:
         "capacity": model.capacity_factor,
         "shipped": library.is_shipped(run),
         "total": run.config.train.total_steps,
-        "data": f"{run.config.data.to_json()} {vocabulary}",
+        "data": f"{run.config.data.to_json()} {vocabulary} {_own_text(run)}",
         "flops": None,
         "parameters": None,
         "active": None,
@@ -243,6 +251,16 @@ def _vocabulary(run: Run) -> int | None:
         return load_tokenizer(run.tokenizer_path).vocab_size
     except (OSError, TokenizerError):  # it has not started yet
         return None
+
+
+def _own_text(run: Run) -> str:
+    """Tells a learner's own text from any other: all are stored in the same place of a run."""
+    if run.config.data.train_data_path != TEXT_PATH:
+        return ""
+    try:
+        return hashlib.sha256((run.path / TEXT_PATH).read_bytes()).hexdigest()
+    except OSError:
+        return f"gone from {run.id}"
 
 
 def example() -> str | None:
@@ -280,7 +298,8 @@ def look(run_id: str, step: int | None, text: str | None) -> dict[str, Any]:
     """How a text is routed at the step nearest to this one that can be shown.
 
     None for the text: the one that training recorded, at any recorded step. Any other text goes
-    through the model at a stored checkpoint. `routing` is base64 of bytes (2, Lx, T, E):
+    through the model at a stored checkpoint, and so does the text to begin with of a run that
+    recorded none. "recorded" tells which it was. `routing` is base64 of bytes (2, Lx, T, E):
     probabilities, and gates of the chosen, 255 is one.
     """
     run = _with_experts(run_id)
@@ -289,7 +308,8 @@ def look(run_id: str, step: int | None, text: str | None) -> dict[str, Any]:
     recorded = probes.recorded(run)
     checkpoints = inference.steps(run.id)
     wanted = max([*recorded, *checkpoints], default=0) if step is None else step
-    if text is None and recorded:
+    as_recorded = text is None and bool(recorded)
+    if as_recorded:
         nearest = min(recorded, key=lambda stored: abs(stored - wanted))
         snapshot = probes.snapshot(recorded[nearest])
         ids, routing, step = snapshot.tokens.tolist(), snapshot.routing, snapshot.step
@@ -311,6 +331,7 @@ def look(run_id: str, step: int | None, text: str | None) -> dict[str, Any]:
         "rest": rest,
         "limit": limit,
         "stored": step in checkpoints,
+        "recorded": as_recorded,
         "routing": answers.packed(routing),
     }
 
@@ -378,20 +399,23 @@ def specialise(run_id: str, step: int | None) -> dict[str, Any]:
     if wanted is not None:
         wanted = min(checkpoints, key=lambda stored: abs(stored - (step or 0)), default=None)
     loaded = inference.load(run.id, wanted)
-    return _specialised(loaded, run.path)
+    return _specialised(run.path, loaded.step, loaded.key)
 
 
 @functools.lru_cache(maxsize=32)
-def _specialised(loaded: Loaded, path: Path) -> dict[str, Any]:
+def _specialised(path: Path, step: int, key: tuple[str, int]) -> dict[str, Any]:
+    """The answer for the weights of this `key`; it is kept, and they are not kept for it."""
     import torch
 
     from engine.model.routing import coactivation
 
-    run = Run(path)
+    run, loaded = Run(path), inference.load(path.name, step)
     try:
-        tokens = _held_out(path)
+        tokens, tokenizer = _held_out(path)
     except (ConfigError, OSError) as error:
         raise ValueError(TEXT["data"].format(name=run.name, reason=error)) from None
+    if tokenizer != loaded.tokenizer.to_json():
+        raise ValueError(TEXT["tokens"].format(name=run.name))
     with torch.inference_mode():
         routing = loaded.model.run(torch.from_numpy(tokens)).routing
     classes = special.token_classes(loaded.tokenizer.pieces)[tokens.ravel()]
@@ -414,16 +438,20 @@ def _specialised(loaded: Loaded, path: Path) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=16)
-def _held_out(path: Path) -> npt.NDArray[np.int64]:
-    """Held-out sequences (B, T) of a run's data: as many as can be routed at once."""
+def _held_out(path: Path) -> tuple[npt.NDArray[np.int64], str]:
+    """Held-out sequences (B, T) of a run's data, as many as can be routed at once, and the JSON of
+    the tokenizer that they were made with: an imported model may have another."""
     from engine.data import make_data
 
     config = Run(path).data_config()
-    batch = next(iter(make_data(config).validation(config.train.batch_size, 1)))
+    data, train = make_data(config), config.train
+    batch = next(iter(data.validation(train.batch_size, 1)))
     length = batch.inputs.shape[1]
-    work = flops_per_step(config, _vocabulary(Run(path))) / (3 * config.train.batch_size)
+    step = flops_per_step(config, _vocabulary(Run(path)))
+    work = step / (3 * train.batch_size * train.gradient_accumulation)
     rows = max(1, min(SAMPLE // length, int(SAMPLE_FLOPS / work)))
-    return next(iter(make_data(config).validation(rows, 1))).inputs
+    inputs = next(iter(make_data(config).validation(rows, 1))).inputs
+    return inputs, data.tokenizer.to_json()
 
 
 # Acting on runs ------------------------------------------------------------------------------------
@@ -431,7 +459,7 @@ def _held_out(path: Path) -> npt.NDArray[np.int64]:
 
 @answers.answer
 def balance(run_id: str, changes: object) -> dict[str, Any]:
-    """Change how a running run balances: {field: value}, or "bias" or "off" for all at once."""
+    """Change how a running run balances: {field: value}, or "bias" or "off" for all that balance."""
     named = {"bias": BIASED, "off": UNBALANCED}
     wanted = named.get(changes) if isinstance(changes, str) else changes
     if not isinstance(wanted, dict) or not 0 < len(wanted) <= len(BALANCE):
@@ -444,7 +472,9 @@ def balance(run_id: str, changes: object) -> dict[str, Any]:
 def start_pair(run_id: object) -> tuple[Run, Run]:
     """Two runs of this one's configuration, same seed and same batches: with balancing, and without.
 
-    Both train at once, or neither is left. Raises `ValueError` in a sentence for the learner.
+    Both train at once, or neither is left: where the second cannot start, the first is stopped, and
+    deleted as soon as its process has ended (after `TAKEN_BACK` seconds it stays, stopped). Raises
+    `ValueError` in a sentence for the learner, or `OSError`.
     """
     run = _with_experts(run_id)
     limit = sessions.limit()
@@ -458,9 +488,23 @@ def start_pair(run_id: object) -> tuple[Run, Run]:
     with_balance = _started(run, balanced(run.config), TEXT["on"])
     try:
         return with_balance, _started(run, UNBALANCED, TEXT["off"])
-    except ValueError:
-        actions.tell(with_balance.id, "stop")
+    except (ValueError, OSError):
+        _take_back(with_balance)
         raise
+
+
+def _take_back(run: Run) -> None:
+    """Stop a run that was just started, and delete it."""
+    try:
+        run.send(Stop())
+    except OSError:  # a full disk, perhaps, which is why the second could not start
+        sessions.let_go(run.id)
+    until = time.monotonic() + TAKEN_BACK
+    while not sessions.ended(run.id) or run.status().alive:
+        if time.monotonic() > until:
+            return
+        time.sleep(0.05)
+    library.store().delete(run.id)
 
 
 def _training(most: int) -> int:
@@ -491,7 +535,7 @@ def _started(run: Run, changes: dict[str, float], name: str) -> Run:
     )
     try:
         sessions.start(started)
-    except RunError:
+    except (RunError, OSError):
         library.store().delete(started.id)
         raise
     return started

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Container
 from operator import itemgetter
 from typing import Any
 
@@ -52,6 +53,9 @@ NOTED = {
     "ended": ("how", "reason"),
 }
 """Events that the view shows as notes, and what of them it needs."""
+
+REPEATED = ("stepped", "evaluated", "sampled", "probed")
+"""Events that a resumed run tells again."""
 
 
 def poll(run_id: object, offset: object) -> dict[str, Any]:
@@ -96,12 +100,10 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
     samples: list[dict[str, Any]] = []
     probes: list[int] = []
     notes: list[dict[str, Any]] = []
-    cut: int | None = None
     saved: int | None = None
-    for event in events:
-        kind, step = event.get("type"), event.get("step")
-        if not isinstance(step, int):
-            continue
+    held, cut = standing(events, REPEATED)
+    for event in held:
+        kind, step = event.get("type"), event["step"]
         if kind == "stepped":
             rows.append(event)
         elif kind == "evaluated" and isinstance(event.get("loss"), int | float):
@@ -122,12 +124,6 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
         elif kind == "saved":
             saved = step
         elif kind in NOTED:
-            if kind == "started":  # after a kill, a run repeats what came after its checkpoint
-                cut = step if cut is None else min(cut, step)
-                rows = [row for row in rows if row["step"] <= step]
-                evaluated = [entry for entry in evaluated if (entry[0] or 0) <= step]
-                samples = [sample for sample in samples if sample["step"] <= step]
-                probes = [probe for probe in probes if probe <= step]
             notes.append(
                 {"kind": kind, "step": step} | {name: event.get(name) for name in NOTED[kind]}
             )
@@ -141,6 +137,27 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
         "saved": saved,
         "notes": notes[-MOST_NOTES:],
     }
+
+
+def standing(
+    events: list[dict[str, Any]], repeated: Container[str]
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The events that have a step and still hold, and the step after which older ones do not.
+
+    A run that was killed goes on from its checkpoint, says so with `started`, and tells again what
+    came after it, as far as that is of the `repeated` kinds.
+    """
+    kept: list[dict[str, Any]] = []
+    cut: int | None = None
+    for event in events:
+        step = event.get("step")
+        if not isinstance(step, int):
+            continue
+        if event.get("type") == "started":
+            cut = step if cut is None else min(cut, step)
+            kept = [old for old in kept if old["step"] <= step or old.get("type") not in repeated]
+        kept.append(event)
+    return kept, cut
 
 
 def table_of(steps: list[dict[str, Any]]) -> Rows:

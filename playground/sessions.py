@@ -177,6 +177,18 @@ def status(run: Run) -> Status:
     return found
 
 
+def ended(run_id: str) -> bool:
+    """Has the run's process ended, and has what it took been noted? So its folder may go."""
+    return all(thread.name != f"follow-{run_id}" for thread in threading.enumerate())
+
+
+def let_go(run_id: str) -> None:
+    """Make the run's process save its run and end, without writing any file to tell it."""
+    worker = registry().workers.get(run_id)
+    if worker is not None and worker.process.stdin:
+        worker.process.stdin.close()  # its parent is gone, as far as it knows
+
+
 def memory(run: Run) -> int | None:
     """The most memory that the run's process took, in bytes, as far as it was watched."""
     worker = registry().workers.get(run.id)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import math
+import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,17 @@ import pytest
 from engine.config import RunConfig
 from engine.driver import drive
 from engine.estimate import flops_per_step
-from engine.events import BALANCE, Change, Changed, Message, Routed, Started, Stepped
+from engine.events import (
+    BALANCE,
+    Change,
+    Changed,
+    Ended,
+    Message,
+    Routed,
+    Saved,
+    Started,
+    Stepped,
+)
 from engine.model.routing import coactivation
 from engine.runs import Run, RunStore
 from engine.specialisation import CLASSES
@@ -54,6 +67,22 @@ def dense(runs: Path) -> Run:
     return make_run(runs, "dense", n_experts=None, moe_layer_indices=None)
 
 
+def imported(runs: Path, of: Run, **fields: Any) -> Run:
+    """A run with weights alone, as an import makes it: these, whatever else is configured."""
+
+    def fill(new: Path) -> None:
+        shutil.copy(of.tokenizer_path, new)
+        (new / "step-000000").mkdir()
+        for name in ("model.safetensors", "state.json"):
+            shutil.copy(of.checkpoint_path(0) / name, new / "step-000000")
+
+    config = RunConfig.from_flat(SMALL | fields)
+    made = RunStore(runs).create(config, "imported", fill=fill)
+    made.append(Saved(step=0, name="step-000000"))
+    made.append(Ended(how="stopped", step=0, reason="It was imported: weights alone."))
+    return made
+
+
 def array(text: str, kind: str, *shape: int) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), kind).reshape(shape)
 
@@ -82,7 +111,8 @@ def test_follow_tells_what_was_routed(run: Run) -> None:
     assert answer["probes"] == [0, 2, 4, 6] and answer["saved"] == [0, 3, 6]
     assert [step for step, _ in answer["evaluated"]] == [0, 3, 6]
     assert array(answer["steps"]["step"], "<f8", 6).tolist() == [1, 2, 3, 4, 5, 6]
-    assert answer["status"] == {"state": "finished", "step": 6, "total": 6, "tunable": False}
+    status = {"state": "finished", "step": 6, "total": 6, "tunable": False, "goes_on": False}
+    assert answer["status"] == status
     json.dumps(answer)
     again = experts.follow(run.id, answer["offset"])
     assert again["routed"]["count"] == 0 and "about" not in again
@@ -186,6 +216,34 @@ def test_a_large_model_is_answered_in_parts(runs: Path) -> None:
     assert sum(counts) == 100 and len(counts) > 1
 
 
+def test_own_texts_are_told_apart(runs: Path) -> None:
+    config = RunConfig.from_flat(SMALL)
+    texts = ("the cat sat " * 30, "the cat sat " * 30, "the cat ate " * 30)
+    made = [RunStore(runs).create(config, "own text", text=text) for text in texts]
+    one, same, other = (experts.about(each)["data"] for each in made)
+    assert one == same != other
+
+
+# Without records -----------------------------------------------------------------------------------
+
+
+def test_an_imported_run_is_routed_and_goes_no_further(runs: Path, run: Run) -> None:
+    made = imported(runs, run)
+    answer = experts.follow(made.id, 0)
+    assert answer["routed"]["count"] == 0 and answer["saved"] == [0]
+    assert answer["status"]["state"] == "stopped" and not answer["status"]["goes_on"]
+    shown = experts.look(made.id, None, None)
+    assert shown["step"] == 0 and shown["pieces"] and not shown["recorded"]
+    assert experts.look(run.id, None, None)["recorded"]
+    assert sum(map(len, experts.specialise(made.id, None)["table"]))
+
+
+def test_kinds_are_not_counted_with_the_tokens_of_another_model(runs: Path, run: Run) -> None:
+    # a task's few tokens all have a place in the model's vocabulary, and mean others there
+    made = imported(runs, run, source="addition", vocab_size=about_vocabulary(run))
+    assert "other tokens than the model" in experts.specialise(made.id, None)["error"]
+
+
 # A dense run ---------------------------------------------------------------------------------------
 
 
@@ -256,10 +314,29 @@ def test_specialise_counts_held_out_tokens(run: Run) -> None:
     together = array(answer["together"], "<f4", 2, 4, 4)
     import torch
 
-    tokens = torch.from_numpy(experts._held_out(run.path))
+    tokens = torch.from_numpy(experts._held_out(run.path)[0])
     record = inference.load(run.id, 3).model.run(tokens).routing[0]
     assert together[0] == pytest.approx(coactivation(record.chosen).float().numpy())
-    assert experts.specialise(run.id, 4) is experts.specialise(run.id, 3) or answer
+    assert experts.specialise(run.id, 3) is answer, "it is not counted again"
+
+
+def test_a_kept_answer_keeps_no_model(run: Run) -> None:
+    experts._specialised.cache_clear()
+    answer = experts.specialise(run.id, 3)
+    model = weakref.ref(inference.load(run.id, 3).model)
+    inference._models.clear()
+    gc.collect()
+    assert model() is None
+    assert experts.specialise(run.id, 3) == answer
+
+
+def test_accumulated_batches_count_no_less(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    for name, accumulated in (("one batch", 1), ("eight", 8)):
+        made = make_run(runs, name, vocab_size=200, gradient_accumulation=accumulated)
+        monkeypatch.setattr(experts, "SAMPLE_FLOPS", flops_per_step(made.config, 200) / accumulated)
+        rows.append(len(experts._held_out(made.path)[0]))
+    assert rows[0] == rows[1] > 1
 
 
 # Acting on runs --------------------------------------------------------------------------------------
@@ -284,9 +361,10 @@ def test_balance_tells_a_running_run(runs: Path, training: list[str]) -> None:
     assert experts.balance(made.id, {"switch_loss": 0.1}) == {}
     assert changes(made) == {"switch_loss": 0.1}
     experts.balance(made.id, "bias")
-    assert changes(made) == {name: 0.01 if name == "bias_rate" else 0.0 for name in BALANCE}
+    balancing = [name for name in BALANCE if name != "z_loss"]
+    assert changes(made) == {name: 0.01 if name == "bias_rate" else 0.0 for name in balancing}
     experts.balance(made.id, "off")
-    assert changes(made) == dict.fromkeys(BALANCE, 0.0)
+    assert changes(made) == dict.fromkeys(balancing, 0.0), "the z loss balances nothing"
 
 
 @pytest.mark.parametrize("asked", [None, [], {}, "on", {"d_model": 8}, {"switch_loss": "x"}, 3])
@@ -306,7 +384,8 @@ def test_a_pair_differs_in_balancing_alone(runs: Path, training: list[str]) -> N
     one, other = experts.start_pair(made.id)
     assert training == [one.id, other.id]
     assert one.config.differences(made.config) == {"switch_loss": 0.01}
-    assert other.config.differences(one.config) == {"switch_loss": 0.0, "z_loss": 0.0}
+    assert other.config.differences(one.config) == {"switch_loss": 0.0}
+    assert one.config.train.z_loss == other.config.train.z_loss == 0.001
     assert one.config.train.seed == other.config.train.seed
     assert one.name.startswith("balance on") and other.name.startswith("balance off")
 
@@ -332,22 +411,49 @@ def test_a_pair_needs_two_places(
         experts.start_pair(hashed.id)
 
 
+@pytest.mark.parametrize(
+    "problem", [sessions.TooManyRuns("no room for it"), OSError("no room for it")]
+)
 def test_half_a_pair_is_not_left(
-    runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch
+    runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     made = make_run(runs, "half")
+    told: list[str] = []
 
     def start(run: Run, replacing: str | None = None) -> None:
         if training:
-            raise sessions.TooManyRuns("no room for it")
+            raise problem
         training.append(run.id)
 
+    def ended(run_id: str) -> bool:
+        assert run_id == training[0]
+        told.extend(command.type for command, _ in actions.find(run_id).commands()[0])
+        return len(told) > 2  # it takes a moment
+
     monkeypatch.setattr(sessions, "start", start)
-    before = len(RunStore(runs).list())
-    with pytest.raises(ValueError, match="no room for it"):
+    monkeypatch.setattr(sessions, "ended", ended)
+    before = {run.id for run in RunStore(runs).list()}
+    with pytest.raises(type(problem), match="no room for it"):
         experts.start_pair(made.id)
-    assert len(RunStore(runs).list()) == before + 1
-    assert [command.type for command, _ in actions.find(training[0]).commands()[0]] == ["stop"]
+    assert set(told) == {"stop"}
+    assert {run.id for run in RunStore(runs).list()} == before
+
+
+def test_a_run_that_ends_late_stays_stopped(
+    runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run(runs, "late")
+    let_go: list[str] = []
+
+    def send(run: Run, command: Message) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Run, "send", send)
+    monkeypatch.setattr(sessions, "let_go", let_go.append)
+    monkeypatch.setattr(sessions, "ended", lambda run_id: False)
+    monkeypatch.setattr(experts, "TAKEN_BACK", 0.0)
+    experts._take_back(made)
+    assert let_go == [made.id] and made.path.is_dir()
 
 
 def test_runs_to_compare_with(run: Run, dense: Run) -> None:

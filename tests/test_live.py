@@ -188,9 +188,9 @@ def test_damaged_lines_are_left_out(run: Run) -> None:
 def test_a_snapshot_arrives_as_bytes(run: Run) -> None:
     attention = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     tokens = np.array(CharTokenizer.train("hello world").encode("hell"), np.int32)
-    snapshot = observe.Snapshot(
-        10, tokens, attention, np.ones((5, 4), np.float32), np.ones(3, np.float32)
-    )
+    norms, losses = np.ones((5, 4), np.float32), np.ones(3, np.float32)
+    dense = np.zeros((2, 0, 4, 0), np.uint8)
+    snapshot = observe.Snapshot(10, tokens, attention, norms, losses, dense)
     path = run.snapshot_path("step-000010.npz")
     path.parent.mkdir()
     observe.save(snapshot, path)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from engine.config import RunConfig
 from engine.driver import drive
-from engine.events import Routed
+from engine.events import Routed, Saved
 from engine.runs import Run, RunStore
 from playground import experts
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests.browser.test_inside import BEGIN
-from tests.test_experts_page import SMALL
+from tests.test_experts_page import SMALL, imported
 
 pytestmark = pytest.mark.browser
 
@@ -175,10 +177,20 @@ def wide_run(runs: Path) -> Run:
 
 
 @pytest.fixture
-def open_view(browser: Browser, run: Run) -> Iterator[Open]:
+def offline() -> set[str]:
+    """Runs of which the server does not answer."""
+    return set()
+
+
+@pytest.fixture
+def open_view(browser: Browser, run: Run, offline: set[str]) -> Iterator[Open]:
     """Open the view by itself: `open_view("?e.layer=1", width=390)`. An error fails the test."""
     errors: list[str] = []
     pages: list[Page] = []
+
+    def answer(name: str, sent: list[Any]) -> dict[str, Any] | None:
+        return None if name == "follow" and sent[0] in offline else SERVED[name](*sent)
+
     template, style, script = sources("experts")
 
     def open_view(query: str = "", width: int = 1280, dark: bool = False, of: Run = run) -> Page:
@@ -186,7 +198,7 @@ def open_view(browser: Browser, run: Run) -> Iterator[Open]:
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.expose_function("callServer", lambda name, sent: SERVED[name](*sent))
+        page.expose_function("callServer", answer)
         page.route(
             "http://view.test/**",
             lambda route: route.fulfill(
@@ -288,6 +300,70 @@ def test_kinds_of_tokens_beside_chance(open_view: Open, run: Run) -> None:
     expect(page.locator(".kinds")).to_contain_text("shuffled among the tokens it would tell")
     shown = page.locator(".kinds").get_attribute("data-information")
     assert float(shown or "nan") == pytest.approx(counted["information"][0], abs=0.006)
+
+
+def test_an_imported_run_shows_its_router_without_a_timeline(
+    open_view: Open, runs: Path, run: Run
+) -> None:
+    page = open_view(of=imported(runs, run))
+    expect(page.locator(".wait")).to_contain_text("no training was recorded")
+    expect(page.locator(".token-row")).to_have_count(2)
+    expect(page.locator(".path li")).to_have_count(2)
+    expect(page.locator(".routed-at")).to_have_text(
+        "Routed by the checkpoint of step 0, the nearest."
+    )
+    expect(page.locator(".upper")).to_be_hidden()
+    page.locator(".special").scroll_into_view_if_needed()
+    page.locator(".experts[data-counted='0']").wait_for()
+    expect(page.locator(".kind-table")).to_have_count(2)
+    page.fill("#experts-text", "the cat")
+    until(page, "document.querySelectorAll('.token-row .piece').length === 14")
+
+
+def test_a_run_before_its_first_step_says_what_will_come(
+    open_view: Open, runs: Path, run: Run
+) -> None:
+    made = RunStore(runs).create(run.config, "about to train")
+    for name in ("tokenizer.json", "step-000000"):
+        of, to = run.path / name, made.path / name
+        shutil.copytree(of, to) if of.is_dir() else shutil.copy(of, to)
+    made.append(Saved(step=0, name="step-000000"))
+    page = open_view(of=made)
+    expect(page.locator(".wait")).to_contain_text("appear with its first record")
+    expect(page.locator(".timeline")).to_be_hidden()
+    made.append(next(event for event in run.history() if isinstance(event, Routed)))
+    until(page, "d.records === '1'")
+    expect(page.locator(".wait")).to_be_hidden()
+    expect(page.locator(".map canvas").first).to_be_visible()
+    expect(page.locator(".bars-layer")).to_have_count(2)
+
+
+def test_a_partner_is_remembered_while_the_server_is_away(
+    open_view: Open, runs: Path, run: Run, offline: set[str]
+) -> None:
+    partner = RunStore(runs).create(
+        RunConfig.from_flat(SMALL | {"total_steps": 17, "eval_interval": 8}), "its partner"
+    )
+    drive(partner)
+    offline.add(partner.id)
+    page = open_view(f"?e.with={partner.id}")
+    page.evaluate(
+        "([first, second]) => localStorage.setItem('transformer-playground-pair', "
+        "JSON.stringify({first, second}))",
+        [run.id, partner.id],
+    )
+    page.wait_for_timeout(1000)  # it is asked about meanwhile
+    assert value(page, "second") == ""
+    assert partner.id in page.evaluate("localStorage.getItem('transformer-playground-pair')")
+    offline.clear()
+    until(page, "d.second === a", partner.id)
+
+    # up to step 17 A was measured at 15, B at 17: each loss is told with its own step
+    expect(page.locator(".measured")).to_contain_text("of A is")
+    expect(page.locator(".measured")).to_contain_text("at step 15, and that of B is")
+    page.locator("#experts-step").fill("7")
+    label = page.locator(".map canvas").last
+    expect(label).to_have_attribute("aria-label", re.compile("run B. At step 8, expert"))
 
 
 def test_every_figure_can_be_saved(open_view: Open) -> None:

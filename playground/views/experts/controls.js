@@ -5,13 +5,14 @@ function makeChoices({ chosen, compared }) {
   const axes = Object.entries(TEXT.axes).map(([name, text]) =>
     el("button", { type: "button", text, "data-axis": name, on: { click: () => ((state.axis = name), chosen()) } }),
   );
+  const axisField = el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, el("span", { text: TEXT.axis }), el("div", { class: "segments" }, axes));
   const other = el("select", { id: "experts-compare", on: { change: () => compared(other.value || null), pointerdown: list, focus: list } });
   const pair = el("button", { type: "button", class: "tp-button", id: "experts-pair", text: TEXT.pair, title: TEXT.pairTitle, on: { click: startPair } });
   const said = el("p", { class: "message", role: "status", hidden: true });
   const node = el(
     "div",
     { class: "choices" },
-    el("div", { class: "choice-line" }, layerField, el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, el("span", { text: TEXT.axis }), el("div", { class: "segments" }, axes)), el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other), pair),
+    el("div", { class: "choice-line" }, layerField, axisField, el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other), pair),
     said,
   );
 
@@ -56,6 +57,7 @@ function makeChoices({ chosen, compared }) {
       layer.replaceChildren(el("option", { value: "", text: TEXT.layers }), ...blocks.map((block, i) => el("option", { value: i, text: block + 1 })));
     }
     layerField.hidden = blocks.length < 2;
+    axisField.hidden = !first.count;
     layer.value = state.layer ?? "";
     for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
   }

@@ -46,6 +46,11 @@ class History {
     return this.records.step.length;
   }
 
+  /** Is there a checkpoint, or a recorded text, that shows how tokens are routed? */
+  get readable() {
+    return this.saved.length > 0 || this.probes.length > 0;
+  }
+
   /** Add one answer. Returns whether anything is new. */
   learn(answer) {
     const known = JSON.stringify([this.status, this.count, this.steps.step.length, this.evaluated.step.length]);
@@ -202,5 +207,6 @@ function smoothed(steps, values) {
 
 /** The record that the cursor is at; -1 while there is none. */
 const cursorRecord = () => (state.step === null ? first.count - 1 : first.count ? first.nearest(state.step) : -1);
-const cursorStep = () => first.records.step[cursorRecord()] ?? 0;
+/** The step that is shown; without records, the one that is asked for, else the newest that can be read. */
+const cursorStep = () => first.records.step[cursorRecord()] ?? state.step ?? Math.max(0, ...first.saved.slice(-1), ...first.probes.slice(-1));
 const shownLayers = (history = first) => (state.layer === null ? history.layers.map((_, i) => i) : [state.layer].filter((i) => i < history.layers.length));

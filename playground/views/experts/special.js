@@ -44,6 +44,7 @@ function makeSpecial() {
   }
 
   function draw() {
+    node.hidden = !first.saved.length; // only a checkpoint can be counted with
     const known = answer && !answer.error && answer.run === first?.run;
     together.hidden = kinds.hidden = !known;
     if (!known) return put(counted, answer?.error ? "" : TEXT.counting);

@@ -8,7 +8,14 @@ const TEXT = {
   wait: "Reading the run …",
   offline: "The page's server does not answer. Is it still running?",
   none: "No run yet. Choose one above, or start one in the tab Train.",
-  nothing: (name) => `“${name}” has not routed a token yet. The figures appear with its first step.`,
+  nothing: (name) => `“${name}” has recorded nothing yet. The figures appear when it trains.`,
+  nothingEver: (name) => `“${name}” has recorded nothing, and trains no further: there is nothing to show.`,
+  unrecorded: (name) =>
+    `“${name}” has not recorded yet how its batches are routed. Work over time and load appear with its first record; ` +
+    "below is how its router sends a text now.",
+  unrecordedEver: (name) =>
+    `Of “${name}” no training was recorded, and it trains no further: so there is no work over time to show. ` +
+    "Below is how its router sends a text.",
   denseShown: (name, other) => `“${name}” has no experts: each block has one feed-forward for all. So this page shows “${other}”, which has.`,
   denseNone: (name) => `“${name}” has no experts: each block has one feed-forward for all. Train a run that has some, and watch its router here.`,
   toTrain: "Set the form for a run with experts",
@@ -41,7 +48,7 @@ const TEXT = {
   scale: { none: "no token", fair: "fair share", most: (times) => `${times} × or more` },
   mapLabel: (run, block, experts, now) =>
     `Load of the ${experts} experts of block ${block + 1} over training${run ? `, run ${run}` : ""}. ${now}`,
-  mapNow: (busiest, share) => `At the chosen step, expert ${busiest + 1} has the most: ${share}.`,
+  mapNow: (step, busiest, share) => `At step ${whole(step)}, expert ${busiest + 1} has the most: ${share}.`,
   mapTip: (expert, step, share, fair) => `Expert ${expert + 1}, step ${whole(step)}: ${share} of the choices (fair: ${fair})`,
   loss: "Loss",
   lossUnit: "nats per token",
@@ -87,9 +94,9 @@ const TEXT = {
   balanceShipped: "This run comes with the project and is trained already. Start one of your own to change these while it learns.",
   balanceNever: { hash: "A hash decides here, and it learns nothing: balancing changes nothing.", expert_choice: "Here experts choose their tokens, so their load is always even." },
   toBias: "Switch to the loss-free bias",
-  toBiasTitle: "Set the weight of every loss to 0 and the bias rate to 0.01",
+  toBiasTitle: "Set the weight of every loss that balances to 0 and the bias rate to 0.01; the z loss stays, it balances nothing",
   toOff: "Turn balancing off",
-  toOffTitle: "Set the weight of every loss and the bias rate to 0",
+  toOffTitle: "Set the weight of every loss that balances and the bias rate to 0; the z loss stays, it balances nothing",
   notNumber: (label) => `${label} must be a number.`,
 
   tokens: "Who works on which token",
@@ -100,7 +107,8 @@ const TEXT = {
   textHint: (count, limit) => `${count} ${count === 1 ? "token" : "tokens"}; there is room for ${limit}.`,
   textCut: "There is no room for the rest:",
   textReset: "Back to the text that training recorded",
-  routedAt: (step, stored) => (stored === "typed" ? `Routed by the checkpoint of step ${whole(step)}, the nearest.` : `As recorded at step ${whole(step)}.`),
+  textBegin: "Back to the text of the beginning",
+  routedAt: (step, recorded) => (recorded ? `As recorded at step ${whole(step)}.` : `Routed by the checkpoint of step ${whole(step)}, the nearest.`),
   gridLabel: "The text, once for each block with experts; each token with its strongest expert",
   cellLabel: (piece, block, expert) => `${piece}: ${expert === null ? "no expert" : `expert ${expert + 1}`} in block ${block + 1}`,
   noExpert: "–",
@@ -138,7 +146,9 @@ const TEXT = {
   measuredOne: (name, loss, step, flops) => `“${name}” has a held-out loss of ${loss} nats per token at step ${whole(step)}${flops ? `, after ${flops} FLOPs` : ""}.`,
   measuredNone: (name) => `“${name}” has no held-out loss yet.`,
   measuredTwo: (where, a, b) => `At ${where}, the held-out loss is ${a} for A and ${b} for B.`,
-  measuredSoon: "So far both runs were measured before their first step only.",
+  measuredEach: (where, [a, stepA], [b, stepB]) =>
+    `Up to ${where}, the last held-out loss of A is ${a}, at step ${whole(stepA)}, and that of B is ${b}, at step ${whole(stepB)}.`,
+  measuredSoon: "A held-out loss that was measured after the first step is still missing, of A or of B.",
   measuredAt: { steps: (x) => `step ${whole(Math.round(x))}`, flops: (x) => `${tp.number(x)} FLOPs`, seconds: (x) => `${tp.number(x)} seconds of training` },
   measuredData: "The two runs read different texts, so their losses cannot be compared.",
   measuredDense: "B is dense.",

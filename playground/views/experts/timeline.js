@@ -94,7 +94,7 @@ function makeTimeline({ moved }) {
   /* ------------------------------------------------------------ drawing */
 
   function draw() {
-    if (!first?.loaded || !width) return;
+    if (!first?.loaded || !first.count || !width) return;
     range = zoom ?? [0, horizon()];
     build();
     drawn.forEach(paint);
@@ -181,15 +181,21 @@ function makeTimeline({ moved }) {
       }
     }
     context.putImageData(image, 0, 0);
-    canvas.setAttribute("aria-label", TEXT.mapLabel(second && (history === first ? "A" : "B"), history.layers[layer], experts, busiest(one)));
   }
 
-  function busiest({ history, layer }) {
-    const record = history === first ? cursorRecord() : history.count - 1;
-    if (record < 0) return "";
+  /** A map in words: the busiest expert of the record at the cursor. */
+  function label(one) {
+    const { history, layer, canvas } = one;
+    const text = TEXT.mapLabel(second && (history === first ? "A" : "B"), history.layers[layer], history.experts, busiest(one));
+    if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
+  }
+
+  function busiest({ history, layer, x }) {
+    if (!history.count) return "";
+    const record = history === first ? cursorRecord() : Math.min(history.count - 1, nearestOf(x, first.x(cursorStep(), state.axis)));
     let best = 0;
     for (let expert = 1; expert < history.experts; expert++) if (history.share(record, layer, expert) > history.share(record, layer, best)) best = expert;
-    return TEXT.mapNow(best, percent(history.share(record, layer, best)));
+    return TEXT.mapNow(history.records.step[record], best, percent(history.share(record, layer, best)));
   }
 
   function drawScale() {
@@ -284,6 +290,7 @@ function makeTimeline({ moved }) {
     put(shown, text);
     slider.setAttribute("aria-valuetext", text);
     newest.setAttribute("aria-pressed", String(state.step === null));
+    drawn.forEach(label);
   }
 
   /* ------------------------------------------------------------ saving */

@@ -61,7 +61,7 @@ function makeTokens() {
 
   /** Show the text at the cursor's step: one question at a time, and the newest wins. */
   async function look() {
-    if (!first?.experts || !first.count) return;
+    if (!first?.experts) return;
     if (running) {
       again = true;
       return;
@@ -106,9 +106,9 @@ function makeTokens() {
       const rest = [...frame.rest];
       parts.push(el("span", { text: ` ${TEXT.textCut} ` }), el("s", { class: "rest", text: rest.slice(0, 80).map(visible).join("") + (rest.length > 80 ? "…" : "") }));
     }
-    if (state.text !== null) parts.push(" ", el("button", { type: "button", class: "link", text: TEXT.textReset, on: { click: reset } }));
+    if (state.text !== null) parts.push(" ", el("button", { type: "button", class: "link", text: first.probes.length ? TEXT.textReset : TEXT.textBegin, on: { click: reset } }));
     hint.replaceChildren(...parts);
-    put(routedAt, TEXT.routedAt(frame.step, state.text === null ? "recorded" : "typed"));
+    put(routedAt, TEXT.routedAt(frame.step, frame.recorded));
     root.dataset.textStep = frame.step;
     draw();
   }

@@ -60,10 +60,11 @@ function drawAll() {
   drawNotice();
   if (!first.loaded) return describe();
   const dense = !first.experts;
-  const empty = !first.count;
-  page.body.hidden = dense || empty;
-  page.wait.hidden = !empty || dense;
-  put(page.wait, TEXT.nothing(first.name));
+  const goesOn = first.status?.goes_on;
+  page.body.hidden = dense || (!first.count && !first.readable);
+  page.wait.hidden = dense || first.count > 0;
+  if (first.readable) put(page.wait, (goesOn ? TEXT.unrecorded : TEXT.unrecordedEver)(first.name));
+  else put(page.wait, (goesOn ? TEXT.nothing : TEXT.nothingEver)(first.name));
   put(page.facts, dense || !first.about ? "" : TEXT.facts(first.name, first.about));
   if (page.body.hidden) return describe();
   if (state.block) {
@@ -72,6 +73,10 @@ function drawAll() {
     state.block = null;
   }
   if (state.layer !== null && state.layer >= first.layers.length) state.layer = null;
+  timeline.node.hidden = bars.node.hidden = !first.count;
+  balance.node.hidden = !first.count && !first.status.tunable;
+  page.measured.hidden = !first.count && !first.evaluated.step.length;
+  page.upper.hidden = [timeline, bars, balance].every(({ node }) => node.hidden) && page.measured.hidden;
   page.upper.classList.toggle("long", shownLayers().length > FEW);
   choices.draw();
   timeline.draw();
@@ -87,7 +92,7 @@ function drawAll() {
 function describe() {
   const last = first.count - 1;
   Object.assign(root.dataset, {
-    ready: String(first.loaded && (first.count > 0 || !first.experts)),
+    ready: String(first.loaded && (first.count > 0 || first.readable || !first.experts)),
     run: first.run,
     second: second?.loaded ? second.run : "",
     status: first.status?.state ?? "none",
@@ -112,11 +117,14 @@ function drawMeasured() {
     const both = [first, second];
     const ends = both.map((history) => history.x(history.evaluated.step.at(-1) ?? 0, state.axis));
     const x = Math.min(...ends);
-    const losses = both.map((history) => {
+    const found = both.map((history) => {
       const within = history.evaluated.step.filter((step) => history.x(step, state.axis) <= x * (1 + 1e-9));
-      return history.heldOut(within.at(-1) ?? -1)?.loss ?? NaN;
+      return history.heldOut(within.at(-1) ?? -1);
     });
-    parts.push(x <= 0 ? TEXT.measuredSoon : TEXT.measuredTwo(TEXT.measuredAt[state.axis](x), ...losses.map(loss3)));
+    const where = TEXT.measuredAt[state.axis](x);
+    if (x <= 0 || found.includes(null)) parts.push(TEXT.measuredSoon);
+    else if (state.axis === "steps" && found.every(({ step }) => step === x)) parts.push(TEXT.measuredTwo(where, ...found.map(({ loss }) => loss3(loss))));
+    else parts.push(TEXT.measuredEach(where, ...found.map(({ loss, step }) => [loss3(loss), step])));
     if (!second.experts) parts.push(TEXT.measuredDense);
     parts.push(TEXT.measuredSeed);
   }
@@ -164,7 +172,7 @@ async function look() {
   const asked = first;
   const news = [await readOn(asked), second ? await readOn(second) : false];
   if (asked !== first) return;
-  if (second?.error && !second.loaded) compareWith(null); // it was deleted
+  if (second?.error && second.error !== TEXT.offline && !second.loaded) compareWith(null); // it was deleted
   if (first.loaded && !first.experts) return standIn();
   if ([first, second].every((history) => !history || history.over) && !news.some(Boolean)) rest = performance.now() + IDLE;
   if (!news.some(Boolean)) return balance.draw();
