@@ -336,6 +336,38 @@ def look(run_id: str, step: int | None, text: str | None) -> dict[str, Any]:
     }
 
 
+def routing(run: str, step: int | None, text: str) -> dict[str, Any]:
+    """Who works on each token of a text: for scripts.
+
+    {"step", "tokens": T texts, "blocks": the blocks with experts, counted from 0, "experts": for each
+    of these blocks and each token [[expert, gate], ...], the strongest first}; a gate is in 0..1, to
+    1/255. Step None is the newest checkpoint. Raises `ValueError`.
+    """
+    found = _with_experts(answers.run_id(run))
+    if step is not None:
+        step = answers.whole("step", step, 0, 10**12)
+    loaded = inference.load(found.id, step)
+    ids, _ = _ids(found, loaded, text, _limit(found.config))
+    gates = _routed(loaded, ids)[1] / 255  # (Lx, T, E)
+    chosen = [
+        [
+            [
+                [int(expert), round(float(token[expert]), 3)]
+                for expert in np.argsort(-token, kind="stable")
+                if token[expert]
+            ]
+            for token in layer
+        ]
+        for layer in gates
+    ]
+    return {
+        "step": loaded.step,
+        "tokens": [loaded.tokenizer.pieces[i] for i in ids],
+        "blocks": list(found.config.model.moe_layers),
+        "experts": chosen,
+    }
+
+
 def _with_experts(run_id: object) -> Run:
     run = actions.find(run_id)
     if run.config.model.n_experts is None:

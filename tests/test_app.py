@@ -104,6 +104,10 @@ def test_a_run_from_start_to_download(client: Client) -> None:
     assert "".join(pieces) == prompt
     attention = call(client, "attention", run, None, prompt, 0, 1)
     assert all(abs(sum(row) - 1) < 1e-4 for row in attention["weights"])
+    routed = call(client, "routing", "experts", None, "Once upon")
+    assert routed["blocks"] == [0, 1] and len(routed["experts"][1]) == len(routed["tokens"]) == 9
+    for (first, gate), (second, other) in routed["experts"][0]:
+        assert first != second and gate >= other and abs(gate + other - 1) < 0.01
 
     with zipfile.ZipFile(call(client, "download", run)) as archive:
         names = {name.rpartition("/")[2] for name in archive.namelist()}
