@@ -71,7 +71,7 @@ class AdamW:
             w: list[Tensor] = [self.parameters[name] for name in names]
             g = [weight.grad for weight in w if weight.grad is not None]
             m, v = [self.mean[name] for name in names], [self.square[name] for name in names]
-            matrices = [self.parameters[name] for name in names if self.decays(name)]
+            matrices: list[Tensor] = [self.parameters[n] for n in names if self.decays(n)]
             if matrices and self.weight_decay:
                 torch._foreach_mul_(matrices, 1 - self.lr * self.weight_decay)
             torch._foreach_lerp_(m, g, 1 - beta1)

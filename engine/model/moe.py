@@ -194,11 +194,12 @@ def counts(ends: Tensor) -> Tensor:
     return ends.diff(prepend=ends.new_zeros(1))
 
 
-@torch.compiler.disable  # its rule for compiling, as of PyTorch 2.13, takes bf16 alone
+@torch.compiler.disable()  # pyright: ignore[reportUntypedFunctionDecorator]
 def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """Rows of x (A, in) times the matrix of their expert, (E, out, in), by the library if it can.
 
-    `ends` is (E,) int32: where each expert's rows end.
+    `ends` is (E,) int32: where each expert's rows end. Left as it is by torch.compile, whose rule for
+    the library's product takes bf16 alone (PyTorch 2.13).
     """
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
