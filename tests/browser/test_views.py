@@ -238,6 +238,7 @@ def train(run: Run, first: int, last: int, correct: bool | None = None) -> None:
                 maps,
                 np.ones((5, length), np.float32),
                 np.ones(length - 1, np.float32),
+                np.zeros((2, 0, length, 0), np.uint8),
             )
             path = run.snapshot_path(f"step-{step:06d}.npz")
             path.parent.mkdir(exist_ok=True)
