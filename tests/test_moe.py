@@ -282,10 +282,9 @@ def test_the_router_computes_in_fp32_under_mixed_precision(options: dict[str, An
     assert weight.grad is not None and weight.grad.dtype == torch.float32
 
 
-@pytest.mark.parametrize("options", [MOE, {**MOE, "router": "sigmoid"}, {**MOE, "d_expert": 7}])
-def test_a_mixture_can_be_compiled(options: dict[str, Any]) -> None:
+def test_a_mixture_can_be_compiled() -> None:
     """Also when the weight of a loss changes between two steps."""
-    model, tokens = build(**options), sequence()
+    model, tokens = build(**MOE), sequence()
     compiled = torch.compile(model.run, backend="aot_eager")
     for weight in (0.5, 0.25):
         model.balance = {"switch": weight}

@@ -19,6 +19,7 @@ from engine.runs import Run, RunStore
 from playground import experts
 from playground.theme import CSS
 from playground.views import HEAD, sources
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_inside import BEGIN
 from tests.test_experts_page import SMALL, imported
 
@@ -105,6 +106,7 @@ def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot
 
 def test_a_pair_with_and_without_balancing(open_page: Open, shoot: Shoot) -> None:
     page = open_page(COLLAPSING)
+    page.set_default_timeout(3 * PATIENCE)  # three processes start, beside another test's
     start(page)
     until(page, "Number(d.records) > 0")
     page.locator("#experts-pair").click()  # one of two places is taken
