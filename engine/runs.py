@@ -263,6 +263,11 @@ class Run:
             return status("interrupted", "Its process is gone; it can be resumed.")
         return status("paused" if isinstance(last, Paused) else "running")
 
+    def ended_since(self, offset: int) -> bool:
+        """Has a process said that it is done, at this byte of the log or later?"""
+        last, place, _ = self._latest()
+        return isinstance(last, Ended) and place >= offset
+
     def _latest(self) -> tuple[Message | None, int, int]:
         """The last event that tells training from waiting, its place in the file, the last step."""
         path = self.path / "events.jsonl"

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from playground import actions, experts, generating, inside
+from playground import actions, generating, inside, routes
 from playground.plan import plan, read_choice, told
 
 P = ParamSpec("P")
@@ -132,7 +132,7 @@ ENDPOINTS: dict[str, Callable[..., Any]] = {
     "next_token": spoken(generating.distribution),
     "tokens": spoken(inside.tokens),
     "attention": spoken(inside.attention),
-    "routing": spoken(experts.routing),
+    "routing": spoken(routes.routing),
 }
 """By their names. `download` is a file and not JSON, so it has components of its own."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
-from engine.config import LEARNED_GATES, PART_OF, RouterName, fields
+from engine.config import LEARNED_GATES, PART_OF, RouterName, RunConfig, fields
 from engine.data import CORPORA, TASKS
 
 Kind = Literal["number", "choice", "switch", "blocks", "source"]
@@ -131,6 +131,13 @@ class Needs:
     above: float | None = None
     """or a number greater than this. A field left empty is none."""
 
+    def met(self, config: RunConfig) -> bool:
+        """Is it so in this configuration?"""
+        value = getattr(getattr(config, PART_OF[self.field]), self.field)
+        return (
+            value in self.among if self.above is None else value is not None and value > self.above
+        )
+
 
 EXPERTS = Needs("n_experts", above=1)
 GROUPED = Needs("n_device", above=1)
@@ -215,6 +222,11 @@ def control(name: str, annotation: Any, info: Any) -> Control:
 CONTROLS: dict[str, Control] = {
     name: control(name, info.annotation, info) for _, name, info in fields() if name not in HIDDEN
 }
+
+
+def matters(name: str, config: RunConfig) -> bool:
+    """Does this field mean anything in this configuration?"""
+    return all(needs.met(config) for needs in ONLY_WITH.get(name, ()))
 
 
 def layout() -> list[dict[str, Any]]:

@@ -1,38 +1,30 @@
-"""Experts, the server's side: how a run's tokens are routed, live and at any recorded step.
+"""Experts, the server's side: how a run shares its work among experts, live and afterwards.
 
-`follow` reads on in a run's log from a byte offset and remembers nothing; `look` routes one text at
-one step; `specialise` counts kinds of tokens against experts on held-out data. `balance` and
-`start_pair` act on runs. Any client may call what is served here, so every argument is checked and
-what is refused is answered with {"error": "a sentence for the learner"}.
+`follow` reads on in a run's log from a byte offset and remembers nothing; `balance` and `start_pair` act
+on runs. How single tokens are routed is in `routes`. Any client may call what is served here, so every
+argument is checked and what is refused is answered with {"error": "a sentence for the learner"}.
 
-Lx expert layers, E experts, T tokens, R records. Nothing loads PyTorch but `look` and `specialise`.
+Lx expert layers, E experts, R records. Nothing here loads PyTorch.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import specialisation as special
-from engine.config import ConfigError, RunConfig, fields
+from engine.config import RunConfig
 from engine.estimate import active_parameters, flops_per_step, parameters
 from engine.events import BALANCE, Stop
 from engine.presets import PRESETS
 from engine.runs import TEXT_PATH, Run, RunError, Status
-from engine.tokenizers import TokenizerError, load_tokenizer
-from playground import actions, answers, controls, inference, library, live, probes, sessions
+from playground import actions, answers, controls, library, live, routes, sessions
 from playground.plan import stored_text
-
-if TYPE_CHECKING:
-    from playground.inference import Loaded
 
 CHUNK = 1 << 20
 """Bytes of a log that one call reads: with 16 layers of 64 experts a record takes 16 KB."""
@@ -41,20 +33,6 @@ MOST_RECORDS = 500
 MOST_STEPS = 600
 """Points of the loss curve that one call answers with."""
 MOST_NOTES = 100
-MAX_TOKENS = 128
-"""The longest text that is routed."""
-MAX_CELLS = 1 << 18
-"""Lx x T x E of one answer: large models get a shorter text."""
-SAMPLE = 4096
-"""Held-out tokens over which kinds of tokens are counted, at most."""
-SAMPLE_FLOPS = 4e9
-"""And no more than this much work, so that a large model answers as soon."""
-
-ENDING = 3.0
-"""Seconds that the process of a run may take to end after it said so."""
-TAKEN_BACK = 10.0
-"""And those that half a pair may take until it is deleted."""
-OVER = ("finished", "stopped", "diverged", "failed")
 REPEATED = ("stepped", "routed", "evaluated", "changed", "probed")
 """Events that a resumed run tells again."""
 
@@ -70,12 +48,6 @@ UNBALANCED: dict[str, float] = {name: 0.0 for name in BALANCE if name != "z_loss
 BIASED = UNBALANCED | {"bias_rate": BIAS_RATE}
 
 TEXT = {
-    "dense": "“{name}” has no experts: every block has one feed-forward.",
-    "empty": "Type at least one character: a router needs something to send.",
-    "pending": "“{name}” has recorded nothing yet: it does so as soon as it trains.",
-    "data": "The held-out data of “{name}” cannot be read any more: {reason}",
-    "tokens": "The data that “{name}” is configured with has other tokens than the model, so nothing "
-    "can be counted on it.",
     "changes": "Changes are a list of settings with their values.",
     "unbalanced": "Balancing changes nothing with the router “{router}”.",
     "one": "Here one run trains at a time, so two cannot be compared while they train.",
@@ -216,7 +188,7 @@ def _shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
 
 def about(run: Run) -> dict[str, Any]:
     """What the view says of the run itself; `instead` is what to show where it has no experts."""
-    model, vocabulary = run.config.model, _vocabulary(run)
+    model, vocabulary = run.config.model, routes.vocabulary(run)
     told: dict[str, Any] = {
         "name": run.name,
         "experts": model.n_experts,
@@ -242,15 +214,6 @@ def about(run: Run) -> dict[str, Any]:
         told["balance"] = {name: getattr(run.config.train, name) for name in BALANCE}
         told["controls"] = [asdict(each) for each in weights(run.config)]
     return told
-
-
-def _vocabulary(run: Run) -> int | None:
-    if run.config.model.vocab_size is not None:
-        return run.config.model.vocab_size
-    try:
-        return load_tokenizer(run.tokenizer_path).vocab_size
-    except (OSError, TokenizerError):  # it has not started yet
-        return None
 
 
 def _own_text(run: Run) -> str:
@@ -279,211 +242,7 @@ def way_to_train() -> str:
 
 def weights(config: RunConfig) -> list[controls.Control]:
     """The controls of what balances this run's experts, in the order of the engine."""
-    by_name = {name: (info.annotation, info) for _, name, info in fields()}
-    return [controls.control(name, *by_name[name]) for name in BALANCE if _matters(name, config)]
-
-
-def _matters(name: str, config: RunConfig) -> bool:
-    model = config.model
-    if name == "bias_rate":
-        return model.router not in ("hash", "expert_choice")
-    return model.n_device > 1 or name not in ("device_loss", "communication_loss")
-
-
-# One text -----------------------------------------------------------------------------------------
-
-
-@answers.answer
-def look(run_id: str, step: int | None, text: str | None) -> dict[str, Any]:
-    """How a text is routed at the step nearest to this one that can be shown.
-
-    None for the text: the one that training recorded, at any recorded step. Any other text goes
-    through the model at a stored checkpoint, and so does the text to begin with of a run that
-    recorded none. "recorded" tells which it was. `routing` is base64 of bytes (2, Lx, T, E):
-    probabilities, and gates of the chosen, 255 is one.
-    """
-    run = _with_experts(run_id)
-    if step is not None:
-        step = answers.whole("step", step, 0, 10**12)
-    recorded = probes.recorded(run)
-    checkpoints = inference.steps(run.id)
-    wanted = max([*recorded, *checkpoints], default=0) if step is None else step
-    as_recorded = text is None and bool(recorded)
-    if as_recorded:
-        nearest = min(recorded, key=lambda stored: abs(stored - wanted))
-        snapshot = probes.snapshot(recorded[nearest])
-        ids, routing, step = snapshot.tokens.tolist(), snapshot.routing, snapshot.step
-        pieces, rest, limit = _pieces(run), "", _limit(run.config)
-        if routing.shape[1] != len(run.config.model.moe_layers) or not _known(ids, pieces):
-            raise ValueError(TEXT["pending"].format(name=run.name))
-    else:
-        if not checkpoints:
-            raise ValueError(TEXT["pending"].format(name=run.name))
-        nearest = min(checkpoints, key=lambda stored: abs(stored - wanted))
-        loaded = inference.load(run.id, nearest)
-        pieces, limit, step = loaded.tokenizer.pieces, _limit(run.config), loaded.step
-        ids, rest = _ids(run, loaded, text, limit)
-        routing = _routed(loaded, ids)
-    return {
-        "run": run.id,
-        "step": step,
-        "pieces": [pieces[i] for i in ids],
-        "rest": rest,
-        "limit": limit,
-        "stored": step in checkpoints,
-        "recorded": as_recorded,
-        "routing": answers.packed(routing),
-    }
-
-
-def routing(run: str, step: int | None, text: str) -> dict[str, Any]:
-    """Who works on each token of a text: for scripts.
-
-    {"step", "tokens": T texts, "blocks": the blocks with experts, counted from 0, "experts": for each
-    of these blocks and each token [[expert, gate], ...], the strongest first}; a gate is in 0..1, to
-    1/255. Step None is the newest checkpoint. Raises `ValueError`.
-    """
-    found = _with_experts(answers.run_id(run))
-    if step is not None:
-        step = answers.whole("step", step, 0, 10**12)
-    loaded = inference.load(found.id, step)
-    ids, _ = _ids(found, loaded, text, _limit(found.config))
-    gates = _routed(loaded, ids)[1] / 255  # (Lx, T, E)
-    chosen = [
-        [
-            [
-                [int(expert), round(float(token[expert]), 3)]
-                for expert in np.argsort(-token, kind="stable")
-                if token[expert]
-            ]
-            for token in layer
-        ]
-        for layer in gates
-    ]
-    return {
-        "step": loaded.step,
-        "tokens": [loaded.tokenizer.pieces[i] for i in ids],
-        "blocks": list(found.config.model.moe_layers),
-        "experts": chosen,
-    }
-
-
-def _with_experts(run_id: object) -> Run:
-    run = actions.find(run_id)
-    if run.config.model.n_experts is None:
-        raise ValueError(TEXT["dense"].format(name=run.name))
-    return run
-
-
-def _pieces(run: Run) -> tuple[str, ...]:
-    try:
-        return tuple(load_tokenizer(run.tokenizer_path).pieces)
-    except (OSError, TokenizerError):
-        raise ValueError(TEXT["pending"].format(name=run.name)) from None
-
-
-def _known(ids: list[int], pieces: tuple[str, ...]) -> bool:
-    return all(0 <= i < len(pieces) for i in ids)
-
-
-def _limit(config: RunConfig) -> int:
-    """How many tokens of a text are routed."""
-    model = config.model
-    fits = MAX_CELLS // (len(model.moe_layers) * (model.n_experts or 1))
-    return max(1, min(MAX_TOKENS, model.max_seq_len, fits))
-
-
-def _ids(run: Run, loaded: Loaded, text: str | None, limit: int) -> tuple[list[int], str]:
-    """The tokens that are routed, and the rest of the text that there is no room for."""
-    if text is None:
-        return probes.default_ids(run, loaded, limit), ""
-    text = answers.text(text)
-    if not text:
-        raise ValueError(TEXT["empty"])
-    ids = answers.encode(loaded.tokenizer, text)[:limit]
-    return ids, text[len(loaded.tokenizer.decode(ids)) :]
-
-
-def _routed(loaded: Loaded, ids: list[int]) -> npt.NDArray[np.uint8]:
-    import torch
-
-    from engine import observe
-
-    with torch.inference_mode():
-        return observe.routing_of(loaded.model.run(torch.tensor([ids])))
-
-
-# Kinds of tokens, and experts that work together --------------------------------------------------
-
-
-@answers.answer
-def specialise(run_id: str, step: int | None) -> dict[str, Any]:
-    """What experts take, on held-out data, at the checkpoint nearest to this step.
-
-    {"step", "tokens": how many were counted, "classes": names, "table" and "baseline": (Lx, G, E)
-    counts, the latter with the kinds shuffled, "information" and "chance": (Lx,) bits that an
-    expert tells of the kind, "uncertainty": bits that there are to tell, "together": base64 of
-    float32 (Lx, E, E), of the tokens of the row's expert the share that the column's has too}
-    """
-    run = _with_experts(run_id)
-    checkpoints = inference.steps(run.id)
-    wanted = None if step is None else answers.whole("step", step, 0, 10**12)
-    if wanted is not None:
-        wanted = min(checkpoints, key=lambda stored: abs(stored - (step or 0)), default=None)
-    loaded = inference.load(run.id, wanted)
-    return _specialised(run.path, loaded.step, loaded.key)
-
-
-@functools.lru_cache(maxsize=32)
-def _specialised(path: Path, step: int, key: tuple[str, int]) -> dict[str, Any]:
-    """The answer for the weights of this `key`; it is kept, and they are not kept for it."""
-    import torch
-
-    from engine.model.routing import coactivation
-
-    run, loaded = Run(path), inference.load(path.name, step)
-    try:
-        tokens, tokenizer = _held_out(path)
-    except (ConfigError, OSError) as error:
-        raise ValueError(TEXT["data"].format(name=run.name, reason=error)) from None
-    if tokenizer != loaded.tokenizer.to_json():
-        raise ValueError(TEXT["tokens"].format(name=run.name))
-    with torch.inference_mode():
-        routing = loaded.model.run(torch.from_numpy(tokens)).routing
-    classes = special.token_classes(loaded.tokenizer.pieces)[tokens.ravel()]
-    dealt = special.shuffled(classes)
-    chosen = [record.chosen.flatten(0, -2).numpy() for record in routing]
-    tables = [special.counts(classes, each) for each in chosen]
-    baselines = [special.counts(dealt, each) for each in chosen]
-    together = np.stack([coactivation(record.chosen).float().numpy() for record in routing])
-    return {
-        "step": loaded.step,
-        "tokens": tokens.size,
-        "classes": special.CLASSES,
-        "table": [table.tolist() for table in tables],
-        "baseline": [table.tolist() for table in baselines],
-        "information": [special.mutual_information(table) for table in tables],
-        "chance": [special.mutual_information(table) for table in baselines],
-        "uncertainty": special.entropy(np.bincount(classes)),
-        "together": answers.packed(together),
-    }
-
-
-@functools.lru_cache(maxsize=16)
-def _held_out(path: Path) -> tuple[npt.NDArray[np.int64], str]:
-    """Held-out sequences (B, T) of a run's data, as many as can be routed at once, and the JSON of
-    the tokenizer that they were made with: an imported model may have another."""
-    from engine.data import make_data
-
-    config = Run(path).data_config()
-    data, train = make_data(config), config.train
-    batch = next(iter(data.validation(train.batch_size, 1)))
-    length = batch.inputs.shape[1]
-    step = flops_per_step(config, _vocabulary(Run(path)))
-    work = step / (3 * train.batch_size * train.gradient_accumulation)
-    rows = max(1, min(SAMPLE // length, int(SAMPLE_FLOPS / work)))
-    inputs = next(iter(make_data(config).validation(rows, 1))).inputs
-    return inputs, data.tokenizer.to_json()
+    return [controls.CONTROLS[name] for name in BALANCE if controls.matters(name, config)]
 
 
 # Acting on runs ------------------------------------------------------------------------------------
@@ -504,50 +263,24 @@ def balance(run_id: str, changes: object) -> dict[str, Any]:
 def start_pair(run_id: object) -> tuple[Run, Run]:
     """Two runs of this one's configuration, same seed and same batches: with balancing, and without.
 
-    Both train at once, or neither is left: where the second cannot start, the first is stopped, and
-    deleted as soon as its process has ended (after `TAKEN_BACK` seconds it stays, stopped). Raises
-    `ValueError` in a sentence for the learner, or `OSError`.
+    Where the second cannot start, the first is told to stop. Raises `ValueError` in a sentence for
+    the learner, or `OSError`.
     """
-    run = _with_experts(run_id)
-    limit = sessions.limit()
-    if run.config.model.router in ("hash", "expert_choice"):
+    run = routes.with_experts(run_id)
+    if not controls.matters("switch_loss", run.config):
         raise ValueError(TEXT["unbalanced"].format(router=run.config.model.router))
+    limit, training = sessions.limit(), len(sessions.training())
     if limit < 2:
         raise ValueError(TEXT["one"])
-    training = _training(limit - 2)
     if training > limit - 2:
         raise ValueError(TEXT["places"].format(limit=limit, training=training))
     with_balance = _started(run, balanced(run.config), TEXT["on"])
     try:
         return with_balance, _started(run, UNBALANCED, TEXT["off"])
     except (ValueError, OSError):
-        _take_back(with_balance)
+        with suppress(OSError):  # a full disk, perhaps, which is why the second could not start
+            with_balance.send(Stop())
         raise
-
-
-def _take_back(run: Run) -> None:
-    """Stop a run that was just started, and delete it."""
-    try:
-        run.send(Stop())
-    except OSError:  # a full disk, perhaps, which is why the second could not start
-        sessions.let_go(run.id)
-    until = time.monotonic() + TAKEN_BACK
-    while not sessions.ended(run.id) or run.status().alive:
-        if time.monotonic() > until:
-            return
-        time.sleep(0.05)
-    library.store().delete(run.id)
-
-
-def _training(most: int) -> int:
-    """How many runs train; one that was stopped a moment ago is waited for, if there are too many."""
-    until = time.monotonic() + ENDING
-    while True:
-        training = sessions.training()
-        ending = any(library.find(each).status().state in OVER for each in training)
-        if len(training) <= most or not ending or time.monotonic() > until:
-            return len(training)
-        time.sleep(0.05)
 
 
 def balanced(config: RunConfig) -> dict[str, float]:
@@ -587,5 +320,11 @@ def _experts(run_id: str) -> int | None:
     return library.find(run_id).config.model.n_experts
 
 
-SERVED: tuple[Callable[..., dict[str, Any]], ...] = (follow, look, specialise, balance, runs)
+SERVED: tuple[Callable[..., dict[str, Any]], ...] = (
+    follow,
+    routes.look,
+    routes.specialise,
+    balance,
+    runs,
+)
 """What the view may call."""

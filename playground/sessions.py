@@ -27,8 +27,8 @@ from typing import IO, Any
 
 import psutil
 
-from engine.jsonl import read_object, write_whole
-from engine.runs import Run, RunBusy, RunError, State, Status
+from engine.jsonl import read_object, size_of, write_whole
+from engine.runs import Run, RunBusy, RunError, Status
 from playground import machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +62,8 @@ class Worker:
     log: IO[bytes]
     """What it writes on its standard output and error."""
     run: Path | None = None
+    begun: int = 0
+    """Bytes that the run's log had when it was handed over."""
     peak: int = 0
     """Most resident memory seen, in bytes."""
     last_words: str = ""
@@ -70,6 +72,11 @@ class Worker:
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def trains(self) -> bool:
+        """Is it still at its run?"""
+        return self.alive and self.run is not None and not Run(self.run).ended_since(self.begun)
 
     def end(self) -> None:
         """Wait for the process, and keep what it said last."""
@@ -108,8 +115,11 @@ def limit() -> int:
 
 
 def training() -> list[str]:
-    """The ids of the runs that processes of this program train."""
-    return [run_id for run_id, worker in registry().workers.items() if worker.alive]
+    """The ids of the runs that processes of this program train.
+
+    A run that has said its end no longer counts, though its process takes a moment more.
+    """
+    return [run_id for run_id, worker in registry().workers.items() if worker.trains]
 
 
 def keep_warm() -> None:
@@ -169,24 +179,11 @@ def status(run: Run) -> Status:
     worker = registry().workers.get(run.id)
     if worker is None or found.alive:
         return found
-    state: State = found.state
-    if worker.alive and state not in ("finished", "stopped", "diverged", "failed"):
+    if worker.trains:
         return Status("starting", found.step, found.total_steps)
-    if not worker.alive and state in ("new", "starting"):
+    if not worker.alive and found.state in ("new", "starting"):
         return Status("failed", found.step, found.total_steps, worker.last_words)
     return found
-
-
-def ended(run_id: str) -> bool:
-    """Has the run's process ended, and has what it took been noted? So its folder may go."""
-    return all(thread.name != f"follow-{run_id}" for thread in threading.enumerate())
-
-
-def let_go(run_id: str) -> None:
-    """Make the run's process save its run and end, without writing any file to tell it."""
-    worker = registry().workers.get(run_id)
-    if worker is not None and worker.process.stdin:
-        worker.process.stdin.close()  # its parent is gone, as far as it knows
 
 
 def memory(run: Run) -> int | None:
@@ -241,12 +238,13 @@ def _hand_over(worker: Worker, run: Run) -> bool:
     assert worker.process.stdin is not None
     if not worker.alive:
         return False
+    begun = size_of(run.path / "events.jsonl")
     try:
         worker.process.stdin.write(f"{run.path.resolve()}\n".encode())
         worker.process.stdin.flush()
     except OSError:
         return False
-    worker.run = run.path
+    worker.run, worker.begun = run.path, begun
     return True
 
 

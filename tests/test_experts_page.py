@@ -31,7 +31,7 @@ from engine.events import (
 from engine.model.routing import coactivation
 from engine.runs import Run, RunStore
 from engine.specialisation import CLASSES
-from playground import actions, experts, inference, library, sessions
+from playground import actions, experts, inference, library, routes, sessions
 
 SMALL = {
     "d_model": 16, "n_layer": 3, "n_head": 2, "max_seq_len": 32, "batch_size": 2, "n_experts": 4,
@@ -232,16 +232,16 @@ def test_an_imported_run_is_routed_and_goes_no_further(runs: Path, run: Run) -> 
     answer = experts.follow(made.id, 0)
     assert answer["routed"]["count"] == 0 and answer["saved"] == [0]
     assert answer["status"]["state"] == "stopped" and not answer["status"]["goes_on"]
-    shown = experts.look(made.id, None, None)
+    shown = routes.look(made.id, None, None)
     assert shown["step"] == 0 and shown["pieces"] and not shown["recorded"]
-    assert experts.look(run.id, None, None)["recorded"]
-    assert sum(map(len, experts.specialise(made.id, None)["table"]))
+    assert routes.look(run.id, None, None)["recorded"]
+    assert sum(map(len, routes.specialise(made.id, None)["table"]))
 
 
 def test_kinds_are_not_counted_with_the_tokens_of_another_model(runs: Path, run: Run) -> None:
     # a task's few tokens all have a place in the model's vocabulary, and mean others there
     made = imported(runs, run, source="addition", vocab_size=about_vocabulary(run))
-    assert "other tokens than the model" in experts.specialise(made.id, None)["error"]
+    assert "other tokens than the model" in routes.specialise(made.id, None)["error"]
 
 
 # A dense run ---------------------------------------------------------------------------------------
@@ -256,15 +256,15 @@ def test_a_dense_run_says_so_and_names_another(
     monkeypatch.setattr(library, "shipped", lambda: [dense])
     about = experts.follow(dense.id, 0)["about"]
     assert about["instead"] is None and about["start"].startswith("?")
-    assert "no experts" in experts.look(dense.id, None, None)["error"]
-    assert "no experts" in experts.specialise(dense.id, None)["error"]
+    assert "no experts" in routes.look(dense.id, None, None)["error"]
+    assert "no experts" in routes.specialise(dense.id, None)["error"]
 
 
 # One text ----------------------------------------------------------------------------------------
 
 
 def test_the_recorded_text_at_any_recorded_step(run: Run) -> None:
-    answer = experts.look(run.id, 5, None)
+    answer = routes.look(run.id, 5, None)
     assert answer["step"] in (4, 6) and len(answer["pieces"]) == 32
     routing = array(answer["routing"], "u1", 2, 2, 32, 4)
     probability, gates = routing.astype(int)
@@ -272,11 +272,11 @@ def test_the_recorded_text_at_any_recorded_step(run: Run) -> None:
     assert ((gates > 0).sum(-1) == 2).all()
     strongest = np.take_along_axis(probability, gates.argmax(-1)[..., None], -1)[..., 0]
     assert (strongest == probability.max(-1)).all()
-    assert experts.look(run.id, None, None)["step"] == 6
+    assert routes.look(run.id, None, None)["step"] == 6
 
 
 def test_any_text_at_the_nearest_checkpoint(run: Run) -> None:
-    answer = experts.look(run.id, 4, "the cat")
+    answer = routes.look(run.id, 4, "the cat")
     assert answer["step"] == 3 and answer["stored"] and answer["pieces"] == list("the cat")
     expected = inference.load(run.id, 3)
     gates = array(answer["routing"], "u1", 2, 2, 7, 4)[1]
@@ -285,13 +285,13 @@ def test_any_text_at_the_nearest_checkpoint(run: Run) -> None:
 
     record = expected.model.run(torch.tensor([ids])).routing[1]
     assert ((gates[1] > 0) == record.chosen[0].numpy()).all()
-    long = experts.look(run.id, None, "a" * 50)
+    long = routes.look(run.id, None, "a" * 50)
     assert len(long["pieces"]) == 32 and long["rest"] == "a" * 18
 
 
 def test_a_recorded_text_equals_its_forward_pass(run: Run) -> None:
-    recorded = experts.look(run.id, 6, None)
-    forward = experts.look(run.id, 6, "".join(recorded["pieces"]))
+    recorded = routes.look(run.id, 6, None)
+    forward = routes.look(run.id, 6, "".join(recorded["pieces"]))
     shape = (2, 2, 32, 4)
     difference = array(recorded["routing"], "u1", *shape).astype(int) - array(
         forward["routing"], "u1", *shape
@@ -303,7 +303,7 @@ def test_a_recorded_text_equals_its_forward_pass(run: Run) -> None:
 
 
 def test_specialise_counts_held_out_tokens(run: Run) -> None:
-    answer = experts.specialise(run.id, 4)
+    answer = routes.specialise(run.id, 4)
     assert answer["step"] == 3 and tuple(answer["classes"]) == CLASSES
     tables, baselines = np.array(answer["table"]), np.array(answer["baseline"])
     assert tables.shape == baselines.shape == (2, len(CLASSES), 4)
@@ -314,28 +314,28 @@ def test_specialise_counts_held_out_tokens(run: Run) -> None:
     together = array(answer["together"], "<f4", 2, 4, 4)
     import torch
 
-    tokens = torch.from_numpy(experts._held_out(run.path)[0])
+    tokens = torch.from_numpy(routes._held_out(run.path)[0])
     record = inference.load(run.id, 3).model.run(tokens).routing[0]
     assert together[0] == pytest.approx(coactivation(record.chosen).float().numpy())
-    assert experts.specialise(run.id, 3) is answer, "it is not counted again"
+    assert routes.specialise(run.id, 3) is answer, "it is not counted again"
 
 
 def test_a_kept_answer_keeps_no_model(run: Run) -> None:
-    experts._specialised.cache_clear()
-    answer = experts.specialise(run.id, 3)
+    routes._specialised.cache_clear()
+    answer = routes.specialise(run.id, 3)
     model = weakref.ref(inference.load(run.id, 3).model)
     inference._models.clear()
     gc.collect()
     assert model() is None
-    assert experts.specialise(run.id, 3) == answer
+    assert routes.specialise(run.id, 3) == answer
 
 
 def test_accumulated_batches_count_no_less(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     for name, accumulated in (("one batch", 1), ("eight", 8)):
         made = make_run(runs, name, vocab_size=200, gradient_accumulation=accumulated)
-        monkeypatch.setattr(experts, "SAMPLE_FLOPS", flops_per_step(made.config, 200) / accumulated)
-        rows.append(len(experts._held_out(made.path)[0]))
+        monkeypatch.setattr(routes, "SAMPLE_FLOPS", flops_per_step(made.config, 200) / accumulated)
+        rows.append(len(routes._held_out(made.path)[0]))
     assert rows[0] == rows[1] > 1
 
 
@@ -414,46 +414,22 @@ def test_a_pair_needs_two_places(
 @pytest.mark.parametrize(
     "problem", [sessions.TooManyRuns("no room for it"), OSError("no room for it")]
 )
-def test_half_a_pair_is_not_left(
+def test_half_a_pair_does_not_train_on(
     runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     made = make_run(runs, "half")
-    told: list[str] = []
 
     def start(run: Run, replacing: str | None = None) -> None:
         if training:
             raise problem
         training.append(run.id)
 
-    def ended(run_id: str) -> bool:
-        assert run_id == training[0]
-        told.extend(command.type for command, _ in actions.find(run_id).commands()[0])
-        return len(told) > 2  # it takes a moment
-
     monkeypatch.setattr(sessions, "start", start)
-    monkeypatch.setattr(sessions, "ended", ended)
     before = {run.id for run in RunStore(runs).list()}
     with pytest.raises(type(problem), match="no room for it"):
         experts.start_pair(made.id)
-    assert set(told) == {"stop"}
-    assert {run.id for run in RunStore(runs).list()} == before
-
-
-def test_a_run_that_ends_late_stays_stopped(
-    runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = make_run(runs, "late")
-    let_go: list[str] = []
-
-    def send(run: Run, command: Message) -> None:
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(Run, "send", send)
-    monkeypatch.setattr(sessions, "let_go", let_go.append)
-    monkeypatch.setattr(sessions, "ended", lambda run_id: False)
-    monkeypatch.setattr(experts, "TAKEN_BACK", 0.0)
-    experts._take_back(made)
-    assert let_go == [made.id] and made.path.is_dir()
+    assert {run.id for run in RunStore(runs).list()} == before | set(training)
+    assert [command.type for command, _ in actions.find(training[0]).commands()[0]] == ["stop"]
 
 
 def test_runs_to_compare_with(run: Run, dense: Run) -> None:
@@ -471,8 +447,8 @@ def test_runs_to_compare_with(run: Run, dense: Run) -> None:
 def test_a_run_that_is_none_is_a_sentence(run_id: Any) -> None:
     for answer in (
         experts.follow(run_id, 0),
-        experts.look(run_id, None, None),
-        experts.specialise(run_id, None),
+        routes.look(run_id, None, None),
+        routes.specialise(run_id, None),
         experts.balance(run_id, "off"),
     ):
         assert set(answer) == {"error"} and answer["error"]
@@ -480,19 +456,19 @@ def test_a_run_that_is_none_is_a_sentence(run_id: Any) -> None:
 
 @pytest.mark.parametrize("step", [-1, 1.5, "3", True, 10**13, [1]])
 def test_a_step_that_is_none_is_a_sentence(run: Run, step: Any) -> None:
-    assert "error" in experts.look(run.id, step, None)
-    assert "error" in experts.specialise(run.id, step)
+    assert "error" in routes.look(run.id, step, None)
+    assert "error" in routes.specialise(run.id, step)
     assert "error" in experts.follow(run.id, step if step != 10**13 else 2**54)
 
 
 @pytest.mark.parametrize("text", ["", "żółw", "a" * 30_000, 3, ["a"]])
 def test_a_text_that_cannot_be_routed_is_a_sentence(run: Run, text: Any) -> None:
-    assert "error" in experts.look(run.id, None, text)
+    assert "error" in routes.look(run.id, None, text)
 
 
 def test_a_run_that_has_not_started_says_so(runs: Path) -> None:
     made = make_run(runs, "not started")
     answer = experts.follow(made.id, 0)
     assert answer["routed"]["count"] == 0 and answer["about"]["flops"] is None
-    assert "recorded nothing yet" in experts.look(made.id, None, None)["error"]
-    assert "error" in experts.specialise(made.id, None)
+    assert "recorded nothing yet" in routes.look(made.id, None, None)["error"]
+    assert "error" in routes.specialise(made.id, None)

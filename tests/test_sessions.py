@@ -15,7 +15,7 @@ import pytest
 from engine.config import RunConfig
 from engine.events import Pause, Stepped, Stop
 from engine.runs import Run, RunBusy
-from playground import actions, experts, library, machine, sessions
+from playground import actions, library, machine, sessions
 
 TINY: dict[str, Any] = {
     "source": "copy", "task_length": 2, "max_seq_len": 16, "d_model": 8, "n_head": 2, "n_layer": 1,
@@ -70,22 +70,22 @@ def test_a_run_is_trained_by_a_process_of_its_own() -> None:
     assert 50e6 < (sessions.memory(run) or 0) < 4e9
 
 
-def test_half_a_pair_is_stopped_and_deleted() -> None:
-    run = make(total_steps=100_000)
-    sessions.start(run)
-    assert not sessions.ended(run.id)
-    experts._take_back(run)
-    assert sessions.ended(run.id) and sessions.training() == []
-    assert not run.path.exists()
-
-
-def test_a_run_that_is_let_go_saves_and_ends() -> None:
-    run = make(total_steps=100_000)
+def test_a_run_that_was_stopped_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process may take a moment longer; one that is resumed counts from the beginning."""
+    monkeypatch.setenv("TP_MAX_RUNS", "1")
+    run, another = make(total_steps=100_000), make(total_steps=100_000)
     sessions.start(run)
     wait(lambda: steps(run))
-    sessions.let_go(run.id)
-    wait(lambda: sessions.ended(run.id))
-    assert state(run) == "stopped" and run.checkpoints()[-1].step == steps(run)[-1]
+    run.send(Stop())
+    wait(lambda: state(run) == "stopped")
+    sessions.start(another)
+    assert sessions.training() == [another.id]
+    another.send(Stop())
+    wait(lambda: not sessions.registry().workers[run.id].alive)
+    wait(lambda: state(another) == "stopped")
+    sessions.start(run)
+    assert sessions.training() == [run.id]
+    run.send(Stop())
 
 
 def test_a_run_is_handed_to_the_process_that_waits() -> None:

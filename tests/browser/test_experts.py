@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.driver import drive
 from engine.events import Routed, Saved
 from engine.runs import Run, RunStore
-from playground import experts
+from playground import experts, routes
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests.browser.conftest import PATIENCE
@@ -298,7 +298,7 @@ def test_kinds_of_tokens_beside_chance(open_view: Open, run: Run) -> None:
     page.locator(".experts[data-counted]").wait_for()
     expect(page.locator(".kind-table")).to_have_count(2)
     expect(page.locator(".together canvas")).to_be_visible()
-    counted = experts.specialise(run.id, None)
+    counted = routes.specialise(run.id, None)
     expect(page.locator(".kinds")).to_contain_text("shuffled among the tokens it would tell")
     shown = page.locator(".kinds").get_attribute("data-information")
     assert float(shown or "nan") == pytest.approx(counted["information"][0], abs=0.006)
