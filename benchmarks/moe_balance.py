@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import shakespeare
 from benchmarks.common import print_table
 from engine.config import RunConfig
 from engine.data import IGNORE, make_data
@@ -26,21 +27,12 @@ from engine.loss import cross_entropy
 from engine.model.routing import dead_experts, max_violation
 from engine.training import TrainState, change, new_state, train
 
-SETTINGS: dict[str, Any] = {
-    "source": "text",
-    "valid_fraction": 0.1,
-    "n_layer": 4,
-    "n_head": 4,
-    "d_model": 128,
-    "max_seq_len": 64,
-    "batch_size": 12,
+SETTINGS: dict[str, Any] = shakespeare.SETTINGS | {
     "total_steps": 400,
     "warmup_steps": 50,
     "n_experts": 8,
     "top_k": 1,
-    "eval_interval": 10_000_000,
     "eval_steps": 1,
-    "threads": 1,
 }
 """What differs from the defaults of this project: the size of `benchmarks.shakespeare`."""
 
@@ -58,8 +50,6 @@ LAST_RATE = 0.003
 """The bias moves by this in the last quarter: at 0.01 it goes on trembling about where it should be."""
 
 NEARLY_DEAD = 0.1
-EVERYTHING = 1_000_000
-"""More batches than the validation split has."""
 
 
 @torch.inference_mode()
@@ -67,7 +57,7 @@ def measure(state: TrainState, batch_size: int = 64) -> tuple[float, float, int]
     """MaxVio of the worst layer, the loss, and the nearly dead experts, over all held-out data."""
     total, tokens, loads = 0.0, 0, torch.zeros(())
     state.model.eval()
-    for batch in state.data.validation(batch_size, EVERYTHING):
+    for batch in state.data.validation(batch_size, shakespeare.EVERYTHING):
         output = state.model.run(torch.from_numpy(batch.inputs))
         targets = torch.from_numpy(batch.targets)
         total += cross_entropy(output.logits, targets, count=1).item()

@@ -42,7 +42,7 @@ from engine.training import LossScale, TrainState, new_optimizer
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
-MAX_STATE = 1 << 20
+MAX_JSON = 1 << 20
 """Bytes. A `state.json` takes about 20,000."""
 
 
@@ -231,10 +231,14 @@ def load_model(
 
 def read_state(folder: Path) -> dict[str, Any]:
     """`state.json` as it is. Raises `CheckpointError` where it is no JSON object."""
-    path = folder / STATE
+    return read_values(folder / STATE)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """A small file with a JSON object, as it is. Raises `CheckpointError`."""
     try:
-        if path.stat().st_size > MAX_STATE:
-            raise CheckpointError(path, f"is larger than {MAX_STATE >> 20} MB")
+        if path.stat().st_size > MAX_JSON:
+            raise CheckpointError(path, f"is larger than {MAX_JSON >> 20} MB")
         values = read_object(path.read_bytes())
     except OSError as error:
         raise CheckpointError(path, error.strerror or error) from None

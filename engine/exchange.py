@@ -14,7 +14,8 @@ The other library is not needed for any of this.
 """
 
 # Many of PyTorch's functions have no types yet.
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -27,13 +28,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine import shards
 from engine.checkpoint import (
     CheckpointError,
     load_model,
     packed,
+    read_values,
     save_weights,
     sync_folder,
     write_synced,
@@ -42,7 +44,7 @@ from engine.config import ConfigError, ModelConfig, Problem, RunConfig
 from engine.estimate import parameters
 from engine.events import Ended, Saved
 from engine.foreign import foreign_config, own_config
-from engine.jsonl import read_object
+from engine.model.attention import Attention
 from engine.model.decoder import TransformerLM
 from engine.model.moe import MixtureOfExperts
 from engine.runs import Run, RunStore
@@ -55,9 +57,6 @@ from engine.tokenizers import (
 )
 
 CONFIG, TOKENIZER = "config.json", "playground_tokenizer.json"
-
-MAX_CONFIG = 1 << 20
-"""Bytes. A `config.json` has about 1,000."""
 
 # Out ----------------------------------------------------------------------------------------------
 
@@ -103,49 +102,59 @@ def _special_tokens(tokenizer: Tokenizer) -> dict[str, int | None]:
 # Both ways ----------------------------------------------------------------------------------------
 
 
-def correspondence(model: TransformerLM) -> Iterator[tuple[str, Tensor, tuple[int, ...]]]:
-    """Every weight there: its name, where it is in the model here, and its shape there.
+Entry = tuple[str, Tensor, tuple[int, ...]]
+"""A weight's name there, a view of it in the model here, and its shape there.
 
-    The second is a view, so that reading it exports and writing into it imports. It has as many
-    numbers as the shape, in the same order.
-    """
+The view has as many numbers as the shape, in the same order: reading it exports, writing imports.
+"""
 
-    def whole(name: str, weight: Tensor) -> tuple[str, Tensor, tuple[int, ...]]:
-        return name, weight, tuple(weight.shape)
 
-    config = model.config
-    heads = [config.n_head, config.kv_heads, config.kv_heads]
+def correspondence(model: TransformerLM) -> Iterator[Entry]:
+    """Every weight of a model."""
     yield whole("model.embed_tokens.weight", model.embedding.weight)
     for layer, block in enumerate(cast("Any", model.blocks)):
         place = f"model.layers.{layer}"
-        for kind, packed_rows in block.attention.qkv.named_parameters():  # weight, bias
-            parts = packed_rows.unflatten(0, (-1, config.head_dim)).split(heads)  # (H, D, ...)
-            for letter, rows in zip("qkv", parts, strict=True):
-                shape = (rows.shape[0] * rows.shape[1], *rows.shape[2:])
-                view = rows if letter == "v" else halves(rows)
-                yield f"{place}.self_attn.{letter}_proj.{kind}", view, shape
-        for kind, weight in block.attention.output.named_parameters():
-            yield whole(f"{place}.self_attn.o_proj.{kind}", weight)
+        yield from _attention(f"{place}.self_attn", block.attention)
         if isinstance(block.feedforward, MixtureOfExperts):
-            router, experts = block.feedforward.router, cast("Any", block.feedforward.experts)
-            moe = f"{place}.block_sparse_moe"
-            yield whole(f"{moe}.gate.weight", router.weight)
-            for theirs, ours in (("w1", experts.gate), ("w3", experts.up), ("w2", experts.output)):
-                for number, weight in enumerate(ours.weight):
-                    yield whole(f"{moe}.experts.{number}.{theirs}.weight", weight)
+            yield from _mixture(f"{place}.block_sparse_moe", block.feedforward)
         else:
-            for ours in ("gate", "up"):
-                for kind, weight in getattr(block.feedforward, ours).named_parameters():
-                    yield whole(f"{place}.mlp.{ours}_proj.{kind}", weight)
-            for kind, weight in block.feedforward.output.named_parameters():
-                yield whole(f"{place}.mlp.down_proj.{kind}", weight)
-        yield whole(f"{place}.input_layernorm.weight", block.attention_residual.norm.gain)
-        yield whole(
-            f"{place}.post_attention_layernorm.weight", block.feedforward_residual.norm.gain
-        )
+            for part, name in (("gate", "gate_proj"), ("up", "up_proj"), ("output", "down_proj")):
+                yield from _matrix(f"{place}.mlp.{name}", getattr(block.feedforward, part))
+        norms = block.attention_residual.norm, block.feedforward_residual.norm
+        yield whole(f"{place}.input_layernorm.weight", norms[0].gain)
+        yield whole(f"{place}.post_attention_layernorm.weight", norms[1].gain)
     yield whole("model.norm.weight", cast("Any", model.norm).gain)
-    if not config.tie_embeddings:
+    if not model.config.tie_embeddings:
         yield whole("lm_head.weight", model.output.weight)
+
+
+def whole(name: str, weight: Tensor) -> Entry:
+    """A weight that lies there as it does here."""
+    return name, weight, tuple(weight.shape)
+
+
+def _matrix(place: str, linear: nn.Module) -> Iterator[Entry]:
+    """A matrix, and its offset where it has one."""
+    for kind, weight in linear.named_parameters():
+        yield whole(f"{place}.{kind}", weight)
+
+
+def _attention(place: str, attention: Attention) -> Iterator[Entry]:
+    heads = [attention.n_head, attention.n_kv_head, attention.n_kv_head]
+    for kind, stacked in attention.qkv.named_parameters():  # weight, bias
+        parts = stacked.unflatten(0, (-1, attention.head_dim)).split(heads)  # (H, D, ...) each
+        for letter, rows in zip("qkv", parts, strict=True):
+            shape = (rows.shape[0] * rows.shape[1], *rows.shape[2:])
+            yield f"{place}.{letter}_proj.{kind}", rows if letter == "v" else halves(rows), shape
+    yield from _matrix(f"{place}.o_proj", attention.output)
+
+
+def _mixture(place: str, mixture: MixtureOfExperts) -> Iterator[Entry]:
+    yield whole(f"{place}.gate.weight", mixture.router.weight)
+    experts = cast("Any", mixture.experts)
+    for theirs, ours in (("w1", experts.gate), ("w3", experts.up), ("w2", experts.output)):
+        for number, weight in enumerate(ours.weight):
+            yield whole(f"{place}.experts.{number}.{theirs}.weight", weight)
 
 
 def halves(rows: Tensor) -> Tensor:
@@ -185,14 +194,7 @@ def import_run(
 def read_config(folder: Path) -> ModelConfig:
     """The configuration here of the model in a folder. Raises `CheckpointError`."""
     path = folder / CONFIG
-    try:
-        if path.stat().st_size > MAX_CONFIG:
-            raise CheckpointError(path, f"is larger than {MAX_CONFIG >> 20} MB")
-        values = read_object(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(path, error.strerror or error) from None
-    if values is None:
-        raise CheckpointError(path, "is not a JSON object, or was cut short")
+    values = read_values(path)
     try:
         return own_config(values)
     except ConfigError as error:
