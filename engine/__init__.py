@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.checkpoint import load_model
-    from engine.config import ConfigError, DataConfig, ModelConfig, RunConfig, TrainConfig
+    from engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
     from engine.generation import Sampler, generate
     from engine.model.context import KVCache, Output, Trace, zero_head
     from engine.model.decoder import HybridMoETransformerLM, MoETransformerLM, TransformerLM
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from engine.optim import AdamW
     from engine.runs import Run, RunStore
     from engine.training import TrainState, new_state, train
+    from engine.validation import ConfigError
 
 HOMES: dict[str, str] = {
     "load_model": "engine.checkpoint",
-    "ConfigError": "engine.config",
+    "ConfigError": "engine.validation",
     "DataConfig": "engine.config",
     "ModelConfig": "engine.config",
     "RunConfig": "engine.config",

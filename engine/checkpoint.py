@@ -31,7 +31,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from engine.config import ConfigError, ModelConfig, RunConfig
+from engine.config import ModelConfig, RunConfig
 from engine.data.base import Data
 from engine.devices import prepare
 from engine.estimate import parameters
@@ -39,6 +39,7 @@ from engine.jsonl import read_object
 from engine.model.decoder import TransformerLM
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
 from engine.training import LossScale, TrainState, new_optimizer
+from engine.validation import ConfigError
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 

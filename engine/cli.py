@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.claims import Claim
-from engine.config import PART_OF, ConfigError, Problem, RunConfig, read_config
+from engine.config import PART_OF, RunConfig, read_config
 from engine.events import Ended, Evaluated, Message
 from engine.flags import Parser, add_config_flags, command_line
 from engine.forks import fork
@@ -30,6 +30,7 @@ from engine.logging_backends import PACKAGES, check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress
 from engine.runs import Run, RunError, RunStore, UnknownRun, describe
+from engine.validation import ConfigError, Problem
 
 __all__ = ["command_line", "main"]
 

@@ -10,23 +10,15 @@ Nothing in this file loads PyTorch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from engine.jsonl import read_object
+from engine.validation import Config, ConfigError, Problem, refuse
 
 NormName = Literal["rmsnorm", "layernorm", "none"]
 PlacementName = Literal["pre", "post"]
@@ -42,116 +34,6 @@ GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
 
 LEARNED_GATES: tuple[RouterName, ...] = ("topk", "sigmoid", "noisy_topk")
 """Routers whose gates may be divided by their sum over the chosen experts (`renormalise`)."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a configuration: which field, its value, and what is allowed."""
-
-    field: str
-    value: object
-    allowed: str
-
-    def __str__(self) -> str:
-        value = repr(self.value)
-        return f"{self.field} = {value if len(value) <= 80 else value[:77] + '...'}: {self.allowed}"
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be; `problems` names every field at fault."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(map(str, problems)))
-
-    @classmethod
-    def of(cls, error: ValidationError) -> ConfigError:
-        """The same error in the words of `Problem`."""
-        problems: list[Problem] = []
-        for entry in error.errors(include_url=False):
-            context = entry.get("ctx", {})
-            named = [part for part in entry["loc"] if isinstance(part, str)]  # not places in a list
-            name = context.get("field", named[-1] if named else "config")
-            value = context.get("value", entry["input"])
-            allowed = entry["msg"]
-            if entry["type"] in _WORDS:
-                limits = {key: _word(limit) for key, limit in context.items()}
-                allowed = _WORDS[entry["type"]].format_map(limits)
-            problems.append(Problem(str(name), value, allowed))
-        return cls(problems)
-
-
-def _word(limit: object) -> str:
-    """A limit in a message: 65,536 or 0.5, and names without quotation marks."""
-    if isinstance(limit, int):
-        return f"{limit:,}"
-    if isinstance(limit, float):
-        return f"{limit:g}"
-    return str(limit).replace("'", "").replace(" or ", ", ")
-
-
-_WORDS = {
-    "extra_forbidden": "is not the name of a field",
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be one of {expected}",
-    "finite_number": "must be a finite number",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing_size": "must be a whole number of less than 4,300 digits",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "string_unicode": "must be text",
-    "string_too_short": "must have at least {min_length} character",
-    "string_too_long": "must have at most {max_length} characters",
-    "json_invalid": "is not JSON: {error}",
-    "model_type": "must be an object of fields",
-    "tuple_type": "must be a list of whole numbers",
-}
-"""What pydantic's kinds of error are called on the page and the command line alike."""
-
-
-def refuse(field: str, value: object, allowed: str) -> PydanticCustomError:
-    """The error a validator raises about one field; `ConfigError.of` reads it back."""
-    return PydanticCustomError(
-        "impossible", "{allowed}", {"field": field, "value": value, "allowed": allowed}
-    )
-
-
-class Config(BaseModel):
-    """The base of all configurations: frozen, no unknown fields, JSON both ways."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values. Raises `ConfigError` naming field, value and what is allowed."""
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError.of(error) from None
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote. Raises `ConfigError`."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfigError.of(error) from None
-
-    def to_json(self) -> str:
-        """Every field, also those at their defaults, so that a stored run never changes meaning."""
-        return self.model_dump_json(indent=2)
-
-    def changes(self) -> dict[str, Any]:
-        """Only the fields that differ from the defaults: for a URL, a preset or a run's name."""
-        return self.model_dump(exclude_defaults=True)
 
 
 class ModelConfig(Config):

@@ -19,7 +19,8 @@ from time import perf_counter
 
 import torch
 
-from engine.config import ConfigError, Problem, TrainConfig
+from engine.config import TrainConfig
+from engine.validation import ConfigError, Problem
 
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,

@@ -23,7 +23,7 @@ import torch
 
 from engine import checkpoint, observe
 from engine.claims import Claim
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.data import Data, make_data
 from engine.devices import cpu_count, keep_freed_memory, measure_threads
 from engine.events import (
@@ -64,6 +64,7 @@ from engine.training import (
     rehearse,
     train,
 )
+from engine.validation import ConfigError
 
 SAMPLE_TOKENS = 96
 """How much a text model writes after each prompt."""

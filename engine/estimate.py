@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.config import GATED, ConfigError, ModelConfig, Problem, RunConfig
+from engine.config import GATED, ModelConfig, RunConfig
 from engine.data.base import DataError
 from engine.data.tasks import TASKS
+from engine.validation import ConfigError, Problem
 
 FLOAT = 4
 """Bytes of a number in fp32, which weights, gradients and AdamW's averages always have here."""

@@ -40,7 +40,7 @@ from engine.checkpoint import (
     sync_folder,
     write_synced,
 )
-from engine.config import ConfigError, ModelConfig, Problem, RunConfig
+from engine.config import ModelConfig, RunConfig
 from engine.estimate import parameters
 from engine.events import Ended, Saved
 from engine.foreign import foreign_config, own_config
@@ -55,6 +55,7 @@ from engine.tokenizers import (
     load_tokenizer,
     save_tokenizer,
 )
+from engine.validation import ConfigError, Problem
 
 CONFIG, TOKENIZER = "config.json", "playground_tokenizer.json"
 

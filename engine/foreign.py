@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from engine.config import ConfigError, ModelConfig, Problem
+from engine.config import ModelConfig
 from engine.model.norms import EPSILON
+from engine.validation import ConfigError, Problem
 
 FIELDS = {
     "vocab_size": "vocab_size",

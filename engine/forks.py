@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.config import PART_OF, ConfigError, Problem, RunConfig
+from engine.config import PART_OF, RunConfig
 from engine.jsonl import read_object, write_whole
 from engine.runs import TEXT_PATH, Run, RunError, RunStore, describe
+from engine.validation import ConfigError, Problem
 
 FREE_MODEL_FIELDS = ("dropout",)
 """What may differ in a fork's model: everything else decides which weights there are, or what they

@@ -30,9 +30,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.config import Config
 from engine.model.decoder import TransformerLM
 from engine.recorded import can_replay, edges, replay
+from engine.validation import Config
 
 KEPT, GREEDY, TOP_K, TOP_P, MIN_P = range(5)
 FILTERS = ("kept", "temperature 0", "top-k", "top-p", "min-p")

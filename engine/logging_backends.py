@@ -11,9 +11,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from engine.config import ConfigError, Problem
 from engine.events import Evaluated, Message, Stepped
 from engine.runs import Run
+from engine.validation import ConfigError, Problem
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 """The loggers, and what to install for each."""

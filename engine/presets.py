@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
+from engine.validation import ConfigError
 
 PATH = Path(__file__).parents[1] / "assets" / "presets.json"
 

@@ -32,9 +32,10 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from engine import claims
-from engine.config import ConfigError, RunConfig, read_config
+from engine.config import RunConfig, read_config
 from engine.events import COMMANDS, EVENTS, Ended, Message, Paused, Started, from_line
 from engine.jsonl import append_line, lines_backward, read_lines, read_object, size_of, write_whole
+from engine.validation import ConfigError
 
 State = Literal[
     "new",

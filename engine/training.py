@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import ConfigError, Problem, RunConfig, TrainConfig
+from engine.config import RunConfig, TrainConfig
 from engine.data.base import IGNORE, Batch, Data
 from engine.devices import precision, prepare
 from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Routed, Stepped
@@ -29,6 +29,7 @@ from engine.model.decoder import TransformerLM
 from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, nudge
 from engine.optim import AdamW, clip_grad_norm, learning_rate
+from engine.validation import ConfigError, Problem
 
 MOST_RECORDS = 500
 """Samples, recorded attention maps and records of routing are at most so many in a run, however long

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import forks
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.data import DataError
 from engine.data.text import from_text
 from engine.events import (
@@ -36,6 +36,7 @@ from engine.events import (
 )
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
+from engine.validation import ConfigError
 from playground import library, sessions
 from playground.controls import OWN_TEXT
 from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.estimate import parameters
 from engine.events import Evaluated, Message, Routed, Sampled, Started, Stepped
 from engine.presets import PRESETS
 from engine.runs import Run, describe
+from engine.validation import ConfigError
 from playground.curves import Curves
 
 RECENT = 50

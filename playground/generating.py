@@ -502,9 +502,9 @@ def _data(run: Run) -> Data | None:
 
 @functools.lru_cache(maxsize=16)
 def _data_at(path: Any) -> Data | None:
-    from engine.config import ConfigError
     from engine.data import make_data
     from engine.runs import Run
+    from engine.validation import ConfigError
 
     try:
         return make_data(Run(path).data_config())

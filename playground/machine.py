@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
-from engine.config import ConfigError
 from engine.estimate import Speed, read_speed
 from engine.events import Started, Stepped
 from engine.jsonl import write_whole
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
+from engine.validation import ConfigError
 from playground import library
 
 FEWEST_STEPS = 30

@@ -15,22 +15,14 @@ from typing import Any
 import psutil
 
 from engine.cli import command_line
-from engine.config import (
-    PART_OF,
-    PARTS,
-    ConfigError,
-    DataConfig,
-    ModelConfig,
-    Problem,
-    RunConfig,
-    TrainConfig,
-)
+from engine.config import PART_OF, PARTS, DataConfig, ModelConfig, RunConfig, TrainConfig
 from engine.data import make_data
 from engine.estimate import active_parameters, flops_per_token, memory_bytes, parameters, seconds
 from engine.forks import FREE_MODEL_FIELDS
 from engine.presets import DEFAULT, PRESETS, Preset
 from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
+from engine.validation import ConfigError, Problem
 from playground import library, machine
 from playground.controls import CONTROLS, HIDDEN, OWN_TEXT
 

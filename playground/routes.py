@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import specialisation as special
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.estimate import flops_per_step
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
+from engine.validation import ConfigError
 from playground import actions, answers, inference, probes
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +20,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the learners' runs of a test file are, with `learners_runs`."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The playground finds its learners' runs in `runs`."""
+    monkeypatch.setenv("TP_RUNS", str(runs))

@@ -20,13 +20,14 @@ import pytest
 import torch
 
 from engine.cli import build_parser, command_line, main
-from engine.config import PART_OF, ConfigError, RunConfig, fields
+from engine.config import PART_OF, RunConfig, fields
 from engine.events import Ended, Evaluated, Message, Noted, Sampled, Started, Stepped, Stop
 from engine.flags import Parser, add_config_flags, flags_of, underscored
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress, duration
 from engine.runs import Run, RunStore
+from engine.validation import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,15 +11,14 @@ from pydantic import ValidationError
 
 from engine.config import (
     PARTS,
-    ConfigError,
     DataConfig,
     ModelConfig,
-    Problem,
     RunConfig,
     TrainConfig,
     fields,
     read_config,
 )
+from engine.validation import ConfigError, Problem
 
 CHANGED = {"d_model": 96, "max_lr": 1e-3, "source": "copy", "bias": True, "threads": 2, "d_ff": 40}
 

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.data import CORPORA, IGNORE, SOURCES, TASKS, Batch, Data, DataError, Task, make_data
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora
 from engine.data.tasks import END, ModularAddition, balanced
 from engine.tokenizers import IdTokenizer
+from engine.validation import ConfigError
 
 TEXT = "".join(f"line {i} of a text, which goes on.\n" for i in range(200))
 

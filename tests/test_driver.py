@@ -17,7 +17,7 @@ import torch
 
 from engine import driver as driving
 from engine import training
-from engine.config import ConfigError, RunConfig, TrainConfig
+from engine.config import RunConfig, TrainConfig
 from engine.data import make_data
 from engine.driver import SAMPLE_TOKENS, drive, end_with_parent, warm_up
 from engine.events import (
@@ -48,6 +48,7 @@ from engine.observe import load as load_snapshot
 from engine.runs import Run, RunBusy, RunError, RunStore
 from engine.samples import continue_all
 from engine.training import due, new_state
+from engine.validation import ConfigError
 from tests.options import VOCAB, build
 
 TINY: dict[str, Any] = {

@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine import driver
 from engine.config import (
-    ConfigError,
     FeedForwardName,
     ModelConfig,
     NormName,
@@ -45,6 +44,7 @@ from engine.model import moe
 from engine.model.context import KVCache
 from engine.model.decoder import TransformerLM
 from engine.speed import SIZES, measure_speed, store_speed
+from engine.validation import ConfigError
 
 TINY = {"vocab_size": 11, "d_model": 16, "n_head": 4, "n_layer": 2, "max_seq_len": 8}
 

@@ -16,12 +16,13 @@ from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralFo
 from engine import shards
 from engine.checkpoint import CheckpointError, load_model, save_weights
 from engine.cli import main
-from engine.config import ConfigError, ModelConfig, RunConfig
+from engine.config import ModelConfig, RunConfig
 from engine.exchange import CONFIG, TOKENIZER, export, import_run, read_model
 from engine.foreign import foreign_config, own_config
 from engine.model.decoder import TransformerLM
 from engine.runs import Run, RunStore
 from engine.tokenizers import CharTokenizer, IdTokenizer, save_tokenizer
+from engine.validation import ConfigError
 
 VOCAB = 23
 BASE: dict[str, Any] = {

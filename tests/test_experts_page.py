@@ -33,22 +33,14 @@ from engine.runs import Run, RunStore
 from engine.specialisation import CLASSES
 from playground import actions, experts, inference, library, routes, sessions
 
+pytestmark = pytest.mark.usefixtures("learners_runs")
+
 SMALL = {
     "d_model": 16, "n_layer": 3, "n_head": 2, "max_seq_len": 32, "batch_size": 2, "n_experts": 4,
     "top_k": 2, "moe_layer_indices": (0, 2), "total_steps": 6, "eval_interval": 3,
     "save_interval": 3, "probe_interval": 2, "sample_interval": 0, "warmup_steps": 0, "threads": 1,
     "device": "cpu",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TP_RUNS", str(runs))
 
 
 def make_run(runs: Path, name: str = "a small run", **fields: Any) -> Run:

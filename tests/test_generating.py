@@ -22,19 +22,11 @@ from engine.tokenizers import save_tokenizer
 from engine.training import new_state
 from playground import answers, generating, inference
 
+pytestmark = pytest.mark.usefixtures("learners_runs")
+
 TEXT = "Hello, 你好! <img onerror=alert(1)> 🙂\n\t\x07 and hello again. 0123456789\n\n"
 CONTEXT = 24
 SETTINGS = {"temperature": 0.7, "top_k": 12, "top_p": 0.9, "min_p": 0.02, "seed": 5}
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TP_RUNS", str(runs))
 
 
 def make_run(runs: Path, name: str, checkpoints: tuple[int, ...], **fields: Any) -> Run:

@@ -17,7 +17,6 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from engine.config import ConfigError
 from engine.generation import (
     FILTERS,
     GREEDY,
@@ -34,6 +33,7 @@ from engine.generation import (
     window_start,
 )
 from engine.model.positions import POSITIONS
+from engine.validation import ConfigError
 from tests.options import CONTEXT, VOCAB, build
 
 NEVER = -math.inf

@@ -31,7 +31,7 @@ LIGHT = [
 """What must never load PyTorch, by any path: it costs seconds."""
 
 ORDER = [
-    ["config", "events", "jsonl"],
+    ["config", "events", "jsonl", "validation"],
     ["claims", "presets", "specialisation", "tokenizers"],
     ["runs", "data"],
     ["estimate", "model"],

@@ -23,18 +23,10 @@ from engine.tokenizers import save_tokenizer
 from engine.training import new_state, train
 from playground import inference, inside, library, probes
 
+pytestmark = pytest.mark.usefixtures("learners_runs")
+
 TEXT = "Hello, 你好! <b>&amp;</b> 🙂\n\t\x07 and hello again, hello. Naïve façades? 0123456789 "
 CONTEXT = 40
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TP_RUNS", str(runs))
 
 
 def make_run(runs: Path, name: str, **fields: Any) -> Run:

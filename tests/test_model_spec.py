@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from engine.config import ConfigError, ModelConfig
+from engine.config import ModelConfig
 from engine.model.context import Trace
 from engine.model.decoder import TransformerLM
+from engine.validation import ConfigError
 from playground.views.model_spec import model_spec
 
 BATCH, VOCABULARY = 3, 11

@@ -15,7 +15,7 @@ from engine import (
     Trace,
     TransformerLM,
 )
-from engine.config import ConfigError, RouterName
+from engine.config import RouterName
 from engine.data import make_data
 from engine.loss import cross_entropy
 from engine.model.context import Context, places
@@ -23,6 +23,7 @@ from engine.model.moe import ROUTERS, HashRouter, MixtureOfExperts, room_for
 from engine.model.routing import BALANCERS, max_violation, nudge
 from engine.optim import AdamW, clip_grad_norm
 from engine.training import balance_weights, change, new_state, train, update
+from engine.validation import ConfigError
 from tests.options import (
     CONTEXT,
     MOE,

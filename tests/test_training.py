@@ -17,7 +17,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.data import IGNORE, Batch, Data, make_data
 from engine.devices import (
     ISA_LIMIT,
@@ -45,6 +45,7 @@ from engine.training import (
     train,
     update,
 )
+from engine.validation import ConfigError
 
 TINY: dict[str, Any] = {
     "source": "copy",

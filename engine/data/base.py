@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import ConfigError, Problem
 from engine.tokenizers import Tokenizer
+from engine.validation import ConfigError, Problem
 
 IGNORE = -100
 """A target that no loss is taken on. PyTorch's cross-entropy leaves out the same value."""

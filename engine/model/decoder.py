@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from engine.config import ConfigError, ModelConfig, Problem
+from engine.config import ModelConfig
 from engine.model.attention import causal_mask
 from engine.model.block import Block
 from engine.model.context import Context, KVCache, Output, Trace
 from engine.model.norms import NORMS
 from engine.model.positions import EMBEDDING_STD, POSITIONS
 from engine.model.routing import balance_loss
+from engine.validation import ConfigError, Problem
 
 
 class TransformerLM(nn.Module):

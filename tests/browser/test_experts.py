@@ -23,7 +23,7 @@ from tests.browser.conftest import PATIENCE
 from tests.browser.test_inside import BEGIN
 from tests.test_experts_page import SMALL, imported
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
 Open = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
@@ -145,16 +145,6 @@ def test_a_dense_run_leads_to_one_with_experts(open_page: Open) -> None:
 
 
 # The view by itself, over the real server functions ---------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TP_RUNS", str(runs))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests.test_inside import CONTEXT, make_run
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
 BEGIN = """
 window.server = Object.fromEntries(
@@ -31,16 +31,6 @@ Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
   (name, callback) => { window.watched[name] = callback; });
 """
 SERVED = {function.__name__: function for function in inside.SERVED}
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(autouse=True)
-def learners_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TP_RUNS", str(runs))
 
 
 @pytest.fixture(scope="module")
