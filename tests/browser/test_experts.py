@@ -79,7 +79,7 @@ def stop(page: Page) -> None:
 def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot) -> None:
     page = open_page(COLLAPSING)
     start(page)
-    until(page, "Number(d.last) >= 100 && Number(d.maxvio) > 1.5")
+    until(page, "Number(d.last) >= 300 && Number(d.maxvio) > 1.5")
     shoot(page, "experts-collapsed")
 
     page.locator("#experts-switch_loss").fill("1")

@@ -148,7 +148,7 @@ const TEXT = {
   measuredTwo: (where, a, b) => `At ${where}, the held-out loss is ${a} for A and ${b} for B.`,
   measuredEach: (where, [a, stepA], [b, stepB]) =>
     `Up to ${where}, the last held-out loss of A is ${a}, at step ${whole(stepA)}, and that of B is ${b}, at step ${whole(stepB)}.`,
-  measuredSoon: "A held-out loss that was measured after the first step is still missing, of A or of B.",
+  measuredSoon: "Wait until both have measured their loss on held-out text: then it is compared here.",
   measuredAt: { steps: (x) => `step ${whole(Math.round(x))}`, flops: (x) => `${tp.number(x)} FLOPs`, seconds: (x) => `${tp.number(x)} seconds of training` },
   measuredData: "The two runs read different texts, so their losses cannot be compared.",
   measuredDense: "B is dense.",

@@ -106,30 +106,33 @@ function describe() {
 
 /** What was measured, in a few sentences that promise nothing. */
 function drawMeasured() {
-  const parts = [];
-  if (!second?.loaded) {
-    const at = first.evaluated.step.at(-1);
-    const now = at === undefined ? null : first.heldOut(at);
-    parts.push(now ? TEXT.measuredOne(first.name, loss3(now.loss), now.step, first.about.flops ? tp.number(now.step * first.about.flops) : "") : TEXT.measuredNone(first.name));
-  } else if (first.about.data !== second.about.data) {
-    parts.push(TEXT.measuredData);
-  } else {
-    const both = [first, second];
-    const ends = both.map((history) => history.x(history.evaluated.step.at(-1) ?? 0, state.axis));
-    const x = Math.min(...ends);
-    const found = both.map((history) => {
-      const within = history.evaluated.step.filter((step) => history.x(step, state.axis) <= x * (1 + 1e-9));
-      return history.heldOut(within.at(-1) ?? -1);
-    });
-    const where = TEXT.measuredAt[state.axis](x);
-    if (x <= 0 || found.includes(null)) parts.push(TEXT.measuredSoon);
-    else if (state.axis === "steps" && found.every(({ step }) => step === x)) parts.push(TEXT.measuredTwo(where, ...found.map(({ loss }) => loss3(loss))));
-    else parts.push(TEXT.measuredEach(where, ...found.map(({ loss, step }) => [loss3(loss), step])));
-    if (!second.experts) parts.push(TEXT.measuredDense);
-    parts.push(TEXT.measuredSeed);
-  }
-  parts.push(TEXT.measuredSmall);
-  put(page.measuredText, parts.join(" "));
+  const found = second?.loaded ? compared() : [alone()];
+  put(page.measuredText, [...found, TEXT.measuredSmall].join(" "));
+}
+
+function alone() {
+  const now = first.heldOut(first.evaluated.step.at(-1) ?? -1);
+  if (!now) return TEXT.measuredNone(first.name);
+  return TEXT.measuredOne(first.name, loss3(now.loss), now.step, first.about.flops ? tp.number(now.step * first.about.flops) : "");
+}
+
+/** The losses of A and B as far as both have come, on the chosen axis. */
+function compared() {
+  if (first.about.data !== second.about.data) return [TEXT.measuredData];
+  const both = [first, second];
+  const x = Math.min(...both.map((history) => history.x(history.evaluated.step.at(-1) ?? 0, state.axis)));
+  const found = both.map((history) => {
+    const within = history.evaluated.step.filter((step) => history.x(step, state.axis) <= x * (1 + 1e-9));
+    return history.heldOut(within.at(-1) ?? -1);
+  });
+  if (x <= 0 || found.includes(null)) return [TEXT.measuredSoon];
+  const where = TEXT.measuredAt[state.axis](x);
+  const together = state.axis === "steps" && found.every(({ step }) => step === x);
+  return [
+    together ? TEXT.measuredTwo(where, ...found.map(({ loss }) => loss3(loss))) : TEXT.measuredEach(where, ...found.map(({ loss, step }) => [loss3(loss), step])),
+    ...(second.experts ? [] : [TEXT.measuredDense]),
+    TEXT.measuredSeed,
+  ];
 }
 
 /** What stands in the way, or why another run is shown. */
