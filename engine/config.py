@@ -25,6 +25,7 @@ PlacementName = Literal["pre", "post"]
 PositionName = Literal["rope", "sinusoidal", "learned", "alibi", "none"]
 FeedForwardName = Literal["swiglu", "geglu", "gelu", "relu", "silu"]
 RouterName = Literal["topk", "switch", "sigmoid", "expert_choice", "hash", "noisy_topk"]
+BiasRuleName = Literal["sign", "violation"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -513,6 +514,12 @@ class TrainConfig(Config):
         "this much more score when experts are chosen, one with too many so much less (Wang 2024, "
         "DeepSeek-V3).",
         examples=[0.0, 0.001, 0.01, 0.1],
+    )
+    bias_rule: BiasRuleName = Field(
+        default="sign",
+        description="How far bias_rate moves an expert: always by all of it (sign, as in "
+        "DeepSeek-V3), or by it times how far the expert's work is from its fair share (violation), "
+        "which comes to rest where the work is even.",
     )
     eval_interval: int = Field(
         default=50, ge=1, le=10_000_000, description="Steps between measurements on held-out data."

@@ -196,7 +196,7 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     optimizer.weight_decay = config.weight_decay
     optimizer.step()
     if loads:
-        nudge_routers(state.model, torch.stack(loads).mean(0), config.bias_rate)
+        nudge_routers(state.model, torch.stack(loads).mean(0), config)
     if scale is not None:
         scale.succeeded()
     state.step += 1
@@ -217,12 +217,12 @@ def balance_weights(config: TrainConfig) -> dict[str, float]:
 
 
 @torch.no_grad()
-def nudge_routers(model: TransformerLM, loads: Tensor, rate: float) -> None:
+def nudge_routers(model: TransformerLM, loads: Tensor, config: TrainConfig) -> None:
     """Move the bias of every router that has one; `loads` is (expert layers, E)."""
     mixtures = [part for part in model.modules() if isinstance(part, MixtureOfExperts)]
     for mixture, load in zip(mixtures, loads, strict=True):
         if mixture.router.bias is not None:
-            nudge(mixture.router.bias, load, rate)
+            nudge(mixture.router.bias, load, config.bias_rate, config.bias_rule)
 
 
 @torch.inference_mode()

@@ -44,8 +44,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
         ),
         "Balancing": (
-            "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "z_loss", "device_loss",
-            "communication_loss",
+            "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "bias_rule", "z_loss",
+            "device_loss", "communication_loss",
         ),
         "Recording": (
             "log_interval", "eval_interval", "eval_steps", "sample_interval", "probe_interval",
@@ -101,6 +101,7 @@ LABELS = {
     "communication_loss": "Loss on traffic",
     "z_loss": "Loss on large logits",
     "bias_rate": "Bias step (no loss)",
+    "bias_rule": "How the bias moves",
     "eval_interval": "Measure every",
     "eval_steps": "Batches per measurement",
     "log_interval": "Record every",
@@ -162,6 +163,7 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "expert_loss": (EXPERTS, BALANCED),
     "sequence_loss": (EXPERTS, BALANCED),
     "bias_rate": (EXPERTS, BALANCED),
+    "bias_rule": (EXPERTS, BALANCED, Needs("bias_rate", above=0)),
     "z_loss": (EXPERTS, LEARNED),
     "device_loss": (EXPERTS, BALANCED, GROUPED),
     "communication_loss": (EXPERTS, BALANCED, GROUPED),

@@ -15,12 +15,12 @@ from engine import (
     Trace,
     TransformerLM,
 )
-from engine.config import RouterName
+from engine.config import BiasRuleName, RouterName
 from engine.data import make_data
 from engine.loss import cross_entropy
 from engine.model.context import Context, places
 from engine.model.moe import ROUTERS, HashRouter, MixtureOfExperts, room_for
-from engine.model.routing import BALANCERS, max_violation, nudge
+from engine.model.routing import BALANCERS, NUDGES, max_violation, nudge
 from engine.optim import AdamW, clip_grad_norm
 from engine.training import balance_weights, change, new_state, train, update
 from engine.validation import ConfigError
@@ -415,14 +415,15 @@ def test_the_z_loss_makes_logits_small() -> None:
     assert model.run(tokens).routing[0].logits.logsumexp(-1).abs().mean() < before / 2
 
 
-def test_nudging_the_bias_lowers_imbalance_and_changes_no_weight() -> None:
+@pytest.mark.parametrize("rule", NUDGES)
+def test_nudging_the_bias_lowers_imbalance_and_changes_no_weight(rule: BiasRuleName) -> None:
     model, tokens = build(**MOE, n_layer=1), sequence(batch=8)
     part = mixture(model, 0)
     assert part.router.bias is not None
     before = max_violation(model.run(tokens).routing[0].load)
     with torch.no_grad():
         for _ in range(200):
-            nudge(part.router.bias, model.run(tokens).routing[0].load, 0.005)
+            nudge(part.router.bias, model.run(tokens).routing[0].load, 0.005, rule)
     assert before > 0.2
     assert max_violation(model.run(tokens).routing[0].load) < before / 2
 
@@ -490,6 +491,19 @@ def test_the_bias_moves_by_its_rate_and_only_then() -> None:
     kept = bias.clone()
     update(state)
     assert torch.equal(bias, kept)
+
+
+def test_the_rule_of_the_bias_reaches_training() -> None:
+    config = RunConfig.from_flat(
+        TINY | {"bias_rate": 0.25, "bias_rule": "violation", "switch_loss": 0.0}
+    )
+    state = new_state(config, make_data(config))
+    update(state)
+    expected = [0.25 * NUDGES["violation"](record.load) for record in state.routing]
+    biases = [mixture(state.model, layer).router.bias for layer in range(len(expected))]
+    torch.testing.assert_close(
+        torch.stack([b for b in biases if b is not None]), torch.stack(expected)
+    )
 
 
 def test_a_run_says_how_its_batches_were_routed() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 import torch
 
+from engine.config import BiasRuleName
 from engine.events import BALANCE
 from engine.model.routing import (
     BALANCERS,
+    NUDGES,
     Routing,
     balance_loss,
     coactivation,
@@ -148,7 +151,15 @@ def test_expert_similarity() -> None:
     torch.testing.assert_close(similar, torch.tensor(expected).float())
 
 
-def test_a_nudge_favours_those_with_too_few_tokens() -> None:
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("sign", [-0.1, 0.0, 0.1, 0.1]), ("violation", [-0.18, 0.0, 0.08, 0.1])],
+)
+def test_a_nudge_favours_those_with_too_few_tokens(rule: Any, expected: list[float]) -> None:
     bias = torch.tensor([0.5, 0.0, 0.0, 0.0])
-    nudge(bias, torch.tensor([0.7, 0.25, 0.05, 0.0]), 0.1)
-    torch.testing.assert_close(bias, torch.tensor([0.4, 0.0, 0.1, 0.1]))
+    nudge(bias, torch.tensor([0.7, 0.25, 0.05, 0.0]), 0.1, rule)
+    torch.testing.assert_close(bias, torch.tensor([0.5, 0.0, 0.0, 0.0]) + torch.tensor(expected))
+
+
+def test_rules_of_the_bias_and_the_configuration_name_the_same() -> None:
+    assert set(NUDGES) == set(get_args(BiasRuleName))

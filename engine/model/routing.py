@@ -28,6 +28,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.config import BiasRuleName
+
 
 @dataclass(frozen=True, eq=False)
 class Routing:
@@ -144,12 +146,33 @@ def balance_loss(routing: Sequence[Routing], weights: Mapping[str, float]) -> Te
     return torch.stack(terms).sum() if terms else torch.zeros(())
 
 
-def nudge(bias: Tensor, load: Tensor, rate: float) -> None:
-    """Change a router's bias (E,) in place: up by `rate` for too few tokens, down for too many.
+def move_by_sign(load: Tensor) -> Tensor:
+    """(E,) loads -> (E,) 1 for too few tokens, -1 for too many.
 
-    Wang et al. 2024, "Auxiliary-Loss-Free Load Balancing Strategy", algorithm 1.
+    Wang et al. 2024, "Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts", algorithm
+    1. The step never gets smaller, so the bias trembles about the place where it should rest.
     """
-    bias += rate * torch.sign(load.mean() - load)
+    return torch.sign(load.mean() - load)
+
+
+def move_by_violation(load: Tensor) -> Tensor:
+    """(E,) loads -> (E,) 1 - load / mean: 1 for an expert without tokens, -1 for one with twice its share.
+
+    The variant of the same paper that keeps the size of the error, here relative to the fair share.
+    """
+    return 1 - load / load.mean()
+
+
+NUDGES: dict[BiasRuleName, Callable[[Tensor], Tensor]] = {
+    "sign": move_by_sign,
+    "violation": move_by_violation,
+}
+"""How far a router's bias moves at a rate of one."""
+
+
+def nudge(bias: Tensor, load: Tensor, rate: float, rule: BiasRuleName = "sign") -> None:
+    """Change a router's bias (E,) in place: up for experts with too few tokens, down for too many."""
+    bias += rate * NUDGES[rule](load)
 
 
 # What is measured --------------------------------------------------------------------------------
