@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from engine.generation import Sampler, generate
     from engine.model.context import KVCache, Output, Trace, zero_head
     from engine.model.decoder import HybridMoETransformerLM, MoETransformerLM, TransformerLM
+    from engine.model.encoder_decoder import Transformer
     from engine.model.routing import Routing
     from engine.optim import AdamW
     from engine.runs import Run, RunStore
     from engine.training import TrainState, new_state, train
+    from engine.translation import beam_search, translate
     from engine.validation import ConfigError
 
 HOMES: dict[str, str] = {
@@ -37,6 +39,7 @@ HOMES: dict[str, str] = {
     "HybridMoETransformerLM": "engine.model.decoder",
     "MoETransformerLM": "engine.model.decoder",
     "TransformerLM": "engine.model.decoder",
+    "Transformer": "engine.model.encoder_decoder",
     "Routing": "engine.model.routing",
     "AdamW": "engine.optim",
     "Run": "engine.runs",
@@ -44,14 +47,16 @@ HOMES: dict[str, str] = {
     "TrainState": "engine.training",
     "new_state": "engine.training",
     "train": "engine.training",
+    "beam_search": "engine.translation",
+    "translate": "engine.translation",
 }
 """Where each public name is defined."""
 
 __all__ = [
     "AdamW", "ConfigError", "DataConfig", "HybridMoETransformerLM", "KVCache", "ModelConfig",
     "MoETransformerLM", "Output", "Routing", "Run", "RunConfig", "RunStore", "Sampler", "Trace",
-    "TrainConfig", "TrainState", "TransformerLM", "generate", "load_model", "new_state", "train",
-    "zero_head",
+    "TrainConfig", "TrainState", "Transformer", "TransformerLM", "beam_search", "generate",
+    "load_model", "new_state", "train", "translate", "zero_head",
 ]  # fmt: skip
 
 

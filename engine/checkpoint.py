@@ -36,7 +36,8 @@ from engine.data.base import Data
 from engine.devices import prepare
 from engine.estimate import parameters
 from engine.jsonl import read_object
-from engine.model.decoder import TransformerLM
+from engine.model.build import build
+from engine.model.decoder import Decoder
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
 from engine.training import LossScale, TrainState, new_optimizer
 from engine.validation import ConfigError
@@ -88,7 +89,7 @@ def save(state: TrainState, folder: Path) -> None:
         raise
 
 
-def save_weights(model: TransformerLM, config: RunConfig, folder: Path) -> None:
+def save_weights(model: Decoder, config: RunConfig, folder: Path) -> None:
     """Store weights alone, as step 0 of a run: to be generated with, looked into and forked.
 
     `folder` is made, not replaced: for a run that is itself still being made. Raises `OSError`.
@@ -209,7 +210,7 @@ def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainSta
 
 def load_model(
     folder: Path, device: torch.device | str = "cpu"
-) -> tuple[TransformerLM, Tokenizer, RunConfig]:
+) -> tuple[Decoder, Tokenizer, RunConfig]:
     """The weights alone, in evaluation mode, with the tokenizer of the run that the folder is in.
 
     Leaves PyTorch's generators alone. Raises `CheckpointError`.
@@ -291,7 +292,7 @@ def _loss_scale(folder: Path, values: Mapping[str, Any]) -> LossScale:
     return LossScale(scale, _count(folder, parts, "updates"))
 
 
-def _read_model(folder: Path, config: ModelConfig) -> TransformerLM:
+def _read_model(folder: Path, config: ModelConfig) -> Decoder:
     """The model with its stored weights. Nothing is allocated before the file is known to fit."""
     path, weights_needed = folder / MODEL, parameters(config)["total"]
     try:
@@ -302,11 +303,11 @@ def _read_model(folder: Path, config: ModelConfig) -> TransformerLM:
     except OSError as error:
         raise CheckpointError(path, error.strerror or error) from None
     with torch.device("meta"):
-        named = TransformerLM.from_config(config).named_parameters()
+        named = build(config).named_parameters()
         shapes = {name: weight.shape for name, weight in named}
     weights = _read_tensors(path, shapes)
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then not used
-        model = TransformerLM.from_config(config)
+        model = build(config)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(weights[name])

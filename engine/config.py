@@ -26,7 +26,7 @@ PositionName = Literal["rope", "sinusoidal", "learned", "alibi", "none"]
 FeedForwardName = Literal["swiglu", "geglu", "gelu", "relu", "silu"]
 RouterName = Literal["topk", "switch", "sigmoid", "expert_choice", "hash", "noisy_topk"]
 BiasRuleName = Literal["sign", "violation"]
-ScheduleName = Literal["cosine", "linear", "constant", "wsd"]
+ScheduleName = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -40,7 +40,8 @@ LEARNED_GATES: tuple[RouterName, ...] = ("topk", "sigmoid", "noisy_topk")
 class ModelConfig(Config):
     """A decoder-only Transformer. The defaults are pre-norm RMSNorm, RoPE and SwiGLU.
 
-    With `n_experts`, blocks have a mixture of experts in place of their feed-forward.
+    With `n_experts`, blocks have a mixture of experts in place of their feed-forward. With
+    `n_encoder_layer`, an encoder reads a text, and the decoder writes its translation.
     """
 
     vocab_size: int | None = Field(
@@ -70,6 +71,14 @@ class ModelConfig(Config):
         le=512,
         description="How many blocks are stacked. Some skills, such as induction, need two.",
         examples=[1, 2, 3, 4, 6, 8],
+    )
+    n_encoder_layer: int | None = Field(
+        default=None,
+        ge=1,
+        le=512,
+        description="Blocks of an encoder that reads a text to translate; the decoder looks at what "
+        "it read in every block (cross-attention). Empty: no encoder, a language model.",
+        examples=[1, 2, 3, 6],
     )
     n_head: int = Field(
         default=4,
@@ -135,6 +144,23 @@ class ModelConfig(Config):
         default=True,
         description="Use one matrix both to read tokens and to predict them (Press & Wolf 2017).",
     )
+    scale_embeddings: bool = Field(
+        default=False,
+        description="Multiply embeddings by the square root of d_model, as in the paper of 2017: they "
+        "begin as large as the paper's waves, not small.",
+    )
+    share_embeddings: bool = Field(
+        default=True,
+        description="With an encoder: read the text to translate with the same embedding as the "
+        "translation. Needs one vocabulary for both.",
+    )
+    src_vocab_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=1_000_000,
+        description="With an encoder: how many different tokens the texts to translate have. Empty: "
+        "as many as the translations.",
+    )
     bias: bool = Field(
         default=False,
         description="Add a learned offset in every linear layer and LayerNorm, as in GPT-2.",
@@ -157,7 +183,8 @@ class ModelConfig(Config):
     moe_layer_indices: tuple[int, ...] | None = Field(
         default=None,
         description="Which blocks have experts; the others are dense. Empty: all. On the command "
-        "line they are counted from 0: 1,3 are the second and the fourth.",
+        "line they are counted from 0: 1,3 are the second and the fourth. Those of an encoder come "
+        "first.",
     )
     router: RouterName = Field(
         default="topk",
@@ -224,11 +251,16 @@ class ModelConfig(Config):
         return [int(word) for word in words] or None
 
     @property
+    def blocks(self) -> int:
+        """How many blocks there are in all, those of the encoder included."""
+        return (self.n_encoder_layer or 0) + self.n_layer
+
+    @property
     def moe_layers(self) -> tuple[int, ...]:
-        """The blocks that have experts, counted from 0."""
+        """The blocks that have experts, counted from 0, through the encoder and on."""
         if self.n_experts is None:
             return ()
-        every = tuple(range(self.n_layer))
+        every = tuple(range(self.blocks))
         return every if self.moe_layer_indices is None else self.moe_layer_indices
 
     @property
@@ -300,6 +332,17 @@ class ModelConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _encoder_fits(self) -> Self:
+        if self.src_vocab_size is None:
+            return self
+        if self.n_encoder_layer is None:
+            raise refuse("src_vocab_size", self.src_vocab_size, "must be empty without an encoder")
+        if self.share_embeddings and self.src_vocab_size != self.vocab_size:
+            allowed = f"must be vocab_size = {self.vocab_size} where the embeddings are shared"
+            raise refuse("src_vocab_size", self.src_vocab_size, allowed)
+        return self
+
+    @model_validator(mode="after")
     def _experts_fit(self) -> Self:
         layers = self.moe_layer_indices
         if self.n_experts is None:
@@ -310,9 +353,9 @@ class ModelConfig(Config):
             not layers
             or list(layers) != sorted(set(layers))
             or not 0 <= layers[0] <= layers[-1]
-            or layers[-1] >= self.n_layer
+            or layers[-1] >= self.blocks
         ):
-            allowed = f"must be different block numbers in order, from 0 to {self.n_layer - 1}"
+            allowed = f"must be different block numbers in order, from 0 to {self.blocks - 1}"
             raise refuse("moe_layer_indices", list(layers), allowed)
         if self.top_k > self.n_experts:
             raise refuse("top_k", self.top_k, f"must be at most n_experts = {self.n_experts}")
@@ -423,7 +466,8 @@ class TrainConfig(Config):
     schedule: ScheduleName = Field(
         default="cosine",
         description="How the learning rate falls after warm-up: half a cosine (Loshchilov 2017), "
-        "a line, not at all, or only in the last fifth (warm-up-stable-decay, Hu 2024).",
+        "a line, not at all, only in the last fifth (warm-up-stable-decay, Hu 2024), or with the "
+        "inverse square root of the step (Vaswani 2017).",
     )
     warmup_steps: int = Field(
         default=50,
@@ -459,6 +503,14 @@ class TrainConfig(Config):
         le=1e9,
         description="Gradients longer than this are scaled down to it (Pascanu 2013). 0: never.",
         examples=[0.0, 0.5, 1.0],
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of each target that is spread over the whole vocabulary, so that the model "
+        "is never quite sure (Szegedy 2016; 0.1 in the paper of 2017).",
+        examples=[0.0, 0.05, 0.1],
     )
     switch_loss: float = Field(
         default=0.01,

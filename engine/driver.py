@@ -51,9 +51,11 @@ from engine.events import (
 from engine.jsonl import size_of, write_whole
 from engine.loss import cross_entropy
 from engine.model.decoder import TransformerLM
+from engine.model.encoder_decoder import Transformer
 from engine.optim import AdamW
 from engine.runs import Run, RunError
 from engine.samples import continue_all
+from engine.tokenizers.marked import BEGIN, END
 from engine.training import (
     TrainState,
     change,
@@ -64,6 +66,7 @@ from engine.training import (
     rehearse,
     train,
 )
+from engine.translation import translate
 from engine.validation import ConfigError
 
 SAMPLE_TOKENS = 96
@@ -279,14 +282,20 @@ class Driver:
         data, encode = self.state.data, self.state.data.tokenizer.encode
         answers = [data.answer(prompt) for prompt in data.prompts]
         longest = max((len(encode(answer)) for answer in answers if answer is not None), default=0)
-        written = continue_all(
-            self.state.model,
-            [encode(prompt) for prompt in data.prompts],
-            most=longest + 1 if data.exact else SAMPLE_TOKENS,
-            temperature=0.0 if data.exact else SAMPLE_TEMPERATURE,
-            end=data.end,
-            known=data.tokenizer.vocab_size,
-        )
+        prompts, model = [encode(prompt) for prompt in data.prompts], self.state.model
+        if isinstance(model, Transformer):
+            sources = [[*prompt, END] for prompt in prompts]
+            found = translate(model, sources, most=2 * longest + 2)
+            written = [translation.text for translation in found]
+        else:
+            written = continue_all(
+                model,
+                prompts,
+                most=longest + 1 if data.exact else SAMPLE_TOKENS,
+                temperature=0.0 if data.exact else SAMPLE_TEMPERATURE,
+                end=data.end,
+                known=data.tokenizer.vocab_size,
+            )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
             text = data.tokenizer.decode(tokens)
             correct = None if answer is None else text == answer
@@ -298,8 +307,11 @@ class Driver:
         name = f"step-{step:06d}.npz"
         path = self.run.snapshot_path(name)
         path.parent.mkdir(exist_ok=True)
-        ids = data.tokenizer.encode(data.probe())
-        observe.save(observe.probe(self.state.model, ids, step), path)
+        text, sources = data.probe(), None
+        ids = data.tokenizer.encode(text)
+        if isinstance(self.state.model, Transformer):  # the translation as it should be
+            ids, sources = [BEGIN, *data.tokenizer.encode(data.answer(text) or "")], [*ids, END]
+        observe.save(observe.probe(self.state.model, ids, step, sources), path)
         self.tell(Probed(step=step, name=name))
 
     def save(self) -> None:

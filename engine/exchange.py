@@ -45,7 +45,7 @@ from engine.estimate import parameters
 from engine.events import Ended, Saved
 from engine.foreign import foreign_config, own_config
 from engine.model.attention import Attention
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder, TransformerLM
 from engine.model.moe import MixtureOfExperts
 from engine.runs import Run, RunStore
 from engine.tokenizers import (
@@ -110,7 +110,7 @@ The view has as many numbers as the shape, in the same order: reading it exports
 """
 
 
-def correspondence(model: TransformerLM) -> Iterator[Entry]:
+def correspondence(model: Decoder) -> Iterator[Entry]:
     """Every weight of a model."""
     yield whole("model.embed_tokens.weight", model.embedding.weight)
     for layer, block in enumerate(cast("Any", model.blocks)):

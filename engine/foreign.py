@@ -59,6 +59,8 @@ def foreign_config(config: ModelConfig) -> dict[str, Any]:
         "placement": "pre",
         "position": "rope",
         "feedforward": "swiglu",
+        "n_encoder_layer": None,
+        "scale_embeddings": False,
     }
     if mixed:
         needed |= {
@@ -100,6 +102,8 @@ _ONLY = {
     "placement": "has its norms before each sub-layer only: pre",
     "position": "has rope only",
     "feedforward": "has swiglu only",
+    "n_encoder_layer": "has no encoder: must be empty",
+    "scale_embeddings": "does not scale embeddings: must be off",
     "bias": "has no offsets: must be off",
     "moe_layers": "has experts in every block: must be empty",
     "router": "has topk only",

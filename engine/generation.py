@@ -30,7 +30,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder
 from engine.recorded import can_replay, edges, replay
 from engine.validation import Config
 
@@ -233,7 +233,7 @@ def evaluating(model: torch.nn.Module) -> Generator[None]:
 
 
 def generate(
-    model: TransformerLM,
+    model: Decoder,
     ids: Sequence[int],
     max_new_tokens: int,
     sampler: Sampler | None = None,
@@ -248,9 +248,11 @@ def generate(
     (`torch.Generator().manual_seed(0)`); without one a fresh generator seeded with 0 is used, so
     torch's global randomness is never touched.
 
-    Raises `ValueError` for an empty `ids`, since a model can only continue, and for ids outside
-    the vocabulary.
+    Raises `ValueError` for an empty `ids`, since a model can only continue, for ids outside the
+    vocabulary, and for an encoder-decoder, which translates (`engine.translation`).
     """
+    if model.config.n_encoder_layer is not None:
+        raise ValueError("this model translates a text; it does not continue one")
     vocab_size = len(model.embedding.weight)
     if not ids:
         raise ValueError("generate continues a text: give at least one token")
@@ -267,7 +269,7 @@ def generate(
 
 
 def _generate(
-    model: TransformerLM,
+    model: Decoder,
     ids: list[int],
     max_new_tokens: int,
     sampler: Sampler,

@@ -1,8 +1,8 @@
 """What a page shows of the inside of a model: numbers read from one traced forward pass.
 
 Nothing here changes a model, and everything but `save` is a pure function. Arrays are numpy's,
-without a batch dimension. B batch, L layers, H heads, T positions (of queries and of keys), D head
-width, V vocabulary.
+without a batch dimension. B batch, L layers, H heads, T positions (of queries and of keys), S tokens
+of a text to translate, N encoder layers, D head width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.config import ModelConfig
 from engine.model.context import Edit, Output, Trace, zero_head
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder
+from engine.model.encoder_decoder import Transformer
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -35,28 +37,40 @@ PROBE_LENGTH = 48
 
 @torch.inference_mode()
 def trace_of(
-    model: TransformerLM, ids: Sequence[int], places: Iterable[str] | None = None
+    model: Decoder,
+    ids: Sequence[int],
+    places: Iterable[str] | None = None,
+    sources: Sequence[int] | None = None,
 ) -> Trace:
     """Run the model over one sequence and keep what these places hold (None: every place).
 
-    Dropout is off during the pass; the model comes back in the mode it was in.
+    An encoder-decoder reads `sources` first, and `ids` are the translation, from BEGIN on. Dropout is
+    off during the pass; the model comes back in the mode it was in.
     Raises `ValueError` for no tokens, or more than the model's context.
     """
     trace = Trace(places)
-    _run(model, ids, trace)
+    _run(model, ids, trace, sources)
     return trace
 
 
-def _run(model: TransformerLM, ids: Sequence[int], trace: Trace) -> Output:
+def _run(
+    model: Decoder, ids: Sequence[int], trace: Trace, sources: Sequence[int] | None = None
+) -> Output:
     """One pass over one sequence: B is 1."""
     limit = model.config.max_seq_len
-    if not 1 <= len(ids) <= limit:
-        raise ValueError(f"{len(ids)} tokens: must be 1 to {limit}, the model's context")
+    for tokens in (ids, sources):
+        if tokens is not None and not 1 <= len(tokens) <= limit:
+            raise ValueError(f"{len(tokens)} tokens: must be 1 to {limit}, the model's context")
     device = next(model.parameters()).device
     training = model.training
     model.eval()
     try:
-        return model.run(torch.tensor([list(ids)], device=device), trace=trace)
+        memory = None
+        if isinstance(model, Transformer):
+            if sources is None:
+                raise ValueError("an encoder-decoder needs a text to translate")
+            memory = model.encode(torch.tensor([list(sources)], device=device), trace)
+        return model.run(torch.tensor([list(ids)], device=device), trace=trace, memory=memory)
     finally:
         model.train(training)
 
@@ -66,10 +80,13 @@ def numpy_of(tensor: Tensor) -> Floats:
     return tensor.detach().to("cpu", torch.float32).numpy()
 
 
-def attention_of(trace: Trace, layers: int) -> Floats:
-    """Every head's weights (L, H, T, T): row = query, column = key; each row sums to one."""
+def attention_of(trace: Trace, layers: int, place: str = "blocks.{i}.attention") -> Floats:
+    """Every head's weights (L, H, T, S): row = query, column = key; each row sums to one.
+
+    `place` is which attention: of the decoder, `blocks.{i}.cross`, or `encoder.{i}.attention`.
+    """
     return np.stack(
-        [numpy_of(trace[f"blocks.{layer}.attention.weights"][0]) for layer in range(layers)]
+        [numpy_of(trace[f"{place.format(i=layer)}.weights"][0]) for layer in range(layers)]
     )
 
 
@@ -86,6 +103,9 @@ def dequantise(rounded: Bytes) -> Floats:
 # A snapshot: what training records every few steps -----------------------------------------------
 
 
+_NO_WEIGHTS = np.zeros((0, 0, 0, 0), np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """The attention of one fixed sequence at one step of training."""
@@ -97,49 +117,60 @@ class Snapshot:
     """(L, H, T, T) weights as `quantise` rounds them: 255 is one."""
     norms: Floats
     """(2 L + 1, T) root mean square of the residual stream: after the embedding, then after each
-    block's attention and each block's feed-forward."""
+    block's attention and each block's feed-forward. (3 L + 1, T) with cross-attention between them."""
     losses: Floats
     """(T - 1,) cross-entropy of each next token, in nats."""
     routing: Bytes
     """(2, Lx, T, E) of the Lx expert layers: what the router thinks of every expert (the
     probabilities), and the gates of those that were chosen, 0 for all others; as `quantise_up`
-    rounds them. Lx is 0 for a dense model."""
+    rounds them. Lx is 0 for a dense model, and where there is an encoder."""
+    sources: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """(S,) the ids of the text to translate; without an encoder these three are empty."""
+    cross: Bytes = field(default_factory=lambda: _NO_WEIGHTS)
+    """(L, H, T, S) cross-attention, rounded like `attention`."""
+    encoder: Bytes = field(default_factory=lambda: _NO_WEIGHTS)
+    """(N, H, S, S) the encoder's attention."""
 
 
-_PROBED = (
-    "embedding",
-    "blocks.*.attention.weights",
-    "blocks.*.attention.residual",
-    "blocks.*.feedforward.residual",
-)
+_PROBED = ("embedding", "blocks.*.weights", "encoder.*.weights", "blocks.*.residual")
 
 
 @torch.inference_mode()
-def probe(model: TransformerLM, ids: Sequence[int], step: int = 0) -> Snapshot:
+def probe(
+    model: Decoder, ids: Sequence[int], step: int = 0, sources: Sequence[int] | None = None
+) -> Snapshot:
     """Record one sequence: its first `PROBE_LENGTH` tokens, or the model's context if that is less.
 
-    One forward pass with B = 1. Raises `ValueError` for an empty sequence.
+    One forward pass with B = 1; `sources` as in `trace_of`. Raises `ValueError` for an empty sequence.
     """
-    ids = list(ids)[: min(PROBE_LENGTH, model.config.max_seq_len)]
+    config = model.config
+    length = min(PROBE_LENGTH, config.max_seq_len)
+    ids, read = list(ids)[:length], [] if sources is None else list(sources)[:length]
     trace = Trace(_PROBED)
-    output = _run(model, ids, trace)
-    stream = torch.cat(
-        [trace[place] for place in stream_places(model.config.n_layer)]
-    )  # (2L+1, T, C)
+    output = _run(model, ids, trace, read or None)
+    stream = torch.cat([trace[place] for place in stream_places(config)])  # (2L+1, T, C)
     tokens = np.array(ids, np.int32)
+    cross = encoder = _NO_WEIGHTS
+    if config.n_encoder_layer is not None:
+        cross = quantise(attention_of(trace, config.n_layer, "blocks.{i}.cross"))
+        encoder = quantise(attention_of(trace, config.n_encoder_layer, "encoder.{i}.attention"))
     return Snapshot(
         step=step,
         tokens=tokens,
-        attention=quantise(attention_of(trace, model.config.n_layer)),
+        attention=quantise(attention_of(trace, config.n_layer)),
         norms=numpy_of(stream.float().square().mean(-1).sqrt()),
         losses=losses_of(numpy_of(output.logits[0]), tokens),
         routing=routing_of(output),
+        sources=np.array(read, np.int32),
+        cross=cross,
+        encoder=encoder,
     )
 
 
 def routing_of(output: Output) -> Bytes:
     """A single sequence's probabilities and gates (2, Lx, T, E), as a snapshot has them."""
-    if not output.routing:
+    lengths = {record.gates.shape[1] for record in output.routing}
+    if lengths != {output.logits.shape[1]}:  # none, or an encoder's too, which read another text
         return np.zeros((2, 0, output.logits.shape[1], 0), np.uint8)
     values = [[record.probabilities[0], record.gates[0]] for record in output.routing]
     stacked = np.stack([[numpy_of(value) for value in record] for record in values], axis=1)
@@ -151,12 +182,15 @@ def quantise_up(shares: Floats) -> Bytes:
     return np.ceil(255 * shares.clip(0, 1) - 1e-4).clip(0, 255).astype(np.uint8)
 
 
-def stream_places(layers: int) -> list[str]:
-    """The residual stream's places in the order of the computation: 2 L + 1 names."""
-    places = ["embedding"]
-    for layer in range(layers):
-        places += [f"blocks.{layer}.attention.residual", f"blocks.{layer}.feedforward.residual"]
-    return places
+def stream_places(config: ModelConfig) -> list[str]:
+    """The residual stream's places in the order of the computation: 2 L + 1, or 3 L + 1 names."""
+    parts = ["attention", "feedforward"]
+    if config.n_encoder_layer is not None:
+        parts.insert(1, "cross")
+    blocks = [
+        f"blocks.{layer}.{part}.residual" for layer in range(config.n_layer) for part in parts
+    ]
+    return ["embedding", *blocks]
 
 
 def losses_of(logits: Floats, tokens: npt.NDArray[np.int32]) -> Floats:
@@ -176,7 +210,12 @@ _TYPES: dict[str, str] = {
     "norms": "<f4",
     "losses": "<f4",
     "routing": "|u1",
+    "sources": "<i4",
+    "cross": "|u1",
+    "encoder": "|u1",
 }
+_LATER = ("routing", "sources", "cross", "encoder")
+"""What snapshots of earlier versions do not have."""
 _MAX_FILE = 64 << 20
 """Bytes. 96 layers of 96 heads over 48 tokens take 21 MB."""
 
@@ -202,7 +241,7 @@ def load(path: Path) -> Snapshot:
             arrays = {
                 name: _member(archive, name, kind)
                 for name, kind in _TYPES.items()
-                if name != "routing" or "routing.npy" in archive.namelist()
+                if name not in _LATER or f"{name}.npy" in archive.namelist()
             }
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path.name}: not a snapshot: {error}") from None
@@ -210,21 +249,29 @@ def load(path: Path) -> Snapshot:
         raise ValueError(f"{path.name}: {error}") from None
     step, tokens, attention = arrays["step"], arrays["tokens"], arrays["attention"]
     length = len(tokens) if tokens.ndim == 1 else 0
-    # Runs of before there were experts have no such file.
     routing = arrays.setdefault("routing", np.zeros((2, 0, length, 0), np.uint8))
+    sources = arrays.setdefault("sources", np.zeros(0, np.int32))
+    arrays.setdefault("cross", _NO_WEIGHTS)
+    encoder = arrays.setdefault("encoder", _NO_WEIGHTS)
+    read = len(sources) if sources.ndim == 1 else 0
+    layers, heads = (*attention.shape, 0, 0)[:2]
     shapes = {
         "step": (),
         "tokens": (length,),
         "attention": (*attention.shape[:2], length, length),
-        "norms": (2 * len(attention) + 1 if attention.ndim else 0, length),
+        "norms": ((3 if read else 2) * layers + 1, length),
         "losses": (length - 1,),
         "routing": (2, *routing.shape[1:2], length, *routing.shape[3:4]),
+        "sources": (read,),
+        "cross": (layers, heads, length, read) if read else (0, 0, 0, 0),
+        "encoder": (len(encoder), heads, read, read) if read else (0, 0, 0, 0),
     }
     for name, shape in shapes.items():
-        empty = 0 in shape[:-1] and name != "routing"
+        empty = 0 in shape[:-1] and name not in _LATER
         if arrays[name].shape != shape or empty:
             raise ValueError(f"{path.name}: {name} has shape {arrays[name].shape}")
-    return Snapshot(int(step), tokens, attention, arrays["norms"], arrays["losses"], routing)
+    del arrays["step"]
+    return Snapshot(step=int(step), **arrays)
 
 
 def _member(archive: zipfile.ZipFile, name: str, kind: str) -> npt.NDArray[Any]:
@@ -380,22 +427,20 @@ def attention_stages(trace: Trace, layer: int, head: int, query: int) -> Stages:
 # What the model would say early, and without a head ----------------------------------------------
 
 
-def logit_lens(model: TransformerLM, trace: Trace) -> Iterator[Floats]:
+def logit_lens(model: Decoder, trace: Trace) -> Iterator[Floats]:
     """What the residual stream predicts if it is read out early: 2 L + 1 times (T, V) probabilities.
 
     Every stage of the stream goes through the model's final norm and output matrix (the logit lens,
     nostalgebraist 2020). The last stage is the model's own prediction. One at a time, since with a
     large vocabulary each takes megabytes.
     """
-    for place in stream_places(model.config.n_layer):
+    for place in stream_places(model.config):
         with torch.inference_mode():
             yield numpy_of(model.unembed(trace[place][0]).float().softmax(-1))
 
 
 @torch.inference_mode()
-def logits_without(
-    model: TransformerLM, ids: Sequence[int], heads: Iterable[tuple[int, int]]
-) -> Floats:
+def logits_without(model: Decoder, ids: Sequence[int], heads: Iterable[tuple[int, int]]) -> Floats:
     """The logits (T, V) when these heads, (layer, head) each, hand on zeros.
 
     No heads: the model's own logits. Raises `ValueError` for a head that the model does not have.
@@ -424,9 +469,7 @@ class HeadEffect:
     losses_after: Floats
 
 
-def head_effect(
-    model: TransformerLM, ids: Sequence[int], heads: Iterable[tuple[int, int]]
-) -> HeadEffect:
+def head_effect(model: Decoder, ids: Sequence[int], heads: Iterable[tuple[int, int]]) -> HeadEffect:
     """Set the outputs of these heads, (layer, head) each, to zero and compare the predictions."""
     before, after = logits_without(model, ids, ()), logits_without(model, ids, heads)
     tokens = np.array(ids, np.int32)

@@ -150,6 +150,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     3. cosine: half a cosine down to `min_lr` (Loshchilov & Hutter 2017, "SGDR").
     4. linear: a line down to `min_lr`.
     5. wsd: stays, then a line down over the last fifth (Hu et al. 2024, "MiniCPM").
+    6. inverse_sqrt: with the inverse square root of the step, not below `min_lr` (Vaswani et al. 2017,
+       eq. 3, whose peak is `max_lr` here).
     """
     high, low = config.max_lr, config.min_lr
     warm, total = config.warmup_steps, config.total_steps
@@ -159,6 +161,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     done = min(1.0, max(0, step - start) / max(1, total - start))  # share of the way down
     if config.schedule == "constant":
         return high
+    if config.schedule == "inverse_sqrt":
+        return max(low, high * math.sqrt((warm + 1) / (step + 1)))
     if config.schedule == "cosine":
         return low + (high - low) * (1 + math.cos(math.pi * done)) / 2
     return high + (low - high) * done

@@ -23,18 +23,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from engine.model.context import Context, KVCache
-from engine.model.decoder import TransformerLM
+from engine.model.context import Context, KVCache, View
+from engine.model.decoder import Decoder
 
 MAX_BYTES = 4 << 20
 """Larger caches are not recorded for: reading all of them at each token would cost more than Python."""
 
 Replay = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
-_replays: WeakKeyDictionary[TransformerLM, Replay] = WeakKeyDictionary()
+_replays: WeakKeyDictionary[Decoder, Replay] = WeakKeyDictionary()
 
 
-def can_replay(model: TransformerLM, cache: KVCache) -> bool:
+def can_replay(model: Decoder, cache: KVCache) -> bool:
     """Is a recording worth it? On a GPU and for long contexts the ordinary pass is taken.
 
     Also with experts: how many of them a token needs is not known before, and a recording is fixed.
@@ -45,7 +45,7 @@ def can_replay(model: TransformerLM, cache: KVCache) -> bool:
     return small and cache.keys.device.type == "cpu" and not model.training
 
 
-def replay(model: TransformerLM, token: int, cache: KVCache) -> tuple[Tensor, Tensor]:
+def replay(model: Decoder, token: int, cache: KVCache) -> tuple[Tensor, Tensor]:
     """One more token, which is added to the cache: `model.run`, only faster.
 
     Returns the logits (V,) after it, and the `edges` (V,) of their softmax, ready to draw from.
@@ -75,7 +75,7 @@ def edges(probabilities: Tensor) -> Tensor:
 class Step(nn.Module):
     """What is recorded: one token in, at a position that is a tensor and so stays open."""
 
-    def __init__(self, model: TransformerLM) -> None:
+    def __init__(self, model: Decoder) -> None:
         super().__init__()
         self.model = model
 
@@ -86,8 +86,8 @@ class Step(nn.Module):
         bias = positions.bias(position, slots)  # (H, 1, S)
         seen = (torch.arange(slots) <= position)[None]  # (1, S)
         context = Context(
+            view=View(bias=torch.where(seen, 0.0 if bias is None else bias, -math.inf)),
             rotation=positions.rotation(position),
-            bias=torch.where(seen, 0.0 if bias is None else bias, -math.inf),
             cache=WholeCache(keys, values, position),
         )
         logits = self.model.compute(token[None], position, context)[0, -1]
@@ -134,7 +134,7 @@ class Shorter(TorchFunctionMode):
         return x if already else func(*args, **(kwargs or {}))
 
 
-def _record(model: TransformerLM, example: tuple[Tensor, ...]) -> Replay:
+def _record(model: Decoder, example: tuple[Tensor, ...]) -> Replay:
     copies = tuple(tensor.clone() for tensor in example)  # recording runs the step, and writes
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to

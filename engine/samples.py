@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from engine.generation import evaluating, window_start
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder
 
 
 @torch.inference_mode()
 def continue_all(
-    model: TransformerLM,
+    model: Decoder,
     prompts: Sequence[Sequence[int]],
     most: int,
     temperature: float = 0.8,

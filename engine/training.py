@@ -24,8 +24,9 @@ from engine.data.base import IGNORE, Batch, Data
 from engine.devices import precision, prepare
 from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Routed, Stepped
 from engine.loss import cross_entropy
+from engine.model.build import build
 from engine.model.context import Output
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder
 from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, nudge
 from engine.optim import AdamW, clip_grad_norm, learning_rate
@@ -64,7 +65,7 @@ class TrainState:
     """Everything that training changes. Stored and loaded, it goes on bit by bit the same."""
 
     config: RunConfig
-    model: TransformerLM
+    model: Decoder
     optimizer: AdamW
     data: Data
     device: torch.device
@@ -76,13 +77,13 @@ class TrainState:
     """Tokens trained on."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """How the newest batch was routed, for whoever wants to tell it; not stored."""
-    forward: Callable[[Tensor], Output] = field(init=False)
-    """The model's pass over (B, T) tokens, compiled where the configuration says so."""
+    forward: Callable[[Tensor, Tensor | None], Output] = field(init=False)
+    """`Decoder.predict`, compiled where the configuration says so."""
 
     def __post_init__(self) -> None:
-        self.forward = self.model.run
+        self.forward = self.model.predict
         if self.config.train.compile:
-            self.forward = cast("Callable[[Tensor], Output]", torch.compile(self.model.run))
+            self.forward = cast(Any, torch.compile(self.model.predict))
 
 
 def new_state(config: RunConfig, data: Data, device: torch.device | None = None) -> TrainState:
@@ -95,7 +96,7 @@ def new_state(config: RunConfig, data: Data, device: torch.device | None = None)
     torch.manual_seed(config.train.seed)
     size = config.model.vocab_size or data.tokenizer.vocab_size
     model_config = config.model.model_copy(update={"vocab_size": size})
-    model = TransformerLM.from_config(model_config).to(device)
+    model = build(model_config).to(device)
     return TrainState(
         config=config,
         model=model,
@@ -106,7 +107,7 @@ def new_state(config: RunConfig, data: Data, device: torch.device | None = None)
     )
 
 
-def new_optimizer(model: TransformerLM, config: TrainConfig) -> AdamW:
+def new_optimizer(model: Decoder, config: TrainConfig) -> AdamW:
     """AdamW as configured; the learning rate is set before each update."""
     return AdamW(model.named_parameters(), betas=(config.beta1, config.beta2))
 
@@ -164,10 +165,10 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     losses: list[Tensor] = []
     loads: list[Tensor] = []
     for batch in batches:
-        inputs, targets = _tensors(batch, state.device)
+        inputs, targets, sources = _tensors(batch, state.device)
         with precision(state.device, config.dtype):
-            output = state.forward(inputs)
-        loss = cross_entropy(output.logits, targets, count)
+            output = state.forward(inputs, sources)
+        loss = cross_entropy(output.logits, targets, count, config.label_smoothing)
         losses.append(loss.detach())
         state.routing = output.routing
         if output.routing:  # the one place where the balance loss joins
@@ -212,14 +213,15 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
 
 
 def balance_weights(config: TrainConfig) -> dict[str, float]:
-    """The weight of each balance loss, as `TransformerLM.balance` has them."""
+    """The weight of each balance loss, as `Decoder.balance` has them."""
     return {name: getattr(config, f"{name}_loss") for name in BALANCERS}
 
 
 @torch.no_grad()
-def nudge_routers(model: TransformerLM, loads: Tensor, config: TrainConfig) -> None:
+def nudge_routers(model: Decoder, loads: Tensor, config: TrainConfig) -> None:
     """Move the bias of every router that has one; `loads` is (expert layers, E)."""
     mixtures = [part for part in model.modules() if isinstance(part, MixtureOfExperts)]
+    mixtures.sort(key=lambda part: part.layer)  # an encoder's come first, as they are passed
     for mixture, load in zip(mixtures, loads, strict=True):
         if mixture.router.bias is not None:
             nudge(mixture.router.bias, load, config.bias_rate, config.bias_rule)
@@ -263,9 +265,9 @@ def evaluate(state: TrainState) -> Evaluated:
     state.model.eval()
     try:
         for batch in state.data.validation(config.batch_size, config.eval_steps):
-            inputs, targets = _tensors(batch, state.device)
+            inputs, targets, sources = _tensors(batch, state.device)
             with precision(state.device, config.dtype):
-                logits = state.model(inputs)  # (B, T, V)
+                logits = state.model.predict(inputs, sources).logits  # (B, T, V)
             total += cross_entropy(logits, targets, count=1).item()
             count += _targets_counted(batch)
             if state.data.exact:
@@ -281,11 +283,11 @@ def evaluate(state: TrainState) -> Evaluated:
 def rehearse(state: TrainState) -> Callable[[], None]:
     """A training step that changes nothing, for measuring how long one takes."""
     batch = next(iter(state.data.validation(state.config.train.batch_size, 1)))
-    inputs, targets = _tensors(batch, state.device)
+    inputs, targets, sources = _tensors(batch, state.device)
 
     def step() -> None:
         with torch.random.fork_rng(devices=[]):
-            cross_entropy(state.model(inputs), targets).backward()
+            cross_entropy(state.model.predict(inputs, sources).logits, targets).backward()
         state.optimizer.zero_grad()
 
     return step
@@ -311,6 +313,8 @@ def _targets_counted(batch: Batch) -> int:
     return int(np.count_nonzero(batch.targets != IGNORE))
 
 
-def _tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, (B, T) each, on the device."""
-    return torch.from_numpy(batch.inputs).to(device), torch.from_numpy(batch.targets).to(device)
+def _tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Inputs and targets, (B, T) each, and sources (B, S) if there are any, on the device."""
+    sources = None if batch.sources is None else torch.from_numpy(batch.sources).to(device)
+    inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
+    return inputs.to(device), targets.to(device), sources

@@ -16,7 +16,7 @@ from playground import library
 
 if TYPE_CHECKING:
     from engine.config import RunConfig
-    from engine.model.decoder import TransformerLM
+    from engine.model.decoder import Decoder
     from engine.tokenizers import Tokenizer
 
 MAX_BYTES = 256 << 20
@@ -24,6 +24,13 @@ MAX_BYTES = 256 << 20
 
 MAX_MODELS = 32
 """How many models are kept."""
+
+
+TEXT = {
+    "translates": "“{name}” translates texts. The Translate tab shows what it does.",
+    "continues": "“{name}” is a language model: it continues texts and translates none. Choose a run "
+    "that translates at the top of the page.",
+}
 
 
 class NoCheckpoint(ValueError):
@@ -34,7 +41,7 @@ class NoCheckpoint(ValueError):
 class Loaded:
     """A model in evaluation mode, and what is needed to talk to it. Shared: change nothing."""
 
-    model: TransformerLM
+    model: Decoder
     tokenizer: Tokenizer
     config: RunConfig
     step: int
@@ -57,6 +64,23 @@ def steps(run_id: str) -> list[int]:
 
 
 def load(run_id: str, step: int | None = None) -> Loaded:
+    """The language model of this run as it was after `step` updates; None: the newest checkpoint.
+
+    Raises `ValueError` as `load_any`, and for a run that translates.
+    """
+    if library.find(run_id).config.model.n_encoder_layer is not None:
+        raise NoCheckpoint(TEXT["translates"].format(name=library.find(run_id).name))
+    return load_any(run_id, step)
+
+
+def load_translator(run_id: str, step: int | None = None) -> Loaded:
+    """The encoder-decoder of this run, as `load`. Raises `ValueError` also for a language model."""
+    if library.find(run_id).config.model.n_encoder_layer is None:
+        raise NoCheckpoint(TEXT["continues"].format(name=library.find(run_id).name))
+    return load_any(run_id, step)
+
+
+def load_any(run_id: str, step: int | None = None) -> Loaded:
     """The model of this run as it was after `step` updates; None: the newest checkpoint.
 
     A run that trains prunes its old checkpoints: one that somebody looks at is still answered from

@@ -319,7 +319,7 @@ def _examine(loaded: Loaded, ids: list[int]) -> Examined:
 
     from engine import observe
 
-    places = (*observe.stream_places(loaded.config.model.n_layer), "blocks.*.attention.*")
+    places = (*observe.stream_places(loaded.config.model), "blocks.*.attention.*")
     trace = observe.trace_of(loaded.model, ids, places)
     examined = Examined(
         loaded, ids, trace, observe.attention_of(trace, loaded.config.model.n_layer)

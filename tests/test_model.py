@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine import TransformerLM
 from engine.model.attention import causal_mask
-from engine.model.context import Context, Trace
+from engine.model.context import Context, Trace, View
 from engine.model.norms import EPSILON, LayerNorm, RMSNorm
 from engine.model.positions import rotate
 from tests.options import SIZES, build, sequence
@@ -46,9 +46,9 @@ def test_attention_equals_the_librarys() -> None:
         library.out_proj.bias.copy_(attention.output.bias)
     x = torch.randn(2, 9, 16, requires_grad=True)
     theirs, weights = library(x, x, x, attn_mask=~causal_mask(9, 9), average_attn_weights=False)
-    same(attention(x, Context(causal=True)), theirs, x)
+    same(attention(x, Context(View(causal=True))), theirs, x)
     trace = Trace()
-    same(attention(x, Context(causal=True, trace=trace)), theirs, x)
+    same(attention(x, Context(View(causal=True), trace=trace)), theirs, x)
     torch.testing.assert_close(trace["blocks.0.attention.weights"], weights)
 
 
@@ -75,7 +75,7 @@ def test_a_post_norm_block_equals_torch_nn() -> None:
     }
     library.load_state_dict(pairs)
     x = torch.randn(2, 9, 16, requires_grad=True)
-    same(block(x, Context(causal=True)), library(x, src_mask=~causal_mask(9, 9)), x)
+    same(block(x, Context(View(causal=True))), library(x, src_mask=~causal_mask(9, 9)), x)
 
 
 def test_rotation_is_the_papers_matrix() -> None:

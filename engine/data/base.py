@@ -27,6 +27,8 @@ class Batch:
     """(B, T) token ids."""
     targets: NDArray[np.int64]
     """(B, T) the next token's id, or IGNORE."""
+    sources: NDArray[np.int64] | None = None
+    """(B, S) token ids of the texts to translate, PAD at the end; None where there are none."""
 
 
 class DataError(ConfigError):

@@ -15,28 +15,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.model.context import Context
+from engine.model.context import Context, View
 from engine.model.positions import rotate
 
 
 class Attention(nn.Module):
-    """Self-attention of block `layer`. (B, T, C) -> (B, T, C)."""
+    """Self-attention: queries, keys and values all come from x. (B, T, C) -> (B, T, C)."""
 
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    def __init__(self, config: ModelConfig, layer: int, place: str) -> None:
         super().__init__()
-        self.layer = layer
-        self.place = f"blocks.{layer}.attention"
+        self.layer, self.place = layer, place
         self.n_head, self.n_kv_head, self.head_dim = (
             config.n_head,
             config.kv_heads,
             config.head_dim,
         )
         self.dropout = config.dropout
-        rows = (config.n_head + 2 * config.kv_heads) * config.head_dim
-        self.qkv = nn.Linear(config.d_model, rows, bias=config.bias)
+        self.make_projections(config)
         self.output = nn.Linear(config.d_model, config.d_model, bias=config.bias)
 
+    def make_projections(self, config: ModelConfig) -> None:
+        rows = (config.n_head + 2 * config.kv_heads) * config.head_dim
+        self.qkv = nn.Linear(config.d_model, rows, bias=config.bias)
+
     def forward(self, x: Tensor, context: Context) -> Tensor:
+        q, k, v, view = self.project(x, context)
+        if context.trace is None:
+            heads = self.fused(q, k, v, view)
+        else:
+            heads = self.visible(q, k, v, view, context)
+        # (B, H, T, D) -> (B, T, H, D) -> (B, T, C)
+        return context.see(f"{self.place}.output", self.output(heads.transpose(1, 2).flatten(2)))
+
+    def project(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor, View]:
+        """Queries (B, H, T, D), keys and values (B, Hkv, S, D), and who may look where."""
         # (B, T, (H + 2 Hkv) D) -> (B, T, H + 2 Hkv, D) -> three of (B, H or Hkv, T, D)
         packed = self.qkv(x).unflatten(-1, (-1, self.head_dim))
         qk, v = torch.split(packed, [self.n_head + self.n_kv_head, self.n_kv_head], dim=2)
@@ -45,26 +57,20 @@ class Attention(nn.Module):
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if context.cache is not None:
             k, v = context.cache.extend(self.layer, k, v)  # (B, Hkv, S, D)
+        return q, k, v, context.view
 
-        if context.trace is None:
-            heads = self.fused(q, k, v, context)
-        else:
-            heads = self.visible(q, k, v, context)
-        # (B, H, T, D) -> (B, T, H, D) -> (B, T, C)
-        return context.see(f"{self.place}.output", self.output(heads.transpose(1, 2).flatten(2)))
-
-    def fused(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    def fused(self, q: Tensor, k: Tensor, v: Tensor, view: View) -> Tensor:
         """The equation in one call of the library, which never stores the weights. -> (B, H, T, D)"""
         return F.scaled_dot_product_attention(
             q,
             self.for_every_query_head(k),
             self.for_every_query_head(v),
-            attn_mask=merge(context.bias, context.mask, q.dtype),
+            attn_mask=merge(view.bias, view.mask, q.dtype),
             dropout_p=self.dropout if self.training else 0.0,
-            is_causal=context.causal,
+            is_causal=view.causal,
         )
 
-    def visible(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    def visible(self, q: Tensor, k: Tensor, v: Tensor, view: View, context: Context) -> Tensor:
         """The same, step by step, showing each step to the trace. -> (B, H, T, D)"""
 
         def see(name: str, value: Tensor) -> Tensor:
@@ -74,11 +80,11 @@ class Attention(nn.Module):
         k, v = self.for_every_query_head(k), self.for_every_query_head(v)
         products = see("products", q @ k.transpose(-2, -1))  # (B, H, T, S)
         scores = products / math.sqrt(self.head_dim)
-        if context.bias is not None:
-            scores = scores + context.bias
+        if view.bias is not None:
+            scores = scores + view.bias
         scores = see("scores", scores)
         queries, keys = scores.shape[-2:]
-        allowed = causal_mask(queries, keys, q.device) if context.causal else context.mask
+        allowed = causal_mask(queries, keys, q.device) if view.causal else view.mask
         masked = scores if allowed is None else scores.masked_fill(~allowed, -math.inf)
         weights = see("weights", see("masked", masked).softmax(dim=-1))
         weights = F.dropout(weights, self.dropout, self.training)
@@ -88,6 +94,28 @@ class Attention(nn.Module):
         """Repeat (B, Hkv, S, D) so that each query head finds its own: (B, H, S, D)."""
         groups = self.n_head // self.n_kv_head
         return x if groups == 1 else x.repeat_interleave(groups, dim=1)
+
+
+class CrossAttention(Attention):
+    """Queries come from x, keys and values from what an encoder has read (Vaswani 2017, 3.2.3).
+
+    The two texts have no common count of places, so no scheme of positions acts here.
+    """
+
+    def make_projections(self, config: ModelConfig) -> None:
+        width = config.head_dim
+        self.q = nn.Linear(config.d_model, config.n_head * width, bias=config.bias)
+        self.kv = nn.Linear(config.d_model, 2 * config.kv_heads * width, bias=config.bias)
+
+    def project(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor, View]:
+        memory = context.memory
+        assert memory is not None
+        q = self.q(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H, T, D)
+        if self.layer not in memory.projected:
+            packed = self.kv(memory.states).unflatten(-1, (-1, self.head_dim))  # (B, S, 2 Hkv, D)
+            k, v = packed.transpose(1, 2).split(self.n_kv_head, dim=1)
+            memory.projected[self.layer] = k, v  # (B, Hkv, S, D) each
+        return q, *memory.projected[self.layer], View(mask=memory.mask)
 
 
 def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:

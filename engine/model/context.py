@@ -19,6 +19,10 @@ from engine.model.routing import Routing
 Edit = Callable[[Tensor], Tensor]
 
 PLACES: dict[str, str] = {
+    "encoder.embedding": "(B, S, C) embeddings of the text to translate, with positions if added",
+    "encoder.{i}.attention…": "as in the decoder, but every query may look everywhere: T is S",
+    "encoder.{i}.feedforward…": "as in the decoder",
+    "encoder.final": "(B, S, C) the encoder's residual stream after its last norm: the memory",
     "embedding": "(B, T, C) token embeddings, with positions where they are added",
     "blocks.{i}.attention.q": "(B, H, T, D) queries, rotated under RoPE",
     "blocks.{i}.attention.k": "(B, Hkv, S, D) keys, rotated under RoPE",
@@ -30,6 +34,7 @@ PLACES: dict[str, str] = {
     "blocks.{i}.attention.heads": "(B, H, T, D) each head's weighted values",
     "blocks.{i}.attention.output": "(B, T, C) the heads, mixed by the output matrix",
     "blocks.{i}.attention.residual": "(B, T, C) the residual stream after attention",
+    "blocks.{i}.cross…": "cross-attention, as attention: S are the tokens of the encoder's memory",
     "blocks.{i}.feedforward.hidden": "(B, T, F) activations inside the feed-forward",
     "blocks.{i}.feedforward.router.logits": "(B, T, E) the router's scores, fp32",
     "blocks.{i}.feedforward.router.chosen": "(B, T, E) true where the router wants this expert",
@@ -41,26 +46,42 @@ PLACES: dict[str, str] = {
     "final": "(B, T, C) the residual stream after the last norm",
     "logits": "(B, T, V) scores of the next token",
 }
-"""Every place a `Trace` can read or edit, with its shape; `{i}` is the block, from 0.
+"""Every place a `Trace` can read or edit, with its shape; `{i}` is the block, from 0, and `…` what
+the decoder's attention or feed-forward has.
 
 Blocks with experts have the places of the router in place of `feedforward.hidden`.
 """
 
 
 def places(config: ModelConfig) -> Iterator[str]:
-    """The names of all places of a decoder, in the order of the pass."""
-    inside = [place for place in PLACES if "{i}" in place]
+    """The names of all places of a model, in the order of the pass."""
+    encoders = config.n_encoder_layer or 0
+    if encoders:
+        yield "encoder.embedding"
+        for layer in range(encoders):
+            yield from _block_places(config, f"encoder.{layer}", layer, cross=False)
+        yield "encoder.final"
     yield "embedding"
     for layer in range(config.n_layer):
-        absent = {"feedforward.router", "feedforward.shared"}
-        if layer in config.moe_layers:
-            absent = {"feedforward.hidden"}
-            if not config.n_shared_experts:
-                absent.add("feedforward.shared")
-        for place in inside:
-            if not any(part in place for part in absent):
-                yield place.format(i=layer)
+        yield from _block_places(config, f"blocks.{layer}", encoders + layer, cross=encoders > 0)
     yield from ("final", "logits")
+
+
+def _block_places(config: ModelConfig, block: str, number: int, cross: bool) -> Iterator[str]:
+    """The places of one block; `number` counts from the first block of the model on."""
+    absent = {"feedforward.router", "feedforward.shared"}
+    if number in config.moe_layers:
+        absent = {"feedforward.hidden"}
+        if not config.n_shared_experts:
+            absent.add("feedforward.shared")
+    start = "blocks.{i}."
+    inside = [place.removeprefix(start) for place in PLACES if place.startswith(start)]
+    for part in inside:
+        if part == "cross…":
+            attention = [name for name in inside if name.startswith("attention.")] if cross else []
+            yield from (f"{block}.{name.replace('attention', 'cross')}" for name in attention)
+        elif not any(part.startswith(name) for name in absent):
+            yield f"{block}.{part}"
 
 
 class Trace:
@@ -113,15 +134,18 @@ class Trace:
         return iter(self.values)
 
 
-def zero_head(layer: int, *heads: int) -> dict[str, Edit]:
-    """An edit for `Trace` that removes attention heads of one block from the forward pass."""
+def zero_head(layer: int, *heads: int, attention: str = "blocks.{i}.attention") -> dict[str, Edit]:
+    """An edit for `Trace` that removes attention heads of one block from the forward pass.
+
+    `attention` is which: `blocks.{i}.cross` and `encoder.{i}.attention` are the others.
+    """
 
     def edit(values: Tensor) -> Tensor:  # (B, H, T, D)
         values = values.clone()
         values[:, list(heads)] = 0
         return values
 
-    return {f"blocks.{layer}.attention.heads": edit}
+    return {f"{attention.format(i=layer)}.heads": edit}
 
 
 class KVCache:
@@ -185,23 +209,70 @@ class KVCache:
         copy.length = self.length
         return copy
 
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows (N,) of the batch, in this order; a row may come more than once."""
+        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
+
+
+@dataclass(eq=False)
+class Memory:
+    """What an encoder has read, for the cross-attention of every decoder block."""
+
+    states: Tensor
+    """(B, S, C)"""
+    present: Tensor | None = None
+    """(B, S) true for tokens, false for padding; None: no padding."""
+    routing: list[Routing] = field(default_factory=lambda: list[Routing]())
+    """One record for each expert layer of the encoder."""
+    projected: dict[int, tuple[Tensor, Tensor]] = field(
+        default_factory=lambda: dict[int, tuple[Tensor, Tensor]]()
+    )
+    """Keys and values (B, Hkv, S, D) of each decoder block, made when it first looks: they do not
+    depend on what is being written."""
+
+    @property
+    def mask(self) -> Tensor | None:
+        """(B, 1, 1, S) true where a query may look."""
+        return None if self.present is None else self.present[:, None, None]
+
+    def select(self, rows: Tensor) -> Memory:
+        """These rows (N,) of the batch, in this order; a row may come more than once."""
+        return Memory(
+            self.states[rows],
+            None if self.present is None else self.present[rows],
+            self.routing,
+            {layer: (k[rows], v[rows]) for layer, (k, v) in self.projected.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Which keys a query may look at, and what is added to its scores."""
+
+    causal: bool = False
+    """Queries and keys are the same tokens and each may look at itself and back."""
+    mask: Tensor | None = None
+    """(T, S) or (B, 1, 1, S), true where a query may look; None: everywhere, or `causal`."""
+    bias: Tensor | None = None
+    """(H, T, S) or (H, 1, S), added to the scores by ALiBi; None otherwise."""
+
 
 @dataclass
 class Context:
     """What every layer may need to know of one forward pass."""
 
+    view: View = View()
+    """Of self-attention."""
     rotation: Tensor | None = None
     """(T, 1, D/2) complex numbers by which RoPE turns queries and keys; None without RoPE."""
-    bias: Tensor | None = None
-    """(H, T, S) or (H, 1, S), added to the scores by ALiBi; None otherwise."""
-    mask: Tensor | None = None
-    """(T, S) true where a query may look; None: everywhere, or `causal`."""
-    causal: bool = False
-    """Queries and keys are the same tokens and each may look at itself and back."""
+    memory: Memory | None = None
+    """What the encoder has read; None in the encoder, and without one."""
     cache: KVCache | None = None
     trace: Trace | None = None
     tokens: Tensor | None = None
     """(B, T) token ids, for a router that goes by them."""
+    present: Tensor | None = None
+    """(B, T) true for tokens, false for padding, which no router is to see; None: no padding."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """Filled on the way: one record for each expert layer."""
 
@@ -217,6 +288,6 @@ class Output:
     logits: Tensor
     """(B, T, V)"""
     balance_loss: Tensor
-    """A scalar to add to the loss: `TransformerLM.balance` weighs it. Zero for a dense model."""
+    """A scalar to add to the loss: `Decoder.balance` weighs it. Zero for a dense model."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """One record for each expert layer; empty for a dense model."""

@@ -19,29 +19,21 @@ from typing_extensions import Self
 from engine.config import ModelConfig
 from engine.model.attention import causal_mask
 from engine.model.block import Block
-from engine.model.context import Context, KVCache, Output, Trace
+from engine.model.context import Context, KVCache, Memory, Output, Trace, View
 from engine.model.norms import NORMS
-from engine.model.positions import EMBEDDING_STD, POSITIONS
+from engine.model.positions import EMBEDDING_STD, POSITIONS, Positions
 from engine.model.routing import balance_loss
 from engine.validation import ConfigError, Problem
 
 
-class TransformerLM(nn.Module):
-    """A GPT-style language model.
+class Decoder(nn.Module):
+    """What every model here has: an embedding, a stack of blocks, and an output of logits.
 
-        model = TransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, max_seq_len=128)
-        logits = model(tokens)  # (B, T) integers -> (B, T, V)
-
-    Args:
-        fields: the fields of `ModelConfig`; `vocab_size` must be among them.
-
-    Raises:
-        ConfigError: naming the field, its value and what is allowed.
+    `TransformerLM` is this alone; `encoder_decoder.Transformer` has an encoder before it.
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        config = ModelConfig.parse(fields)
         if config.vocab_size is None:
             raise ConfigError([Problem("vocab_size", None, "must be given to build a model")])
         self.config = config
@@ -49,44 +41,55 @@ class TransformerLM(nn.Module):
         """Weights of the balance losses (`routing.BALANCERS`); any may change at any time."""
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.positions = POSITIONS[config.position](config)
-        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
-        # Post-norm blocks end in a norm already; a second one would follow it.
-        last = config.norm if config.placement == "pre" else "none"
-        self.norm = NORMS[last](config.d_model, config.bias)
+        self.blocks = nn.ModuleList(self.new_block(layer) for layer in range(config.n_layer))
+        self.norm = last_norm(config)
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
-        self.initialise()
 
-    @classmethod
-    def from_config(cls, config: ModelConfig) -> Self:
-        """The model that a configuration describes."""
-        return cls(**config.model_dump())
+    def new_block(self, layer: int) -> Block:
+        """Block number `layer` of the stack."""
+        return Block(self.config, layer)
 
     def initialise(self) -> None:
         """The one place where weights get their first values.
 
-        Embeddings: normal with deviation 0.02. Matrices: 1 / sqrt(inputs), so that numbers keep their
-        size on the way through (LeCun et al. 1998, "Efficient BackProp", section 4.6). Those that
-        write into the residual stream are smaller by sqrt(2 L), since so many of them add up there
-        (Radford et al. 2019, GPT-2, section 2.3). Offsets start at zero, gains at one.
+        Embeddings: normal with deviation 0.02, or 1 / sqrt(C) where they are scaled by sqrt(C).
+        Matrices: 1 / sqrt(inputs), so that numbers keep their size on the way through (LeCun et al.
+        1998, "Efficient BackProp", section 4.6). Those that write into the residual stream are smaller
+        by the square root of how many of them add up there, 2 L, or 3 L with cross-attention (Radford
+        et al. 2019, GPT-2, section 2.3). Offsets start at zero, gains at one.
         """
+        scaled = self.config.scale_embeddings
         for name, weight in self.named_parameters():
             if name.endswith(".bias"):
                 nn.init.zeros_(weight)
-            elif weight.dim() >= 2:  # experts are matrices one upon the other
-                inside = name.startswith("blocks.")
-                std = 1 / math.sqrt(weight.shape[-1]) if inside else EMBEDDING_STD
-                if inside and name.endswith("output.weight"):
-                    std /= math.sqrt(2 * self.config.n_layer)
+            elif "blocks." in name:
+                if weight.dim() >= 2:  # experts are matrices one upon the other
+                    std = 1 / math.sqrt(weight.shape[-1])
+                    if name.endswith("output.weight"):
+                        std /= math.sqrt(self.writers(name))
+                    nn.init.normal_(weight, std=std)
+            elif name.endswith("positions.table.weight"):
+                nn.init.normal_(weight, std=1.0 if scaled else EMBEDDING_STD)
+            elif weight.dim() >= 2:
+                std = 1 / math.sqrt(self.config.d_model) if scaled else EMBEDDING_STD
                 nn.init.normal_(weight, std=std)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) token ids -> (B, T, V) logits; position t predicts token t + 1."""
-        return self.run(tokens).logits
+    def writers(self, name: str) -> int:
+        """How many matrices write into the residual stream that this parameter writes into."""
+        return 2 * self.config.n_layer
+
+    def predict(self, tokens: Tensor, sources: Tensor | None = None) -> Output:
+        """One pass over whole sequences, as in training: (B, T) tokens, and (B, S) texts to translate."""
+        return self.run(tokens)
 
     def run(
-        self, tokens: Tensor, cache: KVCache | None = None, trace: Trace | None = None
+        self,
+        tokens: Tensor,
+        cache: KVCache | None = None,
+        trace: Trace | None = None,
+        memory: Memory | None = None,
     ) -> Output:
         """One forward pass.
 
@@ -94,26 +97,22 @@ class TransformerLM(nn.Module):
             tokens: (B, T) token ids. With a cache, only those that are not in it yet.
             cache: keys and values of the tokens before; the new ones are added to it.
             trace: records, and may edit, what happens inside.
+            memory: what an encoder has read (`Transformer.encode`).
 
         Raises:
             ValueError: tokens are not (B, T), or there are more than `max_seq_len` with the cache.
         """
-        if tokens.dim() != 2 or tokens.shape[1] == 0:
-            raise ValueError(f"tokens has shape {tuple(tokens.shape)}: must be (B, T) with T >= 1")
         start = 0 if cache is None else cache.length
-        length, end = tokens.shape[1], start + tokens.shape[1]
-        if end > self.config.max_seq_len:
-            raise ValueError(
-                f"{end} tokens: the model sees at most max_seq_len = {self.config.max_seq_len}"
-            )
+        length = checked_length(tokens, start, self.config)
+        end = start + length
         positions = torch.arange(start, end, device=tokens.device)
         bias = self.positions.bias(positions, end)
         causal = start == 0 and bias is None
+        mask = None if causal or length == 1 else causal_mask(length, end, tokens.device)
         context = Context(
+            view=View(causal, mask, bias),
             rotation=self.positions.rotation(positions),
-            bias=bias,
-            mask=None if causal or length == 1 else causal_mask(length, end, tokens.device),
-            causal=causal,
+            memory=memory,
             cache=cache,
             trace=trace,
             tokens=tokens,
@@ -121,13 +120,14 @@ class TransformerLM(nn.Module):
         logits = self.compute(tokens, positions, context)
         if cache is not None:
             cache.advance(length)
+        routing = context.routing if memory is None else [*memory.routing, *context.routing]
         with torch.autocast(logits.device.type, enabled=False):
-            balance = balance_loss(context.routing, self.balance).to(logits.device)
-        return Output(logits=logits, balance_loss=balance, routing=context.routing)
+            balance = balance_loss(routing, self.balance).to(logits.device)
+        return Output(logits=logits, balance_loss=balance, routing=routing)
 
     def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
         """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""
-        x = self.positions.embed(self.embedding(tokens), positions)  # (B, T, C)
+        x = embed(self.embedding, self.positions, tokens, positions, self.config)  # (B, T, C)
         x = context.see("embedding", F.dropout(x, self.config.dropout, self.training))
         for block in self.blocks:
             x = block(x, context)
@@ -141,6 +141,67 @@ class TransformerLM(nn.Module):
         """An empty cache that fits this model, where the model is."""
         weight = self.embedding.weight
         return KVCache(self.config, batch_size, weight.device, weight.dtype)
+
+
+def embed(
+    table: nn.Embedding,
+    scheme: Positions,
+    tokens: Tensor,
+    positions: Tensor,
+    config: ModelConfig,
+) -> Tensor:
+    """(B, T) token ids at (T,) positions -> (B, T, C)."""
+    x = table(tokens)
+    if config.scale_embeddings:
+        x = x * math.sqrt(config.d_model)  # Vaswani et al. 2017, section 3.4
+    return scheme.embed(x, positions)
+
+
+def last_norm(config: ModelConfig) -> nn.Module:
+    """The norm after a stack. Post-norm blocks end in one already; a second would follow it."""
+    name = config.norm if config.placement == "pre" else "none"
+    return NORMS[name](config.d_model, config.bias)
+
+
+def checked_length(tokens: Tensor, start: int, config: ModelConfig) -> int:
+    """T of (B, T) tokens. Raises `ValueError` where they are not that, or more than fit."""
+    if tokens.dim() != 2 or tokens.shape[1] == 0:
+        raise ValueError(f"tokens has shape {tuple(tokens.shape)}: must be (B, T) with T >= 1")
+    end = start + tokens.shape[1]
+    if end > config.max_seq_len:
+        raise ValueError(f"{end} tokens: the model sees at most max_seq_len = {config.max_seq_len}")
+    return tokens.shape[1]
+
+
+class TransformerLM(Decoder):
+    """A GPT-style language model.
+
+        model = TransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, max_seq_len=128)
+        logits = model(tokens)  # (B, T) integers -> (B, T, V)
+
+    Args:
+        fields: the fields of `ModelConfig`; `vocab_size` must be among them.
+
+    Raises:
+        ConfigError: naming the field, its value and what is allowed.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        config = ModelConfig.parse(fields)
+        if config.n_encoder_layer is not None:
+            allowed = "must be empty in a language model; Transformer has an encoder"
+            raise ConfigError([Problem("n_encoder_layer", config.n_encoder_layer, allowed)])
+        super().__init__(config)
+        self.initialise()
+
+    @classmethod
+    def from_config(cls, config: ModelConfig) -> Self:
+        """The model that a configuration describes."""
+        return cls(**config.model_dump())
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) token ids -> (B, T, V) logits; position t predicts token t + 1."""
+        return self.run(tokens).logits
 
 
 class MoETransformerLM(TransformerLM):

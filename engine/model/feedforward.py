@@ -21,10 +21,10 @@ class FeedForward(nn.Module):
     """Two matrices with a non-linearity between them. (B, T, C) -> (B, T, C)."""
 
     def __init__(
-        self, config: ModelConfig, layer: int, activation: Callable[[Tensor], Tensor]
+        self, config: ModelConfig, place: str, activation: Callable[[Tensor], Tensor]
     ) -> None:
         super().__init__()
-        self.place = f"blocks.{layer}.feedforward"
+        self.place = place
         self.activation = activation
         self.up = nn.Linear(config.d_model, config.ff_width, bias=config.bias)
         self.output = nn.Linear(config.ff_width, config.d_model, bias=config.bias)
@@ -42,9 +42,9 @@ class GatedFeedForward(FeedForward):
     """With a gate, a third matrix that decides how much of each number passes."""
 
     def __init__(
-        self, config: ModelConfig, layer: int, activation: Callable[[Tensor], Tensor]
+        self, config: ModelConfig, place: str, activation: Callable[[Tensor], Tensor]
     ) -> None:
-        super().__init__(config, layer, activation)
+        super().__init__(config, place, activation)
         self.gate = nn.Linear(config.d_model, config.ff_width, bias=config.bias)
 
     def hidden(self, x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ ACTIVATIONS: dict[FeedForwardName, Callable[[Tensor], Tensor]] = {
 """f of each feed-forward."""
 
 
-def feedforward(config: ModelConfig, layer: int) -> FeedForward:
-    """The feed-forward of a dense block, as configured."""
+def feedforward(config: ModelConfig, layer: int, place: str) -> FeedForward:
+    """The feed-forward of a dense block, as configured; it is the same in every `layer`."""
     kind = GatedFeedForward if config.feedforward in GATED else FeedForward
-    return kind(config, layer, ACTIVATIONS[config.feedforward])
+    return kind(config, place, ACTIVATIONS[config.feedforward])

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -242,24 +243,34 @@ class Experts(nn.Module):
 class MixtureOfExperts(nn.Module):
     """Router and experts in place of a feed-forward. (B, T, C) -> (B, T, C)"""
 
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    def __init__(self, config: ModelConfig, layer: int, place: str) -> None:
         super().__init__()
-        self.config, self.layer = config, layer
-        self.place = f"blocks.{layer}.feedforward"
+        self.config, self.layer, self.place = config, layer, place
         self.router = ROUTERS[config.router](config, layer)
         self.experts = Experts(config)
         self.shared = None
         if config.n_shared_experts:  # side by side, they are one feed-forward, as wide as all
             wide = config.model_copy(update={"d_ff": config.n_shared_experts * config.expert_width})
-            self.shared = feedforward(wide, layer)
-            self.shared.place = f"{self.place}.shared"
+            self.shared = feedforward(wide, layer, f"{place}.shared")
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
+        if context.present is not None:
+            return self.without_padding(x, context, context.present)
         gates = self.route(x, context)
         y = self.dispatch(x.flatten(0, 1), gates.flatten(0, 1)).view_as(x)
         if self.shared is not None:
             y = y + self.shared(x, context)
         return context.see(f"{self.place}.output", y)
+
+    def without_padding(self, x: Tensor, context: Context, present: Tensor) -> Tensor:
+        """The tokens alone, as one long sequence (1, N, C): padding takes no expert's time or room."""
+        tokens = None if context.tokens is None else context.tokens[present].unsqueeze(0)
+        inside = replace(
+            context, tokens=tokens, present=None
+        )  # the list of records is the same one
+        return torch.zeros_like(x).masked_scatter(
+            present.unsqueeze(-1), self(x[present].unsqueeze(0), inside)
+        )
 
     def route(self, x: Tensor, context: Context) -> Tensor:
         """(B, T, C) -> gates (B, T, E); what was decided is added to `context.routing`."""

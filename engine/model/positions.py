@@ -78,8 +78,9 @@ def rotate(x: Tensor, rotation: Tensor | None) -> Tensor:
 class Sinusoidal(Positions):
     """Fixed waves of many lengths, added once to the embeddings.
 
-    The paper scales the embeddings up to the waves; here the waves, whose mean square is 1/2, are
-    scaled down to the size that embeddings start with. Either way neither drowns the other.
+    The paper scales the embeddings up to the waves (`scale_embeddings`); otherwise the waves, whose
+    mean square is 1/2, are scaled down to the size that embeddings start with. Either way neither
+    drowns the other.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -87,7 +88,8 @@ class Sinusoidal(Positions):
         turn = angles(config.max_seq_len, config.d_model, 10_000.0)  # (S, C/2)
         waves = torch.stack([turn.sin(), turn.cos()], dim=-1).flatten(1)  # (S, C)
         self.waves: Tensor
-        waves = EMBEDDING_STD * math.sqrt(2) * waves
+        if not config.scale_embeddings:
+            waves = EMBEDDING_STD * math.sqrt(2) * waves
         self.register_buffer("waves", waves.float(), persistent=False)
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ class ALiBi(Positions):
 
     def bias(self, positions: Tensor, keys: int) -> Tensor | None:
         distance = positions[:, None] - torch.arange(keys, device=positions.device)  # (T, S)
-        return -self.slopes[:, None, None] * distance  # (H, T, S)
+        return -self.slopes[:, None, None] * distance.abs()  # (H, T, S)
 
 
 POSITIONS: dict[PositionName, Callable[[ModelConfig], Positions]] = {
