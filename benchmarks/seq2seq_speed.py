@@ -87,6 +87,7 @@ class TorchTransformer(nn.Module):
         )
         place = torch.arange(2 * LENGTH)[:, None]
         waves = place * 10_000.0 ** (-torch.arange(0, WIDTH, 2) / WIDTH)
+        self.waves: Tensor
         self.register_buffer("waves", torch.stack([waves.sin(), waves.cos()], -1).flatten(1))
         mask = nn.Transformer.generate_square_subsequent_mask(LENGTH)
         self.register_buffer("mask", mask)
