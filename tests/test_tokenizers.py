@@ -8,29 +8,60 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.tokenizers import (
+    BEGIN,
+    END,
+    PAD,
+    TOKENIZERS,
+    UNKNOWN,
     CharTokenizer,
     IdTokenizer,
+    MarkedTokenizer,
+    Tokenizer,
     TokenizerError,
     UnknownCharacters,
+    WordTokenizer,
     load_tokenizer,
     save_tokenizer,
 )
 from engine.tokenizers.files import MAX_BYTES, tokenizer_from_json
+from engine.tokenizers.word import UNSPACED, split_words
+
+TRAINED = {
+    "char": CharTokenizer.train,
+    "word": WordTokenizer.train,
+    "marked char": lambda text: MarkedTokenizer(CharTokenizer.train(text)),
+    "marked word": lambda text: MarkedTokenizer(WordTokenizer.train(text)),
+}
+"""Every tokenizer that learns its vocabulary from a text."""
+
+HOSTILE = [
+    "⟨end⟩⟨unknown⟩⟨pad⟩", "a\u0301\u0301b", "\u0301", "  two  spaces ", "\r\n\t\x00\u2028", "don't ''",
+    "4721 4 721", "世界 hello世界hello", "שָׁלוֹם سَلَام", "नमस्ते", "สวัสดี", "👩\u200d🚀", "ʼn'", "x²y½", "'" * 99, "w" * 999,
+]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", TRAINED)
 @given(st.text(min_size=1), st.data())
-def test_round_trip_of_any_text_made_of_its_characters(text: str, data: st.DataObject) -> None:
-    tokenizer = CharTokenizer.train(text)
-    other = data.draw(st.text(alphabet=sorted(set(text))))
-    for sample in (text, other, ""):
+@example("".join(HOSTILE), None)
+def test_round_trip_of_any_text_made_of_its_characters(
+    kind: str, text: str, data: st.DataObject | None
+) -> None:
+    tokenizer: Tokenizer = TRAINED[kind](text)
+    others = [data.draw(st.text(alphabet=sorted(set(text))))] if data else HOSTILE
+    for sample in (text, *others, ""):
         ids = tokenizer.encode(sample)
-        assert len(ids) == len(sample)
+        assert "".join(tokenizer.pieces[token] for token in ids) == sample
         assert tokenizer.decode(ids) == sample
         assert tokenizer.encode_array(sample).tolist() == ids
+        assert len(tokenizer.pieces) == tokenizer.vocab_size
+        if "char" in kind:
+            assert len(ids) == len(sample)
+        if "marked" in kind:
+            assert not {PAD, BEGIN, END, UNKNOWN} & set(ids)
 
 
 @given(st.lists(st.sampled_from(["<end>", "<end", "1", "12", "<", "e", "n", "d", ">", "+", "7"])))
@@ -59,10 +90,24 @@ def test_the_longest_special_wins() -> None:
 def test_json_both_ways(text: str, specials: set[str]) -> None:
     tokenizer = CharTokenizer.train(text + "x", specials=sorted(specials))
     assert tokenizer_from_json(tokenizer.to_json()) == tokenizer
+    assert tokenizer_from_json(MarkedTokenizer(tokenizer).to_json()) == MarkedTokenizer(tokenizer)
+    words = WordTokenizer.train(text)
+    assert tokenizer_from_json(words.to_json()) == words
+    assert hash(tokenizer_from_json(MarkedTokenizer(words).to_json())) == hash(
+        MarkedTokenizer(words)
+    )
 
 
 def test_file_both_ways(tmp_path: Path) -> None:
-    for tokenizer in (CharTokenizer.train("\r\n\t \u2028世é😀", ("<end>",)), IdTokenizer(50_257)):
+    text = "\r\n\t \u2028世é😀 don't"
+    kinds = [
+        CharTokenizer.train(text, ("<end>",)),
+        IdTokenizer(50_257),
+        WordTokenizer.train(text),
+        MarkedTokenizer(WordTokenizer.train(text)),
+    ]
+    assert {tokenizer.kind for tokenizer in kinds} == set(TOKENIZERS)
+    for tokenizer in kinds:
         save_tokenizer(tokenizer, tmp_path / "tokenizer.json")
         again = load_tokenizer(tmp_path / "tokenizer.json")
         assert type(again) is type(tokenizer)
@@ -94,7 +139,7 @@ def test_half_a_character_is_unknown_and_never_part_of_a_vocabulary() -> None:
 
 @pytest.mark.parametrize("wrong", [-1, 3, 2**40])
 def test_decode_refuses_ids_outside_the_vocabulary(wrong: int) -> None:
-    for tokenizer in (CharTokenizer("abc"), IdTokenizer(3)):
+    for tokenizer in (CharTokenizer("abc"), IdTokenizer(3), WordTokenizer("abc")):
         with pytest.raises(ValueError, match=f"token id {wrong} is not in the vocabulary: 0 to 2"):
             tokenizer.decode([0, wrong])
 
@@ -130,6 +175,21 @@ def test_a_text_without_characters_is_refused() -> None:
             {"type": "char", "characters": "ab", "specials": [f"<{i}>" for i in range(5000)]},
             "specials",
         ),
+        ({"type": "word"}, "pieces"),
+        ({"type": "word", "pieces": "abc"}, "pieces"),
+        ({"type": "word", "pieces": []}, "pieces"),
+        ({"type": "word", "pieces": ["a", 1]}, "pieces"),
+        ({"type": "word", "pieces": ["a", ["b"]]}, "pieces"),
+        ({"type": "word", "pieces": ["a", ""]}, "pieces"),
+        ({"type": "word", "pieces": ["a", "a"]}, "pieces"),
+        ({"type": "word", "pieces": ["a", "a" * 65]}, "pieces"),
+        ({"type": "word", "pieces": ["a", "\ud800"]}, "pieces"),
+        ({"type": "word", "pieces": ["a", "ab"]}, "pieces"),
+        ({"type": "marked"}, "inner"),
+        ({"type": "marked", "inner": "word"}, "inner"),
+        ({"type": "marked", "inner": {"type": "marked", "inner": {"type": "ids"}}}, "inner"),
+        ({"type": "marked", "inner": {"type": "pickle"}}, "type"),
+        ({"type": "marked", "inner": {"type": "ids"}}, "vocab_size"),
         ({"type": "ids"}, "vocab_size"),
         ({"type": "ids", "vocab_size": True}, "vocab_size"),
         ({"type": "ids", "vocab_size": 0}, "vocab_size"),
@@ -160,6 +220,77 @@ def test_ids_are_written_as_numbers() -> None:
         tokenizer.encode("⟨300⟩")
     with pytest.raises(UnknownCharacters, match="'h'"):
         tokenizer.encode("hi⟨1⟩")
+
+
+# Words
+
+
+def test_words_keep_their_space_and_their_apostrophes() -> None:
+    assert split_words("Don't wake l’été, Zoë!") == ["Don't", " wake", " l’été", ",", " Zoë", "!"]
+    assert split_words("re\u0301sume\u0301s  Привет שָׁלוֹם") == [
+        "re\u0301sume\u0301s", " ", " Привет", " שָׁלוֹם",
+    ]  # fmt: skip
+
+
+def test_digits_stand_alone_and_so_do_characters_of_unspaced_scripts() -> None:
+    assert split_words("4721 x2") == ["4", "7", "2", "1", " x", "2"]
+    for text in ("世界，你好", "かなカナ", "한국어", "ไทยดี", "𠀀𠀁"):
+        assert split_words(text) == list(text)
+    assert all(len(split_words(chr(first) + chr(last))) == 2 for first, last in UNSPACED)
+
+
+@given(st.text())
+@example("".join(HOSTILE))
+def test_pieces_side_by_side_are_the_text(text: str) -> None:
+    assert "".join(split_words(text)) == text
+
+
+def test_rare_words_and_words_without_room_are_spelled() -> None:
+    text = "the cat and the hat and the bat"
+    often = WordTokenizer.train(text, min_count=2)
+    assert often.pieces[-3:] == ("t", " and", " the")
+    assert [often.pieces[i] for i in often.encode("the cat")] == ["t", "h", "e", " ", "c", "a", "t"]
+    small = WordTokenizer.train(text, max_size=11)
+    assert small.vocab_size == 11
+    assert small.pieces[-2:] == (" and", " the")
+    with pytest.raises(UnknownCharacters, match="'c' "):
+        WordTokenizer.train(text, max_size=8).encode("the cat")
+    assert WordTokenizer.train(["the cat", "the hat"]).pieces[-3:] == ("the", " cat", " hat")
+    assert WordTokenizer.train("a" * 65).pieces == ("a",)
+    for field, changes in (("min_count", {"min_count": 0}), ("max_size", {"max_size": 0})):
+        with pytest.raises(TokenizerError, match=f"{field}: 0 must be at least 1"):
+            WordTokenizer.train(text, **changes)
+    with pytest.raises(TokenizerError, match="pieces: there are none"):
+        WordTokenizer.train([])
+
+
+# Special tokens in front
+
+
+def test_special_tokens_are_written_by_nobody() -> None:
+    tokenizer = MarkedTokenizer(CharTokenizer.train("⟨end⟩ab"))
+    assert tokenizer.pieces[:4] == ("⟨pad⟩", "⟨begin⟩", "⟨end⟩", "⟨unknown⟩")
+    assert END not in tokenizer.encode("⟨end⟩")
+    ids = [BEGIN, *tokenizer.encode("ab"), UNKNOWN, *tokenizer.encode("⟨end⟩"), END, PAD, PAD]
+    assert tokenizer.decode(ids) == "ab⟨unknown⟩⟨end⟩"
+    with pytest.raises(TokenizerError, match="inner: has the special tokens already"):
+        MarkedTokenizer(tokenizer)
+    with pytest.raises(UnknownCharacters, match="'c' "):
+        tokenizer.encode("abc")
+
+
+@pytest.mark.parametrize("kind", ["marked char", "marked word"])
+@given(st.text(min_size=1), st.text())
+@example("cat", "the c-a]t^ \\ ⟨unknown⟩ \ud800")
+def test_what_is_unknown_is_kept_as_it_was_written(kind: str, known: str, text: str) -> None:
+    tokenizer = TRAINED[kind](known)
+    assert isinstance(tokenizer, MarkedTokenizer)
+    ids, texts = tokenizer.encode_known(text)
+    assert "".join(texts) == text
+    assert len(ids) == len(texts)
+    assert ids.count(UNKNOWN) == sum(character not in known for character in text)
+    for token, written in zip(ids, texts, strict=True):
+        assert (len(written) == 1) if token == UNKNOWN else (tokenizer.pieces[token] == written)
 
 
 @pytest.mark.parametrize("specials", [(), ("<end>",)])

@@ -48,8 +48,8 @@ class CharTokenizer:
 
         Raises `TokenizerError` naming `characters` or `specials`.
         """
-        _check_pieces("characters", characters, longest=1)
-        _check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
+        check_pieces("characters", characters, longest=1)
+        check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
         if len(specials) > MAX_SPECIALS:
             raise TokenizerError("specials", f"{len(specials)} of them, at most {MAX_SPECIALS}")
         both = set(characters) & set(specials)
@@ -144,7 +144,7 @@ class CharTokenizer:
         return self.characters, self.specials
 
 
-def _check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
+def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
     """Each piece is text of 1 to `longest` characters, and no piece comes twice."""
     for piece in pieces:
         if not isinstance(piece, str):  # pyright: ignore[reportUnnecessaryIsInstance]: from a file

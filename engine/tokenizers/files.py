@@ -8,10 +8,13 @@ from typing import Any
 from engine.tokenizers.base import Tokenizer, TokenizerError, json_object
 from engine.tokenizers.char import CharTokenizer
 from engine.tokenizers.ids import IdTokenizer
+from engine.tokenizers.marked import MarkedTokenizer
+from engine.tokenizers.word import WordTokenizer
 
-TOKENIZERS: dict[str, type[CharTokenizer] | type[IdTokenizer]] = {
-    kind.kind: kind for kind in (CharTokenizer, IdTokenizer)
-}
+TOKENIZERS: dict[
+    str,
+    type[CharTokenizer] | type[IdTokenizer] | type[WordTokenizer] | type[MarkedTokenizer],
+] = {kind.kind: kind for kind in (CharTokenizer, IdTokenizer, WordTokenizer, MarkedTokenizer)}
 
 MAX_BYTES = 32 * 2**20
 """Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
