@@ -13,35 +13,38 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 from engine.config import LEARNED_GATES, PART_OF, RouterName, RunConfig, fields
-from engine.data import CORPORA, TASKS
+from engine.data import CORPORA, PAIRS, TASKS
 
 Kind = Literal["number", "choice", "switch", "blocks", "source"]
 
 OWN_TEXT = "text"
 """`DataConfig.source` for a text of one's own."""
 
-HIDDEN = {"vocab_size", "train_data_path", "valid_data_path"}
+HIDDEN = {
+    "vocab_size", "src_vocab_size", "train_data_path", "valid_data_path", "target_data_path",
+    "valid_target_path", "tokenizer_size",
+}  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
 it, and the vocabulary follows from the data."""
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Model": {
-        "": ("d_model", "n_layer", "n_head"),
+        "": ("d_model", "n_layer", "n_encoder_layer", "n_head"),
         "Architecture": (
             "max_seq_len", "position", "norm", "placement", "feedforward", "d_ff", "n_kv_head",
-            "rope_theta", "dropout", "tie_embeddings", "bias",
+            "rope_theta", "dropout", "tie_embeddings", "scale_embeddings", "share_embeddings", "bias",
         ),
         "Experts": (
             "n_experts", "top_k", "d_expert", "n_shared_experts", "moe_layer_indices", "router",
             "renormalise", "capacity_factor", "n_device", "max_device",
         ),
     },
-    "Data": {"": ("source", "task_length")},
+    "Data": {"": ("source", "task_length", "tokenizer")},
     "Training": {
         "": ("total_steps", "max_lr"),
         "Optimiser": (
-            "batch_size", "gradient_accumulation", "schedule", "warmup_steps", "min_lr",
-            "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
+            "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
+            "min_lr", "weight_decay", "beta1", "beta2", "max_grad_norm", "label_smoothing", "seed",
         ),
         "Balancing": (
             "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "bias_rule", "z_loss",
@@ -66,6 +69,7 @@ LAST_GROUP = {
 LABELS = {
     "d_model": "Width",
     "n_layer": "Blocks",
+    "n_encoder_layer": "Encoder blocks",
     "n_head": "Attention heads",
     "max_seq_len": "Context",
     "position": "Positions",
@@ -76,6 +80,10 @@ LABELS = {
     "n_kv_head": "Key/value heads",
     "rope_theta": "RoPE base",
     "tie_embeddings": "Tied embeddings",
+    "scale_embeddings": "Large embeddings",
+    "share_embeddings": "One embedding for both",
+    "tokenizer": "Tokens",
+    "batch_tokens": "Tokens in a batch",
     "bias": "Biases",
     "n_experts": "Experts",
     "top_k": "Experts per token",
@@ -114,6 +122,8 @@ LABELS = {
 """What a field is called, where its own name does not say it."""
 
 EMPTY = {
+    "n_encoder_layer": "none",
+    "batch_tokens": "no limit",
     "n_experts": "dense",
     "moe_layer_indices": "all",
     "capacity_factor": "no limit",
@@ -141,6 +151,8 @@ class Needs:
 
 
 EXPERTS = Needs("n_experts", above=1)
+ENCODER = Needs("n_encoder_layer", above=0)
+TRANSLATES = Needs("source", (*PAIRS, "pairs"))
 GROUPED = Needs("n_device", above=1)
 BALANCED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk"))
 """Not where each expert takes its fair share by construction, nor where a hash decides."""
@@ -150,6 +162,9 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "rope_theta": (Needs("position", ("rope",)),),
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
+    "share_embeddings": (ENCODER,),
+    "batch_tokens": (TRANSLATES,),
+    "tokenizer": (TRANSLATES,),
     "top_k": (EXPERTS, Needs("router", tuple(name for name in get_args(RouterName) if name != "switch"))),
     "moe_layer_indices": (EXPERTS,),
     "router": (EXPERTS,),
@@ -268,6 +283,13 @@ def sources() -> Iterator[dict[str, Any]]:
         "title": "Your own text",
         "about": "Paste a text or choose a file, up to 1 MB. It stays on the machine that trains.",
     }
+    for pairs in PAIRS.values():
+        yield {
+            "value": pairs.name,
+            "group": "Texts to translate",
+            "title": pairs.title,
+            "about": pairs.description,
+        }
     for task in TASKS.values():
         yield {
             "value": task.name,
