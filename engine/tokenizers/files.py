@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.tokenizers.base import Tokenizer, TokenizerError, json_object
+from engine.tokenizers.base import MAX_BYTES, Tokenizer, TokenizerError, json_object
+from engine.tokenizers.bpe import BPETokenizer
+from engine.tokenizers.byte import ByteTokenizer
 from engine.tokenizers.char import CharTokenizer
 from engine.tokenizers.ids import IdTokenizer
 
-TOKENIZERS: dict[str, type[CharTokenizer] | type[IdTokenizer]] = {
-    kind.kind: kind for kind in (CharTokenizer, IdTokenizer)
-}
-
-MAX_BYTES = 32 * 2**20
-"""Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
+TOKENIZERS: dict[
+    str, type[CharTokenizer] | type[IdTokenizer] | type[ByteTokenizer] | type[BPETokenizer]
+] = {kind.kind: kind for kind in (CharTokenizer, IdTokenizer, ByteTokenizer, BPETokenizer)}
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
