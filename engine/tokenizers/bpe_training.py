@@ -120,7 +120,7 @@ class _Words:
         self.pairs: defaultdict[str, int] = defaultdict(int)
         """How often each pair occurs in the whole text."""
         self.where: defaultdict[str, list[int]] = defaultdict(list)
-        """The words that a pair is in, by number; some of them may have lost it since."""
+        """The words that a pair is in, by number, maybe twice; some of them may have lost it since."""
         for i, word in enumerate(self.words):
             for pair in map(add, word, word[1:]):
                 self.pairs[pair] += self.repeats[i]
@@ -131,32 +131,28 @@ class _Words:
         words, repeats, pairs, where = self.words, self.repeats, self.pairs, self.where
         first, second = pair
         risen: set[str] = set()
-        for i in where.pop(pair):
+        for i in dict.fromkeys(where.pop(pair)):
             parts = words[i].split(pair)
-            if len(parts) == 2:  # it is there once, and only the pairs beside it change
-                before, after = parts
-                words[i] = before + symbol + after
-                if before:
-                    pairs[before[-1] + first] -= repeats[i]
-                    new = before[-1] + symbol
-                    pairs[new] += repeats[i]
-                    where[new].append(i)
-                    risen.add(new)
-                if after:
-                    pairs[second + after[0]] -= repeats[i]
-                    new = symbol + after[0]
-                    pairs[new] += repeats[i]
-                    where[new].append(i)
-                    risen.add(new)
-            elif len(parts) > 2:
-                old_word, words[i] = words[i], symbol.join(parts)
-                for old in map(add, old_word, old_word[1:]):
-                    pairs[old] -= repeats[i]
-                for new in map(add, words[i], words[i][1:]):
-                    pairs[new] += repeats[i]
-                    if symbol in new:
-                        where[new].append(i)
-                        risen.add(new)
+            if len(parts) == 1:
+                continue
+            words[i] = symbol.join(parts)
+            before, after = parts[0], parts[-1]
+            changes: list[tuple[str, str]] = []
+            if before:
+                changes.append((before[-1] + first, before[-1] + symbol))
+            if after:
+                changes.append((second + after[0], symbol + after[0]))
+            for between in parts[1:-1]:
+                if between:
+                    changes.append((second + between[0], symbol + between[0]))
+                    changes.append((between[-1] + first, between[-1] + symbol))
+                else:
+                    changes.append((second + first, symbol + symbol))
+            for old, new in changes:
+                pairs[old] -= repeats[i]
+                pairs[new] += repeats[i]
+                where[new].append(i)
+                risen.add(new)
         del pairs[pair]
         return risen
 
