@@ -54,7 +54,7 @@ def train_theirs(text: str, vocab_size: int) -> None:
     assert tokenizer.get_vocab_size() == vocab_size, "the text is too short for this vocabulary"
 
 
-def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> Mapping[str, Callable[[], object]]:
+def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> dict[str, Callable[[], list[int]]]:
     """All of them with the tokens and merges of this tokenizer."""
     theirs: Any = tokenizers.Tokenizer.from_str(to_transformers(tokenizer))
     ranks = {token: i for i, token in enumerate(tokenizer.tokens)}
@@ -66,7 +66,7 @@ def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> Mapping[str, Ca
     return {
         "ours": lambda: tokenizer.encode(text),
         "ours, first time": lambda: new.pop().encode(text),
-        "tokenizers": lambda: theirs.encode(text),
+        "tokenizers": lambda: theirs.encode(text).ids,
         "tiktoken": lambda: tik.encode_ordinary(text),
     }
 

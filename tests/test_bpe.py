@@ -236,6 +236,11 @@ def test_a_vocabulary_without_room_for_the_bytes_is_refused(vocab_size: int) -> 
         BPETokenizer.train("abc", vocab_size, ("<end>", "<pad>"))
 
 
+def test_one_text_is_not_several() -> None:
+    with pytest.raises(TypeError, match=r"such as \[text\]"):
+        train_merges("abab", 300)
+
+
 def test_a_text_without_pairs_leaves_the_bytes() -> None:
     assert BPETokenizer.train("", 1_000).vocab_size == 256
     assert BPETokenizer.train("a\nb\nc", 1_000).vocab_size == 256
@@ -320,6 +325,8 @@ def test_several_processes_count_the_same(tmp_path: Path) -> None:
     pretokens = PreTokenizer((END,))
     assert pretokens.count_file(path, processes=2) == pretokens.count_file(path)
     text = path.read_bytes().decode()
+    across_lines = PreTokenizer((".\nOne", ".\r"))
+    assert across_lines.count_file(path, processes=2) == across_lines.count([text])
     assert BPETokenizer.train_file(path, 500, (END,)) == BPETokenizer.train(text, 500, (END,))
 
 

@@ -105,8 +105,8 @@ class BPETokenizer:
     ) -> BPETokenizer:
         """The same from a file in UTF-8, which may be larger than memory: see `count_file`."""
         size = merges_within(vocab_size, specials)
-        counts = PreTokenizer(specials).count_file(path, processes)
-        return cls.from_merges(learn_merges(counts, size), specials)
+        merges = learn_merges(PreTokenizer(specials).count_file(path, processes), size)
+        return cls.from_merges(merges, specials)
 
     @property
     def vocab_size(self) -> int:

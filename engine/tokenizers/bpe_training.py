@@ -10,7 +10,7 @@ merges are the same.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import add
@@ -31,7 +31,7 @@ class Merge:
     """The ids of the two tokens. Ids 0 to 255 are the bytes; merges make 256, 257, ..."""
 
     count: int
-    """How often the pair occurs in the text at this moment."""
+    """How often the pair occurs in the text at this moment; twice in `aaa`, although one is merged."""
 
     new_id: int
     """The token they become: the next new one, unless these bytes are a token already."""
@@ -52,9 +52,13 @@ def train_merges(
     Raises `TokenizerError` for a size without room for the bytes and specials, and
     `UnknownCharacters` for half a character.
     """
+    if isinstance(texts, str):
+        raise TypeError("texts must be several texts, such as [text]: one alone is its characters")
     size = merges_within(vocab_size, specials)
     pretokens = PreTokenizer(specials)
-    counts = sum((pretokens.count([text]) for text in texts), start=pretokens.count([]))
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(pretokens.count([text]))
     return learn_merges(counts, size)
 
 
@@ -69,10 +73,12 @@ def merges_within(vocab_size: int, specials: Sequence[str]) -> int:
 
 def learn_merges(counts: Mapping[str, int], size: int) -> Iterator[Merge]:
     """The merges that make `size` new tokens, from how often each pre-token occurs."""
+    spelled, repeats = [utf8(piece).decode("latin-1") for piece in counts], list(counts.values())
+    del counts  # it may hold millions of words; they are freed here if nobody else needs them
+    words = _Words(spelled, repeats)
     tokens = list(BYTES)
     id_of = {token: i for i, token in enumerate(tokens)}
     rank = {chr(i): _greatest_first(token) for i, token in enumerate(tokens)}
-    words = _Words(counts)
     heap = [(-count, rank[pair[0]] + rank[pair[1]], pair) for pair, count in words.pairs.items()]
     heapq.heapify(heap)
     while heap and size > 0:
@@ -114,9 +120,10 @@ class _Words:
     methods find and replace pairs. At first the tokens are bytes, and Latin-1 is just that.
     """
 
-    def __init__(self, counts: Mapping[str, int]) -> None:
-        self.words = [utf8(piece).decode("latin-1") for piece in counts]
-        self.repeats = list(counts.values())
+    def __init__(self, words: list[str], repeats: list[int]) -> None:
+        self.words = words
+        self.repeats = repeats
+        """How often each word occurs."""
         self.pairs: defaultdict[str, int] = defaultdict(int)
         """How often each pair occurs in the whole text."""
         self.where: defaultdict[str, list[int]] = defaultdict(list)

@@ -131,7 +131,7 @@ class PreTokenizer:
         `if __name__ == "__main__"`. Raises `OSError`, or `UnicodeDecodeError` where it is not UTF-8.
         """
         size = path.stat().st_size
-        if processes == 1 or any("\n" in special for special in self.specials):
+        if processes == 1 or re.search(r"[\r\n]", "".join(self.specials)):
             return self.count(read_utf8(path, (0, size)))
         ranges = [*pairwise(cuts(path, size, processes))]
         spawn = multiprocessing.get_context("spawn")
