@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ from engine.tokenizers import (
     Merge,
     TokenizerError,
     UnknownCharacters,
+    bpe,
+    byte,
     from_transformers,
     load_gpt2,
     load_tokenizer,
@@ -453,6 +457,14 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert ByteTokenizer().encode_array("é").dtype == np.uint16
     with pytest.raises(ValueError, match="token id 256"):
         ByteTokenizer().decode([256])
+
+
+@pytest.mark.parametrize(
+    "module", [bpe, byte, pretokens_module], ids=lambda module: module.__name__
+)
+def test_the_examples_in_docstrings_are_true(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried and not failed
 
 
 # Files

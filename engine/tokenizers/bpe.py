@@ -42,8 +42,8 @@ class BPETokenizer:
     `readable_bytes`; `tokens` has the bytes themselves.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
-        >>> tokenizer.encode("low")
-        [108, 256]
+        >>> [tokenizer.pieces[i] for i in tokenizer.encode("lowest")]
+        ['low', 'e', 's', 't']
     """
 
     kind = "bpe"
