@@ -355,7 +355,7 @@ def test_any_text_comes_back(text: str, data: st.DataObject) -> None:
     assert SMALL.decode(some) == SMALL.decode_bytes(some).decode("utf-8", "replace")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(text=HOSTILE)
 def test_ids_are_those_of_other_libraries(
     hugging_face: tokenizers.Tokenizer, tik: tiktoken.Encoding, text: str
@@ -365,7 +365,7 @@ def test_ids_are_those_of_other_libraries(
     assert ids == tik.encode(text, allowed_special="all")
 
 
-@pytest.mark.parametrize("text", [*LANGUAGES, "".join(LANGUAGES), ENGLISH, CHINESE])
+@pytest.mark.parametrize("text", [*LANGUAGES, "".join(LANGUAGES), ENGLISH[:150_000], CHINESE])
 def test_ids_of_languages_are_those_of_other_libraries(
     hugging_face: tokenizers.Tokenizer, tik: tiktoken.Encoding, text: str
 ) -> None:
