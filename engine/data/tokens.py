@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from engine.config import TokenizerName
 from engine.data.base import DataError
 from engine.tokenizers import (
+    BPETokenizer,
     CharTokenizer,
     MarkedTokenizer,
     Tokenizer,
@@ -40,10 +38,7 @@ def _inner(
         return CharTokenizer.train("".join(texts))
     if kind == "word":
         return WordTokenizer.train(texts, 1 if size is not None else min_count, size)
-    if find_spec("engine.tokenizers.bpe") is None:
-        raise DataError("tokenizer", kind, "is not there yet; must be char or word")
-    pieces: Any = import_module("engine.tokenizers.bpe").BPETokenizer
     try:
-        return pieces.train("\n".join(texts), size or BPE_SIZE)
+        return BPETokenizer.train("\n".join(texts), size or BPE_SIZE)
     except TokenizerError as error:
         raise DataError("tokenizer_size", size, str(error)) from None
