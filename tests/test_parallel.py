@@ -42,7 +42,7 @@ class TestEveryLanguage:
 
     def test_texts_are_clean_and_short(self, name: str) -> None:
         for pairs in pair_parts(name).values():
-            for text in (text for pair in pairs for text in pair):
+            for text in (text for pair in pairs[::5] for text in pair):
                 assert text == " ".join(text.split())
                 assert not set("<>|*~{}\t\ue000\ue001") & set(text)
                 assert len(split_words(text)) <= 31
@@ -157,17 +157,17 @@ class TestSentences:
     def test_the_file_is_what_the_grammar_writes(self, edition: Edition) -> None:
         stored = gzip.decompress(edition.path.read_bytes()).decode().splitlines()
         made = (f"{s.source}\t{s.target}\t{part}" for part, s in edition.sentences())
-        assert stored[:2_000] == list(islice(made, 2_000)), (
-            "the grammar has changed: python -m engine.data.parallel.sentences"
+        assert stored[:1_000] == list(islice(made, 1_000)), (
+            "the grammar has changed: python -m engine.data.parallel"
         )
         assert edition.path.stat().st_size < 300_000
 
     def test_a_source_has_one_translation(self, edition: Edition) -> None:
         translations: dict[str, str] = {}
-        for sentence in islice(edition.speaker().sentences(), 3_000):
+        for sentence in islice(edition.speaker().sentences(), 2_000):
             known = translations.setdefault(sentence.source, sentence.target)
             assert known == sentence.target, sentence.source
-        assert len(translations) > 2_500  # most are new: there are far more than are used
+        assert len(translations) > 1_600  # most are new: there are far more than are used
 
     def test_lengths_and_vocabularies_are_small(self, edition: Edition) -> None:
         pairs = pair_parts(edition.name)["train"]
@@ -204,7 +204,7 @@ class TestSentences:
             for child in derivation.children.values():
                 see(child)
 
-        for sentence in islice(speaker.sentences(), 5_000):
+        for sentence in islice(speaker.sentences(), 3_000):
             see(sentence.derivation)
         rows = [row for table in speaker.grammar.tables.values() for row in table.rows]
         assert [row.name for row in rows if id(row) not in seen] == []
