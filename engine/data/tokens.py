@@ -30,7 +30,10 @@ def joint_tokenizer(
     section 5.1). Words seen less than `min_count` times are spelled, unless `size` says how many
     there are to be. Raises `DataError` naming `tokenizer` or `tokenizer_size`.
     """
-    return MarkedTokenizer(_inner(kind, size, texts, min_count))
+    try:
+        return MarkedTokenizer(_inner(kind, size, texts, min_count))
+    except TokenizerError as error:
+        raise DataError("tokenizer_size", size, str(error)) from None
 
 
 def _inner(
@@ -43,7 +46,4 @@ def _inner(
     if find_spec("engine.tokenizers.bpe") is None:
         raise DataError("tokenizer", kind, "is not there yet; must be char or word")
     pieces: Any = import_module("engine.tokenizers.bpe").BPETokenizer
-    try:
-        return pieces.train("\n".join(texts), size or BPE_SIZE)
-    except TokenizerError as error:
-        raise DataError("tokenizer_size", size, str(error)) from None
+    return pieces.train("\n".join(texts), size or BPE_SIZE)
