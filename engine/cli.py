@@ -24,7 +24,7 @@ from typing import Any
 from engine import cli_translate
 from engine.claims import Claim
 from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
-from engine.config import PART_OF, RunConfig, read_config
+from engine.config import OWN_FILES, PART_OF, RunConfig, read_config
 from engine.events import Ended, Evaluated, Message
 from engine.flags import Parser, add_config_flags, command_line
 from engine.forks import fork
@@ -40,6 +40,7 @@ TRANSLATION = "translate-german"
 """The preset that `--task translate` starts from."""
 
 PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target_path")
+"""Fields that name files of one's own."""
 
 SAMPLER_FLAGS = {
     "temperature": "below 1 safer, above 1 more surprising; 0: always the most probable token",
@@ -174,9 +175,10 @@ def _new_run(options: Namespace) -> Run:
     base, title = _base(options)
     values = base.flat() | given
     if given.get("train_data_path") and "source" not in given:
-        values["source"] = "text" if values["n_encoder_layer"] is None else "pairs"
-    elif values["source"] not in ("text", "pairs") and "train_data_path" not in given:
-        values |= dict.fromkeys(PATHS)
+        translates = given.get("target_data_path") or values["n_encoder_layer"] is not None
+        values["source"] = "pairs" if translates else "text"
+    elif values["source"] not in OWN_FILES and "train_data_path" not in given:
+        values |= {field: None for field in PATHS if field not in given}
     for field in PATHS:
         if values[field]:
             values[field] = str(Path(values[field]).resolve())  # also from another folder

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,14 +113,13 @@ def _translations(
     from engine.tokenizers.marked import END
 
     torch.set_num_threads(options.threads)
-    search: Callable[[list[list[int]]], list[Translation]] = lambda rows: translation.translate(
-        model, rows
-    )
-    if options.beams != 1:
-        search = lambda rows: [
-            found.found[0]
-            for found in translation.beam_search(model, rows, options.beams, options.length_penalty)
-        ]
+
+    def search(rows: list[list[int]]) -> list[Translation]:
+        if options.beams == 1:
+            return translation.translate(model, rows)
+        found = translation.beam_search(model, rows, options.beams, options.length_penalty)
+        return [each.found[0] for each in found]
+
     sources = [[*tokenizer.encode_known(text)[0], END] for text in texts]
     # Texts of about the same length together; the answers in the order of the questions.
     order = sorted(range(len(texts)), key=lambda place: len(sources[place]))
@@ -158,7 +157,7 @@ def evaluate(options: Namespace) -> int:
                 raise ConfigError([Problem(field, getattr(options, field), allowed)])
         return _evaluate_language_model(folder)
     if options.sources:
-        pairs = read_pairs(options.sources, options.targets, ("sources", "targets"))
+        pairs = read_pairs(options.sources, options.targets, "sources", "targets")
     else:
         data = make_data(config)
         assert isinstance(data, PairData)

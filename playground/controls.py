@@ -22,7 +22,7 @@ OWN_TEXT = "text"
 
 HIDDEN = {
     "vocab_size", "src_vocab_size", "train_data_path", "valid_data_path", "target_data_path",
-    "valid_target_path", "tokenizer_size",
+    "valid_target_path",
 }  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
 it, and the vocabulary follows from the data."""
@@ -39,7 +39,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "renormalise", "capacity_factor", "n_device", "max_device",
         ),
     },
-    "Data": {"": ("source", "task_length", "tokenizer")},
+    "Data": {"": ("source", "task_length", "tokenizer", "tokenizer_size")},
     "Training": {
         "": ("total_steps", "max_lr"),
         "Optimiser": (
@@ -123,7 +123,7 @@ LABELS = {
 
 EMPTY = {
     "n_encoder_layer": "none",
-    "batch_tokens": "no limit",
+    "batch_tokens": "batch size",
     "n_experts": "dense",
     "moe_layer_indices": "all",
     "capacity_factor": "no limit",
@@ -152,7 +152,6 @@ class Needs:
 
 EXPERTS = Needs("n_experts", above=1)
 ENCODER = Needs("n_encoder_layer", above=0)
-TRANSLATES = Needs("source", (*PAIRS, "pairs"))
 GROUPED = Needs("n_device", above=1)
 BALANCED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk"))
 """Not where each expert takes its fair share by construction, nor where a hash decides."""
@@ -163,8 +162,9 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
     "share_embeddings": (ENCODER,),
-    "batch_tokens": (TRANSLATES,),
-    "tokenizer": (TRANSLATES,),
+    "tokenizer": (Needs("source", tuple(PAIRS)),),
+    "tokenizer_size": (Needs("source", tuple(PAIRS)), Needs("tokenizer", ("word", "bpe"))),
+    "batch_tokens": (Needs("source", tuple(PAIRS)),),
     "top_k": (EXPERTS, Needs("router", tuple(name for name in get_args(RouterName) if name != "switch"))),
     "moe_layer_indices": (EXPERTS,),
     "router": (EXPERTS,),
