@@ -65,7 +65,7 @@ TEXT = {
     "heads.cross": "Queries come from the translation, keys and values from the encoder's memory, each D "
     "numbers wide.",
     "cross": "Cross-attention",
-    "cross.note": "reads the memory",
+    "cross.note": "reads memory",
     "weights.alibi": "Each head subtracts a penalty that grows with distance, steeply in some heads "
     "and gently in others (ALiBi).",
     "project": "Output",
