@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from engine.model.encoder_decoder import Transformer
 from engine.runs import Run, RunStore
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import evaluate, new_state
-from engine.translation import translate
+from engine.translation import beam_search, translate
+
+ROOT = Path(__file__).resolve().parents[1]
 
 TRAIN = (  # noqa: SIM905
     "train --source numbers --n_encoder_layer 1 --n_layer 1 --d_model 32 --n_head 2 --max_seq_len 16 "
@@ -130,6 +135,20 @@ def test_unknown_characters_are_named_and_the_rest_is_translated(
     assert command(root, "translate", "--run", "numbers", "4ß1") == 0
     said = capsys.readouterr()
     assert "not in the vocabulary: 'ß'" in said.err and said.out.count("\n") == 1
+
+
+def test_a_download_translates(run: Run, tmp_path: Path) -> None:
+    run.download(tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        archive.extractall(tmp_path)
+    (script,) = tmp_path.rglob("translate.py")
+    done = subprocess.run(
+        [sys.executable, str(script), "4721"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    model, tokenizer, _ = load_model(run.checkpoints()[-1].path)
+    assert isinstance(model, Transformer)
+    best = beam_search(model, [[*tokenizer.encode("4721"), END]])[0].found[0]
+    assert done.stdout == tokenizer.decode(best.text) + "\n"
 
 
 def test_evaluate_measures_the_run_s_own_pairs_and_others(
