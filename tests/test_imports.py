@@ -41,6 +41,7 @@ ORDER = [
     ["checkpoint", "foreign", "samples", "shards", "speed"],
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped"],
+    ["cli_runs", "cli_translate"],
     ["cli"],
     ["__main__"],
 ]
