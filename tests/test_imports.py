@@ -24,6 +24,8 @@ LIGHT = [
     "engine.presets",
     "engine.tokenizers",
     "engine.data",
+    "engine.data.download",
+    "engine.cli_download",
     "engine.metrics",
     "playground.figures",
     "playground.library",
@@ -41,6 +43,7 @@ ORDER = [
     ["checkpoint", "foreign", "samples", "shards", "speed"],
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped"],
+    ["cli_download", "cli_runs", "cli_translate"],
     ["cli"],
     ["__main__"],
 ]
