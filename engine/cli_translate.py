@@ -19,6 +19,7 @@ from engine.cli_runs import add_choice, chosen
 from engine.data import PairData, make_data
 from engine.data.pair_files import read_pairs
 from engine.runs import Run
+from engine.tokenizers import END, UNKNOWN
 from engine.validation import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -81,9 +82,8 @@ def translate(options: Namespace) -> int:
     model, tokenizer = _load(folder)
     print(f"{name}, {folder.name}", file=sys.stderr)
     for text in texts:
-        unknown = [
-            each for token, each in zip(*tokenizer.encode_known(text), strict=True) if token == 3
-        ]
+        pairs = zip(*tokenizer.encode_known(text), strict=True)
+        unknown = [character for token, character in pairs if token == UNKNOWN]
         if unknown:
             shown = ", ".join(map(repr, dict.fromkeys(unknown)))
             print(f"not in the vocabulary: {shown}", file=sys.stderr)
@@ -110,7 +110,6 @@ def _translations(
     import torch
 
     from engine import translation
-    from engine.tokenizers.marked import END
 
     torch.set_num_threads(options.threads)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from playground import api
-from tests.served import ROOT, served
+from tests.served import served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -134,21 +132,6 @@ def test_a_run_is_commanded(client: Client) -> None:
     until(client, run, lambda status: status["state"] == "stopped")
     call(client, "stop", again)
     until(client, again, lambda status: status["state"] == "stopped")
-
-
-def test_hot_reload_neither_stops_nor_loses_a_run(tmp_path: Path) -> None:
-    """`gradio playground/app.py`, and a file of the page is saved while a run trains."""
-    command = ("-c", "from gradio.cli import cli; cli()", "playground/app.py")
-    with served(tmp_path, command) as url:
-        client = Client(url, verbose=False)
-        run = start(client, total_steps=1_000_000)
-        until(client, run, lambda status: status["step"] > 5)
-        os.utime(ROOT / "playground" / "sessions.py")
-        wait(lambda: "Changes detected" in (tmp_path / "playground.log").read_text("utf-8"))
-        before = call(client, "status", run)["step"]
-        until(client, run, lambda status: status["step"] > before + 20)
-        call(client, "stop", run)
-        until(client, run, lambda status: status["state"] == "stopped")
 
 
 def test_a_text_of_ones_own_is_learned_from(client: Client) -> None:
