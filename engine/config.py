@@ -29,9 +29,13 @@ BiasRuleName = Literal["sign", "violation"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+TokenizerName = Literal["char", "word", "bpe"]
 
 GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
 """Feed-forwards with a third matrix, the gate (Shazeer 2020, "GLU Variants Improve ...")."""
+
+OWN_FILES: tuple[str, ...] = ("text", "pairs")
+"""Sources that read files of one's own."""
 
 LEARNED_GATES: tuple[RouterName, ...] = ("topk", "sigmoid", "noisy_topk")
 """Routers whose gates may be divided by their sum over the chosen experts (`renormalise`)."""
@@ -386,20 +390,47 @@ class DataConfig(Config):
         default="stories",
         min_length=1,
         max_length=64,
-        description="The corpus or task, by name; 'text' reads train_data_path.",
+        description="The corpus, task or pairs to translate, by name; 'text' reads train_data_path, "
+        "'pairs' reads texts and their translations from there.",
     )
     train_data_path: str | None = Field(
         default=None,
-        description="A text file (UTF-8), or a .bin file of token ids (uint16), to learn from.",
+        description="A text file (UTF-8), or a .bin file of token ids (uint16), to learn from. For "
+        "pairs: text, tab and translation in each line, or the texts alone.",
+    )
+    target_data_path: str | None = Field(
+        default=None,
+        description="The translations, line by line, of train_data_path. Empty: train_data_path is "
+        "a TSV file.",
     )
     valid_data_path: str | None = Field(
-        default=None, description="Held-out text or ids. Empty: the last part of the training file."
+        default=None,
+        description="Held-out text, ids or pairs. Empty: the last part of the training file.",
+    )
+    valid_target_path: str | None = Field(
+        default=None,
+        description="The translations, line by line, of valid_data_path, where the training "
+        "translations are a file of their own too.",
     )
     valid_fraction: float = Field(
         default=0.1,
         gt=0,
         lt=1,
-        description="Share of a text, at its end, that is held out for validation.",
+        description="Share of a text, or of pairs in files, at its end, that is held out for "
+        "validation.",
+    )
+    tokenizer: TokenizerName | None = Field(
+        default=None,
+        description="What a token is: a character, a word, or a frequent piece of a word (byte-pair "
+        "encoding, Sennrich 2016). Empty: what suits the source.",
+    )
+    tokenizer_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=1_000_000,
+        description="How many words or pieces of words to aim for. Empty: every word that comes "
+        "often enough, or 8,000 pieces.",
+        examples=[500, 1_000, 4_000, 8_000, 16_000],
     )
     task_length: int = Field(
         default=8,
@@ -411,10 +442,35 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _paths_fit(self) -> Self:
-        if self.source == "text" and self.train_data_path is None:
-            raise refuse("train_data_path", None, "must name a file when source is 'text'")
-        if self.source != "text" and self.train_data_path is not None:
-            raise refuse("source", self.source, "must be 'text' when train_data_path is set")
+        own = self.source in OWN_FILES
+        if own and self.train_data_path is None:
+            allowed = f"must name a file when source is '{self.source}'"
+            raise refuse("train_data_path", None, allowed)
+        if not own and self.train_data_path is not None:
+            allowed = "must be 'text' or 'pairs' when train_data_path is set"
+            raise refuse("source", self.source, allowed)
+        return self
+
+    @model_validator(mode="after")
+    def _translations_fit(self) -> Self:
+        if self.source != "pairs":
+            for name in ("target_data_path", "valid_target_path"):
+                if getattr(self, name) is not None:
+                    raise refuse(name, getattr(self, name), "must go with source = 'pairs'")
+        elif self.target_data_path is None or self.valid_data_path is None:
+            if self.valid_target_path is not None:
+                allowed = "must go with valid_data_path and target_data_path"
+                raise refuse("valid_target_path", self.valid_target_path, allowed)
+        elif self.valid_target_path is None:
+            allowed = "must name the translations of valid_data_path, as target_data_path does"
+            raise refuse("valid_target_path", None, allowed)
+        return self
+
+    @model_validator(mode="after")
+    def _tokenizer_fits(self) -> Self:
+        if self.tokenizer_size is not None and self.tokenizer == "char":
+            allowed = "must be empty: with 'char' there are as many tokens as characters"
+            raise refuse("tokenizer_size", self.tokenizer_size, allowed)
         return self
 
 
@@ -440,6 +496,14 @@ class TrainConfig(Config):
         le=65_536,
         description="Sequences per update. More is smoother and slower.",
         examples=[4, 8, 16, 32, 64],
+    )
+    batch_tokens: int | None = Field(
+        default=None,
+        ge=2,
+        le=100_000_000,
+        description="Most tokens of source and of target in a batch, padding included (translation "
+        "only; Vaswani 2017, section 5.1). Empty: batch_size pairs.",
+        examples=[512, 1_024, 2_048, 4_096],
     )
     gradient_accumulation: int = Field(
         default=1,

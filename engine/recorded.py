@@ -23,38 +23,45 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from engine.model.context import Context, KVCache, View
+from engine.model.context import Context, KVCache, Memory, View
 from engine.model.decoder import Decoder
 
 MAX_BYTES = 4 << 20
 """Larger caches are not recorded for: reading all of them at each token would cost more than Python."""
 
-Replay = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Replay = Callable[..., tuple[Tensor, Tensor]]
 
 _replays: WeakKeyDictionary[Decoder, Replay] = WeakKeyDictionary()
 
 
-def can_replay(model: Decoder, cache: KVCache) -> bool:
+def can_replay(model: Decoder, cache: KVCache, memory: Memory | None = None) -> bool:
     """Is a recording worth it? On a GPU and for long contexts the ordinary pass is taken.
 
     Also with experts: how many of them a token needs is not known before, and a recording is fixed.
+    And for several texts at once, whose memories have padding.
     """
-    if model.config.n_experts is not None:
+    if model.config.n_experts is not None or cache.keys.shape[1] != 1:
+        return False
+    if memory is not None and (memory.present is not None or not memory.projected):
         return False
     small = cache.keys.nbytes + cache.values.nbytes <= MAX_BYTES
     return small and cache.keys.device.type == "cpu" and not model.training
 
 
-def replay(model: Decoder, token: int, cache: KVCache) -> tuple[Tensor, Tensor]:
+def replay(
+    model: Decoder, token: int, cache: KVCache, memory: Memory | None = None
+) -> tuple[Tensor, Tensor]:
     """One more token, which is added to the cache: `model.run`, only faster.
 
-    Returns the logits (V,) after it, and the `edges` (V,) of their softmax, ready to draw from.
+    Returns the logits (V,) after it, and the `edges` (V,) of their softmax, ready to draw from; with a
+    memory, the logarithm of the softmax.
 
     Raises `ValueError` where the cache is full.
     """
     if cache.length == cache.capacity:
         raise ValueError(f"the cache is full: it holds {cache.capacity} tokens")
-    given = (torch.tensor([[token], [cache.length]]), cache.keys, cache.values)
+    read = [] if memory is None else [both for pair in memory.projected.values() for both in pair]
+    given = (torch.tensor([[token], [cache.length]]), cache.keys, cache.values, *read)
     step = _replays.get(model)
     if step is None:
         step = _replays[model] = _record(model, given)
@@ -79,8 +86,11 @@ class Step(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, newest: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """(2, 1) token and position, and twice (L, 1, Hkv, S, D) -> twice (V,)"""
+    def forward(
+        self, newest: Tensor, keys: Tensor, values: Tensor, *read: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(2, 1) token and position, twice (L, 1, Hkv, S, D), and of a memory (1, Hkv, S, D) twice for
+        each layer -> twice (V,)"""
         token, position = newest
         positions, slots = self.model.positions, keys.shape[3]
         bias = positions.bias(position, slots)  # (H, 1, S)
@@ -90,7 +100,12 @@ class Step(nn.Module):
             rotation=positions.rotation(position),
             cache=WholeCache(keys, values, position),
         )
+        if read:  # keys and values are all that is left of what the encoder has read
+            pairs = dict(enumerate(zip(read[::2], read[1::2], strict=True)))
+            context.memory = Memory(states=read[0], projected=pairs)
         logits = self.model.compute(token[None], position, context)[0, -1]
+        if read:
+            return logits, logits.float().log_softmax(0)
         return logits, edges(logits.softmax(0, dtype=torch.float64))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from engine.generation import Sampler, evaluating, next_token
 from engine.model.encoder_decoder import Transformer
+from engine.recorded import can_replay, replay
 from engine.tokenizers.marked import BEGIN, END, PAD
 
 LONGER = 50
@@ -103,8 +104,12 @@ def translate(
         feed = torch.full((len(sources), 1), BEGIN, device=device)  # (B, 1)
         active = list(range(len(sources)))
         while active:
-            logits = model.run(feed, cache=cache, memory=memory).logits[:, -1].float()  # (B, V)
-            costing = logits.log_softmax(-1)
+            if can_replay(model, cache, memory):
+                logits, costing = replay(model, int(feed), cache, memory)  # (V,), (V,)
+                logits, costing = logits[None], costing[None]
+            else:
+                logits = model.run(feed, cache=cache, memory=memory).logits[:, -1].float()  # (B, V)
+                costing = logits.log_softmax(-1)
             logits[:, NEVER] = -math.inf
             at = len(written[active[0]])  # every active row is as long as the others
             if at < len(start):

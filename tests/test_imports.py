@@ -24,6 +24,7 @@ LIGHT = [
     "engine.presets",
     "engine.tokenizers",
     "engine.data",
+    "engine.metrics",
     "playground.figures",
     "playground.library",
     "playground.dashboard",
@@ -32,7 +33,7 @@ LIGHT = [
 
 ORDER = [
     ["config", "events", "jsonl", "validation"],
-    ["claims", "presets", "specialisation", "tokenizers"],
+    ["claims", "metrics", "presets", "specialisation", "tokenizers"],
     ["runs", "data"],
     ["estimate", "model"],
     ["devices", "optim", "loss"],

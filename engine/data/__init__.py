@@ -1,4 +1,4 @@
-"""What a run learns from: corpora, tasks with exact answers, and files of one's own.
+"""What a run learns from: corpora, tasks with exact answers, pairs to translate, and own files.
 
 Nothing in this package loads PyTorch.
 """
@@ -7,19 +7,29 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from engine.config import RunConfig
+from engine.config import DataConfig, ModelConfig, RunConfig, TokenizerName
 from engine.data.base import IGNORE, Batch, Data, DataError
 from engine.data.corpora import CORPORA, Corpus
+from engine.data.pair_files import from_pair_files
+from engine.data.pairs import Encoded, PairData, encode_pairs
+from engine.data.parallel import PAIRS, PairSource, pair_parts
 from engine.data.tasks import TASKS, Task
 from engine.data.text import TextData, check_vocabulary, from_files, from_text, read_text
+from engine.data.tokens import joint_tokenizer
+from engine.tokenizers import MarkedTokenizer
 
 __all__ = [
-    "CORPORA", "IGNORE", "SOURCES", "TASKS", "Batch", "Corpus", "Data", "DataError", "Task",
-    "TextData", "make_data",
+    "CORPORA", "IGNORE", "PAIRS", "SOURCES", "TASKS", "Batch", "Corpus", "Data", "DataError",
+    "PairData", "PairSource", "Task", "TextData", "is_pairs", "make_data",
 ]  # fmt: skip
 
-SOURCES: tuple[str, ...] = (*CORPORA, *TASKS)
-"""What `DataConfig.source` may name, besides 'text' for a file of one's own."""
+SOURCES: tuple[str, ...] = (*CORPORA, *TASKS, *PAIRS)
+"""What `DataConfig.source` may name, besides 'text' and 'pairs' for files of one's own."""
+
+
+def is_pairs(source: str) -> bool:
+    """Has this source texts to translate, for a model with an encoder?"""
+    return source == "pairs" or source in PAIRS
 
 
 def make_data(config: RunConfig, seed: int | None = None) -> Data:
@@ -29,6 +39,14 @@ def make_data(config: RunConfig, seed: int | None = None) -> Data:
     """
     data, model = config.data, config.model
     seed = config.train.seed if seed is None else seed
+    if is_pairs(data.source):
+        if model.n_encoder_layer is None:
+            allowed = f"must be set, such as to {model.n_layer}: {data.source} is to be translated"
+            raise DataError("n_encoder_layer", None, allowed)
+        if data.source == "pairs":
+            return from_pair_files(data, model, seed, config.train.batch_tokens)
+        return _own_pairs(data, model, seed, config.train.batch_tokens)
+    _check_no_pairs(config)
     if data.source == "text":
         return from_files(data, model, seed)
     if data.valid_data_path is not None:
@@ -41,7 +59,57 @@ def make_data(config: RunConfig, seed: int | None = None) -> Data:
         task = TASKS[data.source](data.task_length, model.max_seq_len, seed)
         check_vocabulary(task.tokenizer, model)
         return task
-    raise DataError("source", data.source, f"must be one of {', '.join(SOURCES)} or text")
+    allowed = f"must be one of {', '.join(SOURCES)}, text or pairs"
+    raise DataError("source", data.source, allowed)
+
+
+def _check_no_pairs(config: RunConfig) -> None:
+    """Raises `DataError` where a language model is asked for what only pairs have."""
+    if config.model.n_encoder_layer is not None:
+        allowed = (
+            f"must be pairs to translate for a model with an encoder: {', '.join(PAIRS)} or pairs"
+        )
+        raise DataError("source", config.data.source, allowed)
+    if config.train.batch_tokens is not None:
+        allowed = "must be empty: only batches of pairs to translate are counted in tokens"
+        raise DataError("batch_tokens", config.train.batch_tokens, allowed)
+    for field, value in (
+        ("tokenizer", config.data.tokenizer),
+        ("tokenizer_size", config.data.tokenizer_size),
+    ):
+        if value not in (None, "char"):
+            allowed = f"must be empty for {config.data.source}, whose tokens are given"
+            raise DataError(field, value, allowed)
+
+
+def _own_pairs(
+    data: DataConfig, model: ModelConfig, seed: int, batch_tokens: int | None
+) -> PairData:
+    """One of `PAIRS`. Raises `DataError`."""
+    if data.valid_data_path is not None:
+        raise DataError("valid_data_path", data.valid_data_path, "must go with train_data_path")
+    tokenizer, train, valid, compositional = _encoded(
+        data.source, data.tokenizer or "word", data.tokenizer_size
+    )
+    check_vocabulary(tokenizer, model)
+    return PairData(
+        data.source, tokenizer, train, valid, compositional,
+        max_seq_len=model.max_seq_len, seed=seed, batch_tokens=batch_tokens, exact=True,
+        translate=PAIRS[data.source].translate,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2 * len(PAIRS))
+def _encoded(
+    name: str, kind: TokenizerName, size: int | None
+) -> tuple[MarkedTokenizer, Encoded, Encoded, Encoded]:
+    """The tokenizer of one of `PAIRS`, and its parts, which nobody changes."""
+    parts = pair_parts(name)
+    tokenizer = joint_tokenizer(kind, size, [text for pair in parts["train"] for text in pair])
+    train, valid, compositional = (
+        encode_pairs(tokenizer, parts[part]) for part in ("train", "valid", "compositional")
+    )
+    return tokenizer, train, valid, compositional
 
 
 @lru_cache(maxsize=len(CORPORA))

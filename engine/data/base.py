@@ -28,7 +28,11 @@ class Batch:
     targets: NDArray[np.int64]
     """(B, T) the next token's id, or IGNORE."""
     sources: NDArray[np.int64] | None = None
-    """(B, S) token ids of the texts to translate, PAD at the end; None where there are none."""
+    """(B, S) token ids of the texts to translate, PAD at the end; None: nothing to translate.
+
+    Each ends in END, then PAD. `inputs` and `targets` are then the decoder's: BEGIN and the
+    translation, filled up with PAD; the translation and END, IGNORE where there is no more.
+    """
 
 
 class DataError(ConfigError):

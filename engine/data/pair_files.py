@@ -1,0 +1,99 @@
+"""Pairs to translate from files of one's own: a TSV file, or two files line by line.
+
+A TSV file has a text, a tab and its translation in each line. Nothing else is special in it: no
+quotation marks, no comments, no headings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.config import DataConfig, ModelConfig
+from engine.data.base import DataError
+from engine.data.pairs import PairData, encode_pairs
+from engine.data.text import check_vocabulary, read_text
+from engine.data.tokens import joint_tokenizer
+
+MIN_COUNT = 2
+"""A word that comes only once is spelled: it could not be learned as a token of its own."""
+
+
+def from_pair_files(
+    data: DataConfig, model: ModelConfig, seed: int, batch_tokens: int | None = None
+) -> PairData:
+    """The pairs that `data` names, in files. Raises `DataError` naming the field.
+
+    Pairs too long for `max_seq_len` are left out and counted (`PairData.skipped`). Without a file
+    that is held out, the last `valid_fraction` of the pairs is.
+    """
+    assert data.train_data_path is not None  # DataConfig refuses source = 'pairs' without it
+    train = read_pairs(
+        data.train_data_path, data.target_data_path, "train_data_path", "target_data_path"
+    )
+    if data.valid_data_path is not None:
+        valid = read_pairs(
+            data.valid_data_path, data.valid_target_path, "valid_data_path", "valid_target_path"
+        )
+    else:
+        if len(train) < 2:
+            allowed = "has 1 pair; it must have at least 2, one of them to be held out"
+            raise DataError("train_data_path", data.train_data_path, allowed)
+        count = min(max(1, int(len(train) * data.valid_fraction)), len(train) - 1)
+        train, valid = train[:-count], train[-count:]
+    texts = [text for pair in train for text in pair]
+    tokenizer = joint_tokenizer(
+        data.tokenizer or "word", data.tokenizer_size, texts, min_count=MIN_COUNT
+    )
+    check_vocabulary(tokenizer, model)
+    name = Path(data.train_data_path).stem
+    return PairData(
+        name, tokenizer, encode_pairs(tokenizer, train), encode_pairs(tokenizer, valid),
+        max_seq_len=model.max_seq_len, seed=seed, batch_tokens=batch_tokens, skip_long=True,
+    )  # fmt: skip
+
+
+def read_pairs(
+    path: str, target_path: str | None, field: str, target_field: str
+) -> list[tuple[str, str]]:
+    """The pairs of a TSV file, or of two files. Raises `DataError` naming the field and the line.
+
+    Spaces around a text are not part of it.
+    """
+    lines = _lines(path, field)
+    if target_path is not None:
+        targets = _lines(target_path, target_field)
+        if len(targets) != len(lines):
+            allowed = f"has {len(targets):,} lines; {field} has {len(lines):,}"
+            raise DataError(target_field, target_path, allowed)
+        sources = [
+            _text(line, number, path, field, "empty") for number, line in enumerate(lines, start=1)
+        ]
+        return [
+            (source, _text(line, number, target_path, target_field, "empty"))
+            for number, (source, line) in enumerate(zip(sources, targets, strict=True), start=1)
+        ]
+    pairs: list[tuple[str, str]] = []
+    for number, line in enumerate(lines, start=1):
+        source, *rest = line.split("\t")
+        if len(rest) != 1:
+            tabs = f"{len(rest)} tabs" if rest else "no tab"
+            allowed = f"line {number:,} has {tabs}; it must be a text, one tab and its translation"
+            raise DataError(field, path, allowed)
+        source = _text(source, number, path, field, "without a text before the tab")
+        pairs.append((source, _text(rest[0], number, path, field, "without a translation")))
+    return pairs
+
+
+def _lines(path: str, field: str) -> list[str]:
+    """The lines of a file, but for empty ones at its end."""
+    text = read_text(Path(path), field).rstrip("\n")
+    if not text.strip():
+        raise DataError(field, path, "has only empty lines")
+    return text.split("\n")
+
+
+def _text(text: str, number: int, path: str, field: str, problem: str) -> str:
+    text = text.strip()
+    if not text:
+        raise DataError(field, path, f"line {number:,} is {problem}")
+    return text
