@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.claims import Claim
-from engine.config import PART_OF, RunConfig, read_config
+from engine.config import OWN_FILES, PART_OF, RunConfig, read_config
 from engine.events import Ended, Evaluated, Message
 from engine.flags import Parser, add_config_flags, command_line
 from engine.forks import fork
@@ -37,6 +37,9 @@ __all__ = ["command_line", "main"]
 SHIPPED = Path("checkpoints")
 OWN = SHIPPED / "runs"
 """Where the runs are that come with the project, and one's own."""
+
+PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target_path")
+"""Fields that name files of one's own."""
 
 SAMPLER_FLAGS = {
     "temperature": "below 1 safer, above 1 more surprising; 0: always the most probable token",
@@ -173,10 +176,10 @@ def _new_run(options: Namespace) -> Run:
     base, title = _base(options)
     values = base.flat() | given
     if given.get("train_data_path") and "source" not in given:
-        values["source"] = "text"
-    elif values["source"] != "text" and "train_data_path" not in given:
-        values["train_data_path"] = values["valid_data_path"] = None
-    for field in ("train_data_path", "valid_data_path"):
+        values["source"] = "pairs" if given.get("target_data_path") else "text"
+    elif values["source"] not in OWN_FILES and "train_data_path" not in given:
+        values |= {field: None for field in PATHS if field not in given}
+    for field in PATHS:
         if values[field]:
             values[field] = str(Path(values[field]).resolve())  # also from another folder
     config = RunConfig.from_flat(values)

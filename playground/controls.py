@@ -13,14 +13,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 from engine.config import LEARNED_GATES, PART_OF, RouterName, RunConfig, fields
-from engine.data import CORPORA, TASKS
+from engine.data import CORPORA, PAIRS, TASKS
 
 Kind = Literal["number", "choice", "switch", "blocks", "source"]
 
 OWN_TEXT = "text"
 """`DataConfig.source` for a text of one's own."""
 
-HIDDEN = {"vocab_size", "train_data_path", "valid_data_path"}
+HIDDEN = {
+    "vocab_size", "train_data_path", "target_data_path", "valid_data_path", "valid_target_path",
+}  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
 it, and the vocabulary follows from the data."""
 
@@ -28,20 +30,20 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Model": {
         "": ("d_model", "n_layer", "n_head"),
         "Architecture": (
-            "max_seq_len", "position", "norm", "placement", "feedforward", "d_ff", "n_kv_head",
-            "rope_theta", "dropout", "tie_embeddings", "bias",
+            "max_seq_len", "n_encoder_layer", "position", "norm", "placement", "feedforward", "d_ff",
+            "n_kv_head", "rope_theta", "dropout", "tie_embeddings", "bias",
         ),
         "Experts": (
             "n_experts", "top_k", "d_expert", "n_shared_experts", "moe_layer_indices", "router",
             "renormalise", "capacity_factor", "n_device", "max_device",
         ),
     },
-    "Data": {"": ("source", "task_length")},
+    "Data": {"": ("source", "task_length", "tokenizer", "tokenizer_size")},
     "Training": {
         "": ("total_steps", "max_lr"),
         "Optimiser": (
-            "batch_size", "gradient_accumulation", "schedule", "warmup_steps", "min_lr",
-            "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
+            "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
+            "min_lr", "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
         ),
         "Balancing": (
             "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "bias_rule", "z_loss",
@@ -114,6 +116,8 @@ LABELS = {
 """What a field is called, where its own name does not say it."""
 
 EMPTY = {
+    "n_encoder_layer": "no encoder",
+    "batch_tokens": "batch size",
     "n_experts": "dense",
     "moe_layer_indices": "all",
     "capacity_factor": "no limit",
@@ -150,6 +154,9 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "rope_theta": (Needs("position", ("rope",)),),
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
+    "tokenizer": (Needs("source", tuple(PAIRS)),),
+    "tokenizer_size": (Needs("source", tuple(PAIRS)), Needs("tokenizer", ("word", "bpe"))),
+    "batch_tokens": (Needs("source", tuple(PAIRS)),),
     "top_k": (EXPERTS, Needs("router", tuple(name for name in get_args(RouterName) if name != "switch"))),
     "moe_layer_indices": (EXPERTS,),
     "router": (EXPERTS,),
@@ -277,4 +284,11 @@ def sources() -> Iterator[dict[str, Any]]:
             "size": f"{task.size[0].upper()}{task.size[1:]}.",
             "smallest": task.smallest,
             "largest": task.largest,
+        }
+    for pairs in PAIRS.values():
+        yield {
+            "value": pairs.name,
+            "group": "Pairs to translate",
+            "title": pairs.title,
+            "about": pairs.description,
         }

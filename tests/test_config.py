@@ -67,7 +67,7 @@ def refused(values: dict[str, Any]) -> str:
         ({"source": "text"}, "train_data_path = None: must name a file when source is 'text'"),
         (
             {"train_data_path": "x"},
-            "source = 'stories': must be 'text' when train_data_path is set",
+            "source = 'stories': must be 'text' or 'pairs' when train_data_path is set",
         ),
     ],
 )

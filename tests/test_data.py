@@ -16,7 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import RunConfig
-from engine.data import CORPORA, IGNORE, SOURCES, TASKS, Batch, Data, DataError, Task, make_data
+from engine.data import (
+    CORPORA,
+    IGNORE,
+    PAIRS,
+    SOURCES,
+    TASKS,
+    Batch,
+    Data,
+    DataError,
+    Task,
+    make_data,
+)
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora
@@ -28,7 +39,13 @@ TEXT = "".join(f"line {i} of a text, which goes on.\n" for i in range(200))
 
 
 def data_of(**changes: object) -> Data:
-    return make_data(RunConfig.from_flat(changes))
+    return make_data(config_of(**changes))
+
+
+def config_of(**changes: object) -> RunConfig:
+    """A configuration; with an encoder where there is something to translate."""
+    encoder = {"n_encoder_layer": 1} if changes.get("source") in PAIRS else {}
+    return RunConfig.from_flat(encoder | changes)
 
 
 def refused(field: str, **changes: object) -> str:
@@ -56,6 +73,10 @@ def write(tmp_path: Path) -> Callable[..., str]:
 
 
 def same(one: Batch, other: Batch) -> bool:
+    if (one.sources is None) != (other.sources is None):
+        return False
+    if one.sources is not None and not np.array_equal(one.sources, other.sources):
+        return False
     return np.array_equal(one.inputs, other.inputs) and np.array_equal(one.targets, other.targets)
 
 
@@ -67,17 +88,24 @@ class TestEverySource:
     def test_batches_have_the_promised_shape(self, source: str) -> None:
         data = data_of(source=source)
         for batch in (data.batch(5), next(data.validation(5, 1))):
-            assert batch.inputs.shape == batch.targets.shape == (5, data.sequence_length)
+            assert batch.inputs.shape == batch.targets.shape
+            assert len(batch.inputs) == 5
             assert batch.inputs.dtype == batch.targets.dtype == np.int64
             assert 0 <= batch.inputs.min() <= batch.inputs.max() < data.tokenizer.vocab_size
             counted = batch.targets != IGNORE
             assert counted.any(axis=1).all()
+            if source in PAIRS:  # as long as its longest pair; test_pairs reads the rows
+                assert batch.sources is not None and len(batch.sources) == 5
+                assert batch.inputs.shape[1] <= data.sequence_length
+                continue
+            assert batch.sources is None
+            assert batch.inputs.shape[1] == data.sequence_length
             moved = batch.targets[:, :-1][counted[:, :-1]]
             assert np.array_equal(moved, batch.inputs[:, 1:][counted[:, :-1]])
         assert data.sequence_length <= 128
 
     def test_seed_fixes_the_batches(self, source: str) -> None:
-        config = RunConfig.from_flat({"source": source, "seed": 7})
+        config = config_of(source=source, seed=7)
         one, other = make_data(config), make_data(config, 7)
         first = one.batch(8)
         assert same(first, other.batch(8))
@@ -133,8 +161,8 @@ class TestEverySource:
         assert allowed == f"must be at least {size}, as many as this data has, or empty"
 
 
-def test_sources_are_corpora_and_tasks() -> None:
-    assert tuple(SOURCES) == (*CORPORA, *TASKS)
+def test_sources_are_corpora_tasks_and_pairs() -> None:
+    assert tuple(SOURCES) == (*CORPORA, *TASKS, *PAIRS)
     assert "copy" in refused("source", source="copied")
 
 

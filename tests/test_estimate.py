@@ -21,7 +21,7 @@ from engine.config import (
     PositionName,
     RunConfig,
 )
-from engine.data import SOURCES, make_data
+from engine.data import CORPORA, TASKS, make_data
 from engine.estimate import (
     SAMPLE_TOKENS,
     Measurement,
@@ -162,7 +162,7 @@ def test_flops_of_a_step_count_every_token_three_times() -> None:
 
 
 def test_a_task_trains_on_its_items_and_a_text_on_its_whole_context() -> None:
-    for source in SOURCES:
+    for source in (*CORPORA, *TASKS):
         config = RunConfig.from_flat({"source": source, "task_length": 5, "max_seq_len": 64})
         batch = make_data(config).batch(2)
         assert sequence_length(config) == batch.inputs.shape[1], source

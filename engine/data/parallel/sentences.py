@@ -1,7 +1,7 @@
-"""Writes the pairs that grammars make: `python -m engine.data.parallel.sentences`.
+"""The pairs that grammars make, and how they are stored.
 
 A corpus is a compressed TSV file: text, translation and the part they belong to in each line. It is
-made once, since making it takes seconds; the test of the corpora makes it again and compares.
+made once, by `python -m engine.data.parallel`, since making it takes seconds; a test compares.
 """
 
 from __future__ import annotations
@@ -95,16 +95,3 @@ EDITIONS = {
     edition.name: edition
     for edition in (Edition("german", 12_000, " "), Edition("chinese", 12_000, ""))
 }
-
-
-def main(folder: Path = FOLDER) -> None:
-    """Write every corpus into a folder."""
-    for edition in EDITIONS.values():
-        text = edition.write().encode()
-        path = folder / edition.path.name
-        path.write_bytes(gzip.compress(text, compresslevel=9, mtime=0))
-        print(f"{path}: {len(text):,} bytes, {path.stat().st_size:,} compressed")
-
-
-if __name__ == "__main__":
-    main()
