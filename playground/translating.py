@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine.data import PAIRS
 from engine.presets import PRESETS
 from engine.runs import Run, RunError
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN, MarkedTokenizer
@@ -288,9 +289,15 @@ def about(run: Run) -> dict[str, Any]:
         "name": run.name,
         "translates": translates,
         "instead": None if translates else example(),
-        "source": run.config.data.source,
+        "languages": _languages(run),
         "total": run.config.train.total_steps,
     }
+
+
+def _languages(run: Run) -> list[str] | None:
+    """What the run reads and what it writes, by name; None for files of one's own."""
+    source = PAIRS.get(run.config.data.source)
+    return None if source is None else [source.source_language, source.target_language]
 
 
 @answers.answer

@@ -162,6 +162,7 @@ function makeBeam({ toggled }) {
         { class: `node ${fate} ${marks.includes("g") ? "greedy" : ""}`, "data-node": i },
         el("rect", { x, y: y(i), width: wide, height: NODE.height, rx: 5 }),
         el("text", { class: "piece", x: x + wide / 2, y: y(i) + 15.5, "text-anchor": "middle", text: word(text) }),
+        marks.includes("g") && el("path", { class: "greedy-mark", d: `M${x + 5},${y(i) + NODE.height - 0.5}h${wide - 10}` }),
         el("text", { class: "total", x: x + wide / 2, y: y(i) + NODE.height + 11, "text-anchor": "middle", text: fixed(total) }),
       );
       group.addEventListener("pointermove", (event) => tp.tip(el("span", { text: name }), event.clientX, event.clientY));

@@ -4,7 +4,7 @@ const PACE = 420; // ms for each token that is played
 let player = null;
 
 function makeSource({ written }) {
-  const input = el("textarea", { id: "translate-text", rows: 2, dir: "auto", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
+  const input = el("textarea", { id: "translate-text", rows: 1, dir: "auto", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
   const hint = el("p", { class: "hint" });
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const examples = el("div", { class: "examples", hidden: true });
@@ -81,13 +81,14 @@ function makeChoices({ changed, rightChanged }) {
   const layer = select("layer", TEXT.layer);
   const head = select("head", TEXT.head);
   const about = el("p", { class: "help" });
+  const sharpest = el("button", { type: "button", class: "link sharpest", id: "translate-sharpest", title: TEXT.sharpestTitle, on: { click: toSharpest } });
   const node = el(
     "div",
     {},
     el(
       "div",
       { class: "choices" },
-      el("div", { class: "choice" }, el("span", { text: TEXT.attention }), kind.node), layer.field, head.field,
+      el("div", { class: "choice" }, el("span", { text: TEXT.attention }), kind.node), layer.field, head.field, sharpest,
       el("div", { class: "choice" }, el("span", { text: TEXT.shown }), way.node),
     ),
     about,
@@ -114,7 +115,18 @@ function makeChoices({ changed, rightChanged }) {
       if (right) button.title = button.disabled ? TEXT.rightUnknown : TEXT.rightTitle;
     }
     put(about, TEXT.about[state.of]);
+    const [best, which] = sharpestHead();
+    const there = state.layer === best && state.head === which;
+    put(sharpest, there ? TEXT.toAverage : TEXT.toSharpest(best + 1, which + 1));
+    sharpest.hidden = layers * frame.heads < 2;
     Object.assign(root.dataset, { of: state.of, layer: state.layer ?? "", head: state.head ?? "" });
+  }
+
+  function toSharpest() {
+    const [best, which] = sharpestHead();
+    const there = state.layer === best && state.head === which;
+    [state.layer, state.head] = there ? [null, null] : [best, which];
+    changed();
   }
 
   return { node, draw };

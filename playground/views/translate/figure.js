@@ -34,10 +34,13 @@ function makeFigure({ held, hovered }) {
     measure.font = `15px ${tp.colour("--tp-sans")}`;
     const rows = { source: frame.sources, target: [TEXT.begin, ...frame.targets] };
     const sizes = { source: rows.source.map(chipWidth), target: rows.target.map(chipWidth) };
-    const long = (name) => sizes[name].reduce((sum, size) => sum + size + CHIP.gap, -CHIP.gap);
+    let { gap } = CHIP;
+    const long = (name) => sizes[name].reduce((sum, size) => sum + size + gap, -gap);
     const wide = width > 500 && Math.max(long("source"), long("target")) <= width - 2;
     if (wide) {
-      const band = Math.min(190, Math.max(130, width * 0.14));
+      const between = Math.max(sizes.source.length, sizes.target.length) - 1;
+      gap += Math.max(0, Math.min(14, (0.85 * width - Math.max(long("source"), long("target"))) / between));
+      const band = Math.min(165, Math.max(120, width * 0.125));
       const at = { source: 24, target: 24 + CHIP.height + band };
       const out = { width, height: at.target + CHIP.height + 24, wide, source: [], target: [] };
       for (const name of ["source", "target"]) {
@@ -45,7 +48,7 @@ function makeFigure({ held, hovered }) {
         const mirrored = leftward(rows[name]);
         sizes[name].forEach((size, i) => {
           out[name][i] = { x: mirrored ? width - x - size : x, y: at[name], width: size };
-          x += size + CHIP.gap;
+          x += size + gap;
         });
       }
       return out;
@@ -90,8 +93,8 @@ function makeFigure({ held, hovered }) {
       return anchor === "end" ? Math.max(...layout[name].map((at) => at.x + at.width)) : Math.min(...x);
     };
     const names = [
-      el("text", { class: "row-name", x: first("source", wide ? "start" : "end"), y: 14, "text-anchor": wide ? "start" : "end", text: TEXT.sourceRow }),
-      el("text", { class: "row-name", x: first("target", "start"), y: wide ? height - 6 : 14, text: TEXT.targetRow }),
+      el("text", { class: "row-name", x: first("source", wide ? "start" : "end"), y: 14, "text-anchor": wide ? "start" : "end", text: TEXT.sourceRow(history?.about?.languages?.[0]) }),
+      el("text", { class: "row-name", x: first("target", "start"), y: wide ? height - 6 : 14, text: TEXT.targetRow(history?.about?.languages?.[1]) }),
     ];
     const fresh = el(
       "svg",
@@ -198,7 +201,7 @@ function makeFigure({ held, hovered }) {
       const on = line && (line.row === undefined ? each.column === line.column : each.row === line.row);
       const shown = rowShown(each.row);
       const { weight } = each;
-      const strength = on ? 0.2 + 0.8 * weight : line ? 0.05 + 0.12 * weight : 0.04 + 0.76 * weight;
+      const strength = on ? 0.2 + 0.8 * weight : line ? 0.05 + 0.12 * weight : 0.03 + 0.85 * weight ** 1.2;
       each.path.setAttribute("stroke-opacity", shown ? strength.toFixed(3) : 0);
       each.path.setAttribute("stroke-width", (on ? 1 + 5 * weight : 0.75 + 3.25 * weight).toFixed(2));
       each.path.setAttribute("class", on ? "on" : "");

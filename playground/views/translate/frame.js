@@ -54,6 +54,31 @@ function weights() {
   return current;
 }
 
+/** The head that aligns best, as [layer, head]: its rows look sharply, each at another token. A head that always
+ * looks at the same one is sharp too, but says nothing. */
+function sharpestHead() {
+  frame.sharpest ??= {};
+  if (!frame.sharpest[state.of]) {
+    const [layers, rows, columns] = frame.shape[state.of];
+    const bytes = frame.attention[state.of];
+    let best = [0, 0];
+    let most = -1;
+    for (let map = 0; map < layers * frame.heads; map++) {
+      const claims = new Uint8Array(columns); // the largest weight with which a column is some row's favourite
+      for (let r = 0; r < rows; r++) {
+        const row = bytes.subarray((map * rows + r) * columns, (map * rows + r + 1) * columns);
+        let top = 0;
+        for (let c = 1; c < columns; c++) if (row[c] > row[top]) top = c;
+        claims[top] = Math.max(claims[top], row[top]);
+      }
+      const sum = claims.reduce((all, one) => all + one, 0);
+      if (sum > most) [most, best] = [sum, [Math.floor(map / frame.heads), map % frame.heads]];
+    }
+    frame.sharpest[state.of] = best;
+  }
+  return frame.sharpest[state.of];
+}
+
 /** How many tokens of the translation are shown. */
 const shownCount = () => (state.at === null ? frame.T : Math.min(state.at, frame.T));
 

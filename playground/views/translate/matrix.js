@@ -33,7 +33,7 @@ function makeMatrix({ hovered, held }) {
     const long = widest(columnTokens()) * Math.SQRT1_2;
     const top = Math.ceil(long) + 14;
     const right = Math.ceil(measure.measureText(label(columnTokens().at(-1))).width * Math.SQRT1_2);
-    const cell = Math.max(4, Math.min(28, (width - left - right - 4) / found.columns));
+    const cell = Math.max(4, Math.min(32, (width - left - right - 4) / found.columns));
     place = { left, top, cell };
     const every = Math.max(1, Math.ceil(13 / cell));
     const columns = columnTokens().map((text, c) => {
