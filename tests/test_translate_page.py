@@ -270,7 +270,9 @@ def test_a_script_translates(run: Run) -> None:
     shown = weights_of(looked, "cross").mean((0, 1))
     assert np.array(answer["attention"]) == pytest.approx(shown, abs=0.01)
     beams = translating.translate(run.id, TEXT, 4, 1.0)
-    assert beams["translation"] == translating.beams(run.id, None, TEXT, 4, 1.0)["found"][0]["written"]
+    assert (
+        beams["translation"] == translating.beams(run.id, None, TEXT, 4, 1.0)["found"][0]["written"]
+    )
 
 
 # What else may be sent ----------------------------------------------------------------------------
@@ -328,5 +330,7 @@ def test_a_run_without_a_checkpoint_or_with_damaged_records(runs: Path, run: Run
     damaged.snapshot_path("step-000002.npz").parent.mkdir()
     damaged.snapshot_path("step-000002.npz").write_bytes(b"PK not a snapshot")
     assert translating.look(damaged.id)["step"] == 6
-    assert "error" in translating.look(damaged.id, 2) or translating.look(damaged.id, 2)["step"] == 6
+    assert (
+        "error" in translating.look(damaged.id, 2) or translating.look(damaged.id, 2)["step"] == 6
+    )
     assert translating.sharpness(damaged.id)["steps"] == []

@@ -34,7 +34,10 @@ function makeSource({ written }) {
     grow();
   }
 
+  let drawnFor = null;
   function draw() {
+    if (drawnFor !== frame.text) offer();
+    drawnFor = frame.text;
     if (document.activeElement !== input || input.value === "") show(frame.text);
     const parts = [el("span", { text: TEXT.hint(frame.S - 1, frame.limit) })];
     if (frame.unknown.size) parts.push(el("span", { class: "unknown-hint", text: ` ${TEXT.unknownHint(frame.unknown.size)}` }));
@@ -50,11 +53,14 @@ function makeSource({ written }) {
     written(text, true);
   }
 
-  /** Sentences to begin with. */
-  function offer(texts) {
-    examples.hidden = !texts.length;
+  /** Sentences to begin with, but for the one that is there. */
+  let offered = [];
+  function offer(texts = offered) {
+    offered = texts;
+    const others = texts.filter((text) => text !== frame?.text);
+    examples.hidden = !others.length;
     const label = (text) => ([...text].length > 44 ? `${[...text].slice(0, 43).join("")}…` : text);
-    examples.replaceChildren(el("span", { class: "muted", text: TEXT.examples }), ...texts.map((text) => el("button", { type: "button", class: "example", dir: "auto", title: text, text: label(text), on: { click: () => take(text) } })));
+    examples.replaceChildren(el("span", { class: "muted", text: TEXT.examples }), ...others.map((text) => el("button", { type: "button", class: "example", dir: "auto", title: text, text: label(text), on: { click: () => take(text) } })));
   }
 
   function problem(sentence) {
@@ -63,7 +69,7 @@ function makeSource({ written }) {
     root.toggleAttribute("data-problem", sentence !== null);
   }
 
-  const node = el("div", { class: "source" }, el("label", { for: "translate-text", text: TEXT.source }), input, hint, message, examples);
+  const node = el("div", { class: "source" }, el("div", { class: "source-head" }, el("label", { for: "translate-text", text: TEXT.source }), hint), input, message, examples);
   return { node, draw, offer, problem, take, clear: () => (input.value = "") };
 }
 

@@ -291,5 +291,6 @@ function makeFigure({ held, hovered }) {
   }
 
   new ResizeObserver(() => schedule(draw)).observe(host);
-  return { node: el("div", { class: "figure-frame" }, host, readout), host, draw, again: () => (built = "") };
+  const saves = tp.saveBar({ figure: () => svg, rows: weightRows, name: () => fileName(`${state.of}-lines`) });
+  return { node: el("div", { class: "figure-frame" }, host, el("div", { class: "beside" }, readout, saves)), host, draw, again: () => (built = "") };
 }

@@ -55,9 +55,10 @@ function drawAll() {
 }
 
 function drawFacts() {
-  const measured = history?.run === frame.run ? history.evaluated.accuracy.findLastIndex(Number.isFinite) : -1;
+  const { step, accuracy } = history?.run === frame.run ? history.evaluated : { step: [], accuracy: [] };
+  const measured = accuracy.findLastIndex((share, i) => Number.isFinite(share) && (step[i] <= frame.step || frame.step === newest(frame)));
   const parts = [TEXT.facts(frame.name, frame.step)];
-  if (measured >= 0) parts.push(TEXT.accuracy(percent(history.evaluated.accuracy[measured]), history.evaluated.step[measured]));
+  if (measured >= 0) parts.push(TEXT.accuracy(percent(accuracy[measured]), step[measured]));
   put(page.facts, `${parts.join(" · ")}.`);
 }
 
