@@ -60,10 +60,11 @@ def test_train_translate_step_and_open_the_beam_tree(open_page: Open, shoot: Sho
 
     page.locator("#translate-train-numbers").click()  # 100 steps, live
     until(page, "d.ready === 'true' && d.instead === undefined && d.status === 'running'")
-    until(page, "Number(d.last) >= 100 && Number(d.step) > 0 && d.sharpness !== ''")
+    until(page, "d.recorded === 'true' && Number(d.step) > 0 && d.sharpness !== ''")  # it follows
+    until(page, "Number(d.last) >= 100")
     expect(page.locator(".training .progress")).to_contain_text("training, step")
     page.locator("#translate-stop").click()
-    until(page, "d.status === 'stopped'")
+    until(page, "d.status === 'stopped' && d.recorded === 'false'")
     expect(page.locator(".sample-list li")).to_have_count(5)
     expect(page.locator(".chart-host .tp-chart")).to_be_visible()
 

@@ -21,6 +21,7 @@ const state = {
   at: null, // tokens of the translation that are shown; null: all
   held: null, // {row: "source" | "target", index}
   hover: null, // the same under the pointer, perhaps with `column`
+  live: true, // while it trains, show each step as it is recorded
   open: false, // the beam panel
   beams: BEAMS.usual,
   alpha: ALPHA.usual,

@@ -80,12 +80,12 @@ function makeChoices({ changed, rightChanged }) {
   };
   const kind = segments(TEXT.attention, TEXT.of, TEXT.ofTitle, (value) => ((state.of = value), (state.hover = null), changed()));
   const way = segments(TEXT.shown, { own: TEXT.own, right: TEXT.right }, { own: TEXT.ownTitle, right: TEXT.rightTitle }, (value) => rightChanged(value === "right"));
-  const select = (id, name) => {
-    const node = el("select", { id: `translate-${id}`, on: { change: () => ((state[id] = node.value === "" ? null : Number(node.value)), changed()) } });
+  const select = (what, id, name) => {
+    const node = el("select", { id, on: { change: () => ((state[what] = node.value === "" ? null : Number(node.value)), changed()) } });
     return { node, field: el("label", { class: "choice" }, el("span", { text: name }), node) };
   };
-  const layer = select("layer", TEXT.layer);
-  const head = select("head", TEXT.head);
+  const layer = select("layer", "translate-layer", TEXT.layer);
+  const head = select("head", "translate-head", TEXT.head);
   const about = el("p", { class: "help" });
   const sharpest = el("button", { type: "button", class: "link sharpest", id: "translate-sharpest", title: TEXT.sharpestTitle, on: { click: toSharpest } });
   const node = el(
@@ -139,11 +139,11 @@ function makeChoices({ changed, rightChanged }) {
 }
 
 function makeTransport({ moved, branchBack }) {
-  const button = (id, text, title, action, extra = "") => el("button", { type: "button", id: `translate-${id}`, class: `tp-button ${extra}`, text, title, on: { click: action } });
-  const restart = button("restart", TEXT.restart, TEXT.restartTitle, () => go(0));
-  const back = button("back", TEXT.back, TEXT.backTitle, () => go(shownCount() - 1));
-  const toggle = button("play", TEXT.play, TEXT.playTitle, () => (player ? pause() : play()), "primary");
-  const step = button("advance", TEXT.step, TEXT.stepTitle, () => go(shownCount() === frame.T ? 1 : shownCount() + 1));
+  const button = (id, text, title, action, extra = "") => el("button", { type: "button", id, class: `tp-button ${extra}`, text, title, on: { click: action } });
+  const restart = button("translate-restart", TEXT.restart, TEXT.restartTitle, () => go(0));
+  const back = button("translate-back", TEXT.back, TEXT.backTitle, () => go(shownCount() - 1));
+  const toggle = button("translate-play", TEXT.play, TEXT.playTitle, () => (player ? pause() : play()), "primary");
+  const step = button("translate-advance", TEXT.step, TEXT.stepTitle, () => go(shownCount() === frame.T ? 1 : shownCount() + 1));
   const place = el("span", { class: "muted place" });
   const line = el("p", { class: "translation", id: "translate-translation" });
   const node = el("div", { class: "transport" }, el("div", { class: "buttons" }, toggle, step, back, restart, place), line);
@@ -200,7 +200,7 @@ function makeTransport({ moved, branchBack }) {
     const own = !frame.right;
     const ended = frame.ended && count >= frame.T ? 1 : 0;
     const text = all ? frame.written : frame.targets.slice(0, count - ended).join("");
-    const parts = [el("span", { class: "muted", text: `${TEXT.translation} ` }), el("span", { class: "written", dir: "auto", text: text || "…" })];
+    const parts = [el("span", { class: "muted", text: `${own ? TEXT.translation : TEXT.rightTranslation} ` }), el("span", { class: "written", dir: "auto", text: text || "…" })];
     if (all && own && expectedText !== null) {
       const correct = frame.written === expectedText;
       parts.push(el("span", { class: `verdict ${correct}`, text: correct ? ` ✓ ${TEXT.correct}` : ` ✗ ${TEXT.wrong} ` }));

@@ -72,6 +72,7 @@ const TEXT = {
   nobody: "nobody yet",
 
   translation: "Translation",
+  rightTranslation: "The right translation",
   correct: "exactly right",
   wrong: "not the expected one:",
   never: "It never came to its end: there was no more room.",

@@ -96,7 +96,7 @@ function hold(focus) {
 
 function written(text, entered = false) {
   if (text === state.text && !entered) return;
-  Object.assign(state, { text, start: null, right: false, held: null, hover: null, at: null });
+  Object.assign(state, { text, start: null, right: false, held: null, hover: null, at: null, live: text === null });
   root.dataset.held = "";
   film.stop();
   transport.pause();
@@ -104,8 +104,7 @@ function written(text, entered = false) {
 }
 
 function rightChanged(right) {
-  state.right = right;
-  state.start = null;
+  Object.assign(state, { right, start: null, live: false });
   load(frame.step);
 }
 
@@ -116,7 +115,7 @@ function candidate(place, id) {
 }
 
 function branch(start, from = null) {
-  Object.assign(state, { start, right: false, held: null, hover: null });
+  Object.assign(state, { start, right: false, held: null, hover: null, live: false });
   root.dataset.held = "";
   film.stop();
   load(frame.step, { play: from ?? false });
@@ -126,7 +125,7 @@ function branch(start, from = null) {
 function goTo(index) {
   const step = index === null ? newest(frame) : frame.steps[index];
   transport.pause();
-  state.at = null;
+  Object.assign(state, { at: null, live: false });
   // While one moves through training the translation stays the same, the right one, where it is known.
   if (index === null) state.right = false;
   else if (expectedText !== null) state.right = true;
@@ -140,16 +139,20 @@ function goTo(index) {
 let asked = 0;
 
 /** Show this step (null: the newest) of the run and the text that are chosen. */
-async function load(step, { play = false } = {}) {
+async function load(step, { play = false, right = state.right } = {}) {
   const mine = ++asked;
   root.setAttribute("aria-busy", "true");
   try {
-    const found = await frameOf(step);
+    const found = await frameOf(step, right);
     if (mine !== asked) return;
     source.problem(null);
     show(found, play);
   } catch (error) {
     if (mine !== asked) return;
+    if (right && !state.right) {
+      state.live = false; // the right translation is not known
+      return load(null);
+    }
     if (state.start || state.right) {
       Object.assign(state, { start: null, right: false }); // a link to another model, or a text without an answer
       return load(step, { play });
@@ -202,6 +205,9 @@ async function askExamples() {
 
 let rest = 0; // when a run that is over is asked about again
 
+// While a run trains and nothing else was chosen, each recorded step is shown as it comes (`state.live`): along the
+// right translation, so that only the lines change. Without it, and when the run is over: the newest checkpoint.
+
 async function follow() {
   if (!history || performance.now() < rest) return;
   const mine = history;
@@ -224,6 +230,7 @@ async function follow() {
   if (mine.over && !isNew) rest = performance.now() + IDLE;
   if (first) begin();
   else if (grown) await grew();
+  if (mine.over && frame && state.step === null && state.live && frame.step > newest(frame)) await load(null);
   if (isNew) {
     schedule(training.draw, film.draw);
     if (frame) schedule(drawFacts);
@@ -264,11 +271,14 @@ async function grew() {
   if (answer.error || run !== state.run || text !== state.text || !frame) return;
   if (answer.steps.join() === frame.steps.join() && answer.stored.join() === frame.stored.join()) return;
   const later = newest(answer) !== newest(frame);
+  const last = answer.steps.at(-1);
   for (const kept of frames.values()) if (kept.run === run && kept.text === frame.text) Object.assign(kept, answer);
   Object.assign(frame, answer);
   const gone = !answer.steps.includes(frame.step);
   if (gone) state.step = null;
-  if (gone || (later && state.step === null && !state.held && !state.start && !player && !film.isPlaying())) await load(state.step);
+  const idle = state.step === null && !player && !film.isPlaying();
+  if (idle && state.live && state.at === null && history.status.alive && last > frame.step) await load(last, { right: true });
+  else if (gone || (later && state.step === null && !state.held && !state.start && !player && !film.isPlaying())) await load(state.step);
   else film.draw();
 }
 
@@ -286,7 +296,7 @@ let seen = false;
 function newRun() {
   const run = props.run ?? "";
   if (!run || run === state.page) return;
-  if (begun) Object.assign(state, { text: null, step: null, right: false, start: null, layer: null, head: null, at: null, held: null, hover: null });
+  if (begun) Object.assign(state, { text: null, step: null, right: false, start: null, layer: null, head: null, at: null, held: null, hover: null, live: true });
   begun = true;
   transport.pause();
   film.stop();
