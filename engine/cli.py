@@ -1,4 +1,4 @@
-"""The command line: `python -m engine train | resume | generate | export | import | runs`.
+"""The command line: `python -m engine train | resume | generate | translate | evaluate | ...`.
 
 Whatever is wrong with a command is one line on standard error and exit status 2; a run that failed
 or diverged gives 1. PyTorch is loaded only by the commands that compute.
@@ -21,7 +21,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine import cli_translate
 from engine.claims import Claim
+from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
 from engine.config import OWN_FILES, PART_OF, RunConfig, read_config
 from engine.events import Ended, Evaluated, Message
 from engine.flags import Parser, add_config_flags, command_line
@@ -29,14 +31,13 @@ from engine.forks import fork
 from engine.logging_backends import PACKAGES, check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress
-from engine.runs import Run, RunError, RunStore, UnknownRun, describe
+from engine.runs import Run, RunError, RunStore, describe
 from engine.validation import ConfigError, Problem
 
 __all__ = ["command_line", "main"]
 
-SHIPPED = Path("checkpoints")
-OWN = SHIPPED / "runs"
-"""Where the runs are that come with the project, and one's own."""
+TRANSLATION = "translate-german"
+"""The preset that `--task translate` starts from."""
 
 PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target_path")
 """Fields that name files of one's own."""
@@ -83,6 +84,9 @@ def build_parser() -> Parser:
     part = command("train", train, "Train a new run.")
     part.add_argument("--preset", metavar="NAME", help=f"start from one of {', '.join(PRESETS)}")
     part.add_argument("--config", type=Path, metavar="FILE", help="start from a run's config.json")
+    part.add_argument(
+        "--task", metavar="translate", help=f"start from an encoder-decoder: --preset {TRANSLATION}"
+    )
     part.add_argument("--name", metavar="TEXT", help="what to call the run")
     part.add_argument(
         "--resume_from",
@@ -94,19 +98,17 @@ def build_parser() -> Parser:
         "--run", metavar="FOLDER", help="train a prepared run; -: read which from stdin"
     )
     part.add_argument("--nice", action="store_true", help="let everything else go first")
-    _add_root(part)
+    add_root(part)
     _add_logger(part)
     add_config_flags(part)
 
     part = command("resume", resume, "Go on with a run that was stopped or interrupted.")
     part.add_argument("run", metavar="RUN", help="its folder, id or name")
-    _add_root(part)
+    add_root(part)
     _add_logger(part)
 
     part = command("generate", write, "Write on from a prompt.")
-    part.add_argument("--run", metavar="RUN", help="its folder, id or name (default: stories)")
-    part.add_argument("--step", type=int, metavar="N", help="its checkpoint of this step")
-    part.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="instead of --run")
+    add_choice(part, "stories")
     part.add_argument("--prompt", metavar="TEXT", help="default: a new line, if it knows that")
     part.add_argument("--max_new_tokens", type=int, default=200, metavar="N", help="default: 200")
     part.add_argument(
@@ -114,7 +116,15 @@ def build_parser() -> Parser:
     )
     for name, description in SAMPLER_FLAGS.items():
         part.add_argument(f"--{name}", metavar="X", help=description)
-    _add_root(part)
+    add_root(part)
+
+    part = command("translate", cli_translate.translate, "Translate texts.")
+    cli_translate.add_translate_flags(part)
+    add_root(part)
+
+    part = command("evaluate", cli_translate.evaluate, "Measure a model on held-out data.")
+    cli_translate.add_evaluate_flags(part)
+    add_root(part)
 
     part = command("export", export_run, "Write a model for transformers' Llama or Mixtral.")
     part.add_argument("run", metavar="RUN", help="its folder, id or name")
@@ -122,7 +132,7 @@ def build_parser() -> Parser:
     part.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="to make, for from_pretrained"
     )
-    _add_root(part)
+    add_root(part)
 
     part = command("import", import_model, "Make a run of a model in transformers' format.")
     part.add_argument("folder", type=Path, metavar="FOLDER", help="with config.json and weights")
@@ -135,22 +145,11 @@ def build_parser() -> Parser:
         metavar="FILE",
         help="a run's tokenizer.json (default: the one in FOLDER; else token 17 is written ⟨17⟩)",
     )
-    _add_root(part)
+    add_root(part)
 
     part = command("runs", show_runs, "List the runs.")
-    _add_root(part)
+    add_root(part)
     return parser
-
-
-def _add_root(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint_dir",
-        "--root",
-        type=Path,
-        default=OWN,
-        metavar="FOLDER",
-        help=f"where the runs are (default: {OWN})",
-    )
 
 
 def _add_logger(parser: ArgumentParser) -> None:
@@ -176,7 +175,8 @@ def _new_run(options: Namespace) -> Run:
     base, title = _base(options)
     values = base.flat() | given
     if given.get("train_data_path") and "source" not in given:
-        values["source"] = "pairs" if given.get("target_data_path") else "text"
+        translates = given.get("target_data_path") or values["n_encoder_layer"] is not None
+        values["source"] = "pairs" if translates else "text"
     elif values["source"] not in OWN_FILES and "train_data_path" not in given:
         values |= {field: None for field in PATHS if field not in given}
     for field in PATHS:
@@ -191,6 +191,11 @@ def _new_run(options: Namespace) -> Run:
 
 def _base(options: Namespace) -> tuple[RunConfig, str]:
     """What the flags change, and what to call it."""
+    if options.task not in (None, "translate"):
+        allowed = "must be translate; what else there is to learn is a --source"
+        raise ConfigError([Problem("task", options.task, allowed)])
+    if options.task and not options.preset and not options.config:
+        return PRESETS[TRANSLATION].config(), options.task
     if options.preset and options.config:
         raise ConfigError([Problem("config", str(options.config), "cannot go with --preset")])
     if options.preset:
@@ -240,7 +245,7 @@ def resume(options: Namespace) -> int:
     """Go on with a run."""
     if options.logger:
         check_logger(options.logger)
-    run = _find(options.run, options.checkpoint_dir)
+    run = find_run(options.run, options.checkpoint_dir)
     if run.status().state == "finished":
         raise RunError(
             f"{run.name}: has made all of its {run.config.train.total_steps} steps; train --resume_from "
@@ -344,10 +349,7 @@ def _finish_prepared(run: Run, claim: Claim, nice: bool) -> int:
 
 def write(options: Namespace) -> int:
     """Write the prompt and what the model makes of it, token by token."""
-    if options.checkpoint:
-        folder, name = options.checkpoint, str(options.checkpoint.parent)
-    else:
-        folder, name = _checkpoint(options.run or "stories", options.step, options.checkpoint_dir)
+    folder, name = chosen(options, "stories")
     from engine.generation import Sampler
 
     asked = {name: getattr(options, name) for name in SAMPLER_FLAGS}
@@ -374,42 +376,12 @@ def write(options: Namespace) -> int:
     return 0
 
 
-def _checkpoint(text: str, step: int | None, root: Path) -> tuple[Path, str]:
-    """A run's checkpoint of a step, or its newest, and what the run is called."""
-    run = _find(text, root)
-    saved = {kept.step: kept.path for kept in run.checkpoints()}
-    if not saved:
-        raise RunError(f"{run.name}: has no checkpoint yet")
-    step = max(saved) if step is None else step
-    if step not in saved:
-        raise RunError(f"{run.name}: has no checkpoint of step {step}, but of {_listed(saved)}")
-    return saved[step], run.name
-
-
-def _listed(steps: dict[int, Path]) -> str:
-    return ", ".join(map(str, sorted(steps)))
-
-
-def _find(text: str, root: Path) -> Run:
-    """A run by its folder, id or name, among one's own and the shipped ones."""
-    folder = Path(text)
-    if (folder / "config.json").is_file():
-        return Run(folder)
-    try:
-        return RunStore(root).find(text)
-    except UnknownRun as unknown:
-        try:
-            return RunStore(SHIPPED).find(text)
-        except UnknownRun:
-            raise unknown from None
-
-
 # export and import -------------------------------------------------------------------------------
 
 
 def export_run(options: Namespace) -> int:
     """Write a model for the other library."""
-    folder, name = _checkpoint(options.run, options.step, options.checkpoint_dir)
+    folder, name = find_checkpoint(options.run, options.step, options.checkpoint_dir)
     from engine.exchange import export
 
     export(folder, options.out)

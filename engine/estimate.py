@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.config import GATED, ModelConfig, RunConfig
 from engine.data.base import DataError
+from engine.data.parallel import PAIRS
 from engine.data.tasks import TASKS
 from engine.validation import ConfigError, Problem
 
@@ -33,16 +34,21 @@ def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, 
     is the embedding's, so it counts once. Raises `ConfigError` when no vocabulary size is known.
     """
     vocabulary = _vocabulary(config, vocab_size)
-    width, layers, hidden, bias = config.d_model, config.n_layer, config.ff_width, int(config.bias)
+    width, hidden, bias = config.d_model, config.ff_width, int(config.bias)
+    blocks, crossed = config.blocks, config.n_layer if config.n_encoder_layer else 0
+    stacks = 1 if config.n_encoder_layer is None else 2
     qkv = width + 2 * config.kv_heads * config.head_dim
+    attention = width * qkv + width * width + bias * (qkv + width)
     mixed = len(config.moe_layers)
-    norms = 0 if config.norm == "none" else 2 * layers + (config.placement == "pre")
-    norm = width * (1 + (bias if config.norm == "layernorm" else 0))
+    norms = 2 * blocks + crossed + (stacks if config.placement == "pre" else 0)
+    norm = 0 if config.norm == "none" else width * (1 + (bias * (config.norm == "layernorm")))
+    apart = 0 if stacks == 1 or config.share_embeddings else config.src_vocab_size or vocabulary
     parts = {
-        "embedding": vocabulary * width,
-        "positions": config.max_seq_len * width if config.position == "learned" else 0,
-        "attention": layers * (width * qkv + width * width + bias * (qkv + width)),
-        "feedforward": (layers - mixed) * _feedforward(config, hidden),
+        "embedding": (vocabulary + apart) * width,
+        "positions": stacks * config.max_seq_len * width * (config.position == "learned"),
+        "attention": blocks * attention,
+        "cross": crossed * attention,
+        "feedforward": (blocks - mixed) * _feedforward(config, hidden),
         "router": mixed * _router(config),
         "experts": mixed * (config.n_experts or 0) * _feedforward(config, config.expert_width)
         + mixed * _shared(config),
@@ -104,20 +110,23 @@ def flops_by_part(
     of a token is counted over all `context` keys, as `torch.utils.flop_counter` does; a causal
     kernel that leaves out what is masked needs about half of the parts `scores` and `mixing`. With
     experts, those that work on a token count; a capacity that drops choices makes it less.
+
+    With an encoder it is what one token of the translation costs together with one of the text that
+    is translated, both of `context` tokens.
     """
-    width = config.d_model
+    width, blocks = config.d_model, config.blocks
+    crossed = config.n_layer if config.n_encoder_layer else 0
+    qkv = 2 * width * (width + 2 * config.kv_heads * config.head_dim)
     scored = 0 if config.router == "hash" else config.n_experts or 0
     up = 2 if config.feedforward in GATED else 1
     parts = {
-        "qkv": config.n_layer * 2 * width * (width + 2 * config.kv_heads * config.head_dim),
-        "scores": config.n_layer * 2 * context * width,
-        "mixing": config.n_layer * 2 * context * width,
-        "projection": config.n_layer * 2 * width * width,
+        "qkv": blocks * qkv,
+        "scores": blocks * 2 * context * width,
+        "mixing": blocks * 2 * context * width,
+        "projection": blocks * 2 * width * width,
+        "cross": crossed * (qkv + 2 * width * width + 4 * context * width),
         "feedforward": round(
-            2
-            * width
-            * (up + 1)
-            * sum(_active_width(config, layer) for layer in range(config.n_layer))
+            2 * width * (up + 1) * sum(_active_width(config, layer) for layer in range(blocks))
         ),
         "router": len(config.moe_layers) * 2 * width * scored,
         "output": 2 * width * _vocabulary(config, vocab_size),
@@ -135,7 +144,9 @@ def flops_per_token(config: ModelConfig, context: int, vocab_size: int | None = 
 
 
 def sequence_length(config: RunConfig) -> int:
-    """Tokens in a training sequence, T: the whole context of a text, or an item of a task."""
+    """Tokens in a training sequence, T: the whole context of a text, an item of a task, a translation."""
+    if config.data.source in PAIRS:
+        return min(PAIRS[config.data.source].length, config.model.max_seq_len)
     task = TASKS.get(config.data.source)
     if task is None:
         return config.model.max_seq_len
@@ -164,20 +175,24 @@ def kept_per_token(config: ModelConfig, context: int, vocab_size: int | None = N
     rotation, an activation and the softmax need to find their gradients.
     """
     width = config.d_model
-    norm = width if config.norm == "none" else 3 * width  # input, scaled, output
+    norm = width * {"none": 1, "layernorm": 2, "rmsnorm": 3}[config.norm]  # input, scaled, output
     if config.kv_heads == config.n_head:
         qkv = 3 * width + (2 * width if config.position == "rope" else 0)
     else:  # keys and values are repeated for the queries that share them
         packed = width + 2 * config.kv_heads * config.head_dim
         qkv = 2 * width + (width if config.position == "rope" else packed)
     kept_hidden = 4 if config.feedforward in GATED else 1 if config.feedforward == "relu" else 2
-    block = 2 * norm + qkv + width
-    block += _stored_scores(config) * config.n_head * context
-    inside = kept_hidden * sum(_active_width(config, layer) for layer in range(config.n_layer))
+    scores = _stored_scores(config) * config.n_head * context
+    block = 2 * norm + qkv + width + scores
+    crossed = config.n_layer if config.n_encoder_layer else 0
+    cross = crossed * (norm + qkv + 2 * width + scores)
+    inside = kept_hidden * sum(_active_width(config, layer) for layer in range(config.blocks))
     # A copy of the token for each expert, its answer twice; logits, scores, choices and gates.
     inside += len(config.moe_layers) * (3 * _working(config) * width + 6 * (config.n_experts or 0))
     last = norm if config.placement == "pre" else width
-    return config.n_layer * block + round(inside) + last + 3 * _vocabulary(config, vocab_size)
+    return (
+        config.blocks * block + cross + round(inside) + last + 3 * _vocabulary(config, vocab_size)
+    )
 
 
 def _stored_scores(config: ModelConfig) -> int:
@@ -232,15 +247,17 @@ class Work:
         """The work of one update of this run."""
         model, train = config.model, config.train
         length = sequence_length(config)
-        scores = model.n_layer * model.n_head * length
+        crossed = model.n_layer if model.n_encoder_layer else 0
+        layers = model.blocks + crossed / 2  # cross-attention is half of a block
+        scores = (model.blocks + crossed) * model.n_head * length
         moved = kept_per_token(model, length, vocab_size) + scores
         if model.dropout:
-            moved += 3 * (scores + 2 * model.n_layer * model.d_model)
+            moved += 3 * (scores + 2 * layers * model.d_model)
         tokens = train.batch_size * train.gradient_accumulation * length
         return cls(
             flops=flops_per_step(config, vocab_size),
             moved=tokens * moved,
-            blocks=train.gradient_accumulation * (model.n_layer + len(model.moe_layers) + 1),
+            blocks=train.gradient_accumulation * (layers + len(model.moe_layers) + 1),
         )
 
     def seconds(self, flop: float, move: float, block: float) -> float:
@@ -335,7 +352,8 @@ def seconds_per_step(config: RunConfig, speed: Speed, vocab_size: int | None = N
 
 
 SAMPLE_TOKENS = 96
-"""How much a run writes after its prompts each time it samples; for a task, only the answer."""
+"""How much a run writes after its prompts each time it samples; for a task or a text to translate, only
+the answer."""
 
 
 def seconds(config: RunConfig, speed: Speed, vocab_size: int | None = None) -> float:
@@ -348,7 +366,11 @@ def seconds(config: RunConfig, speed: Speed, vocab_size: int | None = None) -> f
     update = seconds_per_step(config, speed, vocab_size)
     held_out = train.eval_steps * update / train.gradient_accumulation / 3
     measurements = math.ceil(train.total_steps / train.eval_interval)
-    tokens = config.data.task_length + 1 if config.data.source in TASKS else SAMPLE_TOKENS
+    tokens = SAMPLE_TOKENS
+    if config.data.source in TASKS:
+        tokens = config.data.task_length + 1
+    elif config.data.source in PAIRS:
+        tokens = sequence_length(config)
     sample = tokens * (model.n_layer + 1) * speed.seconds_per_block / 3
     samples = train.total_steps // train.sample_interval if train.sample_interval else 0
     return train.total_steps * update + measurements * held_out + samples * sample

@@ -21,17 +21,18 @@ OWN_TEXT = "text"
 """`DataConfig.source` for a text of one's own."""
 
 HIDDEN = {
-    "vocab_size", "train_data_path", "target_data_path", "valid_data_path", "valid_target_path",
+    "vocab_size", "src_vocab_size", "train_data_path", "valid_data_path", "target_data_path",
+    "valid_target_path",
 }  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
 it, and the vocabulary follows from the data."""
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Model": {
-        "": ("d_model", "n_layer", "n_head"),
+        "": ("d_model", "n_layer", "n_encoder_layer", "n_head"),
         "Architecture": (
-            "max_seq_len", "n_encoder_layer", "position", "norm", "placement", "feedforward", "d_ff",
-            "n_kv_head", "rope_theta", "dropout", "tie_embeddings", "bias",
+            "max_seq_len", "position", "norm", "placement", "feedforward", "d_ff", "n_kv_head",
+            "rope_theta", "dropout", "tie_embeddings", "scale_embeddings", "share_embeddings", "bias",
         ),
         "Experts": (
             "n_experts", "top_k", "d_expert", "n_shared_experts", "moe_layer_indices", "router",
@@ -43,7 +44,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "": ("total_steps", "max_lr"),
         "Optimiser": (
             "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
-            "min_lr", "weight_decay", "beta1", "beta2", "max_grad_norm", "seed",
+            "min_lr", "weight_decay", "beta1", "beta2", "max_grad_norm", "label_smoothing", "seed",
         ),
         "Balancing": (
             "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "bias_rule", "z_loss",
@@ -68,6 +69,7 @@ LAST_GROUP = {
 LABELS = {
     "d_model": "Width",
     "n_layer": "Blocks",
+    "n_encoder_layer": "Encoder blocks",
     "n_head": "Attention heads",
     "max_seq_len": "Context",
     "position": "Positions",
@@ -78,6 +80,10 @@ LABELS = {
     "n_kv_head": "Key/value heads",
     "rope_theta": "RoPE base",
     "tie_embeddings": "Tied embeddings",
+    "scale_embeddings": "Large embeddings",
+    "share_embeddings": "One embedding for both",
+    "tokenizer": "Tokens",
+    "batch_tokens": "Tokens in a batch",
     "bias": "Biases",
     "n_experts": "Experts",
     "top_k": "Experts per token",
@@ -116,7 +122,7 @@ LABELS = {
 """What a field is called, where its own name does not say it."""
 
 EMPTY = {
-    "n_encoder_layer": "no encoder",
+    "n_encoder_layer": "none",
     "batch_tokens": "batch size",
     "n_experts": "dense",
     "moe_layer_indices": "all",
@@ -145,6 +151,7 @@ class Needs:
 
 
 EXPERTS = Needs("n_experts", above=1)
+ENCODER = Needs("n_encoder_layer", above=0)
 GROUPED = Needs("n_device", above=1)
 BALANCED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk"))
 """Not where each expert takes its fair share by construction, nor where a hash decides."""
@@ -154,6 +161,7 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "rope_theta": (Needs("position", ("rope",)),),
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
+    "share_embeddings": (ENCODER,),
     "tokenizer": (Needs("source", tuple(PAIRS)),),
     "tokenizer_size": (Needs("source", tuple(PAIRS)), Needs("tokenizer", ("word", "bpe"))),
     "batch_tokens": (Needs("source", tuple(PAIRS)),),
@@ -275,6 +283,13 @@ def sources() -> Iterator[dict[str, Any]]:
         "title": "Your own text",
         "about": "Paste a text or choose a file, up to 1 MB. It stays on the machine that trains.",
     }
+    for pairs in PAIRS.values():
+        yield {
+            "value": pairs.name,
+            "group": "Texts to translate",
+            "title": pairs.title,
+            "about": pairs.description,
+        }
     for task in TASKS.values():
         yield {
             "value": task.name,
@@ -284,11 +299,4 @@ def sources() -> Iterator[dict[str, Any]]:
             "size": f"{task.size[0].upper()}{task.size[1:]}.",
             "smallest": task.smallest,
             "largest": task.largest,
-        }
-    for pairs in PAIRS.values():
-        yield {
-            "value": pairs.name,
-            "group": "Pairs to translate",
-            "title": pairs.title,
-            "about": pairs.description,
         }

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import generate_speed, moe_speed, probe_cost, train_speed
+from benchmarks import generate_speed, moe_speed, probe_cost, tokenizer_speed, train_speed
 from engine.config import ModelConfig
 from engine.estimate import active_parameters, parameters
+from engine.tokenizers import BPETokenizer
 from tests.test_imports import ROOT, module_of
 
 TINY = ModelConfig(
@@ -54,6 +55,13 @@ def test_the_dense_model_is_as_wide_as_the_experts_that_work_on_a_token() -> Non
 def test_every_contestant_writes_as_many_tokens() -> None:
     for run in (generate_speed.ours(TINY) | generate_speed.llama(TINY)).values():
         assert run(0) == TINY.max_seq_len - 1
+
+
+def test_every_tokenizer_of_the_benchmark_is_the_same() -> None:
+    text = "low lower lowest, new newer newest\n" * 9
+    contestants = tokenizer_speed.encoders(BPETokenizer.train(text, 270), text, rounds=1)
+    assert len({tuple(encode()) for encode in contestants.values()}) == 1
+    tokenizer_speed.train_theirs(text, 270)
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)

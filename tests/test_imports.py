@@ -37,7 +37,7 @@ ORDER = [
     ["runs", "data"],
     ["estimate", "model"],
     ["devices", "optim", "loss"],
-    ["recorded", "training", "generation", "observe", "translation"],
+    ["recorded", "reference", "training", "generation", "observe", "translation"],
     ["checkpoint", "foreign", "samples", "shards", "speed"],
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped"],

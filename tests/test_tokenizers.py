@@ -17,6 +17,8 @@ from engine.tokenizers import (
     PAD,
     TOKENIZERS,
     UNKNOWN,
+    BPETokenizer,
+    ByteTokenizer,
     CharTokenizer,
     IdTokenizer,
     MarkedTokenizer,
@@ -105,6 +107,8 @@ def test_file_both_ways(tmp_path: Path) -> None:
         IdTokenizer(50_257),
         WordTokenizer.train(text),
         MarkedTokenizer(WordTokenizer.train(text)),
+        ByteTokenizer(),
+        BPETokenizer.train(text, 260),
     ]
     assert {tokenizer.kind for tokenizer in kinds} == set(TOKENIZERS)
     for tokenizer in kinds:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from engine.config import TokenizerName
 from engine.data.base import DataError
 from engine.tokenizers import (
+    BPETokenizer,
     CharTokenizer,
     MarkedTokenizer,
     Tokenizer,
@@ -30,7 +28,10 @@ def joint_tokenizer(
     section 5.1). Words seen less than `min_count` times are spelled, unless `size` says how many
     there are to be. Raises `DataError` naming `tokenizer` or `tokenizer_size`.
     """
-    return MarkedTokenizer(_inner(kind, size, texts, min_count))
+    try:
+        return MarkedTokenizer(_inner(kind, size, texts, min_count))
+    except TokenizerError as error:
+        raise DataError("tokenizer_size", size, str(error)) from None
 
 
 def _inner(
@@ -40,10 +41,4 @@ def _inner(
         return CharTokenizer.train("".join(texts))
     if kind == "word":
         return WordTokenizer.train(texts, 1 if size is not None else min_count, size)
-    if find_spec("engine.tokenizers.bpe") is None:
-        raise DataError("tokenizer", kind, "is not there yet; must be char or word")
-    pieces: Any = import_module("engine.tokenizers.bpe").BPETokenizer
-    try:
-        return pieces.train("\n".join(texts), size or BPE_SIZE)
-    except TokenizerError as error:
-        raise DataError("tokenizer_size", size, str(error)) from None
+    return BPETokenizer.train("\n".join(texts), size or BPE_SIZE)

@@ -12,6 +12,10 @@ from engine.tokenizers.base import (
     UnknownCharacters,
     readable,
 )
+from engine.tokenizers.bpe import BPETokenizer
+from engine.tokenizers.bpe_files import from_transformers, load_gpt2, save_gpt2, to_transformers
+from engine.tokenizers.bpe_training import Merge, train_merges
+from engine.tokenizers.byte import ByteTokenizer, readable_bytes
 from engine.tokenizers.char import CharTokenizer
 from engine.tokenizers.files import TOKENIZERS, load_tokenizer, save_tokenizer
 from engine.tokenizers.ids import IdTokenizer
@@ -20,19 +24,28 @@ from engine.tokenizers.word import WordTokenizer
 
 __all__ = [
     "BEGIN",
-    "END",
-    "PAD",
-    "TOKENIZERS",
-    "UNKNOWN",
+    "BPETokenizer",
+    "ByteTokenizer",
     "CharTokenizer",
+    "END",
     "IdTokenizer",
     "MarkedTokenizer",
+    "Merge",
+    "PAD",
+    "TOKENIZERS",
     "TokenArray",
     "Tokenizer",
     "TokenizerError",
+    "UNKNOWN",
     "UnknownCharacters",
     "WordTokenizer",
+    "from_transformers",
+    "load_gpt2",
     "load_tokenizer",
     "readable",
+    "readable_bytes",
+    "save_gpt2",
     "save_tokenizer",
+    "to_transformers",
+    "train_merges",
 ]

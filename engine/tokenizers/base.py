@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+MAX_BYTES = 32 * 2**20
+"""Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
+
+MAX_SPECIALS = 4_096
+MAX_SPECIAL_LENGTH = 64
 
 TokenArray = NDArray[np.uint16 | np.uint32]
 """Token ids of a whole text, in the smallest type that holds the vocabulary."""
@@ -96,3 +103,34 @@ def check_ids(ids: Iterable[int], vocab_size: int) -> NDArray[np.int64]:
         wrong = int(array[outside][0])
         raise ValueError(f"token id {wrong} is not in the vocabulary: 0 to {vocab_size - 1}")
     return array
+
+
+def check_specials(specials: Sequence[str]) -> None:
+    """Names of tokens that are read whole. Raises `TokenizerError` about `specials`."""
+    check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
+    if len(specials) > MAX_SPECIALS:
+        raise TokenizerError("specials", f"{len(specials)} of them, at most {MAX_SPECIALS}")
+
+
+def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
+    """Each piece is text of 1 to `longest` characters, and no piece comes twice."""
+    for piece in pieces:
+        if not isinstance(piece, str):  # pyright: ignore[reportUnnecessaryIsInstance]: from a file
+            raise TokenizerError(field, "must all be text")
+        if not 1 <= len(piece) <= longest:
+            raise TokenizerError(field, f"{piece[:80]!r} must have 1 to {longest} characters")
+        if any("\ud800" <= character <= "\udfff" for character in piece):
+            raise TokenizerError(field, f"{piece[:80]!a} is half a character, not text")
+    for one, next_one in pairwise(sorted(pieces)):
+        if one == next_one:
+            name = readable(one) if len(one) == 1 else repr(one[:80])
+            raise TokenizerError(field, f"{name} is there twice")
+
+
+def utf8(text: str) -> bytes:
+    """The text's bytes. Raises `UnknownCharacters` for halves of characters: no text has them."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        halves = [piece for piece in dict.fromkeys(text) if "\ud800" <= piece <= "\udfff"]
+        raise UnknownCharacters(halves) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -20,13 +19,13 @@ from engine.tokenizers.base import (
     TokenizerError,
     UnknownCharacters,
     check_ids,
+    check_pieces,
+    check_specials,
     json_object,
     readable,
     token_type,
 )
 
-MAX_SPECIALS = 4_096
-MAX_SPECIAL_LENGTH = 64
 UNKNOWN = -1
 
 
@@ -49,9 +48,7 @@ class CharTokenizer:
         Raises `TokenizerError` naming `characters` or `specials`.
         """
         check_pieces("characters", characters, longest=1)
-        check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
-        if len(specials) > MAX_SPECIALS:
-            raise TokenizerError("specials", f"{len(specials)} of them, at most {MAX_SPECIALS}")
+        check_specials(specials)
         both = set(characters) & set(specials)
         if both:
             raise TokenizerError("specials", f"{readable(min(both))} is also one of characters")
@@ -142,18 +139,3 @@ class CharTokenizer:
 
     def _identity(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.characters, self.specials
-
-
-def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
-    """Each piece is text of 1 to `longest` characters, and no piece comes twice."""
-    for piece in pieces:
-        if not isinstance(piece, str):  # pyright: ignore[reportUnnecessaryIsInstance]: from a file
-            raise TokenizerError(field, "must all be text")
-        if not 1 <= len(piece) <= longest:
-            raise TokenizerError(field, f"{piece[:80]!r} must have 1 to {longest} characters")
-        if any("\ud800" <= character <= "\udfff" for character in piece):
-            raise TokenizerError(field, f"{piece!a} is half a character, not text")
-    for one, next_one in pairwise(sorted(pieces)):
-        if one == next_one:
-            name = readable(one) if len(one) == 1 else repr(one)
-            raise TokenizerError(field, f"{name} is there twice")

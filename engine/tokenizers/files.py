@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.tokenizers.base import Tokenizer, TokenizerError, json_object
+from engine.tokenizers.base import MAX_BYTES, Tokenizer, TokenizerError, json_object
+from engine.tokenizers.bpe import BPETokenizer
+from engine.tokenizers.byte import ByteTokenizer
 from engine.tokenizers.char import CharTokenizer
 from engine.tokenizers.ids import IdTokenizer
 from engine.tokenizers.marked import MarkedTokenizer
@@ -13,11 +15,18 @@ from engine.tokenizers.word import WordTokenizer
 
 TOKENIZERS: dict[
     str,
-    type[CharTokenizer] | type[IdTokenizer] | type[WordTokenizer] | type[MarkedTokenizer],
-] = {kind.kind: kind for kind in (CharTokenizer, IdTokenizer, WordTokenizer, MarkedTokenizer)}
-
-MAX_BYTES = 32 * 2**20
-"""Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
+    type[CharTokenizer]
+    | type[ByteTokenizer]
+    | type[WordTokenizer]
+    | type[BPETokenizer]
+    | type[IdTokenizer]
+    | type[MarkedTokenizer],
+] = {
+    kind.kind: kind
+    for kind in (
+        CharTokenizer, ByteTokenizer, WordTokenizer, BPETokenizer, IdTokenizer, MarkedTokenizer,
+    )
+}  # fmt: skip
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

@@ -31,11 +31,11 @@ from engine.tokenizers.base import (
     TokenizerError,
     UnknownCharacters,
     check_ids,
+    check_pieces,
     json_object,
     readable,
     token_type,
 )
-from engine.tokenizers.char import check_pieces
 
 MAX_PIECE_LENGTH = 64
 """A longer word is never a piece of its own; it is spelled."""

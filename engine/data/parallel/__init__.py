@@ -34,6 +34,8 @@ class PairSource:
     """What the languages are called, in English."""
     make: Callable[[], dict[str, list[tuple[str, str]]]]
     """The pairs of the parts `train`, `valid` and `compositional`."""
+    length: int
+    """Tokens of a translation and its END, on average."""
     compositional: str
     """What the compositional part puts together, in words."""
     translate: Callable[[str], str | None] | None = None
@@ -50,6 +52,7 @@ PAIRS: dict[str, PairSource] = {
             "digits",
             "English",
             numbers.number_parts,
+            9,
             "two digits in places where training never has both",
             numbers.translate,
         ),
@@ -60,6 +63,7 @@ PAIRS: dict[str, PairSource] = {
             "dates",
             "ISO dates",
             dates.date_parts,
+            11,
             "months in forms that training never writes them in",
             dates.translate,
         ),
@@ -70,6 +74,7 @@ PAIRS: dict[str, PairSource] = {
             "English",
             "German",
             EDITIONS["german"].parts,
+            10,
             "words, such as lazy and cat, that training never puts together",
         ),
         PairSource(
@@ -79,6 +84,7 @@ PAIRS: dict[str, PairSource] = {
             "English",
             "Chinese",
             EDITIONS["chinese"].parts,
+            15,
             "words, such as lazy and cat, that training never puts together",
         ),
     )

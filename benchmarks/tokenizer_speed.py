@@ -1,0 +1,136 @@
+"""Byte-level BPE on a text: ours, in Python, against `tokenizers`, in Rust, and `tiktoken`, in Rust.
+
+    python -m benchmarks.tokenizer_speed PATH
+    python -m benchmarks.tokenizer_speed PATH --memory
+
+Training counts the text's words and learns a vocabulary of 1,000 and of 10,000 tokens. Encoding is of
+the whole text at once, with the same tokenizer for all, which is checked: the ids are equal. Ours and
+`tokenizers` remember the words that they have seen, so the second time is faster; `first time` is
+ours with nothing to remember. One thread, rounds interleaved; printed are medians, and the median
+ratio of the rounds.
+
+`--memory` trains ours once, with 10,000 tokens, from a file of any size, and prints what it took.
+
+Needs `pip install tokenizers tiktoken`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import psutil
+
+os.environ["RAYON_NUM_THREADS"] = "1"  # before tokenizers is imported
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import tiktoken
+import tokenizers
+from tokenizers import models, pre_tokenizers, trainers
+
+from benchmarks.common import CLOCKS, interleaved, print_table, times_as_fast
+from engine.tokenizers import BPETokenizer, to_transformers
+from engine.tokenizers.pretokens import GPT2_PATTERN
+
+VOCABULARIES = (1_000, 10_000)
+
+
+def train_theirs(text: str, vocab_size: int) -> None:
+    """The same work: 256 bytes, and merges of whatever occurs, within GPT-2's pre-tokens."""
+    # Its classes are written in Rust and have incomplete types.
+    tokenizer: Any = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer: Any = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator([text], trainer)
+    assert tokenizer.get_vocab_size() == vocab_size, "the text is too short for this vocabulary"
+
+
+def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> dict[str, Callable[[], list[int]]]:
+    """All of them with the tokens and merges of this tokenizer."""
+    theirs: Any = tokenizers.Tokenizer.from_str(to_transformers(tokenizer))
+    ranks = {token: i for i, token in enumerate(tokenizer.tokens)}
+    tik = tiktoken.Encoding("ours", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={})
+    ids = tokenizer.encode(text)
+    assert ids == theirs.encode(text).ids == tik.encode_ordinary(text)
+    # As many as `interleaved` calls: each is used once.
+    new = [BPETokenizer.from_json(tokenizer.to_json()) for _ in range(rounds + 2)]
+    return {
+        "ours": lambda: tokenizer.encode(text),
+        "ours, first time": lambda: new.pop().encode(text),
+        "tokenizers": lambda: theirs.encode(text).ids,
+        "tiktoken": lambda: tik.encode_ordinary(text),
+    }
+
+
+def report(
+    contestants: Mapping[str, Callable[[], object]], size: int, rounds: int, clock: str
+) -> None:
+    """Print the seconds of each, and how they compare to `tokenizers`."""
+    seconds = interleaved(contestants, rounds, CLOCKS[clock])
+    rows: list[list[str]] = []
+    for name, taken in seconds.items():
+        median = statistics.median(taken)
+        ratio = times_as_fast(taken, seconds["tokenizers"])
+        rows.append([name, f"{median:.3f}", f"{size / median / 1e6:.2f}", f"{ratio:.2f} x"])
+    print_table(["", "seconds", "MB/s", "as fast as tokenizers"], rows)
+
+
+def measure_memory(path: Path) -> None:
+    """Train from the file, part by part, and print the most memory that this process had."""
+    begun = perf_counter()
+    tokenizer = BPETokenizer.train_file(path, VOCABULARIES[-1])
+    seconds = perf_counter() - begun
+    process: Any = psutil.Process().memory_info()
+    peak = getattr(process, "peak_wset", None) or peak_resident()
+    print(
+        f"{path.stat().st_size / 1e6:,.0f} MB, {tokenizer.vocab_size:,} tokens: {seconds:.0f} s, "
+        f"at most {peak / 1e6:,.0f} MB of memory, of which Python and its libraries are part"
+    )
+
+
+def peak_resident() -> int:
+    """Bytes. Linux counts in kilobytes, macOS in bytes."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("path", type=Path, help="a text in UTF-8, a megabyte or so")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine")
+    parser.add_argument("--memory", action="store_true", help="train once, from a file of any size")
+    arguments = parser.parse_args()
+    if arguments.memory:
+        measure_memory(arguments.path)
+        return
+    text = arguments.path.read_text("utf-8")
+    size = arguments.path.stat().st_size
+    print(f"{arguments.path.name}, {size / 1e6:.2f} MB, one thread")
+    for vocab_size in VOCABULARIES:
+        print(f"\ntraining, {vocab_size:,} tokens")
+        contestants = {
+            "ours": lambda size=vocab_size: BPETokenizer.train(text, size),
+            "tokenizers": lambda size=vocab_size: train_theirs(text, size),
+        }
+        report(contestants, size, arguments.rounds, arguments.clock)
+        print(f"\nencoding, {vocab_size:,} tokens")
+        tokenizer = BPETokenizer.train(text, vocab_size)
+        contestants = encoders(tokenizer, text, arguments.rounds)
+        report(contestants, size, arguments.rounds, arguments.clock)
+
+
+if __name__ == "__main__":
+    main()
