@@ -625,7 +625,7 @@ def _most(loaded: Loaded, read: int) -> int:
     """
     model = loaded.config.model
     fits = MAX_CELLS // (3 * model.n_layer * model.n_head * MAX_READ)
-    return max(2, min(MAX_WRITTEN, model.max_seq_len, 2 * read + 16, fits))
+    return max(2, min(MAX_WRITTEN, model.max_seq_len, 2 * read + 8, fits))
 
 
 # The tree of a beam search -----------------------------------------------------------------------

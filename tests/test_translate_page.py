@@ -73,7 +73,7 @@ def test_a_text_is_translated_as_the_engine_does(run: Run) -> None:
     answer = translating.look(run.id, None, TEXT)
     model, tokenizer = model_of(run)
     source = [*tokenizer.encode(TEXT), END]
-    most = 2 * len(source) + 16
+    most = 2 * len(source) + 8
     found = translate(model, [source], most=most)[0]
     assert answer["ids"] == list(found.tokens) and answer["step"] == 6
     assert answer["written"] == tokenizer.decode(found.text)
@@ -186,7 +186,7 @@ def test_beams_are_the_engines_with_greedy_beside_them(run: Run) -> None:
     answer = translating.beams(run.id, None, TEXT, 3, 0.6)
     model, tokenizer = model_of(run)
     source = [*tokenizer.encode(TEXT), END]
-    searched = beam_search(model, [source], 3, 0.6, 2 * len(source) + 16)[0]
+    searched = beam_search(model, [source], 3, 0.6, 2 * len(source) + 8)[0]
     assert [each["ids"] for each in answer["found"]] == [list(f.tokens) for f in searched.found]
     assert [each["score"] for each in answer["found"]] == pytest.approx(
         [found.score(0.6) for found in searched.found], abs=1e-4

@@ -62,7 +62,7 @@ def test_train_translate_step_and_open_the_beam_tree(open_page: Open, shoot: Sho
     until(page, "d.ready === 'true' && d.instead === undefined && d.status === 'running'")
     until(page, "d.recorded === 'true' && Number(d.step) > 0 && d.sharpness !== ''")  # it follows
     until(page, "Number(d.last) >= 100")
-    expect(page.locator(".training .progress")).to_contain_text("training, step")
+    expect(root(page).locator(".progress")).to_contain_text("training, step")
     page.locator("#translate-stop").click()
     until(page, "d.status === 'stopped' && d.recorded === 'false'")
     expect(page.locator(".sample-list li")).to_have_count(5)

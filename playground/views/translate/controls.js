@@ -59,7 +59,7 @@ function makeSource({ written }) {
     offered = texts;
     const others = texts.filter((text) => text !== frame?.text);
     examples.hidden = !others.length;
-    const label = (text) => ([...text].length > 44 ? `${[...text].slice(0, 43).join("")}…` : text);
+    const label = (text) => ([...text].length > 36 ? `${[...text].slice(0, 35).join("").trim()}…` : text);
     examples.replaceChildren(el("span", { class: "muted", text: TEXT.examples }), ...others.map((text) => el("button", { type: "button", class: "example", dir: "auto", title: text, text: label(text), on: { click: () => take(text) } })));
   }
 

@@ -1,6 +1,6 @@
 /* The two sentences and the lines between them, or within one of them. Source above and translation below where
  * both fit in a line, else as two columns. Chip 0 of the translation is BEGIN; target t is chip t + 1. */
-const CHIP = { height: 34, gap: 6, pad: 9, space: 9, least: 30, pitch: 40 };
+const CHIP = { height: 34, gap: 6, pad: 9, space: 9, least: 30, pitch: 40, dense: { height: 26, pitch: 30, rows: 20 } };
 const LEAST_LINE = 0.015; // weights below it get no line
 
 function makeFigure({ held, hovered }) {
@@ -42,7 +42,7 @@ function makeFigure({ held, hovered }) {
       gap += Math.max(0, Math.min(14, (0.85 * width - Math.max(long("source"), long("target"))) / between));
       const band = Math.min(165, Math.max(120, width * 0.125));
       const at = { source: 24, target: 24 + CHIP.height + band };
-      const out = { width, height: at.target + CHIP.height + 24, wide, source: [], target: [] };
+      const out = { width, height: at.target + CHIP.height + 24, chip: CHIP.height, wide, source: [], target: [] };
       for (const name of ["source", "target"]) {
         let x = (width - long(name)) / 2;
         const mirrored = leftward(rows[name]);
@@ -59,13 +59,14 @@ function makeFigure({ held, hovered }) {
     const band = Math.min(230, Math.max(96, inner - columns.source - columns.target));
     const left = (width - columns.source - columns.target - band) / 2;
     const count = Math.max(sizes.source.length, sizes.target.length);
-    const out = { width, height: 24 + count * CHIP.pitch, wide, source: [], target: [] };
+    const { height: chip, pitch } = count > CHIP.dense.rows ? CHIP.dense : CHIP;
+    const out = { width, height: 24 + count * pitch, chip, wide, source: [], target: [] };
     sizes.source.forEach((size, i) => {
       const real = Math.min(size, most);
-      out.source[i] = { x: left + columns.source - real, y: 24 + i * CHIP.pitch, width: real };
+      out.source[i] = { x: left + columns.source - real, y: 24 + i * pitch, width: real };
     });
     sizes.target.forEach((size, i) => {
-      out.target[i] = { x: left + columns.source + band, y: 24 + i * CHIP.pitch, width: Math.min(size, most) };
+      out.target[i] = { x: left + columns.source + band, y: 24 + i * pitch, width: Math.min(size, most) };
     });
     return out;
   }
@@ -117,12 +118,13 @@ function makeFigure({ held, hovered }) {
     const special = /^⟨.*⟩$/.test(text) && (row === "target" ? index === 0 || index === frame.T : index === frame.S - 1);
     const begin = row === "target" && index === 0;
     const name = row === "source" ? TEXT.sourceToken(parts.word, place) : TEXT.targetToken(parts.word, place);
-    const tint = el("rect", { class: "tint", x, y, width, height: CHIP.height, rx: 6, "fill-opacity": 0 });
-    const box = el("rect", { class: "box", x: x + 0.5, y: y + 0.5, width: width - 1, height: CHIP.height - 1, rx: 6 });
+    const height = layout.chip;
+    const tint = el("rect", { class: "tint", x, y, width, height, rx: 6, "fill-opacity": 0 });
+    const box = el("rect", { class: "box", x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 6 });
     const room = width - 2 * CHIP.pad - (parts.space ? CHIP.space : 0) + 1;
     const label = el(
       "text",
-      { x: x + width / 2, y: y + CHIP.height / 2 + 5, "text-anchor": "middle" },
+      { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle" },
       parts.space && el("tspan", { class: "space", text: "␣" }),
       el("tspan", { text: fitting(parts.word, room) }),
     );
@@ -134,7 +136,7 @@ function makeFigure({ held, hovered }) {
       },
       tint, box, label,
     );
-    return { node, tint, label, x: x + width / 2, left: x, right: x + width, top: y, bottom: y + CHIP.height, middle: y + CHIP.height / 2 };
+    return { node, tint, label, x: x + width / 2, left: x, right: x + width, top: y, bottom: y + height, middle: y + height / 2 };
   }
 
   /* ------------------------------------------------------------ lines */

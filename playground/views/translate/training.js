@@ -90,7 +90,6 @@ function makeTraining({ starters, opened, stopped }) {
     el("p", { class: "help", text: TEXT.trainingHelp }),
     el("div", { class: "starters" }, buttons),
     message,
-    live,
     grown,
   );
 
@@ -117,13 +116,12 @@ function makeTraining({ starters, opened, stopped }) {
 
   function draw() {
     const known = history?.loaded && history.about?.translates;
-    live.hidden = grown.hidden = !known;
+    grown.hidden = !known;
+    live.hidden = !known || !history.status.alive;
     if (!known) return;
     const { status, steps, evaluated } = history;
     put(progress, TEXT.progress(history.name, TEXT.states[status.state] ?? status.state, status.step, status.total));
     bar.style.width = `${status.total ? (100 * status.step) / status.total : 0}%`;
-    live.classList.toggle("alive", status.alive);
-    stop.hidden = !status.alive;
     if (!status.alive) stop.disabled = false;
     Object.assign(root.dataset, { status: status.state, last: status.step });
     grown.hidden = !steps.step.length && !evaluated.step.length;
@@ -200,5 +198,5 @@ function makeTraining({ starters, opened, stopped }) {
   }
 
   new ResizeObserver(() => schedule(draw)).observe(host);
-  return { node, draw, begun, say, reset: () => ((sampled = ""), chart.reset()) };
+  return { node, live, draw, begun, say, reset: () => ((sampled = ""), chart.reset()) };
 }

@@ -29,7 +29,7 @@ page.notice = el("p", { class: "notice", role: "status", hidden: true });
 page.facts = el("p", { class: "run-facts" });
 page.wait = el("p", { class: "wait", role: "status", text: TEXT.none });
 page.top = el("div", { class: "body", hidden: true }, source.node, el("div", { class: "stage" }, choices.node, figure.node, transport.node), film.node, el("div", { class: "pair" }, matrix.node, next.node), beam.node);
-root.append(el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })), page.notice, page.facts, page.wait, page.top, training.node);
+root.append(el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })), page.notice, page.facts, training.live, page.wait, page.top, training.node);
 
 /* ------------------------------------------------------------------ drawing */
 
@@ -230,7 +230,7 @@ async function follow() {
   if (mine.over && !isNew) rest = performance.now() + IDLE;
   if (first) begin();
   else if (grown) await grew();
-  if (mine.over && frame && state.step === null && state.live && frame.step > newest(frame)) await load(null);
+  if (mine.over && frame && state.step === null && state.live && frame.step !== newest(frame)) await load(null);
   if (isNew) {
     schedule(training.draw, film.draw);
     if (frame) schedule(drawFacts);
@@ -327,8 +327,10 @@ function newRun() {
 function started() {
   const answer = props.started;
   if (!answer) return;
-  if (answer.run) tp.memory.add(answer.run);
   training.begun(answer);
+  if (!answer.run) return;
+  tp.memory.add(answer.run);
+  root.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" }); // to where it can be seen to learn
 }
 
 root.addEventListener("keydown", (event) => {
