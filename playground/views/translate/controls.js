@@ -153,7 +153,7 @@ function makeTransport({ moved, branchBack }) {
     if (!playing) pause();
     state.at = count >= frame.T && !playing ? null : Math.max(0, count);
     state.held = null;
-    state.hover = null;
+    if (!playing) state.hover = null;
     moved();
   }
 

@@ -55,7 +55,8 @@ function makeFigure({ held, hovered }) {
     }
     const inner = Math.min(width - 2, 620);
     const most = (inner - 96) / 2;
-    const columns = { source: Math.min(most, Math.max(...sizes.source)), target: Math.min(most, Math.max(...sizes.target)) };
+    const name = 0.8 * measure.measureText(rowName("source")).width; // it stands above, in smaller letters
+    const columns = { source: Math.min(most, Math.max(name, ...sizes.source)), target: Math.min(most, Math.max(...sizes.target)) };
     const band = Math.min(230, Math.max(96, inner - columns.source - columns.target));
     const left = (width - columns.source - columns.target - band) / 2;
     const count = Math.max(sizes.source.length, sizes.target.length);
@@ -79,6 +80,12 @@ function makeFigure({ held, hovered }) {
     return `${chars.join("")}…`;
   }
 
+  /** What a row is, and in which language, as far as that is known. */
+  function rowName(row) {
+    const [from, to] = history?.about?.languages ?? [];
+    return row === "source" ? TEXT.sourceRow(from) : TEXT.targetRow(to);
+  }
+
   /* ------------------------------------------------------------ building */
 
   function build() {
@@ -94,8 +101,8 @@ function makeFigure({ held, hovered }) {
       return anchor === "end" ? Math.max(...layout[name].map((at) => at.x + at.width)) : Math.min(...x);
     };
     const names = [
-      el("text", { class: "row-name", x: first("source", wide ? "start" : "end"), y: 14, "text-anchor": wide ? "start" : "end", text: TEXT.sourceRow(history?.about?.languages?.[0]) }),
-      el("text", { class: "row-name", x: first("target", "start"), y: wide ? height - 6 : 14, text: TEXT.targetRow(history?.about?.languages?.[1]) }),
+      el("text", { class: "row-name", x: first("source", wide ? "start" : "end"), y: 14, "text-anchor": wide ? "start" : "end", text: rowName("source") }),
+      el("text", { class: "row-name", x: first("target", "start"), y: wide ? height - 6 : 14, text: rowName("target") }),
     ];
     const fresh = el(
       "svg",

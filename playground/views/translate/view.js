@@ -79,7 +79,6 @@ function hover(focus) {
   if (state.held && focus && focus.column === undefined) return; // what is held stays
   if (JSON.stringify(focus) === JSON.stringify(state.hover)) return;
   if (state.held && focus) focus = { ...focus, ...state.held };
-  if (focus && player) transport.pause();
   state.hover = focus;
   schedule(figure.draw, matrix.draw, next.draw);
 }
