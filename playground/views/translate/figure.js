@@ -55,8 +55,9 @@ function makeFigure({ held, hovered }) {
     }
     const inner = Math.min(width - 2, 620);
     const most = (inner - 96) / 2;
-    const name = 0.8 * measure.measureText(rowName("source")).width; // it stands above, in smaller letters
-    const columns = { source: Math.min(most, Math.max(name, ...sizes.source)), target: Math.min(most, Math.max(...sizes.target)) };
+    const name = (row) => 0.82 * measure.measureText(rowName(row)).width; // it stands above, in smaller letters
+    const column = (row) => Math.min(most, Math.max(name(row), ...sizes[row]));
+    const columns = { source: column("source"), target: column("target") };
     const band = Math.min(230, Math.max(96, inner - columns.source - columns.target));
     const left = (width - columns.source - columns.target - band) / 2;
     const count = Math.max(sizes.source.length, sizes.target.length);
@@ -253,7 +254,7 @@ function makeFigure({ held, hovered }) {
     const { title, listed } = reading(line);
     const parts = [el("span", { text: `${title} ` })];
     if (!listed.length) parts.push(el("span", { text: TEXT.nobody }));
-    listed.forEach(([token, share], i) => parts.push(el("b", { text: word(token) }), el("span", { text: ` ${rounded(share)}${i < listed.length - 1 ? ", " : ""}` })));
+    listed.forEach(([token, share], i) => parts.push(el("span", { class: "looked" }, el("b", { text: word(token) }), ` ${rounded(share)}${i < listed.length - 1 ? "," : ""}`), " "));
     if (state.hover?.row === "source" && state.of !== "decoder" && frame.unknown.has(state.hover.index)) parts.push(el("span", { text: ` ${TEXT.unknownToken}` }));
     readout.replaceChildren(...parts);
   }
