@@ -296,7 +296,7 @@ class Run:
     # Taking it along ---------------------------------------------------------------------------
 
     def download(self, target: Path | IO[bytes]) -> None:
-        """Write a zip of the run: a run's folder with the newest weights, and `generate.py`.
+        """Write a zip of the run: its folder with the newest weights, and a script that uses them.
 
         Without the optimizer and the learner's own text. Raises `RunError` without a checkpoint.
         """
@@ -311,7 +311,11 @@ class Run:
             for name in files:
                 if (self.path / name).is_file():
                     archive.write(self.path / name, f"{root}/{name}")
-            archive.writestr(f"{root}/generate.py", GENERATE_SCRIPT.replace("STEP", newest))
+            translates = self.config.model.n_encoder_layer is not None
+            name, script = "generate.py", GENERATE_SCRIPT
+            if translates:
+                name, script = "translate.py", TRANSLATE_SCRIPT
+            archive.writestr(f"{root}/{name}", script.replace("STEP", newest))
 
 
 GENERATE_SCRIPT = '''\
@@ -341,6 +345,31 @@ print(prompt, end="")
 for step in generate(model, ids, 200, Sampler(temperature=0.8), generator):
     print(tokenizer.decode([step.token]), end="", flush=True)
 print()
+'''
+
+
+TRANSLATE_SCRIPT = '''\
+"""Translate a text with this run's model.
+
+Start it in the project's folder, where `engine/` is, with its requirements installed:
+
+    python path/to/this/translate.py "a text to translate"
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path.cwd()))
+
+from engine.checkpoint import load_model
+from engine.tokenizers import END
+from engine.translation import beam_search
+
+model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
+text = " ".join(sys.argv[1:])
+source = [*tokenizer.encode_known(text)[0], END]
+best = beam_search(model, [source], beams=4)[0].found[0]
+print(tokenizer.decode(best.text))
 '''
 
 

@@ -29,6 +29,7 @@ SHIPPED: dict[str, dict[str, Any]] = {
     "stories": {"total_steps": 5_000, "log_interval": 2, "probe_interval": 100},
     "stories-zh": {"total_steps": 2_500, "probe_interval": 100},
     "experts": {"probe_interval": 50, "keep_checkpoints": 5},
+    "translate-german": {"total_steps": 3_500, "keep_checkpoints": 5},
 }
 """Presets that ship trained, and what differs: a few minutes instead of one, recorded less often."""
 
@@ -36,7 +37,7 @@ CHECKPOINTS = 7
 """Kept of each run: enough to watch a head form."""
 
 SNAPSHOTS = 31
-"""Recorded attention maps kept of each run."""
+"""Recorded attention maps kept of each run, more of its beginning, where most happens."""
 
 
 def ship(name: str, root: Path = ROOT) -> Path:
@@ -79,7 +80,8 @@ def slim(run: Run) -> None:
     (run.path / "commands.jsonl").unlink(missing_ok=True)
 
     probes = [event for event in run.history() if isinstance(event, Probed)]
-    keep = {probes[i * (len(probes) - 1) // (SNAPSHOTS - 1)].name for i in range(SNAPSHOTS)}
+    last = SNAPSHOTS - 1
+    keep = {probes[round((i / last) ** 2 * (len(probes) - 1))].name for i in range(SNAPSHOTS)}
     for probe in probes:
         if probe.name not in keep:
             run.snapshot_path(probe.name).unlink()

@@ -53,6 +53,12 @@ TINY: dict[str, Any] = {
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
 OPTIONS += [{**option, "bias_rate": 0.01} for option in (*ROUTED, *VARIANTS)]
 OPTIONS += [{"gradient_accumulation": 2}, {"schedule": "wsd", "max_grad_norm": 0.0}]
+TRANSLATING = {"source": "numbers", "n_encoder_layer": 1, "n_layer": 1, "label_smoothing": 0.1}
+OPTIONS += [
+    TRANSLATING,
+    TRANSLATING | {"batch_tokens": 100, "share_embeddings": False, "schedule": "inverse_sqrt"},
+    TRANSLATING | {"n_experts": 2, "scale_embeddings": True, "gradient_accumulation": 2},
+]
 
 
 def state_of(**changes: Any) -> TrainState:

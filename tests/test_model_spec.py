@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from engine.config import ModelConfig
+from engine.model.build import build
 from engine.model.context import Trace
 from engine.model.decoder import TransformerLM
+from engine.model.encoder_decoder import Transformer
 from engine.validation import ConfigError
 from playground.views.model_spec import model_spec
 
@@ -31,7 +33,7 @@ ALL = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*
 def parts(spec: dict[str, Any], layer: int = 0) -> list[dict[str, Any]]:
     sections = spec["blocks"][spec["layers"][layer]]["sections"]
     block = [part for section in sections for part in section["parts"]]
-    return [*spec["before"], *block, *spec["after"]]
+    return [*spec["before"], *spec["between"], *block, *spec["after"]]
 
 
 MIXTURES: list[dict[str, Any]] = [
@@ -45,14 +47,23 @@ MIXTURES: list[dict[str, Any]] = [
 ]
 
 
+TRANSLATORS: list[dict[str, Any]] = [
+    {"n_encoder_layer": 3},
+    {"n_encoder_layer": 1, "norm": "layernorm", "bias": True, "placement": "post", "n_kv_head": 2},
+    {"n_encoder_layer": 2, "position": "learned", "share_embeddings": False, "norm": "none"},
+    {"n_encoder_layer": 2, "share_embeddings": False, "src_vocab_size": 17, "position": "alibi"},
+    {"n_encoder_layer": 2, "n_experts": 4, "moe_layer_indices": [1, 3], "position": "sinusoidal"},
+]
+
+
 def test_the_parts_parameters_are_the_models() -> None:
-    for choice in [*ALL, *MIXTURES]:
+    for choice in [*ALL, *MIXTURES, *TRANSLATORS]:
         config = ModelConfig.parse(SIZES | choice)
         spec = model_spec(config, BATCH)
-        outside = [part for end in ("before", "after") for part in spec[end]]
+        outside = [part for end in ("before", "between", "after") for part in spec[end]]
         total = sum(part["parameters"] or 0 for part in outside)
         total += sum(spec["blocks"][kind]["parameters"] for kind in spec["layers"])
-        model = TransformerLM.from_config(config)
+        model = build(config)
         counted = sum(weight.numel() for weight in model.parameters())
         assert total == spec["total"] == counted, choice
         assert sum(kind["parameters"] for kind in spec["kinds"]) == counted, choice
@@ -81,6 +92,40 @@ def test_the_parts_shapes_are_the_tensors(n_kv_head: int | None, feedforward: st
     assert shapes["down"] == traced("blocks.0.feedforward.output")
     assert shapes["norm"] == traced("final")
     assert shapes["logits"] == traced("logits")
+
+
+def test_the_parts_of_a_translator_have_the_shapes_of_its_tensors() -> None:
+    config = ModelConfig.parse(
+        SIZES | {"n_encoder_layer": 1, "n_kv_head": 2, "position": "learned"}
+    )
+    model, trace = build(config), Trace()
+    assert isinstance(model, Transformer)
+    tokens = torch.ones(BATCH, config.max_seq_len, dtype=torch.long)
+    model.run(tokens, trace=trace, memory=model.encode(tokens, trace))
+    spec = model_spec(config, BATCH)
+    assert spec["layers"] == ["encoder", "decoder", "decoder"] and spec["encoders"] == 1
+    for kind, name, section in (
+        ("encoder", "encoder.0.attention", 0), ("decoder", "blocks.0.attention", 0),
+        ("decoder", "blocks.0.cross", 1),
+    ):  # fmt: skip
+        found = {part["id"]: part for part in spec["blocks"][kind]["sections"][section]["parts"]}
+        sizes = [list(trace[f"{name}.{part}"].shape) for part in "qkv"]
+        assert [shape["sizes"] for shape in found["heads"]["shapes"]] == sizes
+        letters = found["weights"]["shapes"][0]["letters"]
+        assert found["weights"]["shapes"][0]["sizes"] == list(trace[f"{name}.weights"].shape)
+        assert letters == {"encoder.0.attention": ["B", "H", "S", "S"], "blocks.0.attention": ["B", "H", "T", "T"],
+                           "blocks.0.cross": ["B", "H", "T", "S"]}[name]  # fmt: skip
+        learned = sum(
+            w.numel()
+            for n, w in model.named_parameters()
+            if n.startswith(f"blocks.0.{name.split('.')[-1]}.")
+        )
+        assert (
+            sum(part["parameters"] or 0 for part in found.values() if part["kind"] != "norm")
+            == learned
+        )
+    assert spec["between"][0]["shapes"][0]["sizes"] == list(trace["encoder.final"].shape)
+    assert "An encoder-decoder" in spec["summary"] and "1 block of an encoder" in spec["summary"]
 
 
 @pytest.mark.parametrize("mixture", MIXTURES, ids=str)

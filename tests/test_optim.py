@@ -174,6 +174,20 @@ def test_schedules_are_torch_s(schedule: str, warm: int) -> None:
     assert [learning_rate(step, config) for step in range(total)] == pytest.approx(reference)
 
 
+def test_the_schedule_of_the_paper() -> None:
+    """Vaswani et al. 2017, eq. 3: C^-0.5 min(n^-0.5, n w^-1.5), n from 1, w its last warm-up update."""
+    width, warm = 512, 20
+    peak = width**-0.5 * warm**-0.5
+    config = TrainConfig.parse(
+        {"total_steps": 900, "warmup_steps": warm - 1, "schedule": "inverse_sqrt", "max_lr": peak}
+        | {"min_lr": 0.0}
+    )
+    papers = [width**-0.5 * min(n**-0.5, n * warm**-1.5) for n in range(1, 901)]
+    assert [learning_rate(step, config) for step in range(900)] == pytest.approx(papers)
+    floored = config.model_copy(update={"min_lr": peak / 2})
+    assert learning_rate(899, floored) == peak / 2
+
+
 def test_schedules_keep_their_ends() -> None:
     for schedule in ("cosine", "linear", "wsd", "constant"):
         config = TrainConfig.parse(
@@ -204,6 +218,21 @@ def test_cross_entropy_is_torch_s(shape: tuple[int, ...], ignored: int, dtype: t
     (gradient,) = torch.autograd.grad(loss, logits)
     (expected,) = torch.autograd.grad(reference, reference_logits)
     torch.testing.assert_close(gradient, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_label_smoothing_is_torch_s(smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(4, 6, 11, requires_grad=True)
+    targets = torch.randint(0, 11, (4, 6))
+    targets[0, :3] = -100
+    loss = cross_entropy(logits, targets, smoothing=smoothing)
+    library = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
+    torch.testing.assert_close(loss, library)
+    for ours, theirs in zip(
+        torch.autograd.grad(loss, logits), torch.autograd.grad(library, logits), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_cross_entropy_of_huge_logits() -> None:

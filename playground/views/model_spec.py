@@ -3,7 +3,8 @@
 `model_spec` gives the view `model` plain data: the parts in reading order, each with its tensors'
 shapes, its parameters and one sentence; the view only draws. Letters of shapes: B batch, T tokens,
 C d_model, H heads, Hkv key/value heads, D head width, F feed-forward width, V vocabulary; E experts,
-K chosen experts, S shared experts, and F the width of one expert.
+K chosen experts, S shared experts, and F the width of one expert. With an encoder, S are the tokens of the
+text to translate.
 
 No torch.
 """
@@ -18,6 +19,14 @@ from engine.estimate import active_parameters, parameters
 TEXT = {
     "tokens": "Tokens",
     "tokens.about": "Text as numbers: every token is the index of one entry in the vocabulary.",
+    "sources": "Text to translate",
+    "sources.about": "The whole text as numbers: the encoder reads all of it before the decoder writes.",
+    "written": "Translation so far",
+    "written.about": "What is written up to now, as numbers; it begins with a token that says so.",
+    "memory": "Memory",
+    "memory.about": "What the encoder has made of the text: a vector for each of its tokens, which every "
+    "block of the decoder looks at.",
+    "embedding.shared": "The same matrix reads the text to translate and the translation.",
     "embedding": "Embedding",
     "embedding.about": "Looks up a learned vector for each token: one row of a table of V rows.",
     "tied": "The same matrix reads tokens here and predicts them at the end (tied).",
@@ -49,6 +58,14 @@ TEXT = {
     "weights": "Attention",
     "weights.about": "softmax(q·k / √D): for each token, how much it takes from itself and from "
     "every earlier token. The future is masked. The values are summed with these weights.",
+    "weights.encoder": "softmax(q·k / √D): for each token of the text, how much it takes from every "
+    "other, before it and after it. The values are summed with these weights.",
+    "weights.cross": "softmax(q·k / √D): for each token of the translation, how much it takes from every "
+    "token of the text. The values are summed with these weights: this is the alignment.",
+    "heads.cross": "Queries come from the translation, keys and values from the encoder's memory, each D "
+    "numbers wide.",
+    "cross": "Cross-attention",
+    "cross.note": "reads memory",
     "weights.alibi": "Each head subtracts a penalty that grows with distance, steeply in some heads "
     "and gently in others (ALiBi).",
     "project": "Output",
@@ -107,6 +124,11 @@ TEXT = {
     "summary": "A decoder-only Transformer with {total} parameters{active}. {layers}, {norm}. Each: "
     "attention with {heads}{shared}, then {then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
     "{tied}.",
+    "summary.translates": "An encoder-decoder Transformer with {total} parameters{active}. {encoders} of an "
+    "encoder read the text to translate, {layers} of a decoder write the translation, {norm}. Each: "
+    "attention with {heads}{shared}, in the decoder cross-attention to what the encoder has read, then "
+    "{then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
+    "{tied}.",
     "summary.active": ", of which {active} work on each token",
     "summary.dense": "a feed-forward network ({feedforward}) that is {ff} wide",
     "summary.experts": "a router and {experts} experts ({feedforward}), each {ff} wide, of which "
@@ -120,9 +142,14 @@ TEXT = {
     "moe": "Mixture of experts",
     "block.dense": "dense",
     "block.experts": "with experts",
+    "block.encoder": "encoder",
+    "block.encoder experts": "encoder with experts",
+    "block.decoder": "decoder",
+    "block.decoder experts": "decoder with experts",
     "kind.embedding": "embedding",
     "kind.positions": "positions",
     "kind.attention": "attention",
+    "kind.cross": "cross-attention",
     "kind.feedforward": "feed-forward",
     "kind.router": "router",
     "kind.experts": "experts",
@@ -143,6 +170,7 @@ KINDS = {
     "embedding": "embedding",
     "positions": "position",
     "attention": "attention",
+    "cross": "cross",
     "feedforward": "feedforward",
     "router": "router",
     "experts": "experts",
@@ -171,18 +199,26 @@ def model_spec(
     counts = parameters(config, vocab_size)
     batch, length, width = batch_size, config.max_seq_len, config.d_model
     vocabulary = config.vocab_size or vocab_size
+    assert vocabulary is not None
     stream = shape("B T C", batch, length, width)
+    translates = config.n_encoder_layer is not None
 
-    before = [part("tokens", "token", [shape("B T", batch, length)])]
-    embedding = part("embedding", "embedding", [stream], counts["embedding"])
+    inputs = entry(config, stream, "written" if translates else "tokens", vocabulary)
     if config.tie_embeddings:
-        embedding["about"] += " " + TEXT["tied"]
-    before.append(embedding)
-    if config.position in ("sinusoidal", "learned"):
-        table = [shape("T C", length, width)]
-        learned = counts["positions"] if config.position == "learned" else None
-        before.append(part(config.position, "position", table, learned))
-    drop(before[-1], config)
+        inputs[1]["about"] += " " + TEXT["tied"]
+    before = inputs
+    between: list[dict[str, Any]] = []
+    if translates:
+        before = entry(config, stream, "sources", config.src_vocab_size or vocabulary)
+        if config.share_embeddings:
+            before[1]["about"] += " " + TEXT["embedding.shared"]
+            inputs[1]["parameters"] = None
+        memory = part("memory", "token", [stream])
+        if config.norm != "none" and config.placement == "pre":
+            memory = norm_part(config, stream, "final") | {"name": TEXT["memory"]}
+            memory["about"] += " " + TEXT["memory.about"]
+        before, memory = reading(before), reading([memory])[0]
+        between = [memory | {"id": "memory", "kind": "norm"}, *inputs]
 
     after: list[dict[str, Any]] = []
     if config.norm != "none" and config.placement == "pre":
@@ -193,14 +229,16 @@ def model_spec(
         output["about"] += " " + TEXT["logits.tied"]
     after.append(output)
 
-    mixed = set(config.moe_layers)
-    kinds = ["experts" if layer in mixed else "dense" for layer in range(config.n_layer)]
+    kinds = [kind_of(config, number) for number in range(config.blocks)]
     return {
         "before": before,
+        "between": between,
+        "encoders": config.n_encoder_layer or 0,
         "blocks": {kind: block(config, stream, kind) for kind in sorted(set(kinds))},
         "layers": kinds,
         "after": after,
         "tied": config.tie_embeddings,
+        "shared": translates and config.share_embeddings,
         "total": counts["total"],
         "active": active_parameters(config, vocab_size),
         "kinds": [
@@ -211,10 +249,40 @@ def model_spec(
     }
 
 
+def entry(
+    config: ModelConfig, stream: dict[str, Any], tokens: str, vocabulary: int
+) -> list[dict[str, Any]]:
+    """Where tokens come in: themselves, their embedding, and positions that are added."""
+    batch, length, width = stream["sizes"]
+    parts = [part(tokens, "token", [shape("B T", batch, length)]) | {"glyph": "tokens"}]
+    parts.append(part("embedding", "embedding", [stream], vocabulary * width))
+    if config.position in ("sinusoidal", "learned"):
+        table = [shape("T C", length, width)]
+        learned = length * width if config.position == "learned" else None
+        parts.append(part(config.position, "position", table, learned))
+    drop(parts[-1], config)
+    return parts
+
+
+def kind_of(config: ModelConfig, number: int) -> str:
+    """Which kind of block stands there, counted through the encoder, if there is one, and on."""
+    experts = number in config.moe_layers
+    if config.n_encoder_layer is None:
+        return "experts" if experts else "dense"
+    stack = "encoder" if number < config.n_encoder_layer else "decoder"
+    return f"{stack} experts" if experts else stack
+
+
 def block(config: ModelConfig, stream: dict[str, Any], kind: str) -> dict[str, Any]:
-    """One kind of block, "dense" or "experts": its sub-layers, and their parameters."""
-    second = moe_section if kind == "experts" else feedforward_section
-    sections = [attention_section(config, stream), second(config, stream)]
+    """One kind of block, as `kind_of` names it: its sub-layers, and their parameters."""
+    second = moe_section if kind.endswith("experts") else feedforward_section
+    stack = kind.split()[0]
+    sections = [attention_section(config, stream, "encoder" if stack == "encoder" else "self")]
+    if stack == "decoder":
+        sections.append(attention_section(config, stream, "cross"))
+    sections.append(second(config, stream))
+    if stack == "encoder":
+        sections = [section | {"parts": reading(section["parts"])} for section in sections]
     return {
         "name": TEXT[f"block.{kind}"],
         "sections": sections,
@@ -224,32 +292,56 @@ def block(config: ModelConfig, stream: dict[str, Any], kind: str) -> dict[str, A
     }
 
 
-def attention_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
-    """The first sub-layer of a block: its norm, its heads, and the way back to the stream."""
+def reading(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same parts in the encoder, whose tokens are S and not T."""
+
+    def renamed(letters: list[str]) -> list[str]:
+        return ["S" if letter == "T" else letter for letter in letters]
+
+    return [
+        each | {"shapes": [made | {"letters": renamed(made["letters"])} for made in each["shapes"]]}
+        for each in parts
+    ]
+
+
+def attention_section(
+    config: ModelConfig, stream: dict[str, Any], which: str = "self"
+) -> dict[str, Any]:
+    """A sub-layer of attention: its norm, its heads, and the way back to the stream.
+
+    `which` is "self", "encoder", where every token looks at every other, or "cross".
+    """
     batch, length, width = stream["sizes"]
     heads, shared, head = config.n_head, config.kv_heads, config.head_dim
+    crosses, kind = which == "cross", "cross" if which == "cross" else "attention"
+    others = "S" if crosses else "T"
     queries = shape("B H T D", batch, heads, length, head)
-    keys = shape("B Hkv T D", batch, shared, length, head)
+    keys = shape(f"B Hkv {others} D", batch, shared, length, head)
 
     rows = (heads + 2 * shared) * head
     sharing = "mha" if shared == heads else "mqa" if shared == 1 else "gqa"
-    qkv = part("heads", "attention", [queries, keys, keys], (width + config.bias) * rows)
+    said = "heads.cross" if crosses else "heads.about"
+    qkv = part("heads", kind, [queries, keys, keys], (width + config.bias) * rows, said)
     qkv["about"] += " " + TEXT[f"heads.{sharing}"].format(share=heads // shared)
     parts = [qkv]
-    if config.position == "rope":
+    if config.position == "rope" and not crosses:
         parts.append(part("rope", "position", [queries, keys]))
-    weights = part("weights", "attention", [shape("B H T T", batch, heads, length, length)])
-    if config.position == "alibi":
-        weights["glyph"] = "penalty"
+    seen = {"self": "weights.about", "encoder": "weights.encoder", "cross": "weights.cross"}[which]
+    square = shape(f"B H T {others}", batch, heads, length, length)
+    weights = part("weights", kind, [square], None, seen)
+    if which != "self":
+        weights["glyph"] = "square"
+    if config.position == "alibi" and not crosses:
+        weights["glyph"] = "penalty" if which == "self" else "square"
         weights["about"] += " " + TEXT["weights.alibi"]
     parts += [
         drop(weights, config),
-        drop(part("project", "attention", [stream], (width + config.bias) * width), config),
+        drop(part("project", kind, [stream], (width + config.bias) * width), config),
     ]
     return {
-        "id": "attention",
-        "name": TEXT["attention"],
-        "note": heads_note(heads, shared),
+        "id": kind,
+        "name": TEXT[kind],
+        "note": TEXT["cross.note"] if crosses else heads_note(heads, shared),
         "heads": heads,
         "kv_heads": shared,
         "parts": with_norm(config, stream, parts),
@@ -412,7 +504,9 @@ def summary(config: ModelConfig, vocab_size: int | None) -> str:
     total = parameters(config, vocab_size)["total"]
     working = active_parameters(config, vocab_size)
     active = "" if working == total else TEXT["summary.active"].format(active=f"{working:,}")
-    return TEXT["summary"].format(
+    translates = config.n_encoder_layer is not None
+    return TEXT["summary.translates" if translates else "summary"].format(
+        encoders=count_of(config.n_encoder_layer or 0, "block"),
         total=f"{total:,}",
         active=active,
         layers=count_of(config.n_layer, "block"),
@@ -443,12 +537,12 @@ def second_sublayer(config: ModelConfig) -> str:
         chosen=TEXT[chosen].format(k=k, s="s" * (k == 1)),
         shared=TEXT["summary.shared"].format(shared=every) if config.n_shared_experts else "",
     )
-    if len(layers) == config.n_layer:
+    if len(layers) == config.blocks:
         return experts
     return TEXT["summary.mixed"].format(
         s="s" * (len(layers) > 1),
         blocks=", ".join(str(layer + 1) for layer in layers),
         experts=experts,
-        others="s" * (config.n_layer - len(layers) > 1),
+        others="s" * (config.blocks - len(layers) > 1),
         dense=dense,
     )

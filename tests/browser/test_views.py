@@ -111,6 +111,8 @@ PICTURES = {
     "experts": {"n_experts": 8, "n_shared_experts": 1},
     "many experts": {"n_experts": 256, "top_k": 8, "placement": "post"},
     "hybrid": {"n_layer": 24, "n_experts": 16, "moe_layer_indices": tuple(range(1, 24, 2))},
+    "translator": {"n_encoder_layer": 6, "n_layer": 6, "norm": "layernorm", "placement": "post"},
+    "translator with experts": {"n_encoder_layer": 1, "n_experts": 8, "position": "sinusoidal"},
     "learned": {"position": "learned", "norm": "layernorm", "bias": True, "feedforward": "gelu"},
 }
 
@@ -148,6 +150,26 @@ def test_the_picture_is_the_configured_model(open_view: Open) -> None:
     ]  # fmt: skip
     label = page.get_attribute("g[data-part='learned']", "aria-label")
     assert label is not None and "T × C = 128 × 64" in label and "8,192 parameters" in label
+
+
+def test_an_encoder_stands_before_the_decoder_that_reads_it(open_view: Open) -> None:
+    fields = {"n_encoder_layer": 2, "n_layer": 1, "position": "sinusoidal", "placement": "post"}
+    page = open_view("model", spec=spec(**fields))
+    assert parts(page) == [
+        "sources", "embedding", "sinusoidal", "block.0", "block.1", "memory",
+        "between.written", "between.embedding", "between.sinusoidal", "block.2",
+        "attention.heads", "attention.weights", "attention.project", "attention.norm",
+        "cross.heads", "cross.weights", "cross.project", "cross.norm",
+        "feedforward.up", "feedforward.curve", "feedforward.down", "feedforward.norm", "after.logits",
+    ]  # fmt: skip
+    label = page.get_attribute("g[data-part='cross.weights']", "aria-label")
+    assert label is not None and "B × H × T × S" in label and "alignment" in label
+    page.locator("g[data-part='block.0']").click()
+    order = parts(page)
+    assert order.index("attention.weights") < order.index("memory")
+    assert page.get_attribute("g[data-part='attention.weights']", "aria-label").count(
+        "B × H × S × S"
+    )
 
 
 def test_blocks_open_by_keyboard_and_parts_explain_themselves(open_view: Open) -> None:

@@ -68,6 +68,8 @@ const GLYPHS = {
   },
 
   weights: (row, grid) => triangles(row, grid, () => 0),
+  square: (row, grid) => triangles(row, grid, () => 0, true),
+  memory: (row, { g0, g1 }) => table(g0, g1, row.h, 3),
   penalty: (row, grid) => triangles(row, grid, (head, heads) => 2 ** ((-8 * (head + 1)) / heads)),
 
   project(row, grid) {
@@ -166,8 +168,8 @@ function bars(g0, g1, h, values) {
   );
 }
 
-/** One causal triangle for each head: row = query, column = key, nothing above the diagonal. */
-function triangles(row, grid, slope) {
+/** One causal triangle for each head: row = query, column = key, nothing above the diagonal. Or `full` squares. */
+function triangles(row, grid, slope, full = false) {
   const { queries } = lanes(row.section, grid);
   const side = Math.min(queries[0][1], 36);
   const n = side >= 14 ? 6 : 1;
@@ -175,10 +177,10 @@ function triangles(row, grid, slope) {
   return queries.map(([x, w], head) => {
     const left = x + (w - side) / 2;
     const top = (row.h - side) / 2;
-    if (n === 1) return path(`M${left},${top}v${side}h${side}z`, "fill");
+    if (n === 1) return path(`M${left},${top}v${side}h${side}${full ? `v${-side}` : ""}z`, "fill");
     const rate = slope(head, queries.length);
     return Array.from({ length: n }, (_, q) =>
-      Array.from({ length: q + 1 }, (_, k) => {
+      Array.from({ length: full ? n : q + 1 }, (_, k) => {
         const one = rect(left + k * cell, top + q * cell, cell - 0.75, cell - 0.75, "fill", 0.75);
         const weight = Math.exp(-rate * 4 * (q - k));
         if (rate) one.style.fillOpacity = (0.12 + 0.78 * weight).toFixed(2);

@@ -12,6 +12,7 @@ const headHeight = ({ note = "" }, wide) => (!wide && note.length > 20 ? HEAD + 
 
 const HEIGHTS = {
   tokens: 40,
+  memory: 40,
   embedding: 40,
   sinusoidal: 40,
   learned: 40,
@@ -19,6 +20,7 @@ const HEIGHTS = {
   heads: 78,
   rope: 34,
   weights: 54,
+  square: 54,
   penalty: 54,
   project: 34,
   up: 46,
@@ -58,7 +60,7 @@ function columns(width) {
 /** Rows from top to bottom: {key, type, y, h, ...}; and the lines between them. */
 function layout(spec, grid, open) {
   const rows = [];
-  const lines = { stream: [], branches: [], bands: [], arrows: [] };
+  const lines = { streams: [], branches: [], bands: [], arrows: [] };
   let y = grid.wide ? 26 : 6;
 
   const place = (key, h, row) => {
@@ -67,24 +69,48 @@ function layout(spec, grid, open) {
     return rows[rows.length - 1];
   };
   const onStream = (key, part) => {
-    lines.arrows.push(y - 1);
+    if (part.glyph !== "tokens") lines.arrows.push(y - 1);
     return place(key, HEIGHTS[part.glyph], { type: "part", part, x: grid.edge });
   };
 
-  for (const part of spec.before) {
-    if (part.kind === "position") {
-      const row = place(part.id, HEIGHTS[part.glyph], { type: "part", part, x: grid.box });
-      lines.branches.push({ from: null, to: row.y + row.h / 2 });
-    } else onStream(part.id, part);
-    if (part.id === "embedding") lines.stream.push(rows[rows.length - 1].y);
-  }
-  y += 6;
+  /** Where tokens come in: a new residual stream begins at their embedding. */
+  const enter = (parts, prefix) => {
+    for (const part of parts) {
+      const key = prefix + part.id;
+      if (part.kind === "position") {
+        const row = place(key, HEIGHTS[part.glyph], { type: "part", part, x: grid.box });
+        lines.branches.push({ from: null, to: row.y + row.h / 2 });
+      } else onStream(key, part);
+      if (part.id === "embedding") lines.streams.push([rows[rows.length - 1].y]);
+    }
+    y += 6;
+  };
+  const stack = (first, end) => {
+    for (const slab of slabs(first, end, open)) layoutSlab(slab);
+  };
+  const leave = () => lines.streams[lines.streams.length - 1].push(rows[rows.length - 1].y);
 
-  for (const [first, last] of slabs(spec.layers.length, open)) {
+  enter(spec.before, "");
+  if (spec.encoders) {
+    stack(0, spec.encoders);
+    y += GAP;
+    const [memory, ...inputs] = spec.between;
+    onStream("memory", memory);
+    leave();
+    y += 18;
+    enter(inputs, "between.");
+  }
+  stack(spec.encoders, spec.layers.length);
+  y += GAP + 6;
+  for (const part of spec.after) onStream(`after.${part.id}`, part);
+  leave();
+  return { rows, lines, height: y };
+
+  function layoutSlab([first, last]) {
     if (first !== last || first !== open) {
       place(`block.${first}`, 30, { type: "slab", first, last });
       y -= GAP - 5;
-      continue;
+      return;
     }
     const box = place("frame.block", 0, { type: "block" });
     y = box.y;
@@ -94,10 +120,6 @@ function layout(spec, grid, open) {
     box.h = y - box.y - GAP + 6;
     y = box.y + box.h + 5;
   }
-  y += GAP + 6;
-  for (const part of spec.after) onStream(`after.${part.id}`, part);
-  lines.stream.push(rows[rows.length - 1].y);
-  return { rows, lines, height: y };
 
   function layoutSection(section) {
     const key = (part) => `${section.id}.${part.id}`;
@@ -154,8 +176,8 @@ function layout(spec, grid, open) {
   }
 }
 
-/** Which blocks are drawn: [first, last] of each slab, with the open one by itself. */
-function slabs(layers, open) {
+/** How the blocks from `first` up to `end` are drawn: [first, last] of each slab, the open one by itself. */
+function slabs(first, end, open) {
   const out = [];
   const run = (from, to) => {
     if (to - from + 1 <= 2 * MOST_SLABS) for (let i = from; i <= to; i++) out.push([i, i]);
@@ -165,9 +187,12 @@ function slabs(layers, open) {
       for (let i = to - MOST_SLABS + 1; i <= to; i++) out.push([i, i]);
     }
   };
-  if (open > 0) run(0, open - 1);
-  out.push([open, open]);
-  if (open < layers - 1) run(open + 1, layers - 1);
+  if (open < first || open >= end) run(first, end - 1);
+  else {
+    if (open > first) run(first, open - 1);
+    out.push([open, open]);
+    if (open < end - 1) run(open + 1, end - 1);
+  }
   return out;
 }
 

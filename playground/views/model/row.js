@@ -57,7 +57,8 @@ const CONTENTS = {
     if (part.glyph === "heads") return [frame, glyph, threeLines(part, grid)];
     const middle = h / 2 + 4.5;
     const tied = part.glyph === "logits" && spec.tied;
-    const number = tied ? TEXT.tied : part.parameters === null ? "" : count(part.parameters);
+    const again = row.key === "between.embedding" && spec.shared;
+    const number = tied || again ? TEXT.tied : part.parameters === null ? "" : count(part.parameters);
     const apart = number && !grid.wide ? 8 : 0; // on a narrow page the number stands under the shape
     return [
       frame,

@@ -7,7 +7,7 @@ const TEXT = {
   slabs: (first, last) => `Blocks ${first} to ${last}`,
   blockAbout: "All blocks are built alike, one after the other; each learns weights of its own.",
   slabAbout: "Built like the open block, with weights of its own. Press to open this one instead.",
-  blockAboutMixed: "Blocks come in two kinds, dense or with experts; each learns weights of its own.",
+  blockAboutMixed: "Blocks come in several kinds; each learns weights of its own.",
   slabAboutMixed: "Has weights of its own. Press to open this one instead.",
   strip: "Blocks:",
   stripBlock: (number, kind) => `Block ${number}: ${kind}`,

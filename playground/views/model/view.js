@@ -29,7 +29,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 function draw() {
   const width = Math.floor(root.clientWidth);
   if (!spec || !width) return;
-  open = Math.min(chosen ?? Math.max(0, spec.layers.indexOf("experts")), spec.layers.length - 1);
+  open = Math.min(chosen ?? firstOpen(spec), spec.layers.length - 1);
   const grid = columns(width);
   const { rows, lines, height } = layout(spec, grid, open);
   svg.setAttribute("viewBox", `0 0 ${grid.width} ${height}`);
@@ -76,6 +76,12 @@ function draw() {
   root.dataset.total = String(spec.total);
 }
 
+/** The block to open by itself: the first with experts, else the first that has what no other block has. */
+function firstOpen({ layers, encoders }) {
+  const experts = layers.findIndex((kind) => kind.endsWith("experts"));
+  return experts < 0 ? encoders : experts;
+}
+
 function setTab(group, on) {
   if (group.hasAttribute("role")) group.setAttribute("tabindex", on ? "0" : "-1");
 }
@@ -88,7 +94,6 @@ function describe(group, row, spec) {
 }
 
 function drawLines(lines, grid, spec, rows) {
-  const [top, bottom] = lines.stream;
   const out = [];
   for (const { kind, x, w, y, h } of lines.bands) out.push(rect(x, y, w, h, `band kind-${kind}`, 0));
   for (const { from, to, down } of lines.branches) {
@@ -104,10 +109,8 @@ function drawLines(lines, grid, spec, rows) {
       path(`M${grid.spine - 4},${to}h8M${grid.spine},${to - 4}v8`, "plus-sign"),
     );
   }
-  if (spec.tied) {
-    const { link, edge } = grid;
-    const embedding = rows.find((row) => row.key === "embedding");
-    const [from, to] = [embedding.y + embedding.h / 2, bottom + 20];
+  const { link, edge } = grid;
+  for (const [from, to] of ties(rows, spec)) {
     const down = `M${edge},${from}H${link + 6}Q${link},${from} ${link},${from + 6}V${to - 6}`;
     out.push(path(`${down}Q${link},${to} ${link + 6},${to}H${edge}`, "tie"));
   }
@@ -125,8 +128,22 @@ function drawLines(lines, grid, spec, rows) {
     text: TEXT.stream,
   });
   lineLayer.replaceChildren(...out, label);
-  const arrows = lines.arrows.slice(1).map((y) => arrow(grid.spine, y, 90, 5.5));
-  streamLayer.replaceChildren(line(grid.spine, top + 8, grid.spine, bottom, "stream"), ...arrows);
+  const streams = lines.streams.map(([top, bottom]) => line(grid.spine, top + 8, grid.spine, bottom, "stream"));
+  const arrows = lines.arrows.map((y) => arrow(grid.spine, y, 90, 5.5));
+  streamLayer.replaceChildren(...streams, ...arrows);
+}
+
+/** From which height to which one matrix is used again: both embeddings, or the embedding and the output. */
+function ties(rows, spec) {
+  const middle = (key) => {
+    const row = rows.find((other) => other.key === key);
+    return row.y + row.h / 2;
+  };
+  const decoder = spec.encoders ? "between.embedding" : "embedding";
+  const out = [];
+  if (spec.shared) out.push([middle("embedding"), middle(decoder)]);
+  if (spec.tied) out.push([middle(decoder), middle("after.logits")]);
+  return out;
 }
 
 function arrow(x, y, turn, reach = 4) {
@@ -186,7 +203,7 @@ function drawStrip(spec) {
     ...spec.layers.map((kind, i) =>
       el("button", {
         type: "button",
-        class: `square of-${kind}`,
+        class: `square of-${kind.replaceAll(" ", "-")}`,
         title: TEXT.stripBlock(i + 1, spec.blocks[kind].name),
         "aria-label": TEXT.stripBlock(i + 1, spec.blocks[kind].name),
         "aria-pressed": String(i === open),
@@ -200,7 +217,7 @@ function drawStrip(spec) {
       }),
     ),
     ...kinds.map((kind) =>
-      el("span", { class: "key", "aria-hidden": "true" }, el("i", { class: `of-${kind}` }), TEXT.stripKinds(spec.layers, spec.blocks[kind].name, kind)),
+      el("span", { class: "key", "aria-hidden": "true" }, el("i", { class: `of-${kind.replaceAll(" ", "-")}` }), TEXT.stripKinds(spec.layers, spec.blocks[kind].name, kind)),
     ),
   );
 }
@@ -274,6 +291,7 @@ function rows() {
     );
   spec.before.forEach((part) => add("", part));
   spec.layers.forEach((kind, i) => {
+    if (i === spec.encoders) spec.between.forEach((part) => add("", part));
     for (const section of spec.blocks[kind].sections)
       section.parts.forEach((part) => add(`${TEXT.slab(i + 1)}: ${section.name}: `, part));
   });
