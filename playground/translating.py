@@ -46,7 +46,7 @@ MAX_PENALTY = 3.0
 MOST_NODES = 600
 """Candidates of a beam search that are sent: the branches that lead to nothing are cut first."""
 
-SHIPPED = "translate"
+SHIPPED = "translate-german"
 """The shipped run that is shown where the run on the page does not translate."""
 STARTERS = ("translate-german", "translate-chinese", "numbers", "dates")
 """Presets that the page starts with one click."""
