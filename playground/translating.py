@@ -1,10 +1,10 @@
-"""Translate, the server's side: a sentence's translation, its alignment, beams, and a run's progress.
+"""Translate, the server's side: a sentence's translation, its alignment, and beam search.
 
 A text and what was written of it are lists of tokens; the server remembers nothing about who reads.
 One whole pass over (text, BEGIN + translation) gives the attention of every step at once: row t is what
 the decoder saw when it wrote token t, since no position sees the future. Such passes are kept.
 
-The first part answers the view (`playground/views/translate`), and any client may call it, so each
+How a run gets on is in `translators`. The first part answers the view (`playground/views/translate`), and any client may call it, so each
 function checks its arguments and answers {"error": "a sentence for the learner"}; the second part is
 for scripts. L decoder layers, N encoder layers, H heads, S tokens read, T tokens written.
 """
@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.data import PAIRS
-from engine.presets import PRESETS
 from engine.runs import Run, RunError
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN, MarkedTokenizer
-from playground import actions, answers, generating, inference, library, live, probes, sessions
+from playground import answers, generating, inference, probes, translators
+from playground.translators import translator
 
 if TYPE_CHECKING:
     from engine.observe import Bytes, Floats, Snapshot
@@ -46,17 +45,11 @@ MAX_PENALTY = 3.0
 MOST_NODES = 600
 """Candidates of a beam search that are sent: the branches that lead to nothing are cut first."""
 
-SHIPPED = "translate-german"
-"""The shipped run that is shown where the run on the page does not translate."""
-STARTERS = ("translate-german", "translate-chinese", "numbers", "dates")
-"""Presets that the page starts with one click."""
-
 TEXT = {
     "empty": "Type at least one character: there is nothing to translate yet.",
     "number": "{name} must be a number from {low} to {high}.",
     "start": "A translation cannot begin with these tokens.",
     "right": "The right translation of this text is not known.",
-    "preset": "“{name}” is not one of the sets that this page can train on.",
     "foreign": "What was recorded at step {step} is not of this model.",
     "pending": "“{name}” has no checkpoint yet: it gets one as soon as it trains.",
 }
@@ -256,57 +249,6 @@ def _sharpness(path: Path) -> tuple[Floats, float]:
     return cross.max(-1).mean(-1).astype(np.float32), 1 / cross.shape[-1]
 
 
-@answers.answer
-def follow(run_id: str, offset: int) -> dict[str, Any]:
-    """What is new in this run since byte `offset` of its log: as `live.poll`, with another `about`.
-
-    `status` also has "alive" (it can be told to stop) and "shipped".
-    """
-    offset = answers.whole("offset", offset, 0, 2**53)
-    run = actions.find(run_id)
-    news = live.poll(run.id, offset)
-    if "error" in news:
-        raise ValueError(news["error"])
-    if "about" in news:
-        news["about"] = about(run)
-    status = sessions.status(run)
-    shipped = library.is_shipped(run)
-    news["status"] = {
-        "state": status.state,
-        "step": status.step,
-        "total": status.total_steps,
-        "alive": (status.alive or status.state == "starting") and not shipped,
-        "shipped": shipped,
-        "reason": status.reason,
-    }
-    return news
-
-
-def about(run: Run) -> dict[str, Any]:
-    """What the view says of the run; `instead` is the run to show where this one translates nothing."""
-    translates = run.config.model.n_encoder_layer is not None
-    return {
-        "name": run.name,
-        "translates": translates,
-        "instead": None if translates else example(),
-        "languages": _languages(run),
-        "total": run.config.train.total_steps,
-    }
-
-
-def _languages(run: Run) -> list[str] | None:
-    """What the run reads and what it writes, by name; None for files of one's own."""
-    source = PAIRS.get(run.config.data.source)
-    return None if source is None else [source.source_language, source.target_language]
-
-
-@answers.answer
-def stop(run: str) -> dict[str, Any]:
-    """Save a run and end its process."""
-    actions.tell(run, "stop")
-    return {}
-
-
 SERVED: tuple[Callable[..., dict[str, Any]], ...] = (
     look,
     beams,
@@ -314,33 +256,10 @@ SERVED: tuple[Callable[..., dict[str, Any]], ...] = (
     examples,
     stops,
     sharpness,
-    follow,
-    stop,
+    translators.follow,
+    translators.stop,
 )
 """What the view may call."""
-
-
-def example() -> str | None:
-    """The id of the shipped run that translates, the one of that name first; or None."""
-    found = [run for run in library.shipped() if run.config.model.n_encoder_layer is not None]
-    found.sort(key=lambda run: run.id != SHIPPED)
-    return found[0].id if found else None
-
-
-def starters() -> list[dict[str, str]]:
-    """What the page can train with one click: those of `STARTERS` that are among the presets."""
-    return [
-        {"name": name, "title": PRESETS[name].title, "about": PRESETS[name].description}
-        for name in STARTERS
-        if name in PRESETS
-    ]
-
-
-def start(name: object) -> Run:
-    """Train one of `starters`. Raises `ValueError` in a sentence for the learner."""
-    if name not in [starter["name"] for starter in starters()]:
-        raise ValueError(TEXT["preset"].format(name=str(name)[:40]))
-    return actions.start(actions.understood({"preset": name}))
 
 
 # What a script asks for --------------------------------------------------------------------------
@@ -420,14 +339,6 @@ class Examined:
     top: npt.NDArray[np.int64]
     """(T, TOP) the most probable tokens, the best first."""
     top_probabilities: Floats
-
-
-def translator(run: object) -> Run:
-    """The run, if it translates. Raises `ValueError`."""
-    found = actions.find(run)
-    if found.config.model.n_encoder_layer is None:
-        raise ValueError(inference.TEXT["continues"].format(name=found.name))
-    return found
 
 
 def _marked(loaded: Loaded) -> MarkedTokenizer:

@@ -21,7 +21,7 @@ from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from engine.translation import beam_search, score, translate
-from playground import inference, library, translating
+from playground import inference, library, translating, translators
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
 
@@ -216,7 +216,7 @@ def test_a_large_tree_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_follow_tells_how_it_got_on(run: Run) -> None:
-    answer = translating.follow(run.id, 0)
+    answer = translators.follow(run.id, 0)
     assert [step for step, _, _ in answer["evaluated"]] == [0, 3, 6]
     assert all(0 <= accuracy <= 1 for _, _, accuracy in answer["evaluated"])
     assert answer["samples"] and answer["samples"][0]["correct"] is False
@@ -225,16 +225,16 @@ def test_follow_tells_how_it_got_on(run: Run) -> None:
         "languages": ["digits", "English"], "total": 6,
     }  # fmt: skip
     assert answer["status"]["state"] == "finished" and not answer["status"]["alive"]
-    assert "about" not in translating.follow(run.id, answer["offset"])
+    assert "about" not in translators.follow(run.id, answer["offset"])
 
 
 def test_a_language_model_leads_to_a_run_that_translates(
     run: Run, dense: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = translating.follow(dense.id, 0)["about"]
-    assert not about["translates"] and about["instead"] == translating.example()
+    about = translators.follow(dense.id, 0)["about"]
+    assert not about["translates"] and about["instead"] == translators.example()
     monkeypatch.setattr(library, "shipped", lambda: [dense, run])
-    assert translating.follow(dense.id, 0)["about"]["instead"] == run.id
+    assert translators.follow(dense.id, 0)["about"]["instead"] == run.id
     for answer in (translating.look(dense.id), translating.stops(dense.id)):
         assert "translates none" in answer["error"]
     with pytest.raises(ValueError, match="Translate tab"):
@@ -247,16 +247,16 @@ def test_examples_are_held_out_texts(run: Run) -> None:
 
 
 def test_one_click_starts_a_preset_and_nothing_else() -> None:
-    names = [starter["name"] for starter in translating.starters()]
-    assert names == [name for name in translating.STARTERS if name in PRESETS]
+    names = [starter["name"] for starter in translators.starters()]
+    assert names == [name for name in translators.STARTERS if name in PRESETS]
     for wrong in ("stories", "", None, 3, ["numbers"], "numbers; rm"):
         with pytest.raises(ValueError, match="not one of the sets"):
-            translating.start(wrong)
+            translators.start(wrong)
 
 
 def test_a_shipped_run_is_not_stopped(run: Run) -> None:
-    assert "not being trained" in translating.stop(run.id)["error"]
-    assert "comes with the project" in translating.stop(library.first())["error"]
+    assert "not being trained" in translators.stop(run.id)["error"]
+    assert "comes with the project" in translators.stop(library.first())["error"]
     assert Stop() not in [command for command, _ in run.commands()[0]]
 
 
@@ -314,7 +314,8 @@ def test_a_problem_is_a_sentence(
     run: Run, function: str, arguments: tuple[Any, ...], words: str
 ) -> None:
     given = [run.id if argument == "RUN" else argument for argument in arguments]
-    answer = getattr(translating, function)(*given)
+    module = translators if function in ("follow", "stop") else translating
+    answer = getattr(module, function)(*given)
     assert set(answer) == {"error"} and words in answer["error"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground import translating
+from playground import translating, translators
 from playground.page import Page
 from playground.views import view
 
@@ -25,7 +25,7 @@ def build(page: Page) -> None:
         translating.SERVED,
         "translate",
         run="",
-        starters=translating.starters(),
+        starters=translators.starters(),
         started=None,
     )
     page.run.change(lambda run: gr.HTML(run=run), page.run, drawn, **QUIET)
@@ -37,7 +37,7 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     data = event._data
     answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
     try:
-        run = translating.start(data.get("preset") if isinstance(data, dict) else None)
+        run = translators.start(data.get("preset") if isinstance(data, dict) else None)
     except (ValueError, OSError) as error:
         return gr.skip(), gr.HTML(started=answer | {"error": str(error)})
     return run.id, gr.HTML(started=answer | {"run": run.id})

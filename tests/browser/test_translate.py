@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from engine.runs import Run
-from playground import translating
+from playground import translating, translators
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests.browser.test_inside import BEGIN
@@ -135,7 +135,7 @@ def open_view(browser: Browser, run: Run) -> Iterator[Open]:
         )
         page.goto("http://view.test/" + query)
         begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
-        props = {"run": of.id, "starters": translating.starters(), "started": None}
+        props = {"run": of.id, "starters": translators.starters(), "started": None}
         begin = begin.replace("PROPS", json.dumps(props))
         page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
         page.wait_for_selector(".translate[data-ready=true][data-expected]")
