@@ -35,14 +35,18 @@ P = ParamSpec("P")
 
 
 def answer(function: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
-    """The function, answering `{"error": ...}` where it would raise `ValueError`."""
+    """The function, answering `{"error": ...}` where it would raise `ValueError`.
+
+    With "tab", where it is no error at all but another tab of the page that shows this run.
+    """
 
     @functools.wraps(function)
     def answering(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         try:
             return function(*args, **kwargs)
         except ValueError as error:
-            return {"error": str(error)[:MAX_ERROR]}
+            tab = getattr(error, "tab", None)
+            return {"error": str(error)[:MAX_ERROR]} | ({} if tab is None else {"tab": tab})
 
     return answering
 

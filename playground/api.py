@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from playground import actions, generating, inside, routes
+from playground import actions, generating, inside, routes, translating
 from playground.plan import plan, read_choice, told
 
 P = ParamSpec("P")
@@ -133,6 +133,7 @@ ENDPOINTS: dict[str, Callable[..., Any]] = {
     "tokens": spoken(inside.tokens),
     "attention": spoken(inside.attention),
     "routing": spoken(routes.routing),
+    "translate": spoken(translating.translate),
 }
 """By their names. `download` is a file and not JSON, so it has components of its own."""
 

@@ -29,7 +29,7 @@ import gradio as gr
 
 from playground import actions, api, inference, library, sessions
 from playground.page import Page
-from playground.tabs import experts, generate, inside, train
+from playground.tabs import experts, generate, inside, train, translate
 from playground.theme import CSS, theme
 from playground.views import HEAD, view
 
@@ -38,11 +38,18 @@ TEXT = {
     "train": "Train",
     "generate": "Generate",
     "inside": "Look inside",
+    "translate": "Translate",
     "experts": "Experts",
     "ready": "The playground is at {url}",
 }
 
-TABS = {"train": train, "generate": generate, "inside": inside, "experts": experts}
+TABS = {
+    "train": train,
+    "generate": generate,
+    "inside": inside,
+    "translate": translate,
+    "experts": experts,
+}
 
 QUIET: dict[str, Any] = {
     "queue": False,

@@ -78,7 +78,7 @@ def begin(
 
     found = library.find(answers.run_id(run))
     loaded = inference.load(found.id, _step(step))
-    data = _data(found)
+    data = data_of(found)
     examples = _examples(found, loaded, data)
     prompt = examples[0] if prompt is None else answers.text(prompt)
     sampler, seed = _settings(settings)
@@ -197,7 +197,7 @@ def continue_text(
     """
     found = library.find(answers.run_id(run))
     loaded = inference.load(found.id, _step(step))
-    data = _data(found)
+    data = data_of(found)
     sampler, seed = _settings(_named(temperature, top_k, top_p, min_p, seed))
     tokens = _prompt(loaded, answers.text(prompt))
     room = MAX_TOKENS - len(tokens)
@@ -495,7 +495,7 @@ def _generator(seed: int) -> torch.Generator:
 # What the run learned from -----------------------------------------------------------------------
 
 
-def _data(run: Run) -> Data | None:
+def data_of(run: Run) -> Data | None:
     """The run's data; None where it is gone, which hinders nobody from generating."""
     return _data_at(run.path)
 

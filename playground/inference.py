@@ -37,6 +37,12 @@ class NoCheckpoint(ValueError):
     """The run has no weights to load: none yet, or none of this step."""
 
 
+class Elsewhere(NoCheckpoint):
+    """The run is fine, and of a kind that another tab of the page shows."""
+
+    tab = "translate"
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A model in evaluation mode, and what is needed to talk to it. Shared: change nothing."""
@@ -69,7 +75,7 @@ def load(run_id: str, step: int | None = None) -> Loaded:
     Raises `ValueError` as `load_any`, and for a run that translates.
     """
     if library.find(run_id).config.model.n_encoder_layer is not None:
-        raise NoCheckpoint(TEXT["translates"].format(name=library.find(run_id).name))
+        raise Elsewhere(TEXT["translates"].format(name=library.find(run_id).name))
     return load_any(run_id, step)
 
 

@@ -330,7 +330,11 @@ def stored_text(run: Run) -> str:
 
 def tokenizer_of(data: DataConfig, model: ModelConfig) -> Tokenizer:
     """What turns this data into tokens. Raises `ConfigError` where it does not fit the model."""
-    relevant = ModelConfig(max_seq_len=model.max_seq_len, vocab_size=model.vocab_size)
+    relevant = ModelConfig(
+        max_seq_len=model.max_seq_len,
+        vocab_size=model.vocab_size,
+        n_encoder_layer=None if model.n_encoder_layer is None else 1,
+    )
     return _tokenizer_of(data.to_json(), relevant.to_json())
 
 

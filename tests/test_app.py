@@ -117,6 +117,23 @@ def test_a_run_from_start_to_download(client: Client) -> None:
     assert call(client, "runs", [run])["own"] == []
 
 
+def test_a_run_translates(client: Client) -> None:
+    run = start(client, source="numbers", n_encoder_layer=1, max_seq_len=32, total_steps=20)
+    until(client, run, lambda status: status["state"] == "finished")
+    answer = call(client, "translate", run, "4721")
+    assert answer["step"] == 20 and answer["sources"] == ["4", "7", "2", "1", "⟨end⟩"]
+    assert len(answer["attention"]) == len(answer["tokens"]) > 0
+    assert all(len(row) == 5 and abs(sum(row) - 1) < 1e-3 for row in answer["attention"])
+    beams = call(client, "translate", run, "4721", 4, 0.0)
+    assert beams["log_probability"] >= answer["log_probability"] - 1e-6
+    with pytest.raises(AppError, match="beams must be"):
+        call(client, "translate", run, "4721", 99)
+    with pytest.raises(AppError, match="translates none"):
+        call(client, "translate", "stories", "4721")
+    with pytest.raises(AppError, match="Translate tab"):
+        call(client, "generate", run)
+
+
 def test_a_run_is_commanded(client: Client) -> None:
     run = start(client, total_steps=100_000)
     call(client, "pause", run)

@@ -8,7 +8,7 @@
  *   heat        0..1 -> [r, g, b]                        diverge    -1..1 -> [r, g, b]
  *   poll        call again and again, never overlapping  say        a polite announcement
  *   tip         one tooltip for the whole page           chart      curves over one axis: chart.js
- *   memory      the runs that this browser knows
+ *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */
@@ -24,6 +24,7 @@
     pngTitle: "Save the figure as a PNG image",
     svgTitle: "Save the figure as an SVG drawing",
     saved: (name) => `Saved ${name}`,
+    open: (tab) => `Open ${tab}`,
   };
 
   /* ---------------------------------------------------------------- the query string */
@@ -447,6 +448,16 @@
     requestAnimationFrame(() => (announcer.textContent = text));
   }
 
+  /** Say in `message` that another tab shows the run, with a button that leads there, and mark the view, whose
+   * style hides what makes no sense then (`data-elsewhere`). Without a tab, take the mark away. */
+  function elsewhere(root, message, sentence, tab) {
+    root.toggleAttribute("data-elsewhere", Boolean(tab));
+    if (!tab) return;
+    const button = document.getElementById(`tab-${tab}-button`);
+    const open = button && el("button", { type: "button", class: "tp-button", text: TEXT.open(button.textContent), on: { click: () => button.click() } });
+    message.replaceChildren(sentence, " ", open ?? "");
+  }
+
   let tooltip = null;
 
   /** Show `content` (a string or a node) beside the point (x, y) of the window; `tip(null)` hides it. */
@@ -481,6 +492,7 @@
     diverge,
     poll,
     say,
+    elsewhere,
     tip,
     memory,
   };

@@ -337,7 +337,7 @@ follow();
 tp.poll(
   async () => {
     const run = props.run;
-    if (!run || opening) return;
+    if (!run || opening || root.hasAttribute("data-elsewhere")) return;
     const answer = await server.checkpoints(run);
     if (answer.error || run !== props.run || opening) return;
     if (!text) {

@@ -32,7 +32,7 @@ function ask(name, ...args) {
   return answer.then(
     (value) => {
       if (value?.error) {
-        complain(value.error);
+        complain(value.error, value.tab);
         return null;
       }
       return value;
@@ -45,9 +45,10 @@ function ask(name, ...args) {
   );
 }
 
-function complain(problem) {
+function complain(problem, tab = null) {
   message.textContent = problem ?? "";
-  if (problem) root.dataset.problem = "true";
+  tp.elsewhere(root, message, problem, tab);
+  if (problem && !tab) root.dataset.problem = "true";
   else delete root.dataset.problem;
 }
 

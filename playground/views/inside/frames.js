@@ -56,7 +56,7 @@ async function frameOf(step) {
   const kept = step === null ? null : frames.get(frameKey(run, step, text));
   if (kept) return kept;
   const answer = await call("look", run, step, text);
-  if (answer.error) throw new Error(answer.error);
+  if (answer.error) throw Object.assign(new Error(answer.error), { tab: answer.tab });
   const decoded = decode(answer, text);
   keep(decoded);
   return decoded;

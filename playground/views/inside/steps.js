@@ -102,7 +102,7 @@ function stop() {
 
 /** Follow a run that trains: new checkpoints appear on the slider, and the newest is shown. */
 async function follow() {
-  if (!begun || !state.run || player) return;
+  if (!begun || !state.run || player || root.hasAttribute("data-elsewhere")) return;
   if (!frame) return load(state.step); // it has no checkpoint yet, or the server was away
   const { run, text } = state;
   const answer = await call("stops", run, text);

@@ -222,15 +222,16 @@ async function load(step) {
     problem(null);
     showFrame(found);
   } catch (error) {
-    if (mine === asked) problem(error.message);
+    if (mine === asked) problem(error.message, error.tab);
   } finally {
     if (mine === asked) root.removeAttribute("aria-busy");
   }
 }
 
-function problem(sentence) {
+function problem(sentence, tab = null) {
   page.message.hidden = sentence === null;
   if (page.message.textContent !== (sentence ?? "")) page.message.textContent = sentence ?? "";
+  tp.elsewhere(root, page.message, sentence, tab);
   root.toggleAttribute("data-problem", sentence !== null);
 }
 

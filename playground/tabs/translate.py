@@ -1,0 +1,43 @@
+"""The tab Translate: an encoder-decoder turns one sentence into another, and shows where it looks.
+
+The view (`playground/views/translate`) asks `playground/translating.py` for everything it draws; the
+tab tells it which run all tabs look at, and starts the runs that it asks for.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from playground import translating, translators
+from playground.page import Page
+from playground.views import view
+
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def build(page: Page) -> None:
+    """Place the view, and let it follow the page's run."""
+    drawn = view(
+        "translate",
+        translating.SERVED,
+        "translate",
+        run="",
+        starters=translators.starters(),
+        started=None,
+    )
+    page.run.change(lambda run: gr.HTML(run=run), page.run, drawn, **QUIET)
+    drawn.train(start, None, [page.run, drawn], **QUIET)
+
+
+def start(event: gr.EventData) -> tuple[Any, Any]:
+    """Train on one of the sets of pairs; the page turns to the new run."""
+    data = event._data
+    answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
+    try:
+        run = translators.start(data.get("preset") if isinstance(data, dict) else None)
+    except (ValueError, OSError) as error:
+        return gr.skip(), gr.HTML(started=answer | {"error": str(error)})
+    return run.id, gr.HTML(started=answer | {"run": run.id})

@@ -1,0 +1,167 @@
+/* The steps of training: a slider over them, above it how sharp the alignment was and how much was right. */
+const SPARK = { height: 64, side: 8 };
+let sharp = { run: "", steps: [], values: [], even: null }; // values: (L + 1) x (H + 1) for each step
+
+function makeFilm({ goTo, busy }) {
+  const slider = el("input", { type: "range", id: "translate-step", class: "slider", min: 0, max: 0, step: 1, on: { input: () => (stop(), goTo(Number(slider.value))) } });
+  const play = el("button", { type: "button", class: "round", id: "translate-film", on: { click: () => (playing ? stop() : start()) } });
+  const ticks = el("div", { class: "ticks", "aria-hidden": "true" });
+  const host = el("div", { class: "spark" });
+  const stepText = el("output", { class: "step-text", for: "translate-step" });
+  const note = el("span", { class: "muted" });
+  const newestButton = el("button", { type: "button", class: "tp-button", id: "translate-newest", text: TEXT.newest, on: { click: () => (stop(), goTo(null)) } });
+  const legend = el("span", { class: "spark-legend" });
+  const saves = tp.saveBar({ figure: () => host, rows: () => rows(), name: () => fileName("sharpness") });
+  const node = el(
+    "section",
+    { class: "film" },
+    el("h3", {}, el("label", { for: "translate-step", text: TEXT.film })),
+    el("p", { class: "help", text: TEXT.filmHelp }),
+    el("div", { class: "film-line" }, play, el("div", { class: "track" }, host, slider, ticks), newestButton),
+    el("div", { class: "film-under" }, el("p", { class: "hint" }, stepText, el("span", { text: " " }), note), legend, saves),
+  );
+  let playing = null;
+
+  function sharpAt(i) {
+    const L = frame.layers;
+    const H = frame.heads;
+    const layer = state.of === "cross" && state.layer !== null ? state.layer : L;
+    const head = state.of === "cross" && state.head !== null ? state.head : H;
+    return sharp.values[i]?.[layer * (H + 1) + head] ?? NaN;
+  }
+
+  /** What was known at a step: the last value that was measured by then. */
+  function known(steps, values, step) {
+    let found = NaN;
+    for (let i = 0; i < steps.length && steps[i] <= step; i++) found = values(i);
+    return found;
+  }
+  const sharpBy = (step) => (sharp.run === frame.run ? known(sharp.steps, sharpAt, step) : NaN);
+  const exactBy = (step) => (history?.run === frame.run ? known(history.evaluated.step, (i) => history.evaluated.accuracy[i], step) : NaN);
+
+  function draw() {
+    if (!frame) return;
+    const { steps, stored, step } = frame;
+    const index = Math.max(0, steps.indexOf(step));
+    slider.max = steps.length - 1;
+    slider.value = index;
+    slider.disabled = steps.length < 2;
+    play.disabled = steps.length < 2;
+    slider.style.setProperty("--filled", `${steps.length > 1 ? (100 * index) / (steps.length - 1) : 100}%`);
+    const text = step === newest(frame) ? TEXT.stepNewest(step) : TEXT.stepText(step, steps.at(-1));
+    put(stepText, text);
+    slider.setAttribute("aria-valuetext", text);
+    put(note, frame.recorded ? `· ${TEXT.recordedNote}` : "");
+    newestButton.disabled = step === newest(frame);
+    play.textContent = playing ? "❚❚" : "▶";
+    play.setAttribute("aria-label", playing ? TEXT.filmPause : TEXT.filmPlay);
+    play.title = playing ? TEXT.filmPause : TEXT.filmPlay;
+    play.classList.toggle("playing", Boolean(playing));
+    const key = JSON.stringify([steps, stored]);
+    if (ticks.dataset.key !== key) {
+      ticks.dataset.key = key;
+      ticks.replaceChildren(
+        ...steps.map((_, i) => {
+          const tick = el("i", { class: stored[i] ? "whole" : "" });
+          tick.style.left = `${steps.length > 1 ? (100 * i) / (steps.length - 1) : 0}%`;
+          return tick;
+        }),
+      );
+    }
+    drawSpark(index);
+  }
+
+  function drawSpark(index) {
+    const width = host.clientWidth;
+    if (!width) return;
+    const { steps } = frame;
+    const X = (i) => SPARK.side + (steps.length > 1 ? (i / (steps.length - 1)) * (width - 2 * SPARK.side) : 0);
+    const Y = (value) => 4 + (1 - value) * (SPARK.height - 8);
+    const line = (values) => {
+      let pen = "M";
+      return values.map((value, i) => {
+        if (!Number.isFinite(value)) return "";
+        const out = `${pen}${X(i).toFixed(1)},${Y(value).toFixed(1)}`;
+        pen = "L";
+        return out;
+      }).join("");
+    };
+    const sharps = steps.map(sharpBy);
+    const exacts = steps.map(exactBy);
+    const now = { sharp: sharps[index], exact: exacts[index] };
+    const dot = (kind, value) => Number.isFinite(value) && el("circle", { class: kind, cx: X(index), cy: Y(value), r: 4 });
+    host.replaceChildren(
+      el(
+        "svg",
+        { width, height: SPARK.height, viewBox: `0 0 ${width} ${SPARK.height}`, role: "img", "aria-label": TEXT.filmLabel(percent(now.sharp), percent(now.exact)) },
+        [0, 1].map((value) => el("path", { class: "rule", d: `M${SPARK.side},${Y(value)}H${width - SPARK.side}` })),
+        el("path", { class: "exact", d: line(exacts) }),
+        el("path", { class: "sharp", d: line(sharps) }),
+        el("path", { class: "here", d: `M${X(index)},0V${SPARK.height}` }),
+        dot("exact", now.exact), dot("sharp", now.sharp),
+      ),
+    );
+    const entry = (kind, name, value, title) => el("span", { class: `key ${kind}`, title }, el("i"), el("span", { text: `${name} ${percent(value)}` }));
+    legend.replaceChildren(
+      ...(sharps.some(Number.isFinite) ? [entry("sharp", TEXT.sharp, now.sharp, TEXT.sharpTitle)] : []),
+      ...(exacts.some(Number.isFinite) ? [entry("exact", TEXT.exact, now.exact, TEXT.exactUnit)] : []),
+    );
+    root.dataset.sharpness = Number.isFinite(now.sharp) ? now.sharp.toFixed(3) : "";
+  }
+
+  const rows = () => [TEXT.csv.film, ...frame.steps.map((step) => [step, sharpBy(step), exactBy(step)].map((v) => (Number.isFinite(v) ? v : "")))];
+
+  function start() {
+    const { steps } = frame;
+    let index = steps.indexOf(frame.step);
+    if (index === steps.length - 1) index = -1;
+    const period = Math.min(600, Math.max(120, 9000 / steps.length));
+    playing = { stopped: false };
+    const mine = playing;
+    busy();
+    const turn = async () => {
+      if (mine.stopped) return;
+      index += 1;
+      const began = performance.now();
+      await goTo(index);
+      if (mine.stopped) return;
+      if (index >= frame.steps.length - 1) return stop();
+      setTimeout(turn, Math.max(0, period - (performance.now() - began)));
+    };
+    draw();
+    turn();
+  }
+
+  function stop() {
+    if (!playing) return;
+    playing.stopped = true;
+    playing = null;
+    draw();
+  }
+
+  /** Ask how sharp the alignment was at the steps that were recorded since. */
+  let measuring = false;
+  async function measure() {
+    if (!state.run || measuring) return;
+    measuring = true;
+    const { run } = state;
+    if (sharp.run !== run) sharp = { run, steps: [], values: [], even: null };
+    const answer = await call("sharpness", run, sharp.steps.at(-1) ?? -1);
+    measuring = false;
+    if (answer.error || sharp.run !== run) return;
+    const values = tp.floats(answer.values);
+    const size = answer.steps.length ? values.length / answer.steps.length : 0;
+    answer.steps.forEach((step, i) => {
+      sharp.steps.push(step);
+      sharp.values.push(values.subarray(i * size, (i + 1) * size));
+    });
+    sharp.even = answer.even ?? sharp.even;
+    if (answer.steps.length) schedule(draw);
+  }
+
+  new ResizeObserver(() => schedule(draw)).observe(host);
+  return { node, draw, stop, measure, isPlaying: () => playing !== null };
+}
+
+/** The step of the newest checkpoint: what is shown while no step is chosen. */
+const newest = ({ steps, stored }) => steps[stored.lastIndexOf(true)];

@@ -1,0 +1,268 @@
+"""The tab Translate in Chromium: train, translate, step, follow a word's lines, open the beam tree."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from engine.runs import Run
+from playground import translating, translators
+from playground.theme import CSS
+from playground.views import HEAD, sources
+from tests.browser.test_inside import BEGIN
+from tests.test_translate_page import TEXT, make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
+
+Open = Callable[..., Page]
+Shoot = Callable[[Page, str], None]
+SERVED = {function.__name__: function for function in translating.SERVED}
+
+
+def root(page: Page) -> Locator:
+    return page.locator(".translate")
+
+
+def value(page: Page, name: str) -> str:
+    return root(page).get_attribute(f"data-{name}") or ""
+
+
+def until(page: Page, expression: str, argument: object = None) -> None:
+    """Wait until this is true of the view's data, `d`."""
+    page.wait_for_function(
+        "([code, a]) => new Function('d', 'a', `return ${code}`)"
+        "(document.querySelector('.translate').dataset, a)",
+        arg=[expression, argument],
+    )
+
+
+def translated(page: Page, text: str) -> None:
+    """Type a text, and wait for its translation, whole."""
+    page.fill("#translate-text", text)
+    until(page, "d.text === a && d.playing === 'false' && d.at === d.tokens", text)
+
+
+# In the whole page ------------------------------------------------------------------------------------
+
+
+def test_train_translate_step_and_open_the_beam_tree(open_page: Open, shoot: Shoot) -> None:
+    page = open_page("?tab=translate")
+    page.emulate_media(reduced_motion="reduce")
+    page.wait_for_selector(".translate:not([data-ready=false])")
+    expect(root(page).locator(".notice")).to_contain_text("is a language model")
+    if value(page, "instead"):  # a trained one is shown in its place
+        until(page, "d.ready === 'true' && Number(d.lines) > 0")
+
+    page.locator("#translate-train-numbers").click()  # 100 steps, live
+    until(page, "d.ready === 'true' && d.instead === undefined && d.status === 'running'")
+    until(page, "d.recorded === 'true' && Number(d.step) > 0 && d.sharpness !== ''")  # it follows
+    until(page, "Number(d.last) >= 100")
+    expect(root(page).locator(".progress")).to_contain_text("training, step")
+    page.locator("#translate-stop").click()
+    until(page, "d.status === 'stopped' && d.recorded === 'false'")
+    expect(page.locator(".sample-list li")).to_have_count(5)
+    expect(page.locator(".chart-host .tp-chart")).to_be_visible()
+
+    translated(page, TEXT)
+    until(page, "d.expected === 'four thousand seven hundred twenty-one'")
+    page.locator("#translate-restart").click()
+    until(page, "d.at === '0'")
+    expect(page.locator(".sentences .lines path:not([stroke-opacity='0'])")).to_have_count(0)
+    page.locator("#translate-advance").click()
+    until(page, "d.at === '1' && d.focus === 'target-0'")
+    page.locator("#translate-advance").click()
+    until(page, "d.at === '2' && d.focus === 'target-1'")
+    page.locator("#translate-play").click()
+    until(page, "d.at === d.tokens")
+
+    page.locator("#translate-target-0").hover()  # an aligned word
+    until(page, "d.focus === 'target-0'")
+    assert page.locator(".sentences .lines path.on").count() > 0
+    expect(page.locator(".readout")).to_contain_text("the decoder looks at")
+    page.locator("#translate-target-0").click()
+    until(page, "d.held === 'target-0'")
+
+    page.locator("#translate-beam summary").click()
+    until(page, "Number(d.nodes) > 10")
+    assert page.locator(".tree .node.pruned").count() > 0
+    assert page.locator(".tree .node.best").count() > 1
+    expect(page.locator(".found tbody tr")).to_have_count(5)
+    shoot(page, "translate-1440-light")
+
+    # The other tabs say where this run is shown, and lead back.
+    for tab in ("generate", "inside"):
+        page.locator(f"#tab-{tab}-button").click()
+        message = page.locator(f".{tab} .message")
+        expect(message).to_contain_text("translates texts")
+        message.locator(".tp-button").click()
+        expect(page.locator("#tab-translate-button")).to_have_attribute("aria-selected", "true")
+
+
+# The view by itself, over the real server functions ---------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(runs: Path) -> Run:
+    return make_run(runs, total_steps=40, eval_interval=20, save_interval=20, probe_interval=10)
+
+
+@pytest.fixture
+def open_view(browser: Browser, run: Run) -> Iterator[Open]:
+    """Open the view by itself: `open_view("?t.of=encoder", width=390)`. An error fails the test."""
+    errors: list[str] = []
+    pages: list[Page] = []
+    template, style, script = sources("translate")
+
+    def open_view(query: str = "", width: int = 1440, dark: bool = False, of: Run = run) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 1000}, reduced_motion="reduce")
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.expose_function("callServer", lambda name, sent: SERVED[name](*sent))
+        page.route(
+            "http://view.test/**",
+            lambda route: route.fulfill(
+                content_type="text/html; charset=utf-8",
+                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
+                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
+                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
+            ),
+        )
+        page.goto("http://view.test/" + query)
+        begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
+        props = {"run": of.id, "starters": translators.starters(), "started": None}
+        begin = begin.replace("PROPS", json.dumps(props))
+        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
+        page.wait_for_selector(".translate[data-ready=true][data-expected]")
+        return page
+
+    yield open_view
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, True), (390, False), (390, True)])
+def test_how_it_looks(open_view: Open, shoot: Shoot, width: int, dark: bool) -> None:
+    page = open_view("?t.beams=3", width=width, dark=dark)
+    until(page, "Number(d.nodes) > 0 && Number(d.lines) > 0")
+    page.locator("#translate-target-1").click()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    shoot(page, f"translate-{width}-{'dark' if dark else 'light'}")
+
+
+def test_three_kinds_of_attention_in_one_view(open_view: Open, run: Run) -> None:
+    page = open_view()
+    assert page.url == "http://view.test/", "what is not chosen is not in the address"
+    looked = translating.look(run.id)
+    rows, columns = len(looked["targets"]), len(looked["sources"])
+    cells = page.locator(".table [data-column]")
+    expect(cells).to_have_count(rows * columns)
+    page.locator("[data-value=encoder]").click()
+    expect(cells).to_have_count(columns * columns)
+    page.locator("#translate-source-1").hover()
+    expect(page.locator(".readout")).to_contain_text("looks at")
+    page.locator("[data-value=decoder]").click()
+    expect(cells).to_have_count(rows * (rows + 1) // 2)
+    page.select_option("#translate-layer", label="2")
+    page.select_option("#translate-head", label="1")
+    page.wait_for_url(re.compile(r"t\.of=decoder.*t\.layer=2.*t\.head=1"))
+    again = open_view("?t.of=decoder&t.layer=2&t.head=1&t.token=w2")
+    until(again, "d.of === 'decoder' && d.layer === '1' && d.head === '0'")
+    until(again, "d.held === 'target-1' && d.focus === 'target-1'")
+
+
+def test_the_table_names_its_cells(open_view: Open) -> None:
+    page = open_view()
+    page.locator(".table [data-row='1'][data-column='0']").hover()
+    expect(page.locator(".matrix-text")).to_have_text(re.compile("“.*” looks at “.*” with .*%"))
+    until(page, "d.focus === 'target-1'")
+
+
+def test_another_candidate_leads_on(open_view: Open) -> None:
+    page = open_view()
+    translated(page, TEXT)
+    before = value(page, "written")
+    page.locator("#translate-target-0").click()
+    other = page.locator(".candidate:not(.on)").first
+    token = other.get_attribute("data-id")
+    other.click()
+    until(page, "d.written !== a", before)
+    expect(page.locator(".chip.given")).to_have_count(1)
+    page.wait_for_url(re.compile(rf"t\.start={token}($|&)"))
+    page.locator("#translate-unbranch").click()
+    until(page, "d.written === a", before)
+
+
+def test_the_slider_goes_through_training(open_view: Open, run: Run) -> None:
+    page = open_view()
+    until(page, "d.sharpness !== ''")
+    slider = page.locator("#translate-step")
+    slider.fill("1")  # step 10: recorded, without a checkpoint
+    until(page, "d.step === '10' && d.recorded === 'true'")
+    expect(page.locator(".film-under")).to_contain_text("recorded while training")
+    expect(page.locator(".candidates")).to_be_hidden()
+    slider.fill("0")
+    until(page, "d.step === '0' && d.recorded === 'false'")
+    assert value(page, "written") == translating.expected(run.id, None)["right"]
+    page.locator("#translate-newest").click()
+    until(page, "d.step === '40'")
+    page.locator("[data-value=right]").click()
+    until(page, "d.written === d.expected")
+
+
+def test_keys_move_hold_and_let_go(open_view: Open) -> None:
+    page = open_view()
+    figure = page.locator("#translate-figure")
+    figure.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "d.focus === 'target-0'")
+    page.keyboard.press("ArrowUp")
+    until(page, "d.focus === 'source-0'")
+    page.keyboard.press("ArrowRight")
+    until(page, "d.focus === 'source-1'")
+    page.keyboard.press("Enter")
+    until(page, "d.held === 'source-1'")
+    page.keyboard.press("Escape")
+    until(page, "d.held === '' && d.focus === ''")
+    page.keyboard.press(" ")
+    until(page, "d.at === d.tokens")
+
+
+def test_any_text_is_shown_as_it_is(open_view: Open) -> None:
+    page = open_view()
+    for text in ("4 שלום 7", "猫7<b>&amp;${1}", "7  \u202e1"):
+        translated(page, text)
+        assert page.locator(".chip.unknown").count() > 0
+        expect(page.locator(".unknown-hint")).to_contain_text("never seen")
+        shown = page.locator(".chip[data-row=source] text").all_text_contents()
+        plain = "".join(shown[:-1]).replace("␣", " ").replace("U+202E", "\u202e")
+        assert plain == text
+    page.fill("#translate-text", "")
+    expect(page.locator(".source .message")).to_contain_text("at least one character")
+    translated(page, "12")
+    expect(page.locator(".source .message")).to_be_hidden()
+
+
+def test_every_figure_can_be_saved_and_has_a_name(open_view: Open) -> None:
+    page = open_view("?t.beams=2")
+    until(page, "Number(d.nodes) > 0")
+    saved: set[str] = set()
+    for button in page.locator(".tp-save button").all():
+        with page.expect_download() as download:
+            button.click()
+        assert download.value.path().stat().st_size > 100
+        saved.add(download.value.suggested_filename)
+    assert len(saved) == 15, "five figures, three ways"
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('canvas, svg, button, input, select, textarea')]
+          .filter((node) => !node.closest('[aria-hidden=true]') && !node.closest('label')
+            && !node.getAttribute('aria-label') && !node.textContent.trim() && !node.labels?.length)
+          .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    assert unnamed == []
