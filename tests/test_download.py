@@ -422,6 +422,7 @@ def test_an_endless_file_is_cut_off(
         (TEXT, "no sound gzip file"),
         (b"", "0 bytes with SHA-256"),
     ],
+    ids=["bomb", "longer", "cut", "wrong sum", "hole", "not packed", "nothing"],
 )
 def test_what_cannot_be_unpacked(server: Server, tmp_path: Path, content: bytes, said: str) -> None:
     assert said in refused(server, tmp_path, sends(content), known=corpus("/b/text.gz"))
