@@ -9,6 +9,8 @@
  *   poll        call again and again, never overlapping  say        a polite announcement
  *   tip         one tooltip for the whole page           chart      curves over one axis: chart.js
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
+ *   put         change a node's text where it differs   scheduler  draw before the next frame, once
+ *   asker       ask the server, never throw             percent    a share for people: 12 %
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */
@@ -476,7 +478,55 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
+  /* ---------------------------------------------------------------- drawing and asking */
+
+  /** Change a node's text only where it differs, so that nothing is laid out for nothing. */
+  function put(node, content) {
+    if (node.textContent !== content) node.textContent = content;
+  }
+
+  /** A function that runs drawing functions before the next frame, each once however often it was asked for.
+   *
+   * Where there is nothing to draw by then, as `ready` says, they are forgotten. */
+  function scheduler(ready = () => true) {
+    const waiting = new Set();
+    return (...draws) => {
+      if (!waiting.size) {
+        requestAnimationFrame(() => {
+          const due = [...waiting];
+          waiting.clear();
+          if (ready()) due.forEach((draw) => draw());
+        });
+      }
+      draws.forEach((draw) => waiting.add(draw));
+    };
+  }
+
+  /** A function that asks a view's server by name: its answer, or {error: offline()} where none comes. */
+  function asker(server, offline) {
+    return async (name, ...args) => {
+      try {
+        return (await server[name](...args)) ?? { error: offline() };
+      } catch {
+        return { error: offline() };
+      }
+    };
+  }
+
+  /** A share from 0 to 1 for a person: "12 %", with a decimal below 10 %. */
+  function percent(share) {
+    if (!Number.isFinite(share)) return "–";
+    if (share >= 0.9995) return "100 %";
+    if (share >= 0.0995) return `${Math.round(share * 100)} %`;
+    if (share >= 0.0005) return `${(share * 100).toFixed(1)} %`;
+    return share > 0 ? "< 0.1 %" : "0 %";
+  }
+
   window.tp = {
+    put,
+    scheduler,
+    asker,
+    percent,
     url,
     visible,
     number,

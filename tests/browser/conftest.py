@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
 
+from playground.theme import CSS
+from playground.views import HEAD, sources
 from tests import chromium
 from tests.served import ROOT, served
 
@@ -91,3 +96,78 @@ def shoot() -> Callable[[Page, str], None]:
         page.set_viewport_size(size)
 
     return picture
+
+
+BEGIN = """
+window.server = Object.fromEntries(
+  NAMES.map((name) => [name, (...sent) => window.callServer(name, sent)]));
+window.watched = {};
+Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
+  document.getElementById('view'), () => {}, window.props = PROPS, window.server, null,
+  (name, callback) => { window.watched[name] = callback; });
+"""
+
+
+@contextmanager
+def alone(
+    browser: Browser, view: str, served: Iterable[Callable[..., Any]]
+) -> Iterator[Callable[..., Page]]:
+    """One view on a page of its own: `open(query, width, dark, props)`; an error on it fails the test.
+
+    `served` are the functions that answer it, as Gradio would call them.
+    """
+    errors: list[str] = []
+    pages: list[Page] = []
+    functions = {function.__name__: function for function in served}
+    template, style, script = sources(view)
+
+    def open_alone(
+        query: str, width: int, dark: bool, props: dict[str, Any], **options: Any
+    ) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 1000}, **options)
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.expose_function("callServer", lambda name, sent: functions[name](*sent))
+        page.route(
+            "http://view.test/**",
+            lambda route: route.fulfill(
+                content_type="text/html; charset=utf-8",
+                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
+                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
+                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
+            ),
+        )
+        page.goto("http://view.test/" + query)
+        begin = BEGIN.replace("NAMES", json.dumps(list(functions)))
+        begin = begin.replace("PROPS", json.dumps(props))
+        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
+        return page
+
+    yield open_alone
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+class Watched:
+    """One view of the page, by its selector, and the data attributes in which it says how it stands."""
+
+    def __init__(self, selector: str) -> None:
+        self.selector = selector
+
+    def root(self, page: Page) -> Locator:
+        """The view's element."""
+        return page.locator(self.selector)
+
+    def value(self, page: Page, name: str) -> str:
+        """What `data-NAME` says now."""
+        return self.root(page).get_attribute(f"data-{name}") or ""
+
+    def until(self, page: Page, expression: str, argument: object = None) -> None:
+        """Wait until this is true of the view's data, `d`, and the argument, `a`."""
+        page.wait_for_function(
+            "([selector, code, a]) => new Function('d', 'a', `return ${code}`)"
+            "(document.querySelector(selector).dataset, a)",
+            arg=[self.selector, expression, argument],
+        )

@@ -10,24 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from engine.config import RunConfig
 from engine.driver import drive
 from engine.events import Routed, Saved
 from engine.runs import Run, RunStore
 from playground import experts, routes
-from playground.theme import CSS
-from playground.views import HEAD, sources
-from tests.browser.conftest import PATIENCE
-from tests.browser.test_inside import BEGIN
+from tests.browser.conftest import PATIENCE, Watched, alone
 from tests.test_experts_page import SMALL, imported
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
 Open = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
-SERVED = {function.__name__: function for function in experts.SERVED}
 
 
 # In the whole page ------------------------------------------------------------------------------------
@@ -40,21 +36,8 @@ COLLAPSING = (
 """A router that soon sends most tokens to one expert of four, and stays so."""
 
 
-def root(page: Page) -> Locator:
-    return page.locator(".experts")
-
-
-def value(page: Page, name: str) -> str:
-    return root(page).get_attribute(f"data-{name}") or ""
-
-
-def until(page: Page, expression: str, argument: object = None) -> None:
-    """Wait until this is true of the view's data, `d`."""
-    page.wait_for_function(
-        "([code, a]) => new Function('d', 'a', `return ${code}`)"
-        "(document.querySelector('.experts').dataset, a)",
-        arg=[expression, argument],
-    )
+WATCHED = Watched(".experts")
+root, value, until = WATCHED.root, WATCHED.value, WATCHED.until
 
 
 def start(page: Page) -> None:
@@ -177,40 +160,22 @@ def offline() -> set[str]:
 @pytest.fixture
 def open_view(browser: Browser, run: Run, offline: set[str]) -> Iterator[Open]:
     """Open the view by itself: `open_view("?e.layer=1", width=390)`. An error fails the test."""
-    errors: list[str] = []
-    pages: list[Page] = []
 
-    def answer(name: str, sent: list[Any]) -> dict[str, Any] | None:
-        return None if name == "follow" and sent[0] in offline else SERVED[name](*sent)
+    def follow(of: str, *sent: Any) -> dict[str, Any] | None:
+        return None if of in offline else answering(of, *sent)
 
-    template, style, script = sources("experts")
+    served = {function.__name__: function for function in experts.SERVED}
+    answering = served["follow"]
+    with alone(browser, "experts", [*experts.SERVED, follow]) as open_alone:
 
-    def open_view(query: str = "", width: int = 1280, dark: bool = False, of: Run = run) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 1000})
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.expose_function("callServer", answer)
-        page.route(
-            "http://view.test/**",
-            lambda route: route.fulfill(
-                content_type="text/html; charset=utf-8",
-                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
-                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
-                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
-            ),
-        )
-        page.goto("http://view.test/" + query)
-        begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
-        begin = begin.replace("PROPS", json.dumps({"run": of.id, "pair": None}))
-        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
-        page.wait_for_selector(".experts[data-ready=true][data-text-step]")
-        return page
+        def open_view(
+            query: str = "", width: int = 1280, dark: bool = False, of: Run = run
+        ) -> Page:
+            page = open_alone(query, width, dark, {"run": of.id, "pair": None})
+            page.wait_for_selector(".experts[data-ready=true][data-text-step]")
+            return page
 
-    yield open_view
-    for page in pages:
-        page.close()
-    assert errors == []
+        yield open_view
 
 
 def test_scrubbing_moves_bars_and_text_together(open_view: Open, run: Run) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,21 +15,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from engine.runs import Run
 from playground import inside
-from playground.theme import CSS
-from playground.views import HEAD, sources
+from tests.browser.conftest import alone
 from tests.test_inside import CONTEXT, make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
-
-BEGIN = """
-window.server = Object.fromEntries(
-  NAMES.map((name) => [name, (...sent) => window.callServer(name, sent)]));
-window.watched = {};
-Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
-  document.getElementById('view'), () => {}, window.props = PROPS, window.server, null,
-  (name, callback) => { window.watched[name] = callback; });
-"""
-SERVED = {function.__name__: function for function in inside.SERVED}
 
 
 @pytest.fixture(scope="module")
@@ -49,39 +37,21 @@ Open = Callable[..., Page]
 @pytest.fixture
 def open_view(browser: Browser, run: Run) -> Iterator[Open]:
     """Open the view: `open_view("?layer=2", width=390)`. An error on the page fails the test."""
-    errors: list[str] = []
-    pages: list[Page] = []
-    template, style, script = sources("inside")
+    with alone(browser, "inside", inside.SERVED) as open_alone:
 
-    def open_view(
-        query: str = "", width: int = 1280, dark: bool = False, of: Run = run, ready: bool = True
-    ) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 1000})
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.expose_function("callServer", lambda name, sent: SERVED[name](*sent))
-        page.route(
-            "http://view.test/**",
-            lambda route: route.fulfill(
-                content_type="text/html; charset=utf-8",
-                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
-                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
-                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
-            ),
-        )
-        page.goto("http://view.test/" + query)
-        begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
-        begin = begin.replace("PROPS", json.dumps({"run": of.id}))
-        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
-        if ready:
-            page.wait_for_selector(".inside[data-ready=true]")
-        return page
+        def open_view(
+            query: str = "",
+            width: int = 1280,
+            dark: bool = False,
+            of: Run = run,
+            ready: bool = True,
+        ) -> Page:
+            page = open_alone(query, width, dark, {"run": of.id})
+            if ready:
+                page.wait_for_selector(".inside[data-ready=true]")
+            return page
 
-    yield open_view
-    for page in pages:
-        page.close()
-    assert errors == []
+        yield open_view
 
 
 def root(page: Page) -> Locator:

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from engine.runs import Run
 from playground import translating, translators
-from playground.theme import CSS
-from playground.views import HEAD, sources
-from tests.browser.test_inside import BEGIN
+from tests.browser.conftest import Watched, alone
 from tests.test_translate_page import TEXT, make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
 Open = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
-SERVED = {function.__name__: function for function in translating.SERVED}
 
 
-def root(page: Page) -> Locator:
-    return page.locator(".translate")
-
-
-def value(page: Page, name: str) -> str:
-    return root(page).get_attribute(f"data-{name}") or ""
-
-
-def until(page: Page, expression: str, argument: object = None) -> None:
-    """Wait until this is true of the view's data, `d`."""
-    page.wait_for_function(
-        "([code, a]) => new Function('d', 'a', `return ${code}`)"
-        "(document.querySelector('.translate').dataset, a)",
-        arg=[expression, argument],
-    )
+WATCHED = Watched(".translate")
+root, value, until = WATCHED.root, WATCHED.value, WATCHED.until
 
 
 def translated(page: Page, text: str) -> None:
@@ -114,37 +97,17 @@ def run(runs: Path) -> Run:
 @pytest.fixture
 def open_view(browser: Browser, run: Run) -> Iterator[Open]:
     """Open the view by itself: `open_view("?t.of=encoder", width=390)`. An error fails the test."""
-    errors: list[str] = []
-    pages: list[Page] = []
-    template, style, script = sources("translate")
+    with alone(browser, "translate", translating.SERVED) as open_alone:
 
-    def open_view(query: str = "", width: int = 1440, dark: bool = False, of: Run = run) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 1000}, reduced_motion="reduce")
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.expose_function("callServer", lambda name, sent: SERVED[name](*sent))
-        page.route(
-            "http://view.test/**",
-            lambda route: route.fulfill(
-                content_type="text/html; charset=utf-8",
-                body=f"<!doctype html><html><head>{HEAD}<style>{CSS.read_text('utf-8')} "
-                f"#view {{ {style} }}</style></head><body class='{'dark' if dark else ''}'>"
-                f"<div id='view' class='gradio-container'>{template}</div></body></html>",
-            ),
-        )
-        page.goto("http://view.test/" + query)
-        begin = BEGIN.replace("NAMES", json.dumps(list(SERVED)))
-        props = {"run": of.id, "starters": translators.starters(), "started": None}
-        begin = begin.replace("PROPS", json.dumps(props))
-        page.evaluate(begin.replace("SCRIPT", json.dumps(script)))
-        page.wait_for_selector(".translate[data-ready=true][data-expected]")
-        return page
+        def open_view(
+            query: str = "", width: int = 1440, dark: bool = False, of: Run = run
+        ) -> Page:
+            props = {"run": of.id, "starters": translators.starters(), "started": None}
+            page = open_alone(query, width, dark, props, reduced_motion="reduce")
+            page.wait_for_selector(".translate[data-ready=true][data-expected]")
+            return page
 
-    yield open_view
-    for page in pages:
-        page.close()
-    assert errors == []
+        yield open_view
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, True), (390, False), (390, True)])

@@ -1,6 +1,8 @@
 /* What was chosen, in the page's address where it differs from the defaults. Layers, experts and tokens count
  * from 0 here, and from 1 where a person reads them. */
-const { el, visible } = tp;
+const { el, visible, put, percent } = tp;
+const schedule = tp.scheduler();
+const call = tp.asker(server, () => TEXT.offline);
 const root = element.querySelector(".experts");
 const LONGEST_URL = 1500; // characters of text that a link may hold
 const FEW = 4; // layers that have room beside the maps
@@ -56,35 +58,6 @@ function partnerOf(run) {
 }
 const rememberPair = (run, other) => localStorage.setItem(PAIR, JSON.stringify({ first: run, second: other }));
 
-/** Run a drawing function before the next frame, once however often it was asked for. */
-const waiting = new Set();
-function schedule(...draws) {
-  if (!waiting.size) {
-    requestAnimationFrame(() => {
-      const due = [...waiting];
-      waiting.clear();
-      due.forEach((draw) => draw());
-    });
-  }
-  draws.forEach((draw) => waiting.add(draw));
-}
-
-/** Ask the server: its answer, or {error: a sentence}. */
-async function call(name, ...args) {
-  try {
-    return (await server[name](...args)) ?? { error: TEXT.offline };
-  } catch {
-    return { error: TEXT.offline };
-  }
-}
-
-/** Change a node's text only where it differs, so that nothing is laid out for nothing. */
-const put = (node, content) => {
-  if (node.textContent !== content) node.textContent = content;
-};
-
-const percent = (share) =>
-  share >= 0.9995 ? "100 %" : share >= 0.0995 ? `${Math.round(share * 100)} %` : share >= 0.0005 ? `${(share * 100).toFixed(1)} %` : share > 0 ? "< 0.1 %" : "0 %";
 const rounded = (share) => (share >= 0.005 ? `${Math.round(share * 100)} %` : share > 0 ? "< 1 %" : "0 %"); // of a byte
 const loss3 = (value) => (Number.isFinite(value) ? value.toFixed(3) : "–");
 const fileName = (what) => `${(first?.name || "run").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${what}`;

@@ -41,14 +41,7 @@ function keep(decoded) {
   }
 }
 
-/** Ask the server: its answer, or {error: a sentence}. */
-async function call(name, ...args) {
-  try {
-    return (await server[name](...args)) ?? { error: TEXT.offline };
-  } catch {
-    return { error: TEXT.offline };
-  }
-}
+const call = tp.asker(server, () => TEXT.offline);
 
 /** The frame of this step, from those kept or from the server. Throws the server's sentence. */
 async function frameOf(step) {

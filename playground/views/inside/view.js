@@ -6,6 +6,7 @@
  * whose attention is read. Layers, heads and tokens count from 0 here, and from 1 where a person reads them.
  */
 const { el, visible } = tp;
+const schedule = tp.scheduler(() => frame);
 const root = element.querySelector(".inside");
 
 const DELAY = 350; // ms after the last key before a text is read
@@ -153,19 +154,6 @@ function panel(name, title, teaser) {
 
 const headName = () => `layer-${state.layer + 1}-head-${state.head + 1}`;
 const fileName = (what) => `attention-step-${frame.step}-${what}`;
-
-/** Run a drawing function before the next frame, once however often it was asked for. */
-const waiting = new Set();
-function schedule(draw) {
-  if (!waiting.size) {
-    requestAnimationFrame(() => {
-      const due = [...waiting];
-      waiting.clear();
-      if (frame) due.forEach((one) => one());
-    });
-  }
-  waiting.add(draw);
-}
 
 /* ------------------------------------------------------------------ the address */
 

@@ -1,11 +1,6 @@
 /* The run's name and state, how far it is, and its newest numbers. */
 
-const { el } = tp;
-
-/** Change a node's text only where it differs, so that nothing is laid out for nothing. */
-const put = (node, content) => {
-  if (node.textContent !== content) node.textContent = content;
-};
+const { el, put } = tp;
 
 const loss3 = (value) => (Math.abs(value) < 1000 ? value.toFixed(3) : tp.number(value));
 const percent = (value) => `${(100 * value).toFixed(value > 0.995 && value < 1 ? 1 : 0)} %`;
