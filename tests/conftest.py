@@ -19,6 +19,7 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that drive the page run one after the other, in the same worker."""
     for item in items:

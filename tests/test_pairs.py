@@ -9,7 +9,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from engine.data import IGNORE, PAIRS, Batch, DataError, PairData, make_data, to
 from engine.data.pair_files import read_pairs
 from engine.data.pairs import HeldOut, budget_cuts, encode_pairs
 from engine.data.tokens import joint_tokenizer
-from engine.tokenizers import BEGIN, END, PAD, UNKNOWN, WordTokenizer
+from engine.tokenizers import BEGIN, END, PAD, UNKNOWN
 from engine.validation import ConfigError
 
 WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen"]
@@ -501,21 +500,12 @@ def test_own_pairs_are_laid_out_right(source: str, split: HeldOut) -> None:
     assert (data.repeated, data.skipped, data.unknown) == (0, 0, 0)
 
 
-def test_pieces_of_words_come_from_a_tokenizer_that_may_be_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Pieces:
-        @staticmethod
-        def train(text: str, vocab_size: int) -> WordTokenizer:
-            return WordTokenizer.train(text, max_size=vocab_size)
-
-    monkeypatch.setattr(tokens, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match="tokenizer = 'bpe': is not there yet; must be char or wo"):
-        tokens.joint_tokenizer("bpe", None, ["a b"])
-    monkeypatch.setattr(tokens, "find_spec", lambda name: name)
-    monkeypatch.setattr(tokens, "import_module", lambda name: SimpleNamespace(BPETokenizer=Pieces))
-    assert tokens.joint_tokenizer("bpe", None, ["a b", "c"]).vocab_size == 4 + 6
-    assert tokens.joint_tokenizer("bpe", 3, ["a b", "c"]).vocab_size == 4 + 3
-    with pytest.raises(DataError, match="tokenizer_size = 0") as caught:
-        tokens.joint_tokenizer("word", 0, ["a b"])
-    assert caught.value.field == "tokenizer_size"
+def test_words_may_be_cut_into_pieces() -> None:
+    texts = ["the lake, the lakes", "der See, die Seen"]
+    pieces = tokens.joint_tokenizer("bpe", 270, texts)
+    assert 4 + 256 < pieces.vocab_size <= 4 + 270
+    assert pieces.decode(pieces.encode("never seen: 水")) == "never seen: 水"
+    for kind in ("word", "bpe"):
+        with pytest.raises(DataError, match="tokenizer_size = 0") as caught:
+            tokens.joint_tokenizer(kind, 0, texts)
+        assert caught.value.field == "tokenizer_size"

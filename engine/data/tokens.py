@@ -41,4 +41,4 @@ def _inner(
         return CharTokenizer.train("".join(texts))
     if kind == "word":
         return WordTokenizer.train(texts, 1 if size is not None else min_count, size)
-    return BPETokenizer.train("\n".join(texts), size or BPE_SIZE)
+    return BPETokenizer.train("\n".join(texts), BPE_SIZE if size is None else size)
