@@ -287,6 +287,8 @@ def _report(ended: Ended, run: Run) -> int:
     print(f"{ended.how} at step {ended.step}", file=sys.stderr)
     if ended.how == "stopped":
         print(f"Go on with: python -m engine resume {run.path}", file=sys.stderr)
+    elif run.config.model.n_encoder_layer is not None:
+        print(f'Translate with: python -m engine translate --run {run.path} "..."', file=sys.stderr)
     else:
         print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
     return 0
