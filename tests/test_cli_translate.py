@@ -197,9 +197,7 @@ def test_what_cannot_be_is_one_clear_line(
     assert expected in said and "Traceback" not in said
 
 
-def test_task_translate_is_the_preset(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_task_translate_is_the_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = "--total_steps 1 --warmup_steps 0 --d_model 16 --eval_steps 1 --threads 1".split()  # noqa: SIM905
     assert command(tmp_path, "train", "--task", "translate", *small) == 0
     (made,) = RunStore(tmp_path).list()
