@@ -55,7 +55,7 @@ from engine.model.encoder_decoder import Transformer
 from engine.optim import AdamW
 from engine.runs import Run, RunError
 from engine.samples import continue_all
-from engine.tokenizers.marked import BEGIN, END
+from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
     change,
@@ -279,10 +279,11 @@ class Driver:
 
     def sample(self) -> None:
         """Let the model continue each fixed prompt. Draws from a generator of its own."""
-        data, encode = self.state.data, self.state.data.tokenizer.encode
+        data, model = self.state.data, self.state.model
         answers = [data.answer(prompt) for prompt in data.prompts]
-        longest = max((len(encode(answer)) for answer in answers if answer is not None), default=0)
-        prompts, model = [encode(prompt) for prompt in data.prompts], self.state.model
+        prompts = [self.encode(prompt) for prompt in data.prompts]
+        known = [self.encode(answer) for answer in answers if answer is not None]
+        longest = max(map(len, known), default=0)
         if isinstance(model, Transformer):
             sources = [[*prompt, END] for prompt in prompts]
             found = translate(model, sources, most=2 * longest + 2)
@@ -298,8 +299,15 @@ class Driver:
             )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
             text = data.tokenizer.decode(tokens)
-            correct = None if answer is None else text == answer
+            correct = text == answer if data.exact else None
             self.tell(Sampled(step=self.state.step, prompt=prompt, text=text, correct=correct))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a held-out text; of pairs, it may have characters that training does not."""
+        tokenizer = self.state.data.tokenizer
+        if isinstance(tokenizer, MarkedTokenizer):
+            return tokenizer.encode_known(text)[0]
+        return tokenizer.encode(text)
 
     def probe(self) -> None:
         """Record the attention of one fixed sequence."""
@@ -308,9 +316,9 @@ class Driver:
         path = self.run.snapshot_path(name)
         path.parent.mkdir(exist_ok=True)
         text, sources = data.probe(), None
-        ids = data.tokenizer.encode(text)
+        ids = self.encode(text)
         if isinstance(self.state.model, Transformer):  # the translation as it should be
-            ids, sources = [BEGIN, *data.tokenizer.encode(data.answer(text) or "")], [*ids, END]
+            ids, sources = [BEGIN, *self.encode(data.answer(text) or "")], [*ids, END]
         observe.save(observe.probe(self.state.model, ids, step, sources), path)
         self.tell(Probed(step=step, name=name))
 

@@ -12,7 +12,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def probe(
         attention=quantise(attention_of(trace, config.n_layer)),
         norms=numpy_of(stream.float().square().mean(-1).sqrt()),
         losses=losses_of(numpy_of(output.logits[0]), tokens),
-        routing=routing_of(output),
+        routing=routing_of(output if sources is None else replace(output, routing=[])),
         sources=np.array(read, np.int32),
         cross=cross,
         encoder=encoder,
@@ -169,8 +169,7 @@ def probe(
 
 def routing_of(output: Output) -> Bytes:
     """A single sequence's probabilities and gates (2, Lx, T, E), as a snapshot has them."""
-    lengths = {record.gates.shape[1] for record in output.routing}
-    if lengths != {output.logits.shape[1]}:  # none, or an encoder's too, which read another text
+    if not output.routing:
         return np.zeros((2, 0, output.logits.shape[1], 0), np.uint8)
     values = [[record.probabilities[0], record.gates[0]] for record in output.routing]
     stacked = np.stack([[numpy_of(value) for value in record] for record in values], axis=1)

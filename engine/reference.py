@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
+from engine.model.decoder import embed
 from engine.model.encoder_decoder import Transformer
 from engine.validation import ConfigError, Problem
 
@@ -139,8 +140,6 @@ def _copy_feedforward(ours: Any, theirs: Any) -> None:
 
 def embedded(model: Transformer, sources: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """What goes into the first blocks, (B, S, C) and (B, T, C): for comparing, without dropout."""
-    from engine.model.decoder import embed
-
     read, written = (torch.arange(rows.shape[1], device=rows.device) for rows in (sources, tokens))
     encoder = model.encoder
     return (

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from engine.generation import Sampler, evaluating, next_token
+from engine.model.context import KVCache, Memory
 from engine.model.encoder_decoder import Transformer
 from engine.recorded import can_replay, replay
 from engine.tokenizers.marked import BEGIN, END, PAD
@@ -94,34 +95,26 @@ def translate(
         ValueError: for no source, an empty one, one that does not fit, or ids outside the vocabulary.
     """
     rows, limits = checked(model, sources, most)
+    if not all(0 <= token < len(model.embedding.weight) for token in start):
+        raise ValueError(f"start: ids must be from 0 to {len(model.embedding.weight) - 1}")
     generator = generator or torch.Generator().manual_seed(0)
     device = model.embedding.weight.device
     written: list[list[int]] = [[] for _ in sources]
     costs: list[list[float]] = [[] for _ in sources]
     with evaluating(model):
-        memory = model.encode(rows)
-        cache = model.new_cache(len(sources))
-        feed = torch.full((len(sources), 1), BEGIN, device=device)  # (B, 1)
+        memory, cache = model.encode(rows), model.new_cache(len(sources))
         active = list(range(len(sources)))
+        feed = torch.full((len(sources), 1), BEGIN, device=device)  # (B, 1)
         while active:
-            if can_replay(model, cache, memory):
-                logits, costing = replay(model, int(feed), cache, memory)  # (V,), (V,)
-                logits, costing = logits[None], costing[None]
-            else:
-                logits = model.run(feed, cache=cache, memory=memory).logits[:, -1].float()  # (B, V)
-                costing = logits.log_softmax(-1)
-            logits[:, NEVER] = -math.inf
+            logits, log_probabilities = _next(model, feed, cache, memory)  # (B, V) each
             at = len(written[active[0]])  # every active row is as long as the others
             if at < len(start):
                 tokens = [start[at]] * len(active)
-            elif sampler.temperature == 0:
-                tokens = logits.argmax(-1).tolist()
             else:
-                tokens = [next_token(row, sampler, generator) for row in logits]
-            chosen = torch.tensor(tokens, device=device)[:, None]  # (B, 1)
-            for row, token, cost in zip(
-                active, tokens, costing.gather(1, chosen)[:, 0].tolist(), strict=True
-            ):
+                tokens = _chosen(logits, sampler, generator)
+            feed = torch.tensor(tokens, device=device)[:, None]  # (B, 1)
+            paid = log_probabilities.gather(1, feed)[:, 0].tolist()
+            for row, token, cost in zip(active, tokens, paid, strict=True):
                 written[row].append(token)
                 costs[row].append(cost)
             going = [
@@ -129,16 +122,31 @@ def translate(
                 for place, row in enumerate(active)
                 if written[row][-1] != END and len(written[row]) < limits[row]
             ]
-            if len(going) < len(active):
+            if len(going) < len(active):  # the others go on alone
                 active = [active[place] for place in going]
                 kept = torch.tensor(going, device=device, dtype=torch.long)
-                chosen, memory = chosen[kept], memory.select(kept)
+                feed, memory = feed[kept], memory.select(kept)
                 cache.select(kept)
-            feed = chosen
-    return [
-        Translation(tuple(tokens), tuple(values))
-        for tokens, values in zip(written, costs, strict=True)
-    ]
+    return [Translation(tuple(t), tuple(c)) for t, c in zip(written, costs, strict=True)]
+
+
+def _next(
+    model: Transformer, feed: Tensor, cache: KVCache, memory: Memory
+) -> tuple[Tensor, Tensor]:
+    """After the tokens (B, 1): logits, and log-probabilities of the model's own distribution, (B, V)."""
+    if can_replay(model, cache, memory):
+        logits, log_probabilities = replay(model, int(feed), cache, memory)
+        return logits[None], log_probabilities[None]
+    logits = model.run(feed, cache=cache, memory=memory).logits[:, -1].float()
+    return logits, logits.log_softmax(-1)
+
+
+def _chosen(logits: Tensor, sampler: Sampler, generator: torch.Generator) -> list[int]:
+    """A token for each row (B, V), none of `NEVER`."""
+    logits = logits.index_fill(-1, torch.tensor(NEVER, device=logits.device), -math.inf)
+    if sampler.temperature == 0:
+        return logits.argmax(-1).tolist()
+    return [next_token(row, sampler, generator) for row in logits]
 
 
 # Beam search -------------------------------------------------------------------------------------
@@ -265,8 +273,7 @@ def beam_search(
             alive = [beam for owner, _, _ in _runs(owners) for beam in searches[owner].alive]
             before = torch.tensor([beam.log_probability for beam in alive], dtype=torch.float64)
             tokens = torch.tensor(feed, device=device)[:, None]  # (N, 1)
-            logits = model.run(tokens, cache=cache, memory=memory).logits[:, -1]  # (N, V)
-            costs = logits.float().log_softmax(-1).double().cpu()
+            costs = _next(model, tokens, cache, memory)[1].double().cpu()  # (N, V)
             costs[:, NEVER] = -math.inf
             totals = before[:, None] + costs  # (N, V), of every beam with every further token
             rows_kept: list[int] = []

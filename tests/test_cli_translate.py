@@ -197,6 +197,19 @@ def test_what_cannot_be_is_one_clear_line(
     assert expected in said and "Traceback" not in said
 
 
+def test_held_out_pairs_may_have_characters_that_training_lacks(tmp_path: Path) -> None:
+    """Of own files; and where there is not one right answer, none is called right or wrong."""
+    (tmp_path / "train.tsv").write_text("ab\tba\nabab\tbaba\nba\tab\n", encoding="utf-8")
+    (tmp_path / "valid.tsv").write_text("bb\tbß\naa\taé\nñ\ta\n", encoding="utf-8")
+    own = ["--train_data_path", str(tmp_path / "train.tsv"), "--source", "pairs"]
+    own += ["--valid_data_path", str(tmp_path / "valid.tsv"), "--tokenizer", "char"]
+    assert command(tmp_path, *TRAIN, *own) == 0
+    (made,) = RunStore(tmp_path).list()
+    samples = [event for event in made.history() if isinstance(event, Sampled)]
+    assert samples and {event.correct for event in samples} == {None}
+    assert observe.load(made.snapshot_path("step-000040.npz")).cross.size
+
+
 def test_task_translate_is_the_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = "--total_steps 1 --warmup_steps 0 --d_model 16 --eval_steps 1 --threads 1".split()  # noqa: SIM905
     assert command(tmp_path, "train", "--task", "translate", *small) == 0

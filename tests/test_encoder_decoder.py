@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine import Trace, Transformer, TransformerLM
+from engine import Trace, Transformer, TransformerLM, observe
 from engine.config import ModelConfig
 from engine.model.build import build as build_model
 from engine.model.context import places, zero_head
@@ -129,6 +129,12 @@ def test_padding_takes_no_expert() -> None:
     record = model.encode(sources).routing[0]
     assert record.chosen.shape == (1, int((sources != PAD).sum()), 4)
     assert [each.layer for each in model.predict(pairs()[1], sources).routing] == [0, 1, 2, 3]
+
+
+def test_a_snapshot_of_a_translator_records_no_routing() -> None:
+    """Not even where the text and its translation are of one length, and one record would fit."""
+    ids = list(range(4, 11))
+    assert observe.probe(build(**ROUTED[0]), ids, sources=ids).routing.shape == (2, 0, 7, 0)
 
 
 def test_experts_are_counted_through_the_encoder() -> None:

@@ -181,5 +181,7 @@ def test_what_cannot_be_is_refused() -> None:
         beam_search(model, [[4]], beams=0)
     with pytest.raises(ValueError, match="length_penalty = -1"):
         beam_search(model, [[4]], length_penalty=-1)
+    with pytest.raises(ValueError, match="start: ids must be from 0 to 22"):
+        translate(model, [[4]], start=[23])
     with pytest.raises(ValueError, match="most = 0"):
         translate(model, [[4]], most=0)

@@ -60,21 +60,21 @@ class Decoder(nn.Module):
         by the square root of how many of them add up there, 2 L, or 3 L with cross-attention (Radford
         et al. 2019, GPT-2, section 2.3). Offsets start at zero, gains at one.
         """
-        scaled = self.config.scale_embeddings
         for name, weight in self.named_parameters():
             if name.endswith(".bias"):
                 nn.init.zeros_(weight)
-            elif "blocks." in name:
-                if weight.dim() >= 2:  # experts are matrices one upon the other
-                    std = 1 / math.sqrt(weight.shape[-1])
-                    if name.endswith("output.weight"):
-                        std /= math.sqrt(self.writers(name))
-                    nn.init.normal_(weight, std=std)
-            elif name.endswith("positions.table.weight"):
-                nn.init.normal_(weight, std=1.0 if scaled else EMBEDDING_STD)
-            elif weight.dim() >= 2:
-                std = 1 / math.sqrt(self.config.d_model) if scaled else EMBEDDING_STD
-                nn.init.normal_(weight, std=std)
+            elif weight.dim() >= 2:  # experts are matrices one upon the other
+                nn.init.normal_(weight, std=self.first_deviation(name, weight))
+
+    def first_deviation(self, name: str, weight: Tensor) -> float:
+        """How widely a matrix is spread at first."""
+        if "blocks." in name:
+            std = 1 / math.sqrt(weight.shape[-1])
+            return std / math.sqrt(self.writers(name)) if name.endswith("output.weight") else std
+        if not self.config.scale_embeddings:
+            return EMBEDDING_STD
+        added = name.endswith("positions.table.weight")  # not scaled, so as large as what is
+        return 1.0 if added else 1 / math.sqrt(self.config.d_model)
 
     def writers(self, name: str) -> int:
         """How many matrices write into the residual stream that this parameter writes into."""
