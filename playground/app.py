@@ -28,7 +28,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 
 from playground import actions, api, inference, library, sessions
-from playground.page import Page
+from playground.page import Page, data_of
 from playground.tabs import experts, generate, inside, train, translate
 from playground.theme import CSS, theme
 from playground.views import HEAD, view
@@ -83,7 +83,7 @@ def build() -> gr.Blocks:
 
 def arrive(event: gr.EventData) -> str:
     """The run that a page opens with, from its address and the browser's memory."""
-    asked = train.data_of(event)
+    asked = data_of(event)
     linked, remembered = asked.get("linked"), asked.get("shown")
     names = [run.id for run in library.shipped()]
     if linked in names:
@@ -93,7 +93,7 @@ def arrive(event: gr.EventData) -> str:
 
 def pick(event: gr.EventData) -> Any:
     """The run that was picked in the header."""
-    run = train.data_of(event).get("run")
+    run = data_of(event).get("run")
     return run if _exists(run) else gr.skip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -20,3 +21,9 @@ class Page:
     """elem_id "run-id"."""
     header: gr.HTML
     """The top of the page; its event "pick" says that the learner chose a run there."""
+
+
+def data_of(event: gr.EventData) -> dict[str, Any]:
+    """What a view sent with its event."""
+    data = event._data
+    return data if isinstance(data, dict) else {}

@@ -21,7 +21,7 @@ from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from engine.translation import beam_search, score, translate
-from playground import inference, library, translating, translators
+from playground import beams, inference, library, translating, translators
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
 
@@ -183,7 +183,7 @@ def test_sharpness_is_that_of_the_recorded_attention(run: Run) -> None:
 
 
 def test_beams_are_the_engines_with_greedy_beside_them(run: Run) -> None:
-    answer = translating.beams(run.id, None, TEXT, 3, 0.6)
+    answer = beams.beams(run.id, None, TEXT, 3, 0.6)
     model, tokenizer = model_of(run)
     source = [*tokenizer.encode(TEXT), END]
     searched = beam_search(model, [source], 3, 0.6, 2 * len(source) + 8)[0]
@@ -204,9 +204,9 @@ def test_beams_are_the_engines_with_greedy_beside_them(run: Run) -> None:
 
 
 def test_a_large_tree_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = translating.beams(run.id, None, TEXT, 8, 0)
-    monkeypatch.setattr(translating, "MOST_NODES", 60)
-    answer = translating.beams(run.id, None, TEXT, 8, 0)
+    whole = beams.beams(run.id, None, TEXT, 8, 0)
+    monkeypatch.setattr(beams, "MOST_NODES", 60)
+    answer = beams.beams(run.id, None, TEXT, 8, 0)
     assert len(answer["tree"]) == 60 and answer["left_out"] == len(whole["tree"]) - 60
     assert all(-1 <= parent < place for place, (parent, *_) in enumerate(answer["tree"]))
     assert answer["found"] == whole["found"]
@@ -269,10 +269,8 @@ def test_a_script_translates(run: Run) -> None:
     assert answer["translation"] == looked["written"] and answer["tokens"] == looked["targets"]
     shown = weights_of(looked, "cross").mean((0, 1))
     assert np.array(answer["attention"]) == pytest.approx(shown, abs=0.01)
-    beams = translating.translate(run.id, TEXT, 4, 1.0)
-    assert (
-        beams["translation"] == translating.beams(run.id, None, TEXT, 4, 1.0)["found"][0]["written"]
-    )
+    searched = translating.translate(run.id, TEXT, 4, 1.0)
+    assert searched["translation"] == beams.beams(run.id, None, TEXT, 4, 1.0)["found"][0]["written"]
 
 
 # What else may be sent ----------------------------------------------------------------------------
@@ -314,8 +312,8 @@ def test_a_problem_is_a_sentence(
     run: Run, function: str, arguments: tuple[Any, ...], words: str
 ) -> None:
     given = [run.id if argument == "RUN" else argument for argument in arguments]
-    module = translators if function in ("follow", "stop") else translating
-    answer = getattr(module, function)(*given)
+    served = {each.__name__: each for each in translating.SERVED}
+    answer = served[function](*given)
     assert set(answer) == {"error"} and words in answer["error"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from playground import experts
-from playground.page import Page
+from playground.page import Page, data_of
 from playground.views import view
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -27,11 +27,9 @@ def build(page: Page) -> None:
 
 def start_pair(event: gr.EventData) -> tuple[Any, Any]:
     """Start the two runs of an A/B; the page turns to the first of them."""
-    data = event._data
-    asked = data.get("run") if isinstance(data, dict) else None
     answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
     try:
-        with_balance, without = experts.start_pair(asked)
+        with_balance, without = experts.start_pair(data_of(event).get("run"))
     except (ValueError, OSError) as error:
         return gr.skip(), gr.HTML(pair=answer | {"error": str(error)})
     return with_balance.id, gr.HTML(pair=answer | {"runs": [with_balance.id, without.id]})

@@ -11,7 +11,7 @@ import gradio as gr
 
 from engine.presets import DEFAULT, PRESETS
 from playground import actions, controls, library, live
-from playground.page import Page
+from playground.page import Page, data_of
 from playground.plan import (
     Choice,
     Fork,
@@ -164,12 +164,6 @@ def remove(event: gr.EventData) -> tuple[Any, Any]:
     except (ValueError, OSError) as error:
         return gr.skip(), said(error)
     return library.first(), said("")
-
-
-def data_of(event: gr.EventData) -> dict[str, Any]:
-    """What the view sent with its event."""
-    data = event._data
-    return data if isinstance(data, dict) else {}
 
 
 def said(what: object) -> dict[str, Any]:

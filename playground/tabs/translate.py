@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from playground import translating, translators
-from playground.page import Page
+from playground.page import Page, data_of
 from playground.views import view
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -34,10 +34,9 @@ def build(page: Page) -> None:
 
 def start(event: gr.EventData) -> tuple[Any, Any]:
     """Train on one of the sets of pairs; the page turns to the new run."""
-    data = event._data
     answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
     try:
-        run = translators.start(data.get("preset") if isinstance(data, dict) else None)
+        run = translators.start(data_of(event).get("preset"))
     except (ValueError, OSError) as error:
         return gr.skip(), gr.HTML(started=answer | {"error": str(error)})
     return run.id, gr.HTML(started=answer | {"run": run.id})
