@@ -237,19 +237,8 @@ def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
             watch.note(f"{path} is there already")
             return path
         try:
-            try:
-                _receive(file, url, part, network, watch)
-                _put(file, part, path)
-                watch.note(f"{path}: {file.size:,} bytes")
-                return path
-            except _Wrong as wrong:
-                part.discard()
-                if not part.resumed:
-                    raise DownloadError(
-                        f"{url} is not what was expected: {wrong}; nothing of it was kept: run the "
-                        "command again, and report it if it says the same, for the file may have changed"
-                    ) from None
-                raise _Fault(f"what was fetched in parts does not fit together ({wrong})") from None
+            _attempt(file, url, part, path, network, watch)
+            return path
         except _Fault as fault:
             if not left:
                 raise DownloadError(
@@ -261,6 +250,24 @@ def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
         time.sleep(pause)
         pause *= 2
     raise DownloadError(f"{url} was not asked for: attempts = {network.attempts}")
+
+
+def _attempt(
+    file: KnownFile, url: str, part: _Part, path: Path, network: Network, watch: Watch
+) -> None:
+    """Fetch what is missing, and put the whole in its place. Raises `_Fault` where another may help."""
+    try:
+        _receive(file, url, part, network, watch)
+        _put(file, part, path)
+    except _Wrong as wrong:
+        part.discard()
+        if part.resumed:
+            raise _Fault(f"what was fetched in parts does not fit together ({wrong})") from None
+        raise DownloadError(
+            f"{url} is not what was expected: {wrong}; nothing of it was kept: run the command "
+            "again, and report it if it says the same, for the file may have changed"
+        ) from None
+    watch.note(f"{path}: {file.size:,} bytes")
 
 
 def _check(file: KnownFile, path: Path) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from engine.tokenizers.word import split_words
 
@@ -134,57 +134,74 @@ class AlignedSentence(NamedTuple):
 
 def read_grammar(text: str) -> Grammar:
     """Parse a grammar. Raises `ValueError` saying what is wrong, and where."""
-    features: dict[str, tuple[str, ...]] = {}
-    tables: dict[str, Table] = {}
-    apart: set[tuple[str, str]] = set()
-    current: Table | None = None
-    in_apart = False
-    lines: list[tuple[int, Table, list[str]]] = []
+    sections = _Sections()
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        if line.startswith(" "):
-            if in_apart:
-                one, plus, other = line.strip().partition(" + ")
-                if not plus:
-                    raise ValueError(f"line {number}: not two names with + between: {line!r}")
-                apart |= {(one, other), (other, one)}
-            elif current is not None:
-                cells = [cell.strip() for cell in line.strip().split(" | ")]
-                width = len(current.features) + len(current.columns)
-                if len(cells) != width:
-                    raise ValueError(f"line {number}: {len(cells)} cells for {width} columns")
-                lines.append((number, current, cells))
-            else:
-                raise ValueError(f"line {number}: belongs to no table: {line!r}")
-            continue
-        kind, _, rest = line.strip().partition(" ")
-        name, _, words = rest.partition(": ")
-        in_apart = kind == "apart" and not rest
-        current = None
-        if kind == "feature" and words:
-            features[name] = tuple(words.split())
-        elif kind == "table" and words:
-            columns = words.split(", ")
-            own = tuple(column for column in columns if column in features)
-            if tuple(columns[: len(own)]) != own or len(own) == len(columns):
-                raise ValueError(f"line {number}: features come first, then forms: {line!r}")
-            current = tables[name] = Table(own, tuple(columns[len(own) :]))
-        elif not in_apart:
-            raise ValueError(f"line {number}: not a feature, a table or apart: {line!r}")
-    grammar = Grammar(features, tables, frozenset(apart))
-    for number, table, cells in lines:
+        if line.strip() and not line.startswith("#"):
+            try:
+                sections.take(number, line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    grammar = Grammar(sections.features, sections.tables, frozenset(sections.apart))
+    for number, table, cells in sections.rows:
         try:
             table.rows.append(_read_row(grammar, table, cells))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-    if "sentence" not in tables:
+    if "sentence" not in grammar.tables:
         raise ValueError("there is no table sentence")
-    names = {row.name for table in tables.values() for row in table.rows}
-    for one, _ in sorted(apart):
+    names = {row.name for table in grammar.tables.values() for row in table.rows}
+    for one, _ in sorted(grammar.apart):
         if one not in names:
             raise ValueError(f"apart: there is no row {one}")
     return grammar
+
+
+class _Sections:
+    """The lines of a grammar, sorted by what they belong to: indented ones to the heading before them."""
+
+    def __init__(self) -> None:
+        self.features: dict[str, tuple[str, ...]] = {}
+        self.tables: dict[str, Table] = {}
+        self.apart: set[tuple[str, str]] = set()
+        self.rows: list[tuple[int, Table, list[str]]] = []
+        """Each with its line's number; read when every table is known."""
+        self.heading: Table | Literal["apart"] | None = None
+
+    def take(self, number: int, line: str) -> None:
+        """Add one line. Raises `ValueError` for one that fits nowhere."""
+        if not line.startswith(" "):
+            self.heading = self.head(line)
+        elif self.heading is None:
+            raise ValueError(f"belongs to no table: {line!r}")
+        elif self.heading == "apart":
+            one, plus, other = line.strip().partition(" + ")
+            if not plus:
+                raise ValueError(f"not two names with + between: {line!r}")
+            self.apart |= {(one, other), (other, one)}
+        else:
+            cells = [cell.strip() for cell in line.strip().split(" | ")]
+            width = len(self.heading.features) + len(self.heading.columns)
+            if len(cells) != width:
+                raise ValueError(f"{len(cells)} cells for {width} columns")
+            self.rows.append((number, self.heading, cells))
+
+    def head(self, line: str) -> Table | Literal["apart"] | None:
+        """What the indented lines after this one belong to."""
+        kind, _, rest = line.strip().partition(" ")
+        name, _, words = rest.partition(": ")
+        if kind == "apart" and not rest:
+            return "apart"
+        if kind == "feature" and words:
+            self.features[name] = tuple(words.split())
+            return None
+        if kind != "table" or not words:
+            raise ValueError(f"not a feature, a table or apart: {line!r}")
+        columns = words.split(", ")
+        own = tuple(column for column in columns if column in self.features)
+        if tuple(columns[: len(own)]) != own or len(own) == len(columns):
+            raise ValueError(f"features come first, then forms: {line!r}")
+        self.tables[name] = Table(own, tuple(columns[len(own) :]))
+        return self.tables[name]
 
 
 def _read_row(grammar: Grammar, table: Table, cells: list[str]) -> Row:
