@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 from engine.config import LEARNED_GATES, PART_OF, RouterName, RunConfig, fields
-from engine.data import CORPORA, PAIRS, TASKS
+from engine.data import CORPORA, PAIRS, TASKS, Corpus, PairSource, Task
 
 Kind = Literal["number", "choice", "switch", "blocks", "source"]
 
@@ -270,32 +270,25 @@ def layout() -> list[dict[str, Any]]:
 
 def sources() -> Iterator[dict[str, Any]]:
     """What `source` can be, each with a title and a sentence; a task also with its sizes."""
-    for corpus in CORPORA.values():
-        yield {
-            "value": corpus.name,
-            "group": "Texts",
-            "title": corpus.title,
-            "about": corpus.description,
+
+    def entry(source: Corpus | PairSource | type[Task], group: str) -> dict[str, Any]:
+        return {
+            "value": source.name,
+            "group": group,
+            "title": source.title,
+            "about": source.description,
         }
+
+    yield from (entry(corpus, "Texts") for corpus in CORPORA.values())
     yield {
         "value": OWN_TEXT,
         "group": "Texts",
         "title": "Your own text",
         "about": "Paste a text or choose a file, up to 1 MB. It stays on the machine that trains.",
     }
-    for pairs in PAIRS.values():
-        yield {
-            "value": pairs.name,
-            "group": "Texts to translate",
-            "title": pairs.title,
-            "about": pairs.description,
-        }
+    yield from (entry(pairs, "Texts to translate") for pairs in PAIRS.values())
     for task in TASKS.values():
-        yield {
-            "value": task.name,
-            "group": "Tasks with exact answers",
-            "title": task.title,
-            "about": task.description,
+        yield entry(task, "Tasks with exact answers") | {
             "size": f"{task.size[0].upper()}{task.size[1:]}.",
             "smallest": task.smallest,
             "largest": task.largest,

@@ -11,6 +11,7 @@
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
+ *   player      play the stops of a slider, one by one
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */
@@ -513,6 +514,37 @@
     };
   }
 
+  /** Plays the stops of a slider, from where it stands or from the first: about nine seconds for all of them.
+   *
+   * `count` and `at` say how many there are and where it stands, `goTo(index)` shows one and may take its time,
+   * and `changed(playing)` is told when it begins and when it ends. */
+  function player({ count, at, goTo, changed }) {
+    let current = null;
+    const stop = () => {
+      if (!current) return;
+      current.stopped = true;
+      current = null;
+      changed(false);
+    };
+    const start = () => {
+      const mine = (current = { stopped: false });
+      const period = Math.min(600, Math.max(100, 9000 / count()));
+      let index = at() === count() - 1 ? -1 : at();
+      const turn = async () => {
+        if (mine.stopped) return;
+        index += 1;
+        const began = performance.now();
+        await goTo(index);
+        if (mine.stopped) return;
+        if (index >= count() - 1) stop();
+        else setTimeout(turn, Math.max(0, period - (performance.now() - began)));
+      };
+      changed(true);
+      turn();
+    };
+    return { start, stop, playing: () => current !== null };
+  }
+
   /** A share from 0 to 1 for a person: "12 %", with a decimal below 10 %. */
   function percent(share) {
     if (!Number.isFinite(share)) return "–";
@@ -526,6 +558,7 @@
     put,
     scheduler,
     asker,
+    player,
     percent,
     url,
     visible,

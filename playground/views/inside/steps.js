@@ -1,5 +1,14 @@
 /* The slider over the steps of training. */
-let player = null;
+const player = tp.player({
+  count: () => frame.steps.length,
+  at: () => frame.steps.indexOf(frame.step),
+  goTo,
+  changed(playing) {
+    showPlay();
+    if (playing) prefetch();
+    else refreshPanel(true);
+  },
+});
 
 /** The step of the newest checkpoint: what is shown while no step is chosen. */
 const newest = ({ steps, stored }) => steps[stored.lastIndexOf(true)];
@@ -30,11 +39,12 @@ function showSteps() {
 }
 
 function showPlay() {
-  const text = player ? TEXT.pause : TEXT.play;
+  const playing = player.playing();
+  const text = playing ? TEXT.pause : TEXT.play;
   page.play.setAttribute("aria-label", text);
   page.play.title = text;
-  page.play.textContent = player ? "❚❚" : "▶";
-  page.play.classList.toggle("playing", Boolean(player));
+  page.play.textContent = playing ? "❚❚" : "▶";
+  page.play.classList.toggle("playing", playing);
 }
 
 /** Show the step at this place of the slider. */
@@ -45,7 +55,7 @@ function goTo(index) {
 }
 
 function slid() {
-  stop();
+  player.stop();
   goTo(Number(page.slider.value));
 }
 
@@ -71,38 +81,9 @@ async function prefetch() {
   fetching = false;
 }
 
-function play() {
-  const { steps } = frame;
-  let index = steps.indexOf(frame.step);
-  if (index === steps.length - 1) index = -1;
-  const period = Math.min(600, Math.max(100, 9000 / steps.length));
-  player = { stopped: false };
-  const mine = player;
-  prefetch();
-  const turn = async () => {
-    if (mine.stopped) return;
-    index += 1;
-    const began = performance.now();
-    await goTo(index);
-    if (mine.stopped) return;
-    if (index >= steps.length - 1) return stop();
-    setTimeout(turn, Math.max(0, period - (performance.now() - began)));
-  };
-  showPlay();
-  turn();
-}
-
-function stop() {
-  if (!player) return;
-  player.stopped = true;
-  player = null;
-  showPlay();
-  refreshPanel(true);
-}
-
 /** Follow a run that trains: new checkpoints appear on the slider, and the newest is shown. */
 async function follow() {
-  if (!begun || !state.run || player || root.hasAttribute("data-elsewhere")) return;
+  if (!begun || !state.run || player.playing() || root.hasAttribute("data-elsewhere")) return;
   if (!frame) return load(state.step); // it has no checkpoint yet, or the server was away
   const { run, text } = state;
   const answer = await call("stops", run, text);

@@ -49,7 +49,7 @@ function build() {
     type: "range", id: "inside-step", class: "slider", min: 0, max: 0, step: 1,
     on: { input: slid, pointerdown: prefetch, focus: prefetch },
   });
-  page.play = el("button", { type: "button", class: "play", on: { click: () => (player ? stop() : play()) } });
+  page.play = el("button", { type: "button", class: "play", on: { click: () => (player.playing() ? player.stop() : player.start()) } });
   page.ticks = el("div", { class: "ticks", "aria-hidden": "true" });
   page.stepText = el("output", { class: "step-text", for: "inside-step" });
   page.stepNote = el("span", { class: "step-note" });
@@ -249,7 +249,7 @@ function textTyped() {
     state.text = page.input.value;
     state.query = state.hover = state.key = null;
     state.locked = false;
-    stop();
+    player.stop();
     load(state.step);
   }, DELAY);
 }
@@ -331,7 +331,7 @@ function refreshPanel(later = false) {
       if (!frame || !state.panel) return;
       const { body } = page[state.panel];
       if (!frame.stored[frame.steps.indexOf(frame.step)]) return showBetween(body);
-      if (player) return;
+      if (player.playing()) return;
       ({ numbers: askNumbers, zero: askZero, lens: askLens })[state.panel]();
     },
     later ? 120 : 20,
@@ -369,7 +369,7 @@ function newRun() {
     problem(null);
     Object.assign(state, { text: null, step: null, layer: null, head: null, query: null, locked: false, hover: null, key: null });
     state.zeroed.clear();
-    stop();
+    player.stop();
     page.input.value = "";
   }
   root.dataset.ready = "false";

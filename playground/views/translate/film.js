@@ -4,7 +4,7 @@ let sharp = { run: "", steps: [], values: [], even: null }; // values: (L + 1) x
 
 function makeFilm({ goTo, busy }) {
   const slider = el("input", { type: "range", id: "translate-step", class: "slider", min: 0, max: 0, step: 1, on: { input: () => (stop(), goTo(Number(slider.value))) } });
-  const play = el("button", { type: "button", class: "round", id: "translate-film", on: { click: () => (playing ? stop() : start()) } });
+  const play = el("button", { type: "button", class: "round", id: "translate-film", on: { click: () => (player.playing() ? stop() : player.start()) } });
   const ticks = el("div", { class: "ticks", "aria-hidden": "true" });
   const host = el("div", { class: "spark" });
   const stepText = el("output", { class: "step-text", for: "translate-step" });
@@ -20,7 +20,16 @@ function makeFilm({ goTo, busy }) {
     el("div", { class: "film-line" }, play, el("div", { class: "track" }, host, slider, ticks), newestButton),
     el("div", { class: "film-under" }, el("p", { class: "hint" }, stepText, el("span", { text: " " }), note), legend, saves),
   );
-  let playing = null;
+  const player = tp.player({
+    count: () => frame.steps.length,
+    at: () => frame.steps.indexOf(frame.step),
+    goTo,
+    changed(playing) {
+      if (playing) busy();
+      draw();
+    },
+  });
+  const { stop } = player;
 
   function sharpAt(i) {
     const L = frame.layers;
@@ -53,10 +62,11 @@ function makeFilm({ goTo, busy }) {
     slider.setAttribute("aria-valuetext", text);
     put(note, frame.recorded ? `· ${TEXT.recordedNote}` : "");
     newestButton.disabled = step === newest(frame);
+    const playing = player.playing();
     play.textContent = playing ? "❚❚" : "▶";
     play.setAttribute("aria-label", playing ? TEXT.filmPause : TEXT.filmPlay);
     play.title = playing ? TEXT.filmPause : TEXT.filmPlay;
-    play.classList.toggle("playing", Boolean(playing));
+    play.classList.toggle("playing", playing);
     const key = JSON.stringify([steps, stored]);
     if (ticks.dataset.key !== key) {
       ticks.dataset.key = key;
@@ -111,34 +121,6 @@ function makeFilm({ goTo, busy }) {
 
   const rows = () => [TEXT.csv.film, ...frame.steps.map((step) => [step, sharpBy(step), exactBy(step)].map((v) => (Number.isFinite(v) ? v : "")))];
 
-  function start() {
-    const { steps } = frame;
-    let index = steps.indexOf(frame.step);
-    if (index === steps.length - 1) index = -1;
-    const period = Math.min(600, Math.max(120, 9000 / steps.length));
-    playing = { stopped: false };
-    const mine = playing;
-    busy();
-    const turn = async () => {
-      if (mine.stopped) return;
-      index += 1;
-      const began = performance.now();
-      await goTo(index);
-      if (mine.stopped) return;
-      if (index >= frame.steps.length - 1) return stop();
-      setTimeout(turn, Math.max(0, period - (performance.now() - began)));
-    };
-    draw();
-    turn();
-  }
-
-  function stop() {
-    if (!playing) return;
-    playing.stopped = true;
-    playing = null;
-    draw();
-  }
-
   /** Ask how sharp the alignment was at the steps that were recorded since. */
   let measuring = false;
   async function measure() {
@@ -160,7 +142,7 @@ function makeFilm({ goTo, busy }) {
   }
 
   new ResizeObserver(() => schedule(draw)).observe(host);
-  return { node, draw, stop, measure, isPlaying: () => playing !== null };
+  return { node, draw, stop, measure, isPlaying: player.playing };
 }
 
 /** The step of the newest checkpoint: what is shown while no step is chosen. */
