@@ -225,7 +225,8 @@ def control(name: str, annotation: Any, info: Any) -> Control:
     if name == "moe_layer_indices":
         return Control(kind="blocks", **common)
     if get_origin(kind) is Literal:
-        return Control(kind="choice", choices=get_args(kind), **common)
+        empty = (None,) if "empty" in common else ()
+        return Control(kind="choice", choices=(*empty, *get_args(kind)), **common)
     if kind is bool and "empty" in common:
         return Control(kind="choice", choices=(None, True, False), **common)
     if kind is bool:

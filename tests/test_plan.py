@@ -101,6 +101,7 @@ def test_a_dense_model_has_no_controls_of_experts_but_their_number() -> None:
     assert waiting == EXPERT_FIELDS - {"n_experts"}
     assert controls.CONTROLS["n_experts"].empty == "dense"
     assert controls.CONTROLS["renormalise"].choices == (None, True, False)
+    assert controls.CONTROLS["tokenizer"].choices == (None, "char", "word", "bpe")
 
 
 def test_costs_of_experts_are_told_apart() -> None:

@@ -545,11 +545,11 @@
     return { start, stop, playing: () => current !== null };
   }
 
-  /** A share from 0 to 1 for a person: "12 %", with a decimal below 10 %. */
+  /** A share from 0 to 1 for a person: "12 %", with a decimal below 10 % and near 100, which it must not seem. */
   function percent(share) {
     if (!Number.isFinite(share)) return "–";
     if (share >= 0.9995) return "100 %";
-    if (share >= 0.0995) return `${Math.round(share * 100)} %`;
+    if (share >= 0.0995 && share < 0.995) return `${Math.round(share * 100)} %`;
     if (share >= 0.0005) return `${(share * 100).toFixed(1)} %`;
     return share > 0 ? "< 0.1 %" : "0 %";
   }
