@@ -29,7 +29,7 @@ import gradio as gr
 
 from playground import actions, api, inference, library, sessions
 from playground.page import Page, data_of
-from playground.tabs import experts, generate, inside, train, translate
+from playground.tabs import experts, generate, inside, tokens, train, translate
 from playground.theme import CSS, theme
 from playground.views import HEAD, view
 
@@ -38,6 +38,7 @@ TEXT = {
     "train": "Train",
     "generate": "Generate",
     "inside": "Look inside",
+    "tokens": "Tokens",
     "translate": "Translate",
     "experts": "Experts",
     "ready": "The playground is at {url}",
@@ -47,6 +48,7 @@ TABS = {
     "train": train,
     "generate": generate,
     "inside": inside,
+    "tokens": tokens,
     "translate": translate,
     "experts": experts,
 }

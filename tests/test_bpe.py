@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,12 +106,16 @@ def recounted(texts: Sequence[str], size: int) -> Iterator[Merge]:
             return
         count, pair = max((count, pair) for pair, count in counts.items())
         made = b"".join(pair)
-        yield Merge((ids[pair[0]], ids[pair[1]]), count, ids.setdefault(made, len(ids)), made)
-        size -= ids[made] == len(ids) - 1
+        before = sum(map(len, words))
         for word in words:
             for i in range(len(word) - 1):
                 if tuple(word[i : i + 2]) == pair:  # past the end of a shortened word, it is not
                     word[i : i + 2] = [made]
+        size -= made not in ids
+        new_id = ids.setdefault(made, len(ids))
+        yield Merge(
+            (ids[pair[0]], ids[pair[1]]), count, new_id, made, before - sum(map(len, words))
+        )
 
 
 def theirs(tokenizer: BPETokenizer, folder: Path) -> tokenizers.Tokenizer:
@@ -149,9 +153,9 @@ def tik() -> tiktoken.Encoding:
 def test_a_training_by_hand() -> None:
     """`aaabdaaabac`: aa is there 4 times; then (aa, a), (aa, a)'s rival (a, b), and the rest, twice."""
     assert list(train_merges(["aaabdaaabac"], 256 + 3)) == [
-        Merge((97, 97), 4, 256, b"aa"),
-        Merge((256, 97), 2, 257, b"aaa"),  # as often as (a, b), and aa is greater than a
-        Merge((257, 98), 2, 258, b"aaab"),
+        Merge((97, 97), 4, 256, b"aa", 2),  # in aaa, one of two
+        Merge((256, 97), 2, 257, b"aaa", 2),  # as often as (a, b), and aa is greater than a
+        Merge((257, 98), 2, 258, b"aaab", 2),
     ]
     tokenizer = BPETokenizer.train("aaabdaaabac", 259)
     assert tokenizer.encode("aaabdaaabac") == [258, 100, 258, 97, 99]
@@ -681,3 +685,28 @@ def test_learning_takes_counts_of_words() -> None:
 def test_no_language_here_is_newer_than_the_libraries() -> None:
     """They agree on characters that have been in Unicode for long."""
     assert all(unicodedata.category(letter) != "Cn" for text in LANGUAGES for letter in text[:-1])
+
+
+# Looking at it
+
+
+def test_closings_cut_a_text_as_the_first_merges_do() -> None:
+    """One list of numbers tells how every smaller vocabulary cuts the text."""
+    text = f"Once upon a time aaaaaaa 从前，有一只小兔 👩‍👧 don't{END} é\n" + ENGLISH[:300]
+    merges = list(train_merges([ENGLISH[:30_000], CHINESE[:9_000], "aaaa " * 90], 700, (END,)))
+    whole = BPETokenizer.from_merges(merges, (END,))
+    closed = whole.closings(text)
+    assert len(closed) == len(text.encode()) - 1
+    for first in (0, 1, 2, 17, 200, len(merges)):
+        smaller = BPETokenizer.from_merges(merges[:first], (END,))
+        tokens = [smaller.tokens[i] for i in smaller.encode(text)]
+        lengths = [*accumulate(map(len, tokens))][:-1]
+        assert [i + 1 for i, number in enumerate(closed) if number > first] == lengths
+    assert whole.closings("") == whole.closings("a") == []
+
+
+def test_merged_says_how_much_shorter_the_text_becomes() -> None:
+    text = ENGLISH[:30_000]
+    merges = list(train_merges([text], 400))
+    tokenizer = BPETokenizer.from_merges(merges)
+    assert len(text.encode()) - sum(m.merged for m in merges) == len(tokenizer.encode(text))

@@ -30,6 +30,7 @@ from engine.tokenizers import (
     save_tokenizer,
 )
 from engine.tokenizers.files import MAX_BYTES, tokenizer_from_json
+from engine.tokenizers.spans import spans, token_bytes
 from engine.tokenizers.word import UNSPACED, split_words
 
 TRAINED = {
@@ -317,3 +318,38 @@ def test_more_than_65536_pieces_need_wider_ids() -> None:
     ids = CharTokenizer.train(many).encode_array(many)
     assert ids.dtype == np.uint32
     assert ids.tolist() == list(range(70_000))
+
+
+# Where tokens stand in a text
+
+
+@pytest.mark.parametrize("text", ["", "a", "the cat", "é世👩‍👧x", "从前 a  b\n"])
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        CharTokenizer.train("ab é世 the cat"),
+        ByteTokenizer(),
+        WordTokenizer.train("the cat 世 é"),
+        BPETokenizer.train("the cat the cat 从前 从前", 266),
+        MarkedTokenizer(CharTokenizer("abc")),
+    ],
+    ids=lambda tokenizer: tokenizer.kind,
+)
+def test_spans_lie_side_by_side_and_hold_the_whole_text(tokenizer: Tokenizer, text: str) -> None:
+    starts, ids = spans(tokenizer, text)
+    content = text.encode()
+    assert starts == sorted(set(starts)) and starts[:1] == [0][: len(starts)]
+    for start, end, token in zip(starts, [*starts, len(content)][1:], ids, strict=True):
+        if token is None:
+            (unknown,) = content[start:end].decode()
+            with pytest.raises(UnknownCharacters):
+                tokenizer.encode(unknown)
+        else:
+            assert token_bytes(tokenizer, token) == content[start:end]
+    if None not in ids:
+        assert ids == tokenizer.encode(text)
+
+
+def test_half_a_character_has_no_place() -> None:
+    with pytest.raises(UnknownCharacters):
+        spans(CharTokenizer("a"), "a\ud800")

@@ -11,7 +11,7 @@
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
- *   player      play the stops of a slider, one by one
+ *   player      play the stops of a slider, one by one   film     a slider over training: film.js
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */

@@ -128,6 +128,23 @@ class BPETokenizer:
         """
         return chain.from_iterable(map(self._ids, self._pretokens.stream(chunks)))
 
+    def closings(self, text: str) -> list[int]:
+        """For each place between two bytes of a text, the number of the merge that closes it.
+
+        1 is the first merge; 0 stands inside a special, which is whole from the beginning; and one
+        more than there are merges says that none closes it. A tokenizer with only the first k merges
+        cuts the text where the number is above k. Raises `UnknownCharacters`. For short texts: this
+        takes n squared steps for a pre-token of n bytes.
+        """
+        never = len(self.merges) + 1
+        closed: list[int] = []
+        for piece in self._pretokens.split(text):
+            content = utf8(piece)
+            special = piece in self._special_ids
+            closed += [0] * (len(content) - 1) if special else self._merger.closings(content)
+            closed.append(never)
+        return closed[:-1]
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids, U+FFFD (�) where their bytes are no UTF-8. Raises `ValueError` for others."""
         return self.decode_bytes(ids).decode("utf-8", "replace")

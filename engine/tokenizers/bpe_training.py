@@ -39,6 +39,9 @@ class Merge:
     new_bytes: bytes
     """The bytes of both."""
 
+    merged: int
+    """How many tokens fewer the text has from now on: `count`, less where pairs overlap, as in `aaa`."""
+
 
 def train_merges(
     texts: Iterable[str], vocab_size: int, specials: Sequence[str] = ()
@@ -94,14 +97,15 @@ def learn_merges(counts: Mapping[str, int], size: int) -> Iterator[Merge]:
         left, right = map(ord, pair)
         content = tokens[left] + tokens[right]
         new_id = id_of.get(content, len(tokens))
-        yield Merge((left, right), now, new_id, content)
         symbol = chr(new_id)
         if new_id == len(tokens):
             tokens.append(content)
             id_of[content] = new_id
             rank[symbol] = _greatest_first(content)
             size -= 1
-        for risen in words.merge(pair, symbol):
+        merged, more_frequent = words.merge(pair, symbol)
+        yield Merge((left, right), now, new_id, content, merged)
+        for risen in more_frequent:
             heapq.heappush(heap, (-words.pairs[risen], rank[risen[0]] + rank[risen[1]], risen))
 
 
@@ -133,16 +137,21 @@ class _Words:
                 self.pairs[pair] += self.repeats[i]
                 self.where[pair].append(i)
 
-    def merge(self, pair: str, symbol: str) -> set[str]:
-        """Write `symbol` for `pair`, in all words, from the left. The pairs that occur more often now."""
+    def merge(self, pair: str, symbol: str) -> tuple[int, set[str]]:
+        """Write `symbol` for `pair`, in all words, from the left.
+
+        Returns how often that was, in the whole text, and the pairs that occur more often now.
+        """
         words, repeats, pairs, where = self.words, self.repeats, self.pairs, self.where
         first, second = pair
+        merged = 0
         risen: set[str] = set()
         for i in dict.fromkeys(where.pop(pair)):
             parts = words[i].split(pair)
             if len(parts) == 1:
                 continue
             words[i] = symbol.join(parts)
+            merged += (len(parts) - 1) * repeats[i]
             before, after = parts[0], parts[-1]
             changes: list[tuple[str, str]] = []
             if before:
@@ -161,7 +170,7 @@ class _Words:
                 where[new].append(i)
                 risen.add(new)
         del pairs[pair]
-        return risen
+        return merged, risen
 
     def forget(self, pair: str) -> None:
         """It occurs nowhere any more: free what is kept for it."""

@@ -35,6 +35,31 @@ class Merger:
         merged = self._few(word) if len(word) < LONG else self._many(word)
         return tuple(map(ord, merged))
 
+    def closings(self, content: bytes) -> list[int]:
+        """For each of the n - 1 places between two bytes, which merge closes it: 1 is the first.
+
+        One more than there are merges, where none does. So the text is cut, when only the first k
+        merges are known, where the number is above k: a merge uses only what earlier ones made.
+        """
+        never = len(self._merges)
+        word = list(content.decode("latin-1").translate(self._of_byte))
+        ends = list(range(len(word)))
+        """The last byte of each token."""
+        closed = [never + 1] * (len(word) - 1)
+        while len(word) > 1:
+            earliest = min(self._rank.get(pair, never) for pair in map(add, word, word[1:]))
+            if earliest == never:
+                break
+            pair, made = self._merges[earliest]
+            i = 0
+            while i < len(word) - 1:
+                if word[i] + word[i + 1] == pair:
+                    closed[ends[i]] = earliest + 1
+                    word[i : i + 2] = [made]
+                    del ends[i]
+                i += 1
+        return closed
+
     def _few(self, word: str) -> str:
         rank, never = self._rank.get, len(self._merges)
         while len(word) > 1:

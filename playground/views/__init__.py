@@ -23,11 +23,12 @@ from starlette.responses import Response
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
+SCRIPTS = ("common", "chart", "film")
 
 
 def head() -> str:
     """What stands once in the page's <head>: `window.tp`, and the style of what it draws."""
-    scripts = [(ASSETS / "js" / f"{name}.js").read_text("utf-8") for name in ("common", "chart")]
+    scripts = [(ASSETS / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
     style = (ASSETS / "css" / "common.css").read_text("utf-8")
     return f"<style>{style}</style>" + "".join(f"<script>{script}</script>" for script in scripts)
 

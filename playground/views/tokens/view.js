@@ -1,0 +1,243 @@
+/* Tokens: a text cut by several tokenizers side by side, and byte-pair encoding as it is learned.
+ *
+ * The server learns and cuts; how many merges are applied is the page's own choice, since the server says for each
+ * place between two bytes which merge closes it. `state` is what the learner chose, `learned` and `shown` what the
+ * server answered; what is drawn follows from these.
+ */
+const page = {};
+
+function build() {
+  page.input = el("textarea", { id: "tokens-text", rows: 2, dir: "auto", spellcheck: "false", autocomplete: "off", autocapitalize: "off", on: { input: typed } });
+  page.hint = el("p", { class: "hint" });
+  page.message = el("p", { class: "message", role: "alert", hidden: true });
+  page.examples = el(
+    "div",
+    { class: "examples" },
+    el("span", { class: "muted", text: TEXT.examples }),
+    TEXT.exampleTexts.map(([name, text]) => el("button", { type: "button", class: "example", title: text, text: name, on: { click: () => take(text) } })),
+  );
+  page.rows = Object.fromEntries(KINDS.map((kind) => [kind, makeRow(kind)]));
+  page.readout = el("p", { class: "readout" });
+  page.learn = makeLearn({ learnAgain: learn, goTo, toTrain });
+  root.replaceChildren(
+    el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
+    el("div", { class: "source" }, el("div", { class: "source-head" }, el("label", { for: "tokens-text", text: TEXT.text }), page.hint), page.input, page.message, page.examples),
+    el("p", { class: "wait", role: "status", text: TEXT.wait }),
+    el(
+      "div",
+      { class: "body" },
+      el(
+        "section",
+        { class: "rows" },
+        el("h3", { text: TEXT.rows }),
+        el("p", { class: "help", text: TEXT.rowsHelp }),
+        KINDS.map((kind) => page.rows[kind].node),
+        el("div", { class: "under" }, page.readout, tp.saveBar({ rows: tokenRows, name: () => "tokens" })),
+      ),
+      page.learn.node,
+    ),
+  );
+}
+
+/** One tokenizer: its name, what it makes of the text in numbers, and the text in its tokens. */
+function makeRow(kind) {
+  const name = el("h4");
+  const about = el("p", { class: "help" });
+  const figures = el("p", { class: "figures" });
+  const bar = el("i");
+  const label = () => name.textContent;
+  const line = makeLine(kind, { label });
+  const node = el("div", { class: "row", id: `tokens-row-${kind}` }, el("div", { class: "who" }, name, about), el("div", { class: "what" }, el("div", { class: "measure" }, figures, el("div", { class: "track" }, bar)), line.node));
+
+  function draw(most) {
+    const cut = cutOf(kind);
+    node.hidden = !cut;
+    if (!cut) return;
+    put(name, kind === "run" ? TEXT.names.run(cut.name) : TEXT.names[kind]);
+    put(about, kind === "run" ? TEXT.about.run(TEXT.kinds[cut.kind] ?? cut.kind) : TEXT.about[kind]);
+    const tokens = cut.starts.length;
+    const unknown = cut.ids.filter((id) => id === null).length;
+    figures.replaceChildren(
+      el("b", { text: TEXT.figures(tokens) }),
+      el("span", { text: TEXT.perToken(fixed(shown.characters / tokens)) }),
+      el("span", { text: TEXT.vocabulary(cut.size) }),
+      unknown ? el("span", { class: "warn", text: TEXT.unknown(unknown) }) : "",
+    );
+    bar.style.width = `${(100 * tokens) / most}%`;
+    line.draw(cut);
+    node.dataset.tokens = tokens;
+  }
+  return { node, draw, mark: line.mark };
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+function draw() {
+  if (!learned || !shown) return;
+  const most = Math.max(...KINDS.map((kind) => cutOf(kind)?.starts.length ?? 0));
+  KINDS.forEach((kind) => page.rows[kind].draw(most));
+  page.learn.draw();
+  drawFacts();
+  page.hint.replaceChildren(
+    el("span", { text: TEXT.hint(shown.characters, shown.bytes.length) }),
+    shown.rest ? el("span", { text: ` ${TEXT.cut} ` }) : "",
+    shown.rest ? el("s", { class: "rest", text: shown.rest + "…" }) : "",
+  );
+  Object.assign(root.dataset, { ready: "true", merges: applied() });
+}
+
+function drawFacts() {
+  KINDS.forEach((kind) => page.rows[kind].mark());
+  drawReadout(page.readout, KINDS);
+  page.learn.drawFacts();
+}
+
+function point(at) {
+  if (state.hover?.kind === at?.kind && state.hover?.index === at?.index) return;
+  state.hover = at;
+  schedule(drawFacts);
+}
+
+function hold(at) {
+  state.held = at;
+  state.hover = null;
+  schedule(drawFacts);
+}
+
+function goTo(merges) {
+  state.merges = merges >= learned.M ? null : merges;
+  schedule(draw);
+  saveUrl();
+}
+
+function grow() {
+  page.input.style.height = "auto";
+  page.input.style.height = `${Math.min(page.input.scrollHeight + 2, 220)}px`;
+}
+
+function tokenRows() {
+  const rows = KINDS.flatMap((kind) => {
+    const cut = cutOf(kind);
+    return cut ? cut.starts.map((_, i) => [page.rows[kind].node.querySelector("h4").textContent, i + 1, readable(bytesOf(cut, i)), cut.ids[i], hex(bytesOf(cut, i))]) : [];
+  });
+  return [TEXT.csv.rows, ...rows];
+}
+
+/* ------------------------------------------------------------------ asking */
+
+let typing = 0;
+function typed() {
+  grow();
+  clearTimeout(typing);
+  typing = setTimeout(() => change(page.input.value), DELAY);
+}
+
+function take(text) {
+  page.input.value = text;
+  grow();
+  clearTimeout(typing);
+  change(text);
+}
+
+function change(text) {
+  state.text = text;
+  state.held = state.hover = null;
+  saveUrl();
+  cut();
+}
+
+function problem(sentence) {
+  page.message.hidden = sentence === null;
+  put(page.message, sentence ?? "");
+  root.toggleAttribute("data-problem", sentence !== null);
+}
+
+let learning = 0;
+
+/** Learn anew from the chosen text, then cut with what was learned. */
+async function learn() {
+  const mine = ++learning;
+  page.learn.busy(true);
+  page.learn.stop();
+  const answer = await call("learn", state.source, state.source === "own" ? state.own : null, state.size);
+  if (mine !== learning) return;
+  page.learn.busy(false);
+  page.learn.problem(answer.error ?? null);
+  if (answer.error) return;
+  learned = unpackLearned(answer);
+  shown = null;
+  state.held = state.hover = null;
+  saveUrl();
+  await cut();
+}
+
+let cutting = 0;
+
+async function cut() {
+  if (!learned) return;
+  const mine = ++cutting;
+  root.setAttribute("aria-busy", "true");
+  const answer = await call("cut", state.text, learned.key, state.run || null);
+  if (mine !== cutting) return;
+  root.removeAttribute("aria-busy");
+  if (answer.gone) return learn(); // the server keeps only the last few
+  problem(answer.error ?? null);
+  if (answer.error) return;
+  shown = unpackCut(answer);
+  draw();
+}
+
+/** The Train tab, with the text that was learned from and a tokenizer like the one that was learned. */
+function toTrain() {
+  trigger("train", { source: state.source, text: state.source === "own" ? state.own : null, size: learned?.sizes[applied()] ?? state.size });
+}
+
+/* ------------------------------------------------------------------ the address */
+
+function readUrl() {
+  const text = tp.url.get("k.text");
+  const size = Number(tp.url.get("k.size"));
+  const merges = tp.url.get("k.merges");
+  state.text = text || TEXT.exampleTexts[0][1];
+  if (SIZES.includes(size)) state.size = size;
+  if (tp.url.get("k.source") in TEXT.sources && tp.url.get("k.source") !== "own") state.source = tp.url.get("k.source");
+  if (/^\d{1,5}$/.test(merges ?? "")) state.merges = Number(merges);
+}
+
+let saving = 0;
+function saveUrl() {
+  clearTimeout(saving);
+  saving = setTimeout(() => {
+    const usual = state.text === TEXT.exampleTexts[0][1] || state.text.length > LONGEST_URL;
+    tp.url.set({
+      "k.text": usual ? null : state.text,
+      "k.source": state.source === USUAL.source || state.source === "own" ? null : state.source,
+      "k.size": state.size === USUAL.size ? null : state.size,
+      "k.merges": state.merges,
+    });
+  }, 200);
+}
+
+/* ------------------------------------------------------------------ begin */
+
+let begun = false;
+
+function newRun() {
+  if (!props.run || props.run === state.run) return;
+  state.run = props.run;
+  if (begun) cut();
+}
+
+build();
+readUrl();
+page.input.value = state.text;
+page.learn.draw();
+newRun();
+watch("run", newRun);
+new IntersectionObserver((entries, observer) => {
+  if (begun || !entries.some((entry) => entry.isIntersecting)) return;
+  begun = true;
+  observer.disconnect();
+  grow();
+  learn();
+}).observe(root);
