@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -501,7 +502,12 @@ def data_of(run: Run) -> Data | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _data_at(path: Any) -> Data | None:
+def _data_at(path: Path) -> Data | None:
+    return fresh_data(path)
+
+
+def fresh_data(path: Path) -> Data | None:
+    """The data of the run in this folder, made anew; None where it is gone."""
     from engine.data import make_data
     from engine.runs import Run
     from engine.validation import ConfigError

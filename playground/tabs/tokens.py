@@ -1,26 +1,27 @@
-"""The tab Tokens: how texts become numbers, and how the pieces are learned.
+"""The tab Tokens: how texts become numbers, what a run reads, and where it keeps its tokens.
 
-The view (`playground/views/tokens`) asks `playground/tokens.py` for everything it draws; the tab only
-tells it which run all tabs look at.
+Three views, one below the other. Each asks a module of its own for everything it draws; the tab only
+tells them which run all tabs look at.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from playground import tokens
+from playground import batches, embeddings, tokens
 from playground.page import Page
 from playground.views import view
 
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
 
 def build(page: Page) -> None:
-    """Place the view, and let it follow the page's run."""
-    drawn = view("tokens", tokens.SERVED, "tokens", run="")
-    page.run.change(
-        lambda run: gr.HTML(run=run),
-        page.run,
-        drawn,
-        show_progress="hidden",
-        queue=False,
-        api_visibility="private",
-    )
+    """Place the views, and let them follow the page's run."""
+    views = [
+        view("tokens", tokens.SERVED, "tokens", run=""),
+        view("batches", batches.SERVED, "batches", run=""),
+        view("embeddings", embeddings.SERVED, "embeddings", run=""),
+    ]
+    page.run.change(lambda run: [gr.HTML(run=run) for _ in views], page.run, views, **QUIET)

@@ -23,7 +23,8 @@ function makeLine(kind, { label }) {
       if (to - from === 1) {
         const chip = el("span", { class: `chip ${cut.ids[from] === null ? "unknown" : colour(from)}`, "data-token": from }, words(text));
         chips.push(chip);
-        return text.endsWith("\n") ? [chip, el("br")] : chip;
+        if (text.endsWith("\n")) return [chip, el("br")];
+        return text === " " ? [chip, el("wbr")] : text[0] === " " ? [el("wbr"), chip] : chip;
       }
       const parts = Array.from({ length: to - from }, (_, i) => {
         const part = el("span", { class: `part ${colour(from + i)}`, "data-token": from + i, text: hex(bytesOf(cut, from + i)) });
