@@ -28,6 +28,7 @@ from engine.data import (
     Task,
     make_data,
 )
+from engine.data import reading
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora
@@ -243,11 +244,19 @@ def test_prompts_of_a_text_begin_its_lines(write: Callable[..., str]) -> None:
     assert poem.probe()
 
 
-def test_byte_order_mark_and_windows_lines(write: Callable[..., str]) -> None:
-    path = write(b"\xef\xbb\xbf" + ("a\r\nb\rc\n" * 30).encode())
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [("utf-8", b""), ("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff")],
+)
+def test_byte_order_marks_and_windows_lines(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch, encoding: str, mark: bytes
+) -> None:
+    path = write(mark + ("a\r\nb\rc世😀\n" * 30).encode(encoding))
+    for at_once in (1, 7, 2**20):  # where a read ends, a line or a character may go on
+        monkeypatch.setattr(reading, "READ_AT_ONCE", at_once)
+        assert reading.read_text(Path(path), "x") == "a\nb\nc世😀\n" * 30
     data = data_of(source="text", train_data_path=path)
-    assert data.tokenizer.decode(data.train).startswith("a\nb\nc\na")
-    assert set(data.tokenizer.pieces) == set("abc\n")
+    assert set(data.tokenizer.pieces) == set("abc世😀\n")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +268,10 @@ def test_byte_order_mark_and_windows_lines(write: Callable[..., str]) -> None:
         (b"\xef\xbb\xbfcaf\xe9", "is not UTF-8: byte 6 is 0xE9; save it as UTF-8"),
         (b"x" * 5000 + b"\xe4\xb8", "is not UTF-8: byte 5,000 is 0xE4; save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: byte 8 is zero"),
-        ("text".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("text".encode("utf-32"), "is UTF-32; save it as UTF-8"),
+        ("text".encode("utf-16") + b"\xd8", "is not UTF-16: byte 10 is 0xD8; save it as UTF-8"),
+        ("ab\0c".encode("utf-16"), "is not text: byte 6 is zero"),
+        (" \n\t\r\n\u3000".encode(), "has only white space"),
     ],
 )
 def test_what_is_not_text_is_refused(

@@ -13,8 +13,9 @@ from engine.data.corpora import CORPORA, Corpus
 from engine.data.pair_files import from_pair_files
 from engine.data.pairs import Encoded, PairData, encode_pairs
 from engine.data.parallel import PAIRS, PairSource, pair_parts
+from engine.data.reading import read_text
 from engine.data.tasks import TASKS, Task
-from engine.data.text import TextData, check_vocabulary, from_files, from_text, read_text
+from engine.data.text import TextData, check_vocabulary, from_files, from_text
 from engine.data.tokens import joint_tokenizer
 from engine.tokenizers import MarkedTokenizer
 

@@ -7,7 +7,6 @@ of T + 1 ids at a random place: the first T are the inputs, the last T the targe
 from __future__ import annotations
 
 import math
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import IGNORE, Batch, DataError, Generated, spread
+from engine.data.reading import read_text, size_of_file
 from engine.tokenizers import CharTokenizer, IdTokenizer, TokenArray, Tokenizer
 
 PROBE_LENGTH = 64
@@ -210,30 +210,9 @@ def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
         raise DataError("vocab_size", model.vocab_size, allowed)
 
 
-def read_text(path: Path, field: str) -> str:
-    """A UTF-8 file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
-    content = _read(path, field)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(field, str(path), "is UTF-16; save it as UTF-8")
-    zero = content.find(b"\0")
-    if zero >= 0:
-        raise DataError(field, str(path), f"is not text: byte {zero:,} is zero")
-    mark = b"\xef\xbb\xbf"
-    start = len(mark) if content.startswith(mark) else 0
-    try:
-        text = content[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        where = start + error.start
-        allowed = f"is not UTF-8: byte {where:,} is 0x{content[where]:02X}; save it as UTF-8"
-        raise DataError(field, str(path), allowed) from None
-    if not text:
-        raise DataError(field, str(path), "is empty")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def read_ids(path: Path, field: str, vocab_size: int) -> NDArray[np.uint16]:
     """A memory-mapped file of uint16, little-endian. Raises `DataError` where it cannot be that."""
-    size = _size(path, field)
+    size = size_of_file(path, field)
     if size == 0:
         raise DataError(field, str(path), "is empty")
     if size % 2:
@@ -253,24 +232,3 @@ def read_ids(path: Path, field: str, vocab_size: int) -> NDArray[np.uint16]:
 
 def _is_ids(path: Path) -> bool:
     return path.suffix.lower() == ".bin"
-
-
-def _size(path: Path, field: str) -> int:
-    """The bytes of a file that can be one. Raises `DataError`."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise DataError(field, str(path), "does not exist") from None
-    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
-        raise DataError(field, str(path), f"cannot be read: {error}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise DataError(field, str(path), "is a folder, not a file")
-    return status.st_size
-
-
-def _read(path: Path, field: str) -> bytes:
-    _size(path, field)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(field, str(path), f"cannot be read: {error.strerror}") from None
