@@ -55,6 +55,7 @@ from engine.model.encoder_decoder import Transformer
 from engine.optim import AdamW
 from engine.runs import Run, RunError
 from engine.samples import continue_all
+from engine.tokenizers import TextStream
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
@@ -298,7 +299,7 @@ class Driver:
                 known=data.tokenizer.vocab_size,
             )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
-            text = data.tokenizer.decode(tokens)
+            text = TextStream(data.tokenizer).feed(tokens)  # whole characters only
             correct = text == answer if data.exact else None
             self.tell(Sampled(step=self.state.step, prompt=prompt, text=text, correct=correct))
 

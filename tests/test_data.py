@@ -27,8 +27,8 @@ from engine.data import (
     DataError,
     Task,
     make_data,
+    reading,
 )
-from engine.data import reading
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora

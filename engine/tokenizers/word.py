@@ -199,6 +199,10 @@ class WordTokenizer:
         known: list[int] = check_ids(ids, self.vocab_size).tolist()
         return "".join(map(self.pieces.__getitem__, known))
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8: always whole characters."""
+        return self.decode(ids).encode()
+
     def to_json(self) -> str:
         """`{"type": "word", "pieces": [" ", "a", ..., " the"]}`, for `from_json`."""
         return json.dumps({"type": self.kind, "pieces": self.pieces}, ensure_ascii=False)
