@@ -245,7 +245,7 @@ class Driver:
             write_whole(path, content)
         elif path.read_bytes().decode("utf-8", "replace").strip() != content.strip():
             raise RunError(
-                f"{path}: the data now has other characters than those that the model has learned"
+                f"{path}: the data now has other characters or tokens than those that the model has learned"
             )
 
     def choose_threads(self, state: TrainState, folder: Path | None) -> str:

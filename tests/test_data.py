@@ -323,6 +323,75 @@ def test_short_texts_with_a_validation_file(write: Callable[..., str]) -> None:
     assert allowed == "has 1 characters; it must have at least 2"
 
 
+# Tokens of a text
+
+KINDS = ("char", "word", "byte", "bpe")
+STORY = "The king said: 我很好 😀. The king sings, the king sleeps.\n\n" * 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_tokenizer_writes_the_whole_text(write: Callable[..., str], kind: str) -> None:
+    text = STORY + "Ωmega, unheard of: ж\n" * 20
+    data = data_of(
+        source="text", train_data_path=write(text), tokenizer=kind, max_seq_len=16,
+        valid_fraction=0.2,
+    )  # fmt: skip
+    train, valid = (data.tokenizer.decode(part) for part in (data.train, data.valid))
+    assert train + valid == text and len(valid) == int(0.2 * len(text))
+    assert data.train.dtype == np.uint16 and data.train_tokens == len(data.train)
+    for shown in (*data.prompts, data.probe()):
+        assert shown in text and 1 <= len(data.tokenizer.encode(shown)) <= 17
+    assert data.batch(3).inputs.shape == (3, 16)
+    same_again = data_of(
+        source="text",
+        train_data_path=write(text),
+        tokenizer=kind,
+        max_seq_len=8,
+        valid_fraction=0.2,
+    )
+    assert same_again.tokenizer == data.tokenizer
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_held_out_text_teaches_the_tokenizer_nothing(write: Callable[..., str], kind: str) -> None:
+    """Put anything for it that has the same characters, and the tokenizer is the same."""
+    train = STORY[:-2] + ". "
+    changes: dict[str, object] = {"source": "text", "tokenizer": kind, "max_seq_len": 16}
+    found: list[Data] = []
+    for i, held_out in enumerate(("zebra zebra zebra " * 30, "ze bra " * 77 + " ")):
+        paths = {"train_data_path": write(train), "valid_data_path": write(held_out, f"{i}.txt")}
+        found.append(data_of(**paths, **changes))
+        whole = write(train + held_out, f"whole-{i}.txt")
+        share = len(held_out) / len(train + held_out) + 1e-9
+        one = data_of(train_data_path=whole, valid_fraction=share, **changes)
+        assert one.tokenizer == found[-1].tokenizer
+    assert found[0].tokenizer == found[1].tokenizer
+    assert not any("zeb" in piece for piece in found[0].tokenizer.pieces)
+    assert "king" in "".join(found[0].tokenizer.pieces)
+
+
+def test_the_size_of_a_vocabulary_is_kept_to(write: Callable[..., str]) -> None:
+    text = write(STORY)
+    changes: dict[str, object] = {"source": "text", "train_data_path": text, "max_seq_len": 8}
+    assert data_of(tokenizer="bpe", tokenizer_size=280, **changes).tokenizer.vocab_size == 280
+    assert data_of(tokenizer="word", tokenizer_size=28, **changes).tokenizer.vocab_size == 28
+    assert data_of(tokenizer="byte", **changes).tokenizer.vocab_size == 256
+    assert data_of(source="stories", tokenizer="bpe").tokenizer.vocab_size == 1_000
+    assert data_of(tokenizer="bpe", **changes).tokenizer.vocab_size < 400, "there is no more"
+    characters = len(set(STORY))
+    for asked, field, allowed in (
+        ({"tokenizer": "word", "tokenizer_size": 9}, "tokenizer_size", f"must be at least {characters}, one for each"),
+        ({"tokenizer_size": 500}, "tokenizer_size", "must be empty for characters: set tokenizer"),
+        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 3"),
+        ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,564 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
+        ({"tokenizer": "bpe", "valid_fraction": 1e-9}, "valid_fraction", "holds out 1 tokens"),
+    ):  # fmt: skip
+        assert refused(field, **(changes | asked)).startswith(allowed)
+    for kind, size in (("byte", 300), ("char", 300), ("bpe", 255)):
+        with pytest.raises(ConfigError, match=f"tokenizer_size = {size}: must be"):
+            config_of(tokenizer=kind, tokenizer_size=size, source="stories")
+
+
 # Files of ids
 
 

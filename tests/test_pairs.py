@@ -424,7 +424,7 @@ def test_tens_of_thousands_of_pairs_load_in_seconds(
             {"tokenizer": "char", "tokenizer_size": 100},
             "tokenizer_size = 100: must be empty: with 'char'",
         ),
-        ({"tokenizer": "words"}, "tokenizer = 'words': must be one of char, word, bpe"),
+        ({"tokenizer": "words"}, "tokenizer = 'words': must be one of char, word, byte, bpe"),
     ],
 )
 def test_paths_and_tokenizers_must_fit(values: dict[str, object], problem: str) -> None:

@@ -13,10 +13,7 @@ from engine.data.base import DataError
 from engine.data.pairs import PairData, encode_pairs
 from engine.data.reading import read_text
 from engine.data.text import check_vocabulary
-from engine.data.tokens import joint_tokenizer
-
-MIN_COUNT = 2
-"""A word that comes only once is spelled: it could not be learned as a token of its own."""
+from engine.data.tokens import MIN_COUNT, joint_tokenizer
 
 
 def from_pair_files(
