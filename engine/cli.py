@@ -363,6 +363,7 @@ def write(options: Namespace) -> int:
 
     from engine.checkpoint import load_model
     from engine.generation import generate
+    from engine.tokenizers import TextStream
 
     model, tokenizer, _ = load_model(folder)
     torch.set_num_threads(1)  # for one token at a time, more are slower
@@ -373,11 +374,13 @@ def write(options: Namespace) -> int:
     generator = torch.Generator().manual_seed(options.seed)
     print(f"{name}, {folder.name}", file=sys.stderr)
     print(prompt, end="", flush=True)
+    stream = TextStream(tokenizer)
     for step in generate(model, ids, options.max_new_tokens, sampler, generator, stop=ends):
-        if step.token not in ends:  # a model may have more tokens than its tokenizer
-            known = step.token < tokenizer.vocab_size
-            print(tokenizer.pieces[step.token] if known else "\ufffd", end="", flush=True)
-    print()
+        if step.token >= tokenizer.vocab_size:  # a model may have more tokens than its tokenizer
+            print(stream.end() + "\ufffd", end="", flush=True)
+        elif step.token not in ends:
+            print(stream.feed([step.token]), end="", flush=True)
+    print(stream.end())
     return 0
 
 

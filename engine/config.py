@@ -29,13 +29,22 @@ BiasRuleName = Literal["sign", "violation"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-TokenizerName = Literal["char", "word", "bpe"]
+TokenizerName = Literal["char", "word", "byte", "bpe"]
 
 GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
 """Feed-forwards with a third matrix, the gate (Shazeer 2020, "GLU Variants Improve ...")."""
 
 OWN_FILES: tuple[str, ...] = ("text", "pairs")
 """Sources that read files of one's own."""
+
+BYTE_VALUES = 256
+"""Tokens that byte-pair encoding begins with."""
+
+GIVEN_SIZES: dict[TokenizerName, str] = {
+    "char": "as many tokens as characters",
+    "byte": f"{BYTE_VALUES} tokens",
+}
+"""Tokenizers whose number of tokens nobody chooses, and what it is."""
 
 LEARNED_GATES: tuple[RouterName, ...] = ("topk", "sigmoid", "noisy_topk")
 """Routers whose gates may be divided by their sum over the chosen experts (`renormalise`)."""
@@ -395,8 +404,8 @@ class DataConfig(Config):
     )
     train_data_path: str | None = Field(
         default=None,
-        description="A text file (UTF-8), or a .bin file of token ids (uint16), to learn from. For "
-        "pairs: text, tab and translation in each line, or the texts alone.",
+        description="A text file (UTF-8), or a .bin file of token ids, as prepare writes them, to learn "
+        "from. For pairs: text, tab and translation in each line, or the texts alone.",
     )
     target_data_path: str | None = Field(
         default=None,
@@ -421,16 +430,16 @@ class DataConfig(Config):
     )
     tokenizer: TokenizerName | None = Field(
         default=None,
-        description="What a token is: a character, a word, or a frequent piece of a word (byte-pair "
-        "encoding, Sennrich 2016). Empty: what suits the source.",
+        description="What a token is: a character, a word, a byte, or a frequent piece of a word "
+        "(byte-pair encoding, Sennrich 2016). Empty: characters of a text, words of pairs.",
     )
     tokenizer_size: int | None = Field(
         default=None,
         ge=2,
         le=1_000_000,
         description="How many words or pieces of words to aim for. Empty: every word that comes "
-        "often enough, or 8,000 pieces.",
-        examples=[500, 1_000, 4_000, 8_000, 16_000],
+        "often enough; 1,000 pieces for a text, 8,000 for pairs.",
+        examples=[500, 1_000, 2_000, 4_000, 8_000, 16_000],
     )
     task_length: int = Field(
         default=8,
@@ -468,9 +477,15 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _tokenizer_fits(self) -> Self:
-        if self.tokenizer_size is not None and self.tokenizer == "char":
-            allowed = "must be empty: with 'char' there are as many tokens as characters"
-            raise refuse("tokenizer_size", self.tokenizer_size, allowed)
+        size = self.tokenizer_size
+        if size is not None and self.tokenizer in GIVEN_SIZES:
+            allowed = (
+                f"must be empty: with '{self.tokenizer}' there are {GIVEN_SIZES[self.tokenizer]}"
+            )
+            raise refuse("tokenizer_size", size, allowed)
+        if size is not None and size < BYTE_VALUES and self.tokenizer == "bpe":
+            allowed = f"must be at least {BYTE_VALUES} with 'bpe', which begins with every byte"
+            raise refuse("tokenizer_size", size, allowed)
         return self
 
 

@@ -55,6 +55,7 @@ from engine.model.encoder_decoder import Transformer
 from engine.optim import AdamW
 from engine.runs import Run, RunError
 from engine.samples import continue_all
+from engine.tokenizers import TextStream
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
@@ -244,7 +245,7 @@ class Driver:
             write_whole(path, content)
         elif path.read_bytes().decode("utf-8", "replace").strip() != content.strip():
             raise RunError(
-                f"{path}: the data now has other characters than those that the model has learned"
+                f"{path}: the data now has other characters or tokens than those that the model has learned"
             )
 
     def choose_threads(self, state: TrainState, folder: Path | None) -> str:
@@ -298,7 +299,7 @@ class Driver:
                 known=data.tokenizer.vocab_size,
             )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
-            text = data.tokenizer.decode(tokens)
+            text = TextStream(data.tokenizer).feed(tokens)  # whole characters only
             correct = text == answer if data.exact else None
             self.tell(Sampled(step=self.state.step, prompt=prompt, text=text, correct=correct))
 

@@ -335,16 +335,19 @@ import torch
 
 from engine.checkpoint import load_model
 from engine.generation import Sampler, generate
+from engine.tokenizers import TextStream
 
 model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
-prompt = sys.argv[1] if len(sys.argv) > 1 else tokenizer.pieces[0]
+start = "\\n" if "\\n" in tokenizer.pieces else tokenizer.pieces[0]
+prompt = sys.argv[1] if len(sys.argv) > 1 else start
 ids = tokenizer.encode(prompt)
 generator = torch.Generator().manual_seed(0)
 
 print(prompt, end="")
+stream = TextStream(tokenizer)
 for step in generate(model, ids, 200, Sampler(temperature=0.8), generator):
-    print(tokenizer.decode([step.token]), end="", flush=True)
-print()
+    print(stream.feed([step.token]), end="", flush=True)
+print(stream.end())
 '''
 
 

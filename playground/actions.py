@@ -83,7 +83,7 @@ def understood(asked: object, text: object = None) -> Choice:
     if choice.refused:
         raise ConfigError(list(choice.refused))
     if isinstance(text, str) and text:
-        choice = replace(choice, text=TextFacts(len(text), len(set(text))))
+        choice = replace(choice, text=TextFacts.of(text))
     return choice
 
 

@@ -83,6 +83,7 @@ LABELS = {
     "scale_embeddings": "Large embeddings",
     "share_embeddings": "One embedding for both",
     "tokenizer": "Tokens",
+    "tokenizer_size": "Vocabulary",
     "batch_tokens": "Tokens in a batch",
     "bias": "Biases",
     "n_experts": "Experts",
@@ -155,6 +156,8 @@ ENCODER = Needs("n_encoder_layer", above=0)
 GROUPED = Needs("n_device", above=1)
 BALANCED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk"))
 """Not where each expert takes its fair share by construction, nor where a hash decides."""
+WRITTEN = Needs("source", (*CORPORA, OWN_TEXT, *PAIRS))
+"""Not where the tokens are given, as they are of a task."""
 LEARNED = Needs("router", ("topk", "switch", "sigmoid", "noisy_topk", "expert_choice"))
 
 ONLY_WITH: dict[str, tuple[Needs, ...]] = {
@@ -162,8 +165,8 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
     "share_embeddings": (ENCODER,),
-    "tokenizer": (Needs("source", tuple(PAIRS)),),
-    "tokenizer_size": (Needs("source", tuple(PAIRS)), Needs("tokenizer", ("word", "bpe"))),
+    "tokenizer": (WRITTEN,),
+    "tokenizer_size": (WRITTEN, Needs("tokenizer", ("word", "bpe"))),
     "batch_tokens": (Needs("source", tuple(PAIRS)),),
     "top_k": (EXPERTS, Needs("router", tuple(name for name in get_args(RouterName) if name != "switch"))),
     "moe_layer_indices": (EXPERTS,),

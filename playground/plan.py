@@ -6,6 +6,7 @@ loaded only to judge an unusual device, precision or compiler.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,13 +16,25 @@ from typing import Any
 import psutil
 
 from engine.cli import command_line
-from engine.config import PART_OF, PARTS, DataConfig, ModelConfig, RunConfig, TrainConfig
-from engine.data import make_data
+from engine.config import (
+    BYTE_VALUES,
+    PART_OF,
+    PARTS,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TokenizerName,
+    TrainConfig,
+)
+from engine.data import is_pairs, make_data
+from engine.data.text import encode_text
+from engine.data.tokens import BPE_SIZE, MIN_COUNT, TEXT_BPE_SIZE, check_size
 from engine.estimate import active_parameters, flops_per_token, memory_bytes, parameters, seconds
 from engine.forks import FREE_MODEL_FIELDS
 from engine.presets import DEFAULT, PRESETS, Preset
 from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
+from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
 from playground import library, machine
 from playground.controls import CONTROLS, HIDDEN, OWN_TEXT
@@ -34,6 +47,9 @@ UNKNOWN_VOCABULARY = 64
 
 MAX_CHANGES = 100
 """More fields than there are in a configuration."""
+
+MAKE_TOKENS = ("source", "task_length", "tokenizer", "tokenizer_size", "valid_fraction")
+"""Fields that decide which tokens there are: words and their pieces are those of the training part."""
 
 FAR = 1e12
 """Beyond this, one wrong number is as far from the right ones as any other."""
@@ -48,12 +64,12 @@ TEXT = {
     "hidden": "cannot be set from the page",
     "text.missing": "Paste a text, or choose a file, to learn from.",
     "text.gone": "the text of this run is gone",
-    "text.short": "Your text is too short: {characters:,} characters, and one training sequence "
+    "text.short": "Your text is too short: {count:,} {unit}, and one training sequence "
     "needs {needed:,}. Add text, or lower the context.",
     "text.long": "Your text is too long: {characters:,} characters; at most {most:,} are taken.",
     "fork.gone": "The checkpoint that this run was to continue from is gone.",
     "fork.model": "must stay {value}, or the weights of the checkpoint would not fit",
-    "fork.data": "has other characters than those that the checkpoint has learned",
+    "fork.data": "gives other tokens than those that the checkpoint has learned",
     "fork.steps": "must be above step {step}, where the fork begins",
     "memory": "This run needs about {needed}, and this machine has {free} to spare. Make the model, "
     "the batch or the context smaller.",
@@ -69,6 +85,21 @@ class TextFacts:
     characters: int
     vocabulary: int
     """Different characters."""
+    words: int = 0
+    """Different words that come often enough to be tokens of their own."""
+    bytes: int = 0
+    """In UTF-8."""
+
+    @classmethod
+    def of(cls, text: str) -> TextFacts:
+        """What there is to tell of a text that is here."""
+        counts = Counter(split_words(text))
+        words = sum(len(piece) > 1 and count >= MIN_COUNT for piece, count in counts.items())
+        return cls(len(text), len(set(text)), words, len(text.encode("utf-8", "replace")))
+
+    def most_tokens(self, kind: TokenizerName | None) -> int:
+        """As many tokens as the text can have at most; of characters and bytes exactly as many."""
+        return max(self.characters, self.bytes) if kind in ("byte", "bpe") else self.characters
 
 
 @dataclass(frozen=True)
@@ -232,7 +263,9 @@ def plan(choice: Choice) -> Plan:
         if config.data.source == OWN_TEXT:
             text = choice.text if choice.fork is None else _stored_facts(choice.fork.run.path)
             obstacles += _text_obstacles(config, text)
-            vocabulary = max(2, text.vocabulary) if text else UNKNOWN_VOCABULARY
+            kind, size = config.data.tokenizer, config.data.tokenizer_size
+            check_size(kind, size, text.vocabulary if text else 0)
+            vocabulary = predicted_vocabulary(config.data, text)
         else:
             vocabulary = tokenizer_of(config.data, config.model).vocab_size
     except ConfigError as error:
@@ -251,6 +284,18 @@ def plan(choice: Choice) -> Plan:
     return Plan(choice, config, vocabulary, tuple(problems), tuple(obstacles))
 
 
+def predicted_vocabulary(data: DataConfig, text: TextFacts | None) -> int:
+    """How many tokens a text of one's own will have: of words and their pieces, at most."""
+    if data.tokenizer == "byte":
+        return BYTE_VALUES
+    if data.tokenizer == "bpe":
+        return data.tokenizer_size or TEXT_BPE_SIZE
+    if text is None:
+        return UNKNOWN_VOCABULARY
+    words = text.words if data.tokenizer == "word" else 0
+    return data.tokenizer_size or max(2, text.vocabulary + words)
+
+
 def told(worked_out: Plan) -> dict[str, Any]:
     """A plan as plain data, for the form and for scripts."""
     config = worked_out.config
@@ -262,7 +307,11 @@ def told(worked_out: Plan) -> dict[str, Any]:
             "n_kv_head": model.kv_heads,
             "d_expert": model.expert_width,
             "renormalise": model.renormalised,
+            "tokenizer": "word" if is_pairs(config.data.source) else "char",
         }
+        if config.data.tokenizer == "bpe":
+            pairs = is_pairs(config.data.source)
+            auto["tokenizer_size"] = BPE_SIZE if pairs else TEXT_BPE_SIZE
     return {
         "ready": worked_out.ready,
         "name": worked_out.name,
@@ -359,18 +408,24 @@ def _read_fork(value: object) -> tuple[Fork | None, Problem | None]:
 def _read_text(value: object) -> TextFacts | None:
     if not isinstance(value, dict):
         return None
-    counts = [value.get("characters"), value.get("vocabulary")]
-    if not all(isinstance(count, int) and 0 <= count < 10**9 for count in counts):
-        return None
-    characters, vocabulary = counts
-    assert isinstance(characters, int) and isinstance(vocabulary, int)
-    return TextFacts(characters, min(vocabulary, 0x110000))
+    counts: list[int] = []
+    for name in ("characters", "vocabulary", "words", "bytes"):
+        count = value.get(name, 0 if name in ("words", "bytes") else None)
+        if type(count) is not int or not 0 <= count < 10**9:
+            return None
+        counts.append(count)
+    characters, vocabulary, words, size = counts
+    return TextFacts(characters, min(vocabulary, 0x110000), words, size)
 
 
 @lru_cache(maxsize=64)
 def _stored_facts(path: Path) -> TextFacts:
-    text = stored_text(Run(path))
-    return TextFacts(len(text), len(set(text)))
+    return TextFacts.of(stored_text(Run(path)))
+
+
+@lru_cache(maxsize=16)
+def _stored_tokenizer(path: Path, data: str) -> Tokenizer:
+    return encode_text(stored_text(Run(path)), DataConfig.from_json(data)).tokenizer
 
 
 def _text_obstacles(config: RunConfig, text: TextFacts | None) -> list[str]:
@@ -378,10 +433,12 @@ def _text_obstacles(config: RunConfig, text: TextFacts | None) -> list[str]:
         return [TEXT["text.missing"]]
     if text.characters > MAX_TEXT:
         return [TEXT["text.long"].format(characters=text.characters, most=MAX_TEXT)]
-    held_out = max(2, round(text.characters * config.data.valid_fraction))
+    kind = config.data.tokenizer
+    count, unit = text.most_tokens(kind), "bytes" if kind in ("byte", "bpe") else "characters"
+    held_out = max(2, round(count * config.data.valid_fraction))
     needed = config.model.max_seq_len + 1
-    if text.characters - held_out < needed:
-        return [TEXT["text.short"].format(characters=text.characters, needed=needed + held_out)]
+    if count - held_out < needed:
+        return [TEXT["text.short"].format(count=count, unit=unit, needed=needed + held_out)]
     return []
 
 
@@ -398,24 +455,27 @@ def _fork_problems(fork: Fork, config: RunConfig) -> list[Problem]:
         for name, value in differences.items()
         if PART_OF[name] == "model" and name not in FREE_MODEL_FIELDS
     ]
-    if {"source", "task_length"} & differences.keys():
-        own = OWN_TEXT in (config.data.source, theirs["source"])
-        if own or not _same_tokens(fork.run, tokenizer_of(config.data, config.model)):
-            changed = "source" if "source" in differences else "task_length"
-            problems.append(Problem(changed, differences[changed], TEXT["fork.data"]))
+    changed = [name for name in MAKE_TOKENS if name in differences]
+    if changed and not _same_tokens(fork.run, config.data, config.model):
+        problems.append(Problem(changed[0], differences[changed[0]], TEXT["fork.data"]))
     if config.train.total_steps <= fork.step:
         allowed = TEXT["fork.steps"].format(step=fork.step)
         problems.append(Problem("total_steps", config.train.total_steps, allowed))
     return problems
 
 
-def _same_tokens(run: Run, tokenizer: Tokenizer) -> bool:
-    """Does this run's model read these very tokens?"""
-    try:
-        stored = run.tokenizer_path.read_text(encoding="utf-8")
-    except OSError:
+def _same_tokens(run: Run, data: DataConfig, model: ModelConfig) -> bool:
+    """Does this run's model read the very tokens that this data would have?"""
+    sources = data.source, run.config.data.source
+    if OWN_TEXT in sources and len(set(sources)) > 1:
         return False
-    return stored.strip() == tokenizer.to_json().strip()
+    try:
+        own = data.source == OWN_TEXT
+        found = _stored_tokenizer(run.path, data.to_json()) if own else tokenizer_of(data, model)
+        stored = run.tokenizer_path.read_text(encoding="utf-8")
+    except (OSError, ConfigError):
+        return False
+    return stored.strip() == found.to_json().strip()
 
 
 def _machine_problems(config: RunConfig) -> list[Problem]:

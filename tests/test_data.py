@@ -27,6 +27,7 @@ from engine.data import (
     DataError,
     Task,
     make_data,
+    reading,
 )
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
@@ -243,11 +244,19 @@ def test_prompts_of_a_text_begin_its_lines(write: Callable[..., str]) -> None:
     assert poem.probe()
 
 
-def test_byte_order_mark_and_windows_lines(write: Callable[..., str]) -> None:
-    path = write(b"\xef\xbb\xbf" + ("a\r\nb\rc\n" * 30).encode())
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [("utf-8", b""), ("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff")],
+)
+def test_byte_order_marks_and_windows_lines(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch, encoding: str, mark: bytes
+) -> None:
+    path = write(mark + ("a\r\nb\rc世😀\n" * 30).encode(encoding))
+    for at_once in (1, 7, 2**20):  # where a read ends, a line or a character may go on
+        monkeypatch.setattr(reading, "READ_AT_ONCE", at_once)
+        assert reading.read_text(Path(path), "x") == "a\nb\nc世😀\n" * 30
     data = data_of(source="text", train_data_path=path)
-    assert data.tokenizer.decode(data.train).startswith("a\nb\nc\na")
-    assert set(data.tokenizer.pieces) == set("abc\n")
+    assert set(data.tokenizer.pieces) == set("abc世😀\n")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +268,10 @@ def test_byte_order_mark_and_windows_lines(write: Callable[..., str]) -> None:
         (b"\xef\xbb\xbfcaf\xe9", "is not UTF-8: byte 6 is 0xE9; save it as UTF-8"),
         (b"x" * 5000 + b"\xe4\xb8", "is not UTF-8: byte 5,000 is 0xE4; save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: byte 8 is zero"),
-        ("text".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("text".encode("utf-32"), "is UTF-32; save it as UTF-8"),
+        ("text".encode("utf-16") + b"\xd8", "is not UTF-16: byte 10 is 0xD8; save it as UTF-8"),
+        ("ab\0c".encode("utf-16"), "is not text: byte 6 is zero"),
+        (" \n\t\r\n\u3000".encode(), "has only white space"),
     ],
 )
 def test_what_is_not_text_is_refused(
@@ -309,6 +321,75 @@ def test_short_texts_with_a_validation_file(write: Callable[..., str]) -> None:
     paths = {"train_data_path": write("a" * 129), "valid_data_path": write("a", "valid.txt")}
     allowed = refused("valid_data_path", source="text", **paths)
     assert allowed == "has 1 characters; it must have at least 2"
+
+
+# Tokens of a text
+
+KINDS = ("char", "word", "byte", "bpe")
+STORY = "The king said: 我很好 😀. The king sings, the king sleeps.\n\n" * 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_tokenizer_writes_the_whole_text(write: Callable[..., str], kind: str) -> None:
+    text = STORY + "Ωmega, unheard of: ж\n" * 20
+    data = data_of(
+        source="text", train_data_path=write(text), tokenizer=kind, max_seq_len=16,
+        valid_fraction=0.2,
+    )  # fmt: skip
+    train, valid = (data.tokenizer.decode(part) for part in (data.train, data.valid))
+    assert train + valid == text and len(valid) == int(0.2 * len(text))
+    assert data.train.dtype == np.uint16 and data.train_tokens == len(data.train)
+    for shown in (*data.prompts, data.probe()):
+        assert shown in text and 1 <= len(data.tokenizer.encode(shown)) <= 17
+    assert data.batch(3).inputs.shape == (3, 16)
+    same_again = data_of(
+        source="text",
+        train_data_path=write(text),
+        tokenizer=kind,
+        max_seq_len=8,
+        valid_fraction=0.2,
+    )
+    assert same_again.tokenizer == data.tokenizer
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_held_out_text_teaches_the_tokenizer_nothing(write: Callable[..., str], kind: str) -> None:
+    """Put anything for it that has the same characters, and the tokenizer is the same."""
+    train = STORY[:-2] + ". "
+    changes: dict[str, object] = {"source": "text", "tokenizer": kind, "max_seq_len": 16}
+    found: list[Data] = []
+    for i, held_out in enumerate(("zebra zebra zebra " * 30, "ze bra " * 77 + " ")):
+        paths = {"train_data_path": write(train), "valid_data_path": write(held_out, f"{i}.txt")}
+        found.append(data_of(**paths, **changes))
+        whole = write(train + held_out, f"whole-{i}.txt")
+        share = len(held_out) / len(train + held_out) + 1e-9
+        one = data_of(train_data_path=whole, valid_fraction=share, **changes)
+        assert one.tokenizer == found[-1].tokenizer
+    assert found[0].tokenizer == found[1].tokenizer
+    assert not any("zeb" in piece for piece in found[0].tokenizer.pieces)
+    assert "king" in "".join(found[0].tokenizer.pieces)
+
+
+def test_the_size_of_a_vocabulary_is_kept_to(write: Callable[..., str]) -> None:
+    text = write(STORY)
+    changes: dict[str, object] = {"source": "text", "train_data_path": text, "max_seq_len": 8}
+    assert data_of(tokenizer="bpe", tokenizer_size=280, **changes).tokenizer.vocab_size == 280
+    assert data_of(tokenizer="word", tokenizer_size=28, **changes).tokenizer.vocab_size == 28
+    assert data_of(tokenizer="byte", **changes).tokenizer.vocab_size == 256
+    assert data_of(source="stories", tokenizer="bpe").tokenizer.vocab_size == 1_000
+    assert data_of(tokenizer="bpe", **changes).tokenizer.vocab_size < 400, "there is no more"
+    characters = len(set(STORY))
+    for asked, field, allowed in (
+        ({"tokenizer": "word", "tokenizer_size": 9}, "tokenizer_size", f"must be at least {characters}, one for each"),
+        ({"tokenizer_size": 500}, "tokenizer_size", "must be empty for characters: set tokenizer"),
+        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 3"),
+        ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,564 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
+        ({"tokenizer": "bpe", "valid_fraction": 1e-9}, "valid_fraction", "holds out 1 tokens"),
+    ):  # fmt: skip
+        assert refused(field, **(changes | asked)).startswith(allowed)
+    for kind, size in (("byte", 300), ("char", 300), ("bpe", 255)):
+        with pytest.raises(ConfigError, match=f"tokenizer_size = {size}: must be"):
+            config_of(tokenizer=kind, tokenizer_size=size, source="stories")
 
 
 # Files of ids

@@ -47,6 +47,7 @@ from engine.generation import Sampler, generate
 from engine.observe import load as load_snapshot
 from engine.runs import Run, RunBusy, RunError, RunStore
 from engine.samples import continue_all
+from engine.tokenizers import load_tokenizer
 from engine.training import due, new_state
 from engine.validation import ConfigError
 from tests.options import VOCAB, build
@@ -175,6 +176,23 @@ def test_text_is_sampled_with_temperature(store: RunStore) -> None:
     assert len({s.text for s in samples if s.step == 2}) == len([s for s in samples if s.step == 2])
     resumable = Run(run.path)
     assert resumable.config.data.train_data_path == "data/text.txt"
+
+
+@pytest.mark.parametrize("kind", ["byte", "word", "bpe"])
+def test_a_text_of_any_tokens_trains_samples_stops_resumes_and_forks(
+    store: RunStore, kind: str
+) -> None:
+    text = "小猴 said: 你好, fox! The fox said: 好。😀 the end.\n" * 40
+    config = RunConfig.from_flat({**TINY, "total_steps": 4, "tokenizer": kind})
+    run = store.create(config, "text", text=text)
+    assert drive(run, listen=after(Stepped, lambda: run.send(Stop()), times=2)).how == "stopped"
+    assert drive(run).how == "finished"
+    assert load_tokenizer(run.tokenizer_path) == make_data(run.data_config()).tokenizer
+    assert of(run, Sampled) and of(run, Probed)
+    child = fork(store, run, 4, {"total_steps": 5})
+    assert drive(child).how == "finished"
+    other = fork(store, run, 4, {"total_steps": 5, "tokenizer": None})
+    assert "other characters or tokens" in drive(other).reason
 
 
 def test_log_interval_thins_the_log_but_not_the_listener(store: RunStore) -> None:

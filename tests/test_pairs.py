@@ -311,7 +311,7 @@ def test_pairs_too_long_are_counted(write: Callable[[str | bytes, str], str]) ->
     ("content", "problem"),
     [
         ("", "is empty"),
-        ("\n\n \n", "has only empty lines"),
+        ("\n\n \n", "has only white space"),
         ("a\tb\nc d\n", "line 2 has no tab; it must be a text, one tab and its translation"),
         ("a\tb\n\nc\td\n", "line 2 has no tab; it must be"),
         ("a\tb\nc\td\te\n", "line 2 has 2 tabs; it must be"),
@@ -319,7 +319,7 @@ def test_pairs_too_long_are_counted(write: Callable[[str | bytes, str], str]) ->
         ("a\tb\nc\t\n", "line 2 is without a translation"),
         (b"a\tb\nc\t\xff\n", "is not UTF-8: byte 6 is 0xFF; save it as UTF-8"),
         (b"a\tb\n\x00\x01\t\x02", "is not text: byte 4 is zero"),
-        ("a\tb\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("a\tb\n".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         ("a\tb\n", "has 1 pair; it must have at least 2, one of them to be held out"),
     ],
 )
@@ -424,7 +424,7 @@ def test_tens_of_thousands_of_pairs_load_in_seconds(
             {"tokenizer": "char", "tokenizer_size": 100},
             "tokenizer_size = 100: must be empty: with 'char'",
         ),
-        ({"tokenizer": "words"}, "tokenizer = 'words': must be one of char, word, bpe"),
+        ({"tokenizer": "words"}, "tokenizer = 'words': must be one of char, word, byte, bpe"),
     ],
 )
 def test_paths_and_tokenizers_must_fit(values: dict[str, object], problem: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from engine.config import PART_OF, RunConfig
 from engine.data import SOURCES
+from engine.data.text import encode_text
 from engine.presets import PRESETS
-from engine.runs import RunStore
+from engine.runs import TEXT_PATH, RunStore
+from engine.tokenizers import save_tokenizer
 from playground import controls, plan
 from playground.plan import Choice, Fork, TextFacts, lenient, of_run, read_choice, told
 from playground.tabs.train import as_data
@@ -101,7 +104,7 @@ def test_a_dense_model_has_no_controls_of_experts_but_their_number() -> None:
     assert waiting == EXPERT_FIELDS - {"n_experts"}
     assert controls.CONTROLS["n_experts"].empty == "dense"
     assert controls.CONTROLS["renormalise"].choices == (None, True, False)
-    assert controls.CONTROLS["tokenizer"].choices == (None, "char", "word", "bpe")
+    assert controls.CONTROLS["tokenizer"].choices == (None, "char", "word", "byte", "bpe")
 
 
 def test_costs_of_experts_are_told_apart() -> None:
@@ -155,6 +158,67 @@ def test_a_text_of_ones_own() -> None:
     assert "train_data_path" not in made.name
     assert not planned(**asked, text={"characters": 40, "vocabulary": 9}).ready
     assert not planned(**asked, text={"characters": 2_000_000, "vocabulary": 9}).ready
+
+
+@pytest.mark.parametrize(
+    ("changes", "vocabulary"),
+    [
+        ({}, 8), ({"tokenizer": "byte"}, 256), ({"tokenizer": "bpe"}, 1_000),
+        ({"tokenizer": "bpe", "tokenizer_size": 300}, 300), ({"tokenizer": "word"}, 8 + 4),
+        ({"tokenizer": "word", "tokenizer_size": 11}, 11),
+    ],
+)  # fmt: skip
+def test_a_text_of_ones_own_in_other_tokens(changes: dict[str, Any], vocabulary: int) -> None:
+    text = "to be or not to be, or not " * 40
+    facts = TextFacts.of(text)
+    assert facts == TextFacts(len(text), 8, 4, len(text))
+    choice = {"source": "text", "max_seq_len": 16} | changes
+    made = planned(changes=choice, text=asdict(facts))
+    assert made.ready and made.vocabulary == vocabulary and made.costs()
+    config = made.config
+    assert config is not None and controls.matters("tokenizer", config)
+    sized = config.data.tokenizer in ("word", "bpe")
+    assert controls.matters("tokenizer_size", config) == sized
+    assert planned(changes=choice).vocabulary in (vocabulary, plan.UNKNOWN_VOCABULARY)
+
+
+def test_a_vocabulary_that_cannot_be_is_said_of_its_field() -> None:
+    def said(**changes: Any) -> dict[str, str]:
+        facts = {"characters": 2_000, "vocabulary": 31}
+        return told(planned(changes={"source": "text"} | changes, text=facts))["problems"]
+
+    assert (
+        "at least 31, one for each" in said(tokenizer="word", tokenizer_size=30)["tokenizer_size"]
+    )
+    assert "must be empty for characters" in said(tokenizer_size=500)["tokenizer_size"]
+    assert "at least 256 with 'bpe'" in said(tokenizer="bpe", tokenizer_size=200)["tokenizer_size"]
+    small = {"source": "stories", "tokenizer": "word", "tokenizer_size": 10}
+    assert "at least 56" in told(planned(changes=small))["problems"]["tokenizer_size"]
+    too_short = {"source": "text", "tokenizer": "byte", "max_seq_len": 1_024}
+    facts = {"characters": 400, "vocabulary": 9, "bytes": 1_000}
+    assert "1,000 bytes" in planned(changes=too_short, text=facts).obstacles[0]
+    auto = told(planned(changes={"tokenizer": "bpe"}))["auto"]
+    assert (auto["tokenizer"], auto["tokenizer_size"]) == ("char", 1_000)
+
+
+def test_a_fork_must_keep_its_tokens(tmp_path: Path) -> None:
+    text = "to be or not to be, or not " * 40
+    config = RunConfig.from_flat(
+        {"source": "text", "train_data_path": TEXT_PATH, "tokenizer": "word", "max_seq_len": 16}
+    )
+    run = RunStore(tmp_path).create(config, "x", text=text)
+    save_tokenizer(encode_text(text, config.data).tokenizer, run.tokenizer_path)
+
+    def problems(**changes: Any) -> set[str]:
+        choice = of_run(run)
+        made = plan.plan(Choice(choice.preset, choice.changes | changes, Fork(run, 1)))
+        return {problem.field for problem in made.problems}
+
+    assert problems() == set() == problems(valid_fraction=0.2) == problems(max_lr=0.001)
+    assert problems(tokenizer="bpe") == {"tokenizer"}
+    assert problems(tokenizer_size=10) == {"tokenizer_size"}
+    assert problems(valid_fraction=0.99) == {"valid_fraction"}, "there are other words"
+    assert problems(source="stories") == {"source"}
 
 
 @pytest.mark.parametrize("field", sorted(controls.HIDDEN))

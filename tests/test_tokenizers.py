@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -22,6 +23,7 @@ from engine.tokenizers import (
     CharTokenizer,
     IdTokenizer,
     MarkedTokenizer,
+    TextStream,
     Tokenizer,
     TokenizerError,
     UnknownCharacters,
@@ -30,7 +32,7 @@ from engine.tokenizers import (
     save_tokenizer,
 )
 from engine.tokenizers.files import MAX_BYTES, tokenizer_from_json
-from engine.tokenizers.spans import spans, token_bytes
+from engine.tokenizers.spans import spans
 from engine.tokenizers.word import UNSPACED, split_words
 
 TRAINED = {
@@ -345,7 +347,7 @@ def test_spans_lie_side_by_side_and_hold_the_whole_text(tokenizer: Tokenizer, te
             with pytest.raises(UnknownCharacters):
                 tokenizer.encode(unknown)
         else:
-            assert token_bytes(tokenizer, token) == content[start:end]
+            assert tokenizer.decode_bytes([token]) == content[start:end]
     if None not in ids:
         assert ids == tokenizer.encode(text)
 
@@ -353,3 +355,48 @@ def test_spans_lie_side_by_side_and_hold_the_whole_text(tokenizer: Tokenizer, te
 def test_half_a_character_has_no_place() -> None:
     with pytest.raises(UnknownCharacters):
         spans(CharTokenizer("a"), "a\ud800")
+
+
+# Text as its tokens come
+
+STREAMED: dict[str, Tokenizer] = {
+    "byte": ByteTokenizer(),
+    "bpe": BPETokenizer.train("low lower 世界 世界 é😀 é😀 " * 9, 275, ("<end>",)),
+    "char": CharTokenizer("abc世😀", ("<end>",)),
+    "word": WordTokenizer.train("the cat 世界"),
+    "ids": IdTokenizer(30),
+    "marked bpe": MarkedTokenizer(BPETokenizer.train("世界 世界 é😀 " * 9, 270)),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMED)
+@given(st.data())
+def test_streamed_text_is_the_decoded_text(kind: str, data: st.DataObject) -> None:
+    tokenizer = STREAMED[kind]
+    ids = st.lists(st.integers(0, tokenizer.vocab_size - 1))
+    parts = data.draw(st.lists(st.one_of(ids, st.text("世é😀l").map(_encoder(tokenizer)))))
+    stream = TextStream(tokenizer)
+    shown = [stream.feed(part) for part in parts]
+    every = [token for part in parts for token in part]
+    assert "".join(shown) + stream.end() == tokenizer.decode(every)
+    assert tokenizer.decode_bytes(every).decode("utf-8", "replace") == tokenizer.decode(every)
+
+
+def _encoder(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
+    def encode(text: str) -> list[int]:
+        try:
+            return tokenizer.encode(text)
+        except UnknownCharacters:
+            return []
+
+    return encode
+
+
+@pytest.mark.parametrize("kind", ["byte", "bpe", "marked bpe"])
+def test_no_half_character_is_shown(kind: str) -> None:
+    tokenizer = STREAMED[kind]
+    stream = TextStream(tokenizer)
+    ids = tokenizer.encode("né好👩\u200d🚀")
+    shown = "".join(stream.feed([token]) for token in ids[:-1])
+    assert shown == "né好👩\u200d" and stream.feed(ids[-1:]) == "🚀" and stream.end() == ""
+    assert stream.feed(tokenizer.encode("好")[:-1]) == "" and stream.end() == "�"

@@ -13,8 +13,16 @@ from engine.data.corpora import CORPORA, Corpus
 from engine.data.pair_files import from_pair_files
 from engine.data.pairs import Encoded, PairData, encode_pairs
 from engine.data.parallel import PAIRS, PairSource, pair_parts
+from engine.data.reading import read_text
 from engine.data.tasks import TASKS, Task
-from engine.data.text import TextData, check_vocabulary, from_files, from_text, read_text
+from engine.data.text import (
+    EncodedText,
+    TextData,
+    check_vocabulary,
+    encode_text,
+    from_files,
+    windows,
+)
 from engine.data.tokens import joint_tokenizer
 from engine.tokenizers import MarkedTokenizer
 
@@ -53,9 +61,17 @@ def make_data(config: RunConfig, seed: int | None = None) -> Data:
         raise DataError("valid_data_path", data.valid_data_path, "must go with train_data_path")
     if data.source in CORPORA:
         corpus = CORPORA[data.source]
+        parts = _encoded_corpus(corpus, data.tokenizer, data.tokenizer_size, data.valid_fraction)
         prompts = list(corpus.prompts)
-        return from_text(_corpus_text(corpus), data, model, seed, name=corpus.name, prompts=prompts)
+        return windows(parts, data, model, seed, name=corpus.name, prompts=prompts)
     if data.source in TASKS:
+        for field, value in (
+            ("tokenizer", data.tokenizer),
+            ("tokenizer_size", data.tokenizer_size),
+        ):
+            if value not in (None, "char"):
+                allowed = f"must be empty for {data.source}, whose tokens are given"
+                raise DataError(field, value, allowed)
         task = TASKS[data.source](data.task_length, model.max_seq_len, seed)
         check_vocabulary(task.tokenizer, model)
         return task
@@ -73,13 +89,6 @@ def _check_no_pairs(config: RunConfig) -> None:
     if config.train.batch_tokens is not None:
         allowed = "must be empty: only batches of pairs to translate are counted in tokens"
         raise DataError("batch_tokens", config.train.batch_tokens, allowed)
-    for field, value in (
-        ("tokenizer", config.data.tokenizer),
-        ("tokenizer_size", config.data.tokenizer_size),
-    ):
-        if value not in (None, "char"):
-            allowed = f"must be empty for {config.data.source}, whose tokens are given"
-            raise DataError(field, value, allowed)
 
 
 def _own_pairs(
@@ -112,6 +121,10 @@ def _encoded(
     return tokenizer, train, valid, compositional
 
 
-@lru_cache(maxsize=len(CORPORA))
-def _corpus_text(corpus: Corpus) -> str:
-    return read_text(corpus.path, "source")
+@lru_cache(maxsize=8)
+def _encoded_corpus(
+    corpus: Corpus, kind: TokenizerName | None, size: int | None, valid_fraction: float
+) -> EncodedText:
+    """The tokens of one of `CORPORA`, which nobody changes."""
+    data = DataConfig(tokenizer=kind, tokenizer_size=size, valid_fraction=valid_fraction)
+    return encode_text(read_text(corpus.path, "source"), data)

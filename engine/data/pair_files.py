@@ -11,11 +11,9 @@ from pathlib import Path
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import DataError
 from engine.data.pairs import PairData, encode_pairs
-from engine.data.text import check_vocabulary, read_text
-from engine.data.tokens import joint_tokenizer
-
-MIN_COUNT = 2
-"""A word that comes only once is spelled: it could not be learned as a token of its own."""
+from engine.data.reading import read_text
+from engine.data.text import check_vocabulary
+from engine.data.tokens import MIN_COUNT, joint_tokenizer
 
 
 def from_pair_files(
@@ -86,10 +84,7 @@ def read_pairs(
 
 def _lines(path: str, field: str) -> list[str]:
     """The lines of a file, but for empty ones at its end."""
-    text = read_text(Path(path), field).rstrip("\n")
-    if not text.strip():
-        raise DataError(field, path, "has only empty lines")
-    return text.split("\n")
+    return read_text(Path(path), field).rstrip("\n").split("\n")
 
 
 def _text(text: str, number: int, path: str, field: str, problem: str) -> str:

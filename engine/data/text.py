@@ -7,16 +7,18 @@ of T + 1 ids at a random place: the first T are the inputs, the last T the targe
 from __future__ import annotations
 
 import math
-import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import IGNORE, Batch, DataError, Generated, spread
-from engine.tokenizers import CharTokenizer, IdTokenizer, TokenArray, Tokenizer
+from engine.data.reading import read_text, size_of_file
+from engine.data.tokens import text_tokenizer
+from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray, Tokenizer
 
 PROBE_LENGTH = 64
 """Tokens in the text whose attention is recorded: as many as can be read on a page."""
@@ -84,22 +86,26 @@ class TextData(Generated):
     def probe(self) -> str:
         """The beginning of the held-out part, from its first whole paragraph, line or word on."""
         length = min(PROBE_LENGTH, self.sequence_length)
-        text = self.tokenizer.decode(self.valid[: 16 * length])
+        text = self._text(self.valid[: 16 * length])
         start = _first_start(text)
         return self._fitting(text[start:] if len(text) - start >= length else text, length)
 
     def _openings(self) -> list[str]:
-        """The first characters at three places of the held-out part."""
+        """The first tokens at three places of the held-out part."""
         length = min(16, self.sequence_length // 2)
         room = max(0, len(self.valid) - 16 * length)
         pieces = [self.valid[room * i // 3 :][: 16 * length] for i in range(3)]
-        texts = [self.tokenizer.decode(piece) for piece in pieces]
+        texts = [self._text(piece) for piece in pieces]
         openings = [self._fitting(text[_first_start(text) :], length) for text in texts]
         return list(dict.fromkeys(opening for opening in openings if opening.strip()))
 
     def _fitting(self, text: str, length: int) -> str:
         """As much of the beginning of a text as has `length` tokens."""
-        return self.tokenizer.decode(self.tokenizer.encode(text)[:length])
+        return TextStream(self.tokenizer).feed(self.tokenizer.encode(text)[:length])
+
+    def _text(self, ids: TokenArray) -> str:
+        """The text of a stretch of tokens, without the halves of characters at its ends."""
+        return self.tokenizer.decode(ids).strip("\ufffd")
 
 
 def _first_start(text: str) -> int:
@@ -111,6 +117,28 @@ def _first_start(text: str) -> int:
     return 0
 
 
+class EncodedText(NamedTuple):
+    """A text as tokens."""
+
+    tokenizer: Tokenizer
+    train: TokenArray
+    """(N,) what is learned from."""
+    valid: TokenArray
+    """(M,) what is held out."""
+
+
+def encode_text(text: str, data: DataConfig, valid_text: str | None = None) -> EncodedText:
+    """A text's tokens. Its end is held out, unless there is another text for that.
+
+    It is cut before it is encoded: no token lies across the cut, and of what is held out the
+    tokenizer learns nothing but the characters. Raises `DataError` naming `tokenizer_size`.
+    """
+    train, valid = (text, valid_text) if valid_text is not None else cut(text, data)
+    characters = set(train) | set(valid)
+    tokenizer = text_tokenizer(data.tokenizer, data.tokenizer_size, train, characters)
+    return EncodedText(tokenizer, tokenizer.encode_array(train), tokenizer.encode_array(valid))
+
+
 def from_text(
     text: str,
     data: DataConfig,
@@ -119,22 +147,29 @@ def from_text(
     *,
     name: str,
     valid_text: str | None = None,
+) -> TextData:
+    """A text, as `data.tokenizer` says; characters by default. Raises `DataError` naming the field."""
+    return windows(encode_text(text, data, valid_text), data, model, seed, name=name)
+
+
+def windows(
+    parts: EncodedText,
+    data: DataConfig,
+    model: ModelConfig,
+    seed: int,
+    *,
+    name: str,
     prompts: list[str] | None = None,
 ) -> TextData:
-    """Characters as tokens; the vocabulary is that of the whole text, held-out part included.
-
-    Raises `DataError` naming the field.
-    """
-    tokenizer = CharTokenizer.train(text + (valid_text or ""))
+    """Encoded text as data. Raises `DataError` where it does not fit the model."""
+    tokenizer, train, valid = parts
     check_vocabulary(tokenizer, model)
-    ids = tokenizer.encode_array(text)
-    valid = None if valid_text is None else tokenizer.encode_array(valid_text)
-    train, valid = split(ids, valid, data, model, unit="characters")
+    _check_lengths(parts, data, model)
     return TextData(name, tokenizer, train, valid, model.max_seq_len, seed, prompts)
 
 
 def from_files(data: DataConfig, model: ModelConfig, seed: int) -> TextData:
-    """Own files: text (UTF-8) or `.bin` (uint16 ids). Raises `DataError` naming the field."""
+    """Own files: text, or `.bin` (ids). Raises `DataError` naming the field."""
     assert data.train_data_path is not None  # DataConfig refuses source = 'text' without it
     train_path = Path(data.train_data_path)
     valid_path = None if data.valid_data_path is None else Path(data.valid_data_path)
@@ -151,35 +186,51 @@ def from_files(data: DataConfig, model: ModelConfig, seed: int) -> TextData:
             "vocab_size", None, "must be set for a .bin file, which does not say how many ids exist"
         )
     ids = read_ids(train_path, "train_data_path", model.vocab_size)
-    valid = (
-        None if valid_path is None else read_ids(valid_path, "valid_data_path", model.vocab_size)
+    train, valid = (
+        cut(ids, data)
+        if valid_path is None
+        else (ids, read_ids(valid_path, "valid_data_path", model.vocab_size))
     )
-    train, valid = split(ids, valid, data, model, unit="ids")
-    tokenizer = IdTokenizer(model.vocab_size)
-    return TextData(train_path.stem, tokenizer, train, valid, model.max_seq_len, seed)
+    parts = EncodedText(IdTokenizer(model.vocab_size), train, valid)
+    return windows(parts, data, model, seed, name=train_path.stem)
 
 
-def split(
-    ids: TokenArray, valid: TokenArray | None, data: DataConfig, model: ModelConfig, *, unit: str
-) -> tuple[TokenArray, TokenArray]:
-    """The part to learn from and the part held out: the end of `ids`, unless `valid` is given.
+Whole = TypeVar("Whole", str, TokenArray)
 
-    Raises `DataError` saying how long the text must be.
-    """
+
+def cut(whole: Whole, data: DataConfig) -> tuple[Whole, Whole]:
+    """The part to learn from and the part held out: the end."""
+    count = held_out_length(len(whole), data.valid_fraction)
+    return whole[:-count], whole[-count:]
+
+
+def _check_lengths(parts: EncodedText, data: DataConfig, model: ModelConfig) -> None:
+    """Raises `DataError` where a part is too short, saying how long it must be."""
+    tokenizer, train, valid = parts
     window = model.max_seq_len + 1
     path = data.train_data_path or data.source
-    if valid is not None:
-        if len(ids) < window:
-            raise DataError("train_data_path", path, _too_short(len(ids), unit, window, model))
-        if len(valid) < MIN_VALIDATION:
-            allowed = f"has {len(valid)} {unit}; it must have at least {MIN_VALIDATION}"
-            raise DataError("valid_data_path", data.valid_data_path, allowed)
-        return ids, valid
-    held_out = held_out_length(len(ids), data.valid_fraction)
-    if len(ids) - held_out < window:
-        needed = least_length(model.max_seq_len, data.valid_fraction)
-        raise DataError("train_data_path", path, _too_short(len(ids), unit, needed, model))
-    return ids[:-held_out], ids[-held_out:]
+    unit = UNITS.get(type(tokenizer), "tokens")
+    if len(train) < window:
+        length, needed = len(train), window
+        if data.valid_data_path is not None:
+            what = unit
+        elif unit == "tokens":
+            what = "tokens to learn from"
+        else:  # as many as the whole has characters or ids
+            what, length = unit, len(train) + len(valid)
+            needed = least_length(model.max_seq_len, data.valid_fraction)
+        allowed = f"has {length:,} {what}; with max_seq_len = {model.max_seq_len} it must have at least {needed:,}"
+        raise DataError("train_data_path", path, allowed)
+    if len(valid) < MIN_VALIDATION:
+        if data.valid_data_path is None:
+            allowed = f"holds out {len(valid)} tokens; there must be at least {MIN_VALIDATION}"
+            raise DataError("valid_fraction", data.valid_fraction, allowed)
+        allowed = f"has {len(valid)} {unit}; it must have at least {MIN_VALIDATION}"
+        raise DataError("valid_data_path", data.valid_data_path, allowed)
+
+
+UNITS: dict[type, str] = {CharTokenizer: "characters", IdTokenizer: "ids"}
+"""What the parts of a text or of a file are counted in, where that is not what a tokenizer makes."""
 
 
 def held_out_length(length: int, fraction: float) -> int:
@@ -196,13 +247,6 @@ def least_length(max_seq_len: int, fraction: float) -> int:
     return length
 
 
-def _too_short(length: int, unit: str, needed: int, model: ModelConfig) -> str:
-    return (
-        f"has {length:,} {unit}; with max_seq_len = {model.max_seq_len} it must have at least "
-        f"{needed:,}"
-    )
-
-
 def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
     """Raises `DataError` where the model's vocabulary is too small for the tokenizer's."""
     if model.vocab_size is not None and model.vocab_size < tokenizer.vocab_size:
@@ -210,30 +254,9 @@ def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
         raise DataError("vocab_size", model.vocab_size, allowed)
 
 
-def read_text(path: Path, field: str) -> str:
-    """A UTF-8 file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
-    content = _read(path, field)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(field, str(path), "is UTF-16; save it as UTF-8")
-    zero = content.find(b"\0")
-    if zero >= 0:
-        raise DataError(field, str(path), f"is not text: byte {zero:,} is zero")
-    mark = b"\xef\xbb\xbf"
-    start = len(mark) if content.startswith(mark) else 0
-    try:
-        text = content[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        where = start + error.start
-        allowed = f"is not UTF-8: byte {where:,} is 0x{content[where]:02X}; save it as UTF-8"
-        raise DataError(field, str(path), allowed) from None
-    if not text:
-        raise DataError(field, str(path), "is empty")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def read_ids(path: Path, field: str, vocab_size: int) -> NDArray[np.uint16]:
     """A memory-mapped file of uint16, little-endian. Raises `DataError` where it cannot be that."""
-    size = _size(path, field)
+    size = size_of_file(path, field)
     if size == 0:
         raise DataError(field, str(path), "is empty")
     if size % 2:
@@ -253,24 +276,3 @@ def read_ids(path: Path, field: str, vocab_size: int) -> NDArray[np.uint16]:
 
 def _is_ids(path: Path) -> bool:
     return path.suffix.lower() == ".bin"
-
-
-def _size(path: Path, field: str) -> int:
-    """The bytes of a file that can be one. Raises `DataError`."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise DataError(field, str(path), "does not exist") from None
-    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
-        raise DataError(field, str(path), f"cannot be read: {error}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise DataError(field, str(path), "is a folder, not a file")
-    return status.st_size
-
-
-def _read(path: Path, field: str) -> bytes:
-    _size(path, field)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(field, str(path), f"cannot be read: {error.strerror}") from None

@@ -20,6 +20,7 @@ from engine.tokenizers.char import CharTokenizer
 from engine.tokenizers.files import TOKENIZERS, load_tokenizer, save_tokenizer
 from engine.tokenizers.ids import IdTokenizer
 from engine.tokenizers.marked import BEGIN, END, PAD, UNKNOWN, MarkedTokenizer
+from engine.tokenizers.streaming import TextStream
 from engine.tokenizers.word import WordTokenizer
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Merge",
     "PAD",
     "TOKENIZERS",
+    "TextStream",
     "TokenArray",
     "Tokenizer",
     "TokenizerError",

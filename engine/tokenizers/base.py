@@ -45,6 +45,10 @@ class Tokenizer(Protocol):
         """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
         ...
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Their text in UTF-8, which may begin or end within a character. Raises as `decode`."""
+        ...
+
     def to_json(self) -> str:
         """Everything needed to build the tokenizer again: `load_tokenizer` reads it."""
         ...

@@ -46,7 +46,11 @@ class ByteTokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these bytes, U+FFFD (�) for what is no UTF-8. Raises `ValueError` for an id above 255."""
-        return check_ids(ids, 256).astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """These bytes. Raises `ValueError` for an id above 255."""
+        return check_ids(ids, 256).astype(np.uint8).tobytes()
 
     def to_json(self) -> str:
         """`{"type": "byte"}`: there is nothing else to say."""

@@ -110,6 +110,10 @@ class CharTokenizer:
         known: list[int] = check_ids(ids, self.vocab_size).tolist()
         return "".join(map(self.pieces.__getitem__, known))
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8: always whole characters."""
+        return self.decode(ids).encode()
+
     def to_json(self) -> str:
         """`{"type": "char", "characters": "abc...", "specials": [...]}`, for `from_json`."""
         values = {

@@ -57,6 +57,10 @@ class IdTokenizer:
         """`⟨17⟩⟨4⟩`. Raises `ValueError` for an id outside the vocabulary."""
         return "".join([f"⟨{i}⟩" for i in check_ids(ids, self.vocab_size).tolist()])
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8: always whole characters."""
+        return self.decode(ids).encode()
+
     def to_json(self) -> str:
         """`{"type": "ids", "vocab_size": 50257}`."""
         return json.dumps({"type": self.kind, "vocab_size": self.vocab_size})

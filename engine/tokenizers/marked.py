@@ -89,16 +89,20 @@ class MarkedTokenizer:
 
         Raises `ValueError` for an id outside the vocabulary.
         """
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8, which may begin or end within a character."""
         known: list[int] = check_ids(ids, self.vocab_size).tolist()
-        texts: list[str] = []
+        content: list[bytes] = []
         inner: list[int] = []
         for token in [*known, UNKNOWN]:  # the last one only ends the last stretch of text
             if token >= len(SPECIALS):
                 inner.append(token - len(SPECIALS))
             elif token == UNKNOWN:
-                texts += [self.inner.decode(inner), SPECIALS[UNKNOWN]]
+                content += [self.inner.decode_bytes(inner), SPECIALS[UNKNOWN].encode()]
                 inner = []
-        return "".join(texts[:-1])
+        return b"".join(content[:-1])
 
     def to_json(self) -> str:
         """`{"type": "marked", "inner": {"type": "word", ...}}`, for `from_json`."""

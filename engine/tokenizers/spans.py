@@ -9,9 +9,6 @@ import re
 from itertools import accumulate
 
 from engine.tokenizers.base import Tokenizer, UnknownCharacters, utf8
-from engine.tokenizers.bpe import BPETokenizer
-from engine.tokenizers.byte import BYTES, ByteTokenizer
-from engine.tokenizers.marked import SPECIALS, MarkedTokenizer
 
 
 def spans(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int | None]]:
@@ -35,7 +32,7 @@ def _known(tokenizer: Tokenizer, text: str) -> tuple[list[int | None], list[int]
         utf8(text)  # halves of characters are not text, whatever the tokenizer
         unknown = set(error.characters)
     else:
-        return [*ids], [len(token_bytes(tokenizer, token)) for token in ids]
+        return [*ids], [len(tokenizer.decode_bytes([token])) for token in ids]
     found: list[int | None] = []
     lengths: list[int] = []
     for part in re.split(f"([{''.join(map(re.escape, unknown))}])", text):
@@ -44,14 +41,3 @@ def _known(tokenizer: Tokenizer, text: str) -> tuple[list[int | None], list[int]
             found += more[0]
             lengths += more[1]
     return found, lengths
-
-
-def token_bytes(tokenizer: Tokenizer, token: int) -> bytes:
-    """The bytes that a token writes."""
-    if isinstance(tokenizer, MarkedTokenizer) and token >= len(SPECIALS):
-        return token_bytes(tokenizer.inner, token - len(SPECIALS))
-    if isinstance(tokenizer, BPETokenizer):
-        return tokenizer.tokens[token]
-    if isinstance(tokenizer, ByteTokenizer):
-        return BYTES[token]
-    return utf8(tokenizer.pieces[token])

@@ -128,7 +128,11 @@ class WordTokenizer:
 
     @classmethod
     def train(
-        cls, text: str | Iterable[str], min_count: int = 1, max_size: int | None = None
+        cls,
+        text: str | Iterable[str],
+        min_count: int = 1,
+        max_size: int | None = None,
+        characters: Iterable[str] = (),
     ) -> WordTokenizer:
         """The vocabulary of a text, or of several: its characters, then its words.
 
@@ -137,6 +141,8 @@ class WordTokenizer:
             min_count: Words seen less often are left out, so that they are spelled.
             max_size: Most pieces in all. The most frequent characters come first, then the most
                 frequent words that can be spelled with them. None: as many as there are.
+            characters: Have a piece each, whether or not the text has them: with those of another
+                text, that one can be spelled too.
 
         Raises `TokenizerError` naming `min_count` or `max_size`, or `pieces` for an empty text.
         """
@@ -147,11 +153,11 @@ class WordTokenizer:
         counts: Counter[str] = Counter()
         for part in [text] if isinstance(text, str) else text:
             counts.update(split_words(part))
-        characters: Counter[str] = Counter()
+        letters = Counter(dict.fromkeys(characters, 0))
         for piece, count in counts.items():
             for character in piece:
-                characters[character] += count
-        kept = sorted(_by_frequency(characters)[:max_size])
+                letters[character] += count
+        kept = sorted(_by_frequency(letters)[:max_size])
         known = set(kept)
         words = [
             piece
@@ -198,6 +204,10 @@ class WordTokenizer:
         """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
         known: list[int] = check_ids(ids, self.vocab_size).tolist()
         return "".join(map(self.pieces.__getitem__, known))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8: always whole characters."""
+        return self.decode(ids).encode()
 
     def to_json(self) -> str:
         """`{"type": "word", "pieces": [" ", "a", ..., " the"]}`, for `from_json`."""

@@ -1,15 +1,30 @@
 /* A text of one's own: pasted, or from a file. It stays in the browser until Start; the server hears its size. */
 const MAX_FILE = 1_000_000;
 
+/* About what engine/tokenizers/word.py takes for a word, and how often it must come to be a token. */
+const WORD = / ?\p{L}[\p{L}\p{M}]*(?:['’ʼ\u200c\u200d]\p{L}[\p{L}\p{M}]*)*/gu;
+const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
+const MIN_COUNT = 2;
+
+function factsOf(text) {
+  const counts = new Map();
+  for (const [word] of text.matchAll(WORD)) if (word.length > 1 && !UNSPACED.test(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return {
+    characters: [...text].length,
+    vocabulary: new Set(text).size,
+    words: [...counts.values()].filter((count) => count >= MIN_COUNT).length,
+    bytes: new TextEncoder().encode(text).length,
+  };
+}
+
 function ownText() {
   const area = el("textarea", { id: "own-text", rows: 5, maxlength: MAX_FILE, placeholder: TEXT.textHint, "aria-label": TEXT.text, spellcheck: "false" });
   const counted = el("p", { class: "about", role: "status" });
   const file = el("input", { type: "file", id: "own-file", accept: ".txt,text/plain", class: "tp-hidden" });
   const taken = (wanted) => {
     text = wanted;
-    const kinds = new Set(text).size;
-    facts = text ? { characters: [...text].length, vocabulary: kinds } : null;
-    counted.textContent = facts ? TEXT.counted(facts.characters, kinds) : "";
+    facts = text ? factsOf(text) : null;
+    counted.textContent = facts ? TEXT.counted(facts.characters, facts.vocabulary) : "";
     counted.classList.remove("wrong");
     send();
   };

@@ -1,0 +1,125 @@
+"""Text files, read a piece at a time: what is text is decoded, and what is none is told where.
+
+UTF-8, with a byte-order mark or without, and UTF-16 with one (Unicode Standard, section 23.8). Lines
+end in `\\n`, whatever the file ends them in.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.data.base import DataError
+
+READ_AT_ONCE = 2**20
+"""Bytes."""
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # before that of UTF-16, which it begins with
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF8, "UTF-8"),
+    (codecs.BOM_UTF16_LE, "UTF-16-LE"),
+    (codecs.BOM_UTF16_BE, "UTF-16-BE"),
+)
+"""What a file begins with that says how it is encoded."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file that may be text: its size in bytes, its encoding, and where its text begins."""
+
+    path: Path
+    field: str
+    """What is at fault where it is none."""
+    size: int
+    encoding: str
+    start: int
+
+    @classmethod
+    def open(cls, path: Path, field: str) -> TextFile:
+        """Look at how a file begins. Raises `DataError` where there is nothing to read."""
+        size = size_of_file(path, field)
+        try:
+            with open(path, "rb") as file:
+                head = file.read(4)
+        except OSError as error:
+            raise DataError(field, str(path), f"cannot be read: {error.strerror}") from None
+        mark, encoding = next((each for each in MARKS if head.startswith(each[0])), (b"", "UTF-8"))
+        if encoding == "UTF-32":
+            raise DataError(field, str(path), "is UTF-32; save it as UTF-8")
+        if size == len(mark):
+            raise DataError(field, str(path), "is empty")
+        return cls(path, field, size, encoding, len(mark))
+
+    def chunks(self, digest: Any = None, start: int = 0, end: int | None = None) -> Iterator[str]:
+        """The text between two places (bytes), in order.
+
+        `digest`, such as hashlib's, is told all the bytes. Raises `DataError` naming the first byte
+        that is not text.
+        """
+        place, end = max(start, self.start), self.size if end is None else end
+        if digest is not None and start < place:
+            digest.update(self._bytes(start, place))
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        lines = io.IncrementalNewlineDecoder(None, translate=True)
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(place)
+                while place < end and (content := file.read(min(READ_AT_ONCE, end - place))):
+                    if digest is not None:
+                        digest.update(content)
+                    if self.encoding == "UTF-8" and (zero := content.find(0)) >= 0:
+                        raise self._not_text(place + zero)
+                    place += len(content)
+                    yield lines.decode(self._decoded(decoder, content, place, place >= end))
+        except OSError as error:
+            allowed = f"cannot be read: {error.strerror}"
+            raise DataError(self.field, str(self.path), allowed) from None
+        yield lines.decode(self._decoded(decoder, b"", place, True), final=True)
+
+    def _decoded(self, decoder: Any, content: bytes, after: int, final: bool) -> str:
+        """`content`, whose end is at byte `after` of the file, as text. Raises `DataError`."""
+        try:
+            text: str = decoder.decode(content, final)
+        except UnicodeDecodeError as error:
+            where = after - len(error.object) + error.start
+            wrong, name = error.object[error.start], self.encoding[:6].rstrip("-")
+            allowed = f"is not {name}: byte {where:,} is 0x{wrong:02X}; save it as UTF-8"
+            raise DataError(self.field, str(self.path), allowed) from None
+        if self.encoding != "UTF-8" and (zero := text.find("\0")) >= 0:
+            raise self._not_text(after - len(text[zero:].encode(self.encoding)))
+        return text
+
+    def _not_text(self, place: int) -> DataError:
+        return DataError(self.field, str(self.path), f"is not text: byte {place:,} is zero")
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+
+def read_text(path: Path, field: str) -> str:
+    """A whole text file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
+    text = "".join(TextFile.open(path, field).chunks())
+    if not text.strip():
+        raise DataError(field, str(path), "has only white space")
+    return text
+
+
+def size_of_file(path: Path, field: str) -> int:
+    """The bytes of a file that can be one. Raises `DataError`."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise DataError(field, str(path), "does not exist") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
+        raise DataError(field, str(path), f"cannot be read: {error}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(field, str(path), "is a folder, not a file")
+    return status.st_size
