@@ -20,7 +20,7 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 def build(page: Page) -> None:
     """Place the views, and let them follow the page's run."""
     views = [
-        view("tokens", tokens.SERVED, "tokens", run=""),
+        view("tokens", tokens.SERVED, "tokens", run="", form="configure"),
         view("batches", batches.SERVED, "batches", run=""),
         view("embeddings", embeddings.SERVED, "embeddings", run=""),
     ]

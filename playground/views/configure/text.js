@@ -1,4 +1,5 @@
-/* A text of one's own: pasted, or from a file. It stays in the browser until Start; the server hears its size. */
+/* A text of one's own: pasted, from a file, or handed over by another view, which sends "learnfrom" {text}. It stays
+ * in the browser until Start; the server hears its size. */
 const MAX_FILE = 1_000_000;
 
 /* About what engine/tokenizers/word.py takes for a word, and how often it must come to be a token. */
@@ -49,6 +50,13 @@ function ownText() {
     }
     taken(area.value);
   });
+  form.addEventListener("learnfrom", ({ detail }) => {
+    if (typeof detail.text !== "string") return;
+    area.value = detail.text;
+    taken(detail.text);
+  });
   const pick = el("label", { class: "tp-button", for: "own-file" }, TEXT.file);
-  return { drawn: el("div", { class: "own" }, area, el("div", { class: "file" }, file, pick, el("span", { text: TEXT.fileLimit })), counted) };
+  return {
+    drawn: el("div", { class: "own" }, area, el("div", { class: "file" }, file, pick, el("span", { text: TEXT.fileLimit })), counted),
+  };
 }

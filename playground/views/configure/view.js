@@ -263,6 +263,16 @@ watch("said", () => {
   reasons.textContent = props.said.text;
 });
 
+/* Another view hands over what to learn from: {source, text, tokenizer, size}. */
+form.addEventListener("learnfrom", ({ detail: { source, tokenizer, size } }) => {
+  Object.assign(choice, { preset: FIRST, changes: {}, fork: null });
+  for (const [name, wanted] of Object.entries({ source, tokenizer, tokenizer_size: size })) {
+    if (wanted !== preset().values[name]) choice.changes[name] = wanted;
+  }
+  render();
+  send();
+});
+
 /* ---------------------------------------------------------------- the beginning: a link, or the first preset */
 
 const linked = { preset: tp.url.get("preset") ?? FIRST, changes: {} };

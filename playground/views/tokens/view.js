@@ -187,9 +187,13 @@ async function cut() {
   draw();
 }
 
-/** The Train tab, with the text that was learned from and a tokenizer like the one that was learned. */
+/** The Train tab, with the text that was learned from and a tokenizer as large as the one that is shown. */
 function toTrain() {
-  trigger("train", { source: state.source, text: state.source === "own" ? state.own : null, size: learned?.sizes[applied()] ?? state.size });
+  const form = document.querySelector(`#${props.form} form`);
+  const text = state.source === "own" ? state.own : null;
+  const detail = { source: text === null ? state.source : "text", text, tokenizer: "bpe", size: learned.sizes[applied()] };
+  form?.dispatchEvent(new CustomEvent("learnfrom", { detail }));
+  document.getElementById("tab-train-button")?.click();
 }
 
 /* ------------------------------------------------------------------ the address */

@@ -1,0 +1,132 @@
+"""The tab Tokens in Chromium: cut a text, step through merges, train on one's own text, look at batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from playground import tokens
+from tests.browser.conftest import Watched, alone
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
+
+Open = Callable[..., Page]
+Shoot = Callable[[Page, str], None]
+
+WATCHED = Watched("#tokens .tokens")
+BATCHES = Watched("#batches .batches")
+EMBEDDINGS = Watched("#embeddings .embeddings")
+
+OWN = "".join(
+    f"the {animal} {verb} in the {place}.\n"
+    for animal in ("cat", "dog", "fox", "hen", "owl")
+    for verb in ("sat", "sang", "slept", "hid")
+    for place in ("hat", "house", "garden", "mill", "moon")
+)
+
+
+def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
+    """A text of one's own becomes tokens, then a model, and the model writes."""
+    page = open_page("?tab=tokens")
+    page.wait_for_selector("#tokens .tokens")
+    WATCHED.until(page, "d.ready === 'true'")
+    page.locator("#tokens-source-own").click()
+    page.fill("#tokens-own", OWN)
+    page.select_option("#tokens-size", "300")
+    page.locator("#tokens-learn").click()
+    WATCHED.until(page, "d.ready === 'true' && d.merges === '44'")
+    page.fill("#tokens-text", "the fox sang in the moon. 🦊")
+    expect(page.locator("#tokens-row-char .unknown")).to_have_count(1)
+    expect(page.locator("#tokens-row-bpe .several .whole")).to_contain_text("🦊")
+    assert "�" not in (page.locator("#tokens-row-bpe").inner_text())
+
+    page.locator("#tokens-train").click()
+    expect(page.locator("#own-text")).to_have_value(OWN)
+    expect(page.locator("#field-tokenizer-bpe")).to_be_checked()
+    page.fill("#field-total_steps", "60")
+    page.locator("#field-total_steps").press("Enter")
+    page.locator("#start:enabled").click()
+    expect(page.locator("#run-select")).to_contain_text("300")
+    page.wait_for_selector("#live .samples, #live .sample")
+    page.locator("#tab-generate-button").click()
+    page.wait_for_selector("#generate .chip")
+    page.locator("#generate-step").click()
+    page.wait_for_selector("#generate .chip.mine")
+
+    page.locator("#tab-tokens-button").click()
+    expect(page.locator("#tokens-row-run")).to_contain_text("byte pairs")
+    shoot(page, "tokens-own")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_batches_and_embeddings(open_page: Open, shoot: Shoot, width: int, scheme: str) -> None:
+    page = open_page("?tab=tokens", width=width, scheme=scheme)
+    page.wait_for_selector("#tokens .tokens")
+    WATCHED.until(page, "d.ready === 'true'")
+    page.locator("#batches").scroll_into_view_if_needed()
+    BATCHES.until(page, "d.ready === 'true' && d.number === '1'")
+    trained = float(BATCHES.value(page, "loss"))
+    page.locator("#batches-later").click()
+    BATCHES.until(page, "d.number === '2'")
+    page.locator("#batches-step").fill("0")
+    BATCHES.until(page, "d.step === '0'")
+    assert float(BATCHES.value(page, "loss")) > 2 * trained
+    page.locator("#batches-valid").click()
+    BATCHES.until(page, "d.part === 'valid' && d.number === '1'")
+    page.locator("#batches .tokens .chip").nth(5).hover()
+    expect(page.locator("#batches .readout")).to_contain_text("nats")
+
+    page.locator("#embeddings").scroll_into_view_if_needed()
+    EMBEDDINGS.until(page, "d.ready === 'true'")
+    page.locator("#embeddings text.point").nth(30).click()
+    expect(page.locator("#embeddings .near li")).to_have_count(6)
+    page.locator("#embeddings-step").fill("0")
+    EMBEDDINGS.until(page, "d.step === '0'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shoot(page, f"tokens-{width}-{scheme}")
+
+
+def test_merges_step_by_step(browser: Browser) -> None:
+    with alone(browser, "tokens", tokens.SERVED) as open_alone:
+        page = open_alone("?k.merges=0", 1440, False, {"run": "", "form": "configure"})
+        watched = Watched(".tokens")
+        watched.until(page, "d.ready === 'true' && d.merges === '0'")
+        row = page.locator("#tokens-row-bpe")
+        expect(row).to_have_attribute("data-tokens", "59")
+        page.locator("#tokens-merges").focus()
+        page.keyboard.press("ArrowRight")
+        watched.until(page, "d.merges === '1'")
+        expect(page.locator(".now")).to_contain_text("stood")
+        before = 59
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+            tokens_now = int(row.get_attribute("data-tokens") or 0)
+            assert tokens_now <= before
+            before = tokens_now
+        page.locator("#tokens-around button").last.click()
+        watched.until(page, "d.merges === '9'")
+        row.locator(".line").focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".rows .readout")).to_contain_text("bytes")
+        page.locator("#tokens-merges-play").click()
+        watched.until(page, "d.merges === '744'")
+
+
+def test_a_refusal_is_a_sentence_and_nothing_is_lost(browser: Browser) -> None:
+    with alone(browser, "tokens", tokens.SERVED) as open_alone:
+        page = open_alone("", 390, True, {"run": "", "form": "configure"})
+        Watched(".tokens").until(page, "d.ready === 'true'")
+        page.locator("#tokens-source-own").click()
+        page.fill("#tokens-own", "short")
+        page.locator("#tokens-learn").click()
+        expect(page.locator(".learn .message")).to_contain_text("at least 20")
+        expect(page.locator("#tokens-own")).to_have_value("short")
+        page.set_input_files(
+            "#tokens-file", {"name": "x.png", "mimeType": "image/png", "buffer": b"\x89PNG\x00\xff"}
+        )
+        expect(page.locator(".learn .message")).to_contain_text("not a text file")
+        page.fill("#tokens-text", "<img src=x onerror=alert(1)>")
+        expect(page.locator("#tokens-row-byte .line")).to_contain_text("<img")
+        assert page.locator("#tokens-row-byte img").count() == 0
