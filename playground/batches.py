@@ -110,6 +110,12 @@ def batch(
     }
 
 
+@answers.answer
+def stored(run: str) -> dict[str, Any]:
+    """The steps of a run's checkpoints by now: for following it while it trains."""
+    return {"steps": inference.steps(answers.run_id(run))}
+
+
 # The work ----------------------------------------------------------------------------------------
 
 Floats = npt.NDArray[np.float32]
@@ -175,4 +181,4 @@ def _reader(path: Path) -> _Reader | None:
     return None if data is None else _Reader(data)
 
 
-SERVED: tuple[Callable[..., dict[str, Any]], ...] = (batch,)
+SERVED: tuple[Callable[..., dict[str, Any]], ...] = (batch, stored)

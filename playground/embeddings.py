@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from engine.specialisation import CLASSES, token_classes
 from playground import answers, inference, library
+from playground.batches import stored
 
 if TYPE_CHECKING:
     from playground.inference import Loaded
@@ -140,4 +141,4 @@ def _table(run: object, what: object, step: object) -> tuple[Floats, Loaded, Flo
     return kept[0], loaded, kept[1]
 
 
-SERVED: tuple[Callable[..., dict[str, Any]], ...] = (project, neighbours)
+SERVED: tuple[Callable[..., dict[str, Any]], ...] = (project, neighbours, stored)

@@ -57,6 +57,8 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
 
     page.locator("#tab-tokens-button").click()
     expect(page.locator("#tokens-row-run")).to_contain_text("byte pairs")
+    page.locator("#batches").scroll_into_view_if_needed()
+    BATCHES.until(page, "d.step === '60'")  # it follows the run to its end
     shoot(page, "tokens-own")
 
 

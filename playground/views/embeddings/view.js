@@ -240,6 +240,17 @@ async function load() {
   if (pointed() !== null) showNear();
 }
 
+/** While the run trains, show each checkpoint as it is stored, unless an earlier one was chosen. */
+async function follow() {
+  if (!begun || page.film.playing()) return;
+  if (!frame) return load();
+  const { steps, error } = await call("stored", state.run);
+  if (error || !frame || steps.join() === frame.steps.join()) return;
+  if (state.step === null) return load();
+  frame.steps = steps;
+  page.film.draw();
+}
+
 let begun = false;
 
 function newRun() {
@@ -262,3 +273,4 @@ new IntersectionObserver((entries, observer) => {
   observer.disconnect();
   load();
 }).observe(root);
+tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });
