@@ -25,6 +25,7 @@ LIGHT = [
     "engine.tokenizers",
     "engine.data",
     "engine.data.download",
+    "engine.ablation",
     "engine.cli_download",
     "engine.metrics",
     "playground.figures",
@@ -35,9 +36,11 @@ LIGHT = [
 
 ORDER = [
     ["config", "events", "jsonl", "validation"],
-    ["claims", "metrics", "presets", "specialisation", "tokenizers"],
+    ["claims", "metrics", "presets", "significance", "specialisation", "tokenizers"],
     ["runs", "data"],
-    ["estimate", "model"],
+    ["estimate", "model", "suites"],
+    ["outcomes"],
+    ["ablation"],
     ["devices", "optim", "loss"],
     ["recorded", "reference", "training", "generation", "observe", "translation"],
     ["checkpoint", "foreign", "samples", "shards", "speed"],
