@@ -26,7 +26,9 @@ LIGHT = [
     "engine.data",
     "engine.data.download",
     "engine.ablation",
+    "engine.cli_ablate",
     "engine.cli_download",
+    "engine.cli_manage",
     "engine.metrics",
     "playground.figures",
     "playground.library",
@@ -36,7 +38,7 @@ LIGHT = [
 
 ORDER = [
     ["config", "events", "jsonl", "validation"],
-    ["claims", "metrics", "presets", "significance", "specialisation", "tokenizers"],
+    ["claims", "interrupts", "metrics", "presets", "significance", "specialisation", "tokenizers"],
     ["runs", "data"],
     ["estimate", "model", "suites"],
     ["outcomes"],
@@ -45,8 +47,8 @@ ORDER = [
     ["recorded", "reference", "training", "generation", "observe", "translation"],
     ["checkpoint", "foreign", "samples", "shards", "speed"],
     ["driver", "exchange", "forks"],
-    ["flags", "logging_backends", "progress", "shipped"],
-    ["cli_download", "cli_runs", "cli_translate"],
+    ["flags", "logging_backends", "progress", "shipped", "workers"],
+    ["cli_ablate", "cli_download", "cli_manage", "cli_runs", "cli_translate"],
     ["cli"],
     ["__main__"],
 ]
