@@ -1,7 +1,7 @@
 """Storing a training state, and reading it back bit by bit the same.
 
     step-000500/model.safetensors       every weight once
-                optimizer.safetensors   AdamW's two averages of every weight
+                optimizer.safetensors   the optimizer's averages of every weight
                 state.json              configuration, counters, generators, loss scale
 
 Tensors are stored as safetensors, never as pickle, so that reading a file runs nothing in it. A
@@ -170,7 +170,7 @@ def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainSta
     Args:
         folder: the checkpoint.
         data: of the same configuration; its generator is set to where it stood.
-        fresh_optimizer: start AdamW's averages anew where the checkpoint has none, as a fork of a
+        fresh_optimizer: start the optimizer's averages anew where the checkpoint has none, as a fork of a
             shipped run does.
 
     Raises:

@@ -70,7 +70,7 @@ def take(folder: Path) -> Claim:
     """Claim the run in this folder for this process. Raises `Taken`."""
     number, earlier = _newest(folder)
     if earlier is not None and earlier.alive():
-        raise Taken(f"process {earlier.pid} already trains this run")
+        raise Taken(f"process {earlier.pid} is already at work on it")
     events, commands = folder / "events.jsonl", folder / "commands.jsonl"
     finish_line(events)
     # Commands to a run that never started are for this process; else they were for an earlier one.
@@ -86,7 +86,7 @@ def take(folder: Path) -> Claim:
         with open(claim.path, "x", encoding="utf-8") as file:
             file.write(claim.to_json())
     except FileExistsError:
-        raise Taken("another process has just taken this run") from None
+        raise Taken("another process has just begun with it") from None
     return claim
 
 

@@ -10,24 +10,21 @@ or diverged gives 1. PyTorch is loaded only by the commands that compute.
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import sys
-import threading
-import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from engine import cli_download, cli_translate
+from engine import cli_ablate, cli_download, cli_manage, cli_translate
 from engine.claims import Claim
 from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
-from engine.config import OWN_FILES, PART_OF, RunConfig, read_config
-from engine.events import Ended, Evaluated, Message
-from engine.flags import Parser, add_config_flags, command_line
+from engine.config import RunConfig, read_config
+from engine.events import Ended, Message
+from engine.flags import Parser, add_config_flags, changed, command_line, given_fields
 from engine.forks import fork
+from engine.interrupts import stop_on_signals
 from engine.logging_backends import PACKAGES, check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress
@@ -38,9 +35,6 @@ __all__ = ["command_line", "main"]
 
 TRANSLATION = "translate-german"
 """The preset that `--task translate` starts from."""
-
-PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target_path")
-"""Fields that name files of one's own."""
 
 SAMPLER_FLAGS = {
     "temperature": "below 1 safer, above 1 more surprising; 0: always the most probable token",
@@ -150,8 +144,15 @@ def build_parser() -> Parser:
     part = command("download", cli_download.fetch, "Fetch a known corpus by its name.")
     cli_download.add_download_flags(part)
 
-    part = command("runs", show_runs, "List the runs.")
+    part = command("ablate", cli_ablate.ablate, "Train a suite of runs and compare its variants.")
+    cli_ablate.add_ablate_flags(part)
     add_root(part)
+    add_config_flags(part)
+
+    part = command(
+        "runs", cli_manage.list_runs, "List the runs; compare, rename, export or delete."
+    )
+    cli_manage.add_runs_flags(part)
     return parser
 
 
@@ -174,21 +175,12 @@ def train(options: Namespace) -> int:
 
 
 def _new_run(options: Namespace) -> Run:
-    given = _given(options)
+    given = given_fields(options)
     base, title = _base(options)
-    values = base.flat() | given
-    if given.get("train_data_path") and "source" not in given:
-        translates = given.get("target_data_path") or values["n_encoder_layer"] is not None
-        values["source"] = "pairs" if translates else "text"
-    elif values["source"] not in OWN_FILES and "train_data_path" not in given:
-        values |= {field: None for field in PATHS if field not in given}
-    for field in PATHS:
-        if values[field]:
-            values[field] = str(Path(values[field]).resolve())  # also from another folder
-    config = RunConfig.from_flat(values)
+    config = RunConfig.from_flat(changed(base.flat(), given))
     _check(config)
-    changed = describe({name: given[name] for name in given if name != "source"})
-    name = options.name or ": ".join(filter(None, [title or config.data.source, changed]))
+    about = describe({name: given[name] for name in given if name != "source"})
+    name = options.name or ": ".join(filter(None, [title or config.data.source, about]))
     return RunStore(options.checkpoint_dir).create(config, name)
 
 
@@ -209,11 +201,6 @@ def _base(options: Namespace) -> tuple[RunConfig, str]:
     if options.config:
         return read_config(options.config), options.config.stem
     return RunConfig(), ""
-
-
-def _given(options: Namespace) -> dict[str, Any]:
-    """The fields that flags set."""
-    return {name: value for name, value in vars(options).items() if name in PART_OF}
 
 
 def _check(config: RunConfig) -> None:
@@ -238,7 +225,7 @@ def _from_checkpoint(options: Namespace) -> Run:
     chosen = saved[-1]
     if is_checkpoint:
         chosen = next(kept for kept in saved if kept.path.name == folder.resolve().name)
-    given = _given(options)
+    given = given_fields(options)
     if chosen == saved[-1] and chosen.resumable and not given and not options.name:
         return run
     return fork(RunStore(options.checkpoint_dir), run, chosen.step, given, options.name)
@@ -265,7 +252,7 @@ def _drive(run: Run, logger: str | None, claim: Claim | None = None) -> int:
     print(f"{run.name}\n{run.path}", file=sys.stderr)
     progress = Progress(run.config)
     with ExitStack() as stack:
-        stop = stack.enter_context(_stop_on_signals())
+        stop = stack.enter_context(stop_on_signals())
         listeners: list[Callable[[Message], None]] = [progress]
         if logger:
             listeners.append(stack.enter_context(open_logger(logger, run)))
@@ -294,29 +281,6 @@ def _report(ended: Ended, run: Run) -> int:
     return 0
 
 
-@contextmanager
-def _stop_on_signals() -> Generator[threading.Event]:
-    """Inside the block, Ctrl-C and the signal that asks a process to end set the event.
-
-    The second time, they interrupt at once.
-    """
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def train_prepared(options: Namespace) -> int:
     """Train a run whose folder is given, as the page does.
 
@@ -343,7 +307,7 @@ def _finish_prepared(run: Run, claim: Claim, nice: bool) -> int:
 
     if nice:
         be_nice()
-    with _stop_on_signals() as stop:
+    with stop_on_signals() as stop:
         if stat.S_ISFIFO(os.fstat(0).st_mode):
             end_with_parent(stop)
         return _report(drive(run, claim=claim, stop=stop), run)
@@ -409,36 +373,4 @@ def import_model(options: Namespace) -> int:
     if isinstance(load_tokenizer(run.tokenizer_path), IdTokenizer):
         print("Without a tokenizer: prompts are token ids such as ⟨17⟩⟨4⟩.", file=sys.stderr)
     print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
-    return 0
-
-
-# runs --------------------------------------------------------------------------------------------
-
-
-def show_runs(options: Namespace) -> int:
-    """A table of the runs, the newest first."""
-    store = RunStore(options.checkpoint_dir)
-    rows = [("ID", "STATE", "STEP", "VALID LOSS", "MADE", "NAME")]
-    for run in store.list():
-        status = run.status()
-        losses = [event.loss for event in run.history() if isinstance(event, Evaluated)]
-        rows.append(
-            (
-                run.id,
-                status.state,
-                f"{status.step}/{status.total_steps}",
-                f"{losses[-1]:.3f}" if losses else "",
-                time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.created)),
-                run.name,
-            )
-        )
-    if len(rows) == 1:
-        print(f"There are no runs in {store.root} yet.")
-    else:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            print("  ".join(cells).rstrip())
-    for damaged in store.damaged():
-        print(f"{damaged.id}  damaged: {damaged.reason}")
     return 0

@@ -16,13 +16,13 @@ OWN = SHIPPED / "runs"
 """Where the runs are that come with the project, and one's own."""
 
 
-def add_root(parser: ArgumentParser) -> None:
+def add_root(parser: ArgumentParser, default: Path | str = OWN) -> None:
     """The flag that says where one's own runs are."""
     parser.add_argument(
         "--checkpoint_dir",
         "--root",
         type=Path,
-        default=OWN,
+        default=default,
         metavar="FOLDER",
         help=f"where the runs are (default: {OWN})",
     )

@@ -26,6 +26,7 @@ PositionName = Literal["rope", "sinusoidal", "learned", "alibi", "none"]
 FeedForwardName = Literal["swiglu", "geglu", "gelu", "relu", "silu"]
 RouterName = Literal["topk", "switch", "sigmoid", "expert_choice", "hash", "noisy_topk"]
 BiasRuleName = Literal["sign", "violation"]
+OptimizerName = Literal["adamw", "sgd"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -490,7 +491,7 @@ class DataConfig(Config):
 
 
 class TrainConfig(Config):
-    """How a model is trained: AdamW, a learning-rate schedule, and what is recorded when."""
+    """How a model is trained: optimizer, learning-rate schedule, and what is recorded when."""
 
     seed: int = Field(
         default=0,
@@ -528,6 +529,12 @@ class TrainConfig(Config):
         "fits into memory.",
         examples=[1, 2, 4],
     )
+    optimizer: OptimizerName = Field(
+        default="adamw",
+        description="How gradients become updates: steps of about the learning rate for every weight "
+        "(AdamW, Loshchilov 2019), or as long as the gradient is (SGD with momentum), which needs a "
+        "far higher max_lr and a far smaller weight_decay.",
+    )
     max_lr: float = Field(
         default=3e-3,
         gt=0,
@@ -561,14 +568,16 @@ class TrainConfig(Config):
         ge=0,
         le=10,
         description="How strongly matrices are pulled towards zero, apart from the gradient "
-        "(AdamW, Loshchilov 2019). Norms and biases are left alone.",
+        "(AdamW, Loshchilov 2019; for SGD it is added to the gradient). Norms and biases are left "
+        "alone.",
         examples=[0.0, 0.01, 0.1],
     )
     beta1: float = Field(
         default=0.9,
         ge=0,
         lt=1,
-        description="AdamW's memory of the gradient: 0.9 is about ten steps.",
+        description="The optimizer's memory of the gradient: 0.9 is about ten steps. SGD's is called "
+        "momentum.",
     )
     beta2: float = Field(
         default=0.99,

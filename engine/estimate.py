@@ -17,14 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.config import GATED, ModelConfig, RunConfig
+from engine.config import GATED, ModelConfig, OptimizerName, RunConfig
 from engine.data.base import DataError
 from engine.data.parallel import PAIRS
 from engine.data.tasks import TASKS
 from engine.validation import ConfigError, Problem
 
 FLOAT = 4
-"""Bytes of a number in fp32, which weights, gradients and AdamW's averages always have here."""
+"""Bytes of a number in fp32, which weights, gradients and the optimizer's averages always have here."""
+
+AVERAGES: dict[OptimizerName, int] = {"adamw": 2, "sgd": 1}
+"""Numbers that an optimizer remembers of each weight."""
 
 
 def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, int]:
@@ -209,7 +212,7 @@ def memory_bytes(
 ) -> dict[str, int]:
     """Memory of a run by part, in bytes, and its `total`.
 
-    Weights, gradients and AdamW's two averages are exact. `activations` is an estimate of what the
+    Weights, gradients and the optimizer's averages are exact. `activations` is an estimate of what the
     forward pass keeps for the backward pass, in two bytes each under mixed precision; `process` is
     Python with torch imported.
     """
@@ -221,7 +224,7 @@ def memory_bytes(
     parts = {
         "weights": count * FLOAT,
         "gradients": count * FLOAT,
-        "optimizer": 2 * count * FLOAT,
+        "optimizer": AVERAGES[train.optimizer] * count * FLOAT,
         "activations": kept * number,
         "process": process,
     }
@@ -234,7 +237,7 @@ class Work:
 
     `moved` counts what is kept for the backward pass, and a little more where the work is more than
     that shows: one number for each attention score (its exponential), three for each number that
-    dropout draws. `blocks` are those it runs through; the embedding, the loss and AdamW are one more, and an expert
+    dropout draws. `blocks` are those it runs through; the embedding, the loss and the optimizer are one more, and an expert
     layer counts as one more block: routing starts about as many operations.
     """
 

@@ -14,13 +14,14 @@ import re
 import shlex
 import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from engine.config import RunConfig, fields
+from engine.config import OWN_FILES, PART_OF, RunConfig, fields
 
 ALIASES: dict[str, tuple[str, str | None, str]] = {
     "--theta": ("rope_theta", None, "as --rope_theta"),
@@ -30,6 +31,9 @@ ALIASES: dict[str, tuple[str, str | None, str]] = {
     "--ffn_type": ("feedforward", None, "as --feedforward: swiglu, silu, ..."),
 }
 """Other names of some flags: the field each sets, and to what, where it takes no value."""
+
+PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target_path")
+"""Fields that name files of one's own."""
 
 TITLES = {"model": "the model", "data": "what it reads", "train": "how it is trained"}
 
@@ -93,7 +97,7 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_flag(parser: Any, name: str, info: FieldInfo) -> None:
     """A flag for one field. What is not given does not appear in the result."""
-    description = f"{info.description} (default: {_word(info.default)})".replace("%", "%%")
+    description = f"{info.description} (default: {word(info.default)})".replace("%", "%%")
     options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS}
     if bool in _kinds(info.annotation):
         parser.add_argument(f"--{name}", action="store_true", help=description, **options)
@@ -127,12 +131,33 @@ def _or_none(text: str) -> str | None:
     return None if text == "none" else text
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
+    """A field's value as it is written on the command line."""
     if isinstance(value, tuple):
         return ",".join(map(str, cast("tuple[int, ...]", value)))
     return (
         "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     )
+
+
+def given_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields that flags set, of all that a command was given."""
+    return {name: value for name, value in vars(options).items() if name in PART_OF}
+
+
+def changed(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration's fields, flat, with what flags set.
+
+    A file of one's own makes itself the source, any other source empties the files, and a path also
+    holds from another folder.
+    """
+    both = {**values, **given}
+    if given.get("train_data_path") and "source" not in given:
+        translates = given.get("target_data_path") or both.get("n_encoder_layer") is not None
+        both["source"] = "pairs" if translates else "text"
+    elif both.get("source") not in OWN_FILES and "train_data_path" not in given:
+        both = {name: value for name, value in both.items() if name not in PATHS or name in given}
+    return both | {name: str(Path(both[name]).resolve()) for name in PATHS if both.get(name)}
 
 
 def command_line(config: RunConfig) -> str:
@@ -149,5 +174,5 @@ def flags_of(config: RunConfig) -> Sequence[str]:
         elif isinstance(value, str) and value.startswith("-"):
             words.append(f"--{name}={value}")
         else:
-            words += [f"--{name}", _word(value)]
+            words += [f"--{name}", word(value)]
     return words

@@ -30,8 +30,9 @@ def fork(
 ) -> Run:
     """A new run that goes on from a checkpoint of another, with some settings changed.
 
-    Weights, and AdamW's averages where the checkpoint has them, are taken over and the steps counted
-    on. So are the places of the generators, unless the data or the seed changes.
+    Weights, and the optimizer's averages where the checkpoint has them, are taken over and the steps
+    counted on; another optimizer begins anew. So are the places of the generators, unless the data or
+    the seed changes.
 
     Raises:
         RunError: there is no checkpoint of this step, or it is damaged.
@@ -55,6 +56,8 @@ def fork(
 
     def fill(folder: Path) -> None:
         shutil.copytree(steps[step], folder / steps[step].name)
+        if "optimizer" in differences:  # the averages of another would not fit
+            (folder / steps[step].name / "optimizer.safetensors").unlink(missing_ok=True)
         shutil.copyfile(run.tokenizer_path, folder / "tokenizer.json")
         write_whole(folder / steps[step].name / "state.json", json.dumps(stored))
 

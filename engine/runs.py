@@ -1,7 +1,7 @@
 """A run is a folder: what was asked for, what happened, and what was learned.
 
     config.json      the whole RunConfig
-    run.json         its name, when it was made, what it was forked from
+    run.json         its name, when it was made, what it was forked from, of which suite it is
     tokenizer.json   written when the run first starts
     data/text.txt    a learner's own text, where the run reads one
     events.jsonl     what happened, one line each, only ever appended to   (events.EVENTS)
@@ -27,7 +27,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -83,6 +83,10 @@ class RunInfo:
     parent: str | None = None
     """The id of the run that this one was forked from."""
     parent_step: int | None = None
+    suite: str | None = None
+    """The ablation suite that this run is of, by its name."""
+    variant: str | None = None
+    """Which of the suite's variants it is."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,11 @@ class Run:
     def name(self) -> str:
         """What the learner calls it."""
         return self.info.name
+
+    def rename(self, name: str) -> None:
+        """Call it something else. Raises `RunError` for a name that is empty."""
+        self.info = replace(self.info, name=_printable(name))
+        _write_info(self.path, self.info)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -391,16 +400,17 @@ class RunStore:
         parent_step: int | None = None,
         text: str | None = None,
         fill: Callable[[Path], None] | None = None,
+        suite: str | None = None,
+        variant: str | None = None,
     ) -> Run:
         """Make a run: in a temporary folder first, then renamed, so that no half of one is seen.
 
         Its id is random and cannot be guessed: to know it is to have access to it. `text` is a
         learner's own text, kept in the folder and read from there; `fill` may put more into the
-        folder, such as a checkpoint to start from. Raises `RunError` for a name that is empty.
+        folder, such as a checkpoint to start from; `suite` and `variant` say what a run of an ablation
+        is. Raises `RunError` for a name that is empty.
         """
-        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:120]
-        if not name:
-            raise RunError("A run needs a name.")
+        name = _printable(name)
         run_id = secrets.token_hex(12)
         folder = self.root / f".new-{run_id}"
         folder.mkdir(parents=True)
@@ -411,9 +421,9 @@ class RunStore:
                 config = config.model_copy(update={"data": type(config.data).parse(data)})
             if fill is not None:
                 fill(folder)
-            info = RunInfo(name, round(time.time(), 3), parent, parent_step)
+            info = RunInfo(name, round(time.time(), 3), parent, parent_step, suite, variant)
             write_whole(folder / "config.json", config.to_json())
-            write_whole(folder / "run.json", json.dumps(asdict(info), ensure_ascii=False, indent=2))
+            _write_info(folder, info)
             folder.rename(self.root / run_id)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -527,6 +537,18 @@ def _messages(
     return found
 
 
+def _printable(name: str) -> str:
+    """A run's name in one line. Raises `RunError` where nothing is left of it."""
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:120]
+    if not name:
+        raise RunError("A run needs a name.")
+    return name
+
+
+def _write_info(folder: Path, info: RunInfo) -> None:
+    write_whole(folder / "run.json", json.dumps(asdict(info), ensure_ascii=False, indent=2))
+
+
 def _read_info(path: Path) -> RunInfo:
     values = read_object(path.read_bytes())
     if values is None:
@@ -544,6 +566,8 @@ def _read_info(path: Path) -> RunInfo:
         created=get("created", int, float),
         parent=get("parent", str, nothing),
         parent_step=get("parent_step", int, nothing),
+        suite=get("suite", str, nothing),
+        variant=get("variant", str, nothing),
     )
 
 

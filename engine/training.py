@@ -29,7 +29,7 @@ from engine.model.context import Output
 from engine.model.decoder import Decoder
 from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, nudge
-from engine.optim import AdamW, clip_grad_norm, learning_rate
+from engine.optim import OPTIMIZERS, Optimizer, clip_grad_norm, learning_rate
 from engine.validation import ConfigError, Problem
 
 MOST_RECORDS = 500
@@ -66,7 +66,7 @@ class TrainState:
 
     config: RunConfig
     model: Decoder
-    optimizer: AdamW
+    optimizer: Optimizer
     data: Data
     device: torch.device
     scale: LossScale | None = None
@@ -107,9 +107,9 @@ def new_state(config: RunConfig, data: Data, device: torch.device | None = None)
     )
 
 
-def new_optimizer(model: Decoder, config: TrainConfig) -> AdamW:
-    """AdamW as configured; the learning rate is set before each update."""
-    return AdamW(model.named_parameters(), betas=(config.beta1, config.beta2))
+def new_optimizer(model: Decoder, config: TrainConfig) -> Optimizer:
+    """The optimizer as configured; the learning rate is set before each update."""
+    return OPTIMIZERS[config.optimizer](model.named_parameters(), config)
 
 
 def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged | Noted]:

@@ -9,7 +9,7 @@ Nothing in this file loads PyTorch or knows how it is shown.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,17 +118,6 @@ def what_changed(config: RunConfig) -> str:
     """ "stories" for the preset as it is, "stories: d_model 128, position alibi" otherwise."""
     name, changes = origin(config)
     return f"{name}: {describe(changes)}" if changes else name
-
-
-def differing(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
-    """The fields in which these runs differ: {field: {run: value}}."""
-    flat = {run: config.flat() for run, config in configs.items()}
-    first = next(iter(flat.values()), {})
-    return {
-        name: {run: values[name] for run, values in flat.items()}
-        for name in first
-        if len({repr(values[name]) for values in flat.values()}) > 1
-    }
 
 
 def distinct(names: Sequence[str]) -> list[str]:

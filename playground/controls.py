@@ -43,7 +43,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Training": {
         "": ("total_steps", "max_lr"),
         "Optimiser": (
-            "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
+            "optimizer", "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
             "min_lr", "weight_decay", "beta1", "beta2", "max_grad_norm", "label_smoothing", "seed",
         ),
         "Balancing": (
@@ -99,6 +99,7 @@ LABELS = {
     "task_length": "Size of an item",
     "valid_fraction": "Held-out share",
     "total_steps": "Steps",
+    "optimizer": "Optimiser",
     "max_lr": "Learning rate",
     "min_lr": "Final learning rate",
     "warmup_steps": "Warm-up steps",
@@ -164,6 +165,7 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "rope_theta": (Needs("position", ("rope",)),),
     "task_length": (Needs("source", tuple(TASKS)),),
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
+    "beta2": (Needs("optimizer", ("adamw",)),),
     "share_embeddings": (ENCODER,),
     "tokenizer": (WRITTEN,),
     "tokenizer_size": (WRITTEN, Needs("tokenizer", ("word", "bpe"))),

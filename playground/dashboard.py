@@ -22,9 +22,10 @@ if str(ROOT) not in sys.path:
 import pandas as pd
 import streamlit as st
 
+from engine.outcomes import differing
 from engine.runs import Damaged, Run, RunStore, Status
 from playground import figures, library
-from playground.compare import History, differing, distinct, sampled_steps, what_changed
+from playground.compare import History, distinct, sampled_steps, what_changed
 from playground.controls import LABELS
 
 REFRESH = 2.0  # seconds between two looks at the runs

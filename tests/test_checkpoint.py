@@ -28,6 +28,7 @@ from engine.checkpoint import (
 from engine.config import RunConfig
 from engine.data import make_data
 from engine.events import Stepped
+from engine.optim import OPTIMIZERS
 from engine.tokenizers import save_tokenizer
 from engine.training import LossScale, TrainState, new_state, train, update
 from tests.options import AXES, ROUTED, VARIANTS
@@ -52,6 +53,7 @@ TINY: dict[str, Any] = {
 
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
 OPTIONS += [{**option, "bias_rate": 0.01} for option in (*ROUTED, *VARIANTS)]
+OPTIONS += [{"optimizer": name} for name in OPTIMIZERS]
 OPTIONS += [{"gradient_accumulation": 2}, {"schedule": "wsd", "max_grad_norm": 0.0}]
 TRANSLATING = {"source": "numbers", "n_encoder_layer": 1, "n_layer": 1, "label_smoothing": 0.1}
 OPTIONS += [

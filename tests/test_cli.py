@@ -180,7 +180,7 @@ def test_an_unexpected_error_is_one_line_too(
     def broken(_: object) -> int:
         raise ZeroDivisionError("odd\nthing")
 
-    monkeypatch.setattr("engine.cli.show_runs", broken)
+    monkeypatch.setattr("engine.cli_manage.list_runs", broken)
     assert "ZeroDivisionError: odd thing" in mistake(capsys, "runs")
 
 

@@ -12,10 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from engine.config import RunConfig
 from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
+from engine.outcomes import differing
 from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from playground import dashboard, library
-from playground.compare import History, differing, distinct, origin, what_changed
+from playground.compare import History, distinct, origin, what_changed
 
 PAGE = str(Path(dashboard.__file__))
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"

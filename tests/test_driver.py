@@ -17,6 +17,7 @@ import torch
 
 from engine import driver as driving
 from engine import training
+from engine.checkpoint import read_state
 from engine.config import RunConfig, TrainConfig
 from engine.data import make_data
 from engine.driver import SAMPLE_TOKENS, drive, end_with_parent, warm_up
@@ -518,6 +519,14 @@ def test_a_fork_with_changes(store: RunStore) -> None:
     assert [step for step, _ in losses(child)] == [5, 6, 7, 8]
     assert child.config.train.seed == 5
     assert losses(child)[:2] != losses(parent)[4:]
+
+
+def test_a_fork_with_another_optimizer_begins_its_averages_anew(store: RunStore) -> None:
+    parent = make(store)
+    drive(parent)
+    child = fork(store, parent, 4, {"optimizer": "sgd", "total_steps": 8})
+    assert drive(child).how == "finished"
+    assert read_state(child.checkpoints()[-1].path)["optimizer_steps"] == 4
 
 
 def test_a_fork_of_weights_alone(store: RunStore) -> None:

@@ -255,6 +255,7 @@ def test_memory_by_part() -> None:
     memory, count = memory_bytes(config), parameters(config.model)["total"]
     assert memory["weights"] == memory["gradients"] == 4 * count
     assert memory["optimizer"] == 8 * count
+    assert memory_bytes(RunConfig.from_flat(TINY | {"optimizer": "sgd"}))["optimizer"] == 4 * count
     assert memory["total"] == sum(v for part, v in memory.items() if part != "total")
     half = memory_bytes(RunConfig.from_flat(TINY | {"dtype": "bf16"}))
     assert 2 * half["activations"] == memory["activations"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler as schedulers
 
 import engine.optim as optim
-from engine.config import TrainConfig
+from engine.config import OptimizerName, TrainConfig
+from engine.estimate import AVERAGES
 from engine.loss import cross_entropy
-from engine.optim import AdamW, clip_grad_norm, learning_rate
+from engine.optim import OPTIMIZERS, SGD, AdamW, Optimizer, clip_grad_norm, learning_rate
 
 
 def weights(seed: int = 0) -> dict[str, nn.Parameter]:
@@ -29,15 +31,32 @@ def give_gradients(named: dict[str, nn.Parameter], seed: int, scale: float = 1.0
             weight.grad = torch.randn(weight.shape, generator=generator) * scale
 
 
-def torch_adamw(named: dict[str, nn.Parameter], **settings: object) -> torch.optim.AdamW:
-    decay = settings.pop("weight_decay", 0.01)
+def groups(named: dict[str, nn.Parameter], decay: object) -> list[dict[str, object]]:
+    """As torch's optimizers take them: matrices are decayed, vectors are not."""
     matrices = [w for w in named.values() if w.dim() >= 2]
     vectors = [w for w in named.values() if w.dim() < 2]
-    groups = [
+    return [
         {"params": matrices, "weight_decay": decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, **settings)  # type: ignore[arg-type]
+
+
+def side_by_side(
+    own: Optimizer, reference: torch.optim.Optimizer, theirs: dict[str, nn.Parameter]
+) -> None:
+    """200 updates of both with the same gradients and rates; the weights have to stay equal."""
+    mine, rate = own.parameters, own.lr
+    for step in range(200):
+        give_gradients(mine, step, 10.0 ** (step % 5 - 2))
+        give_gradients(theirs, step, 10.0 ** (step % 5 - 2))
+        own.lr = rate * (1 - step / 400)
+        for group in reference.param_groups:
+            group["lr"] = own.lr
+        own.step()
+        reference.step()
+    for name in mine:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-5, atol=1e-6)
+    assert torch.equal(mine["unused"], weights()["unused"])
 
 
 @pytest.mark.parametrize(
@@ -56,32 +75,47 @@ def test_adamw_is_torch_s(
     monkeypatch.setattr(optim, "CACHED", cached)
     mine, theirs = weights(), weights()
     own = AdamW(mine.items(), **settings)  # type: ignore[arg-type]
-    reference = torch_adamw(theirs, **settings)
-    for step in range(200):
-        give_gradients(mine, step, 10.0 ** (step % 5 - 2))
-        give_gradients(theirs, step, 10.0 ** (step % 5 - 2))
-        own.lr = float(settings.get("lr", 1e-3)) * (1 - step / 400)  # type: ignore[arg-type]
-        for group in reference.param_groups:
-            group["lr"] = own.lr
-        own.step()
-        reference.step()
-    for name in mine:
-        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-5, atol=1e-6)
-        if name != "unused":
-            averages = reference.state[theirs[name]]
-            torch.testing.assert_close(own.mean[name], averages["exp_avg"])
-            torch.testing.assert_close(own.square[name], averages["exp_avg_sq"])
-    assert torch.equal(mine["unused"], weights()["unused"])
+    others = {name: value for name, value in settings.items() if name != "weight_decay"}
+    decayed = groups(theirs, settings.get("weight_decay", 0.01))
+    reference = torch.optim.AdamW(decayed, **others)  # type: ignore[arg-type]
+    side_by_side(own, reference, theirs)
+    for name in mine.keys() - {"unused"}:
+        averages = reference.state[theirs[name]]
+        torch.testing.assert_close(own.mean[name], averages["exp_avg"])
+        torch.testing.assert_close(own.square[name], averages["exp_avg_sq"])
 
 
-def test_adamw_goes_on_from_its_state() -> None:
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("cached", [40, 1 << 18])
+def test_sgd_is_torch_s(
+    momentum: float, decay: float, cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optim, "CACHED", cached)
+    mine, theirs = weights(), weights()
+    own = SGD(mine.items(), lr=3e-4, momentum=momentum, weight_decay=decay)
+    reference = torch.optim.SGD(groups(theirs, decay), lr=3e-4, momentum=momentum)
+    side_by_side(own, reference, theirs)
+    for name in mine.keys() - {"unused"} if momentum else ():
+        buffer = reference.state[theirs[name]]["momentum_buffer"]
+        torch.testing.assert_close(own.velocity[name], buffer, rtol=1e-5, atol=1e-3)
+
+
+def test_optimizers_are_named_and_costed() -> None:
+    assert set(OPTIMIZERS) == set(get_args(OptimizerName))
+    for name, make in OPTIMIZERS.items():
+        optimizer = make(weights().items(), TrainConfig(beta1=0.7))
+        assert len(optimizer.memory) == AVERAGES[name]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_goes_on_from_its_state(name: OptimizerName) -> None:
     once, twice = weights(), weights()
-    first = AdamW(once.items(), lr=0.01)
-    second = AdamW(twice.items(), lr=0.01)
+    first, second = (OPTIMIZERS[name](w.items(), TrainConfig()) for w in (once, twice))
     for step in range(20):
         if step == 10:
             stored = {name: tensor.clone() for name, tensor in second.state().items()}
-            second = AdamW(twice.items(), lr=0.01)
+            second = OPTIMIZERS[name](twice.items(), TrainConfig())
             second.load_state(stored, 10)
         for named, optimizer in ((once, first), (twice, second)):
             give_gradients(named, step)

@@ -1,0 +1,193 @@
+"""One command: train every run of an ablation suite, and write the table that compares its variants.
+
+The runs are stored with all others, so the page and the dashboard show them. What is finished is kept:
+the same command goes on where it stopped, however it stopped. One process at a time works on a suite.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TextIO
+
+from engine import claims
+from engine.ablation import OVER, compare, find_planned, make_planned, results, to_csv, to_markdown
+from engine.data import make_data
+from engine.flags import changed, command_line, given_fields
+from engine.interrupts import stop_on_signals
+from engine.jsonl import write_whole
+from engine.outcomes import Outcome
+from engine.progress import duration
+from engine.runs import Run, RunBusy, RunStore
+from engine.suites import SUITES, Planned, Suite, find_suite
+from engine.validation import ConfigError, Problem
+from engine.workers import by_process, on_ray, train_all
+
+FOLDER = "suites"
+"""Beside the runs: a folder for each suite, with its tables and who works on it."""
+
+
+def add_ablate_flags(parser: ArgumentParser) -> None:
+    """What `ablate` takes, beside a flag for every field of the base."""
+    parser.add_argument(
+        "suite",
+        nargs="?",
+        metavar="SUITE",
+        help=f"one of {', '.join(SUITES)}, or a .json file; without one, they are listed",
+    )
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="how many (default: the suite's own)"
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: 1)")
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing, compare what there is"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="for the tables (default: beside the runs)"
+    )
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="train on this Ray cluster (auto, local, ray://HOST:PORT)"
+    )
+
+
+def ablate(options: Namespace) -> int:
+    """Train what is missing, then compare. The exit status: 1 where a run has no result, 130 when
+    interrupted."""
+    if options.suite is None:
+        for suite in SUITES.values():
+            print(f"{suite.name:13} {suite.question}\n{'':13} {' · '.join(suite.variants)}")
+        return 0
+    suite, plan = _understood(options)
+    store = RunStore(options.checkpoint_dir)
+    folder = store.root / FOLDER / _slug(suite.name)
+    stopped = False
+    if not options.report:
+        _check(plan)
+        stopped = _train(store, suite.name, plan, folder, options)
+    found = find_planned(store, suite.name, plan)
+    known = results(run for run in found if run is not None)
+    if known:
+        rows = compare(known, suite.first)
+        base = command_line(suite.config(suite.first))
+        table = to_markdown(rows, suite.name, suite.question, base)
+        target = options.out or folder
+        write_whole(target / "table.md", table)
+        write_whole(target / "table.csv", to_csv(rows))
+        print(table)
+        print(f"{target / 'table.md'}\n{target / 'table.csv'}", file=sys.stderr)
+    missing = len(plan) - sum(result.outcome.state in OVER for result in known)
+    if missing:
+        print(f"{suite.name}: {missing} of {len(plan)} runs have no result yet", file=sys.stderr)
+    return 130 if stopped else 1 if missing else 0
+
+
+def _understood(options: Namespace) -> tuple[Suite, list[Planned]]:
+    """The suite, with what flags change of its base, and its runs. Raises `ValueError`."""
+    suite, given = find_suite(options.suite), given_fields(options)
+    if "seed" in given:
+        raise ConfigError([Problem("seed", given["seed"], "is set by --seeds: 0, 1, 2, ...")])
+    for name, most in (("seeds", 100), ("jobs", 1_000)):
+        value = getattr(options, name)
+        if value is not None and not 1 <= value <= most:
+            raise ConfigError([Problem(name, value, f"must be from 1 to {most:,}")])
+    suite = suite.on(changed(suite.base, given))
+    return suite, suite.plan(options.seeds)
+
+
+def _check(plan: Sequence[Planned]) -> None:
+    """Refuse data that cannot be read before there is a run. Raises `ConfigError`."""
+    configs = {each.config.data.to_json(): each.config for each in plan}
+    for config in configs.values():
+        make_data(config)
+
+
+def _train(
+    store: RunStore, name: str, plan: Sequence[Planned], folder: Path, options: Namespace
+) -> bool:
+    """Train what has no result yet. Was it stopped before the end?"""
+    train, jobs = on_ray(options.ray) if options.ray else (by_process, 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        claim = claims.take(folder)
+    except claims.Taken as error:
+        raise RunBusy(f"{name}: {error}") from None
+    try:
+        runs = make_planned(store, name, plan)
+        with stop_on_signals() as stop:
+            board = Board(name, runs)
+            train_all(board.waiting, train, options.jobs or jobs, stop, board)
+            board.close()
+            return stop.is_set()
+    finally:
+        claim.release()
+
+
+def _slug(name: str) -> str:
+    """A folder's name for a suite's name."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:100]
+
+
+class Board:
+    """How far a suite is, on standard error: a line for each run that is over, and in a terminal one
+    that is written again."""
+
+    def __init__(self, name: str, runs: Sequence[Run], stream: TextIO | None = None) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.live = self.stream.isatty()
+        self.runs = runs
+        self.waiting = [run for run in runs if run.status().state not in OVER]
+        self.begun_at = {run.id: run.status().step for run in self.waiting}
+        self.since = perf_counter()
+        self.line = ""
+        kept = len(runs) - len(self.waiting)
+        self.done = kept
+        self._print(f"{name}: {len(runs)} runs" + (f", {kept} with a result already" * bool(kept)))
+
+    def __call__(self, over: Sequence[tuple[Run, str]]) -> None:
+        for run, trouble in over:
+            outcome = Outcome.of(run)
+            loss = "" if outcome.final_loss is None else f", held-out loss {outcome.final_loss:.3f}"
+            self.done += outcome.state in OVER
+            self._print(
+                f"{self.done}/{len(self.runs)}  {run.name}: {outcome.state} at step {outcome.step}"
+                + loss
+                + (f" ({trouble})" if trouble else "")
+            )
+        if self.live:
+            line = self.describe()
+            self.stream.write("\r" + line.ljust(len(self.line)))
+            self.stream.flush()
+            self.line = line
+
+    def describe(self) -> str:
+        """What is being trained, and how long all of it may still take."""
+        at = {run.id: run.status() for run in self.waiting}
+        made = sum(status.step - self.begun_at[run] for run, status in at.items())
+        left = sum(s.total_steps - s.step for s in at.values() if s.state not in OVER)
+        spent = perf_counter() - self.since
+        parts = [
+            f"{run.info.variant}, seed {run.config.train.seed}: {at[run.id].step}"
+            for run in self.waiting
+            if at[run.id].alive
+        ]
+        if made > 0:
+            parts.append(f"{duration(spent * left / made)} left")
+        return "  ".join(parts)[:100]
+
+    def _print(self, text: str) -> None:
+        if self.line:
+            self.stream.write("\r" + " " * len(self.line) + "\r")
+            self.line = ""
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        """End the line that was written again."""
+        if self.line:
+            self._print("")

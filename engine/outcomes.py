@@ -1,0 +1,71 @@
+"""What came of a run, in a few numbers: for lists, comparisons and the tables of ablations.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from engine.config import RunConfig
+from engine.estimate import parameters
+from engine.events import Evaluated, Started, Stepped
+from engine.runs import Run, State
+from engine.validation import ConfigError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run's result, as far as it has come; None where nothing is known yet."""
+
+    state: State
+    step: int
+    final_loss: float | None = None
+    """The newest held-out loss, in nats per token."""
+    best_loss: float | None = None
+    """The lowest held-out loss, in nats per token."""
+    accuracy: float | None = None
+    """The newest share of exact answers, 0 to 1, for a task that has them."""
+    parameters: int | None = None
+    tokens_per_second: float | None = None
+    """Of training alone: tokens in a step over the seconds of the median step."""
+
+    @classmethod
+    def of(cls, run: Run) -> Outcome:
+        """Read the whole log of a run."""
+        history, status = run.history(), run.status()
+        measured = [event for event in history if isinstance(event, Evaluated)]
+        steps = [event for event in history if isinstance(event, Stepped)]
+        started = [event.parameters for event in history if isinstance(event, Started)]
+        speed = None
+        if steps and (seconds := median(step.seconds for step in steps)) > 0:
+            speed = steps[-1].tokens / steps[-1].step / seconds
+        return cls(
+            state=status.state,
+            step=status.step,
+            final_loss=measured[-1].loss if measured else None,
+            best_loss=min((event.loss for event in measured), default=None),
+            accuracy=measured[-1].accuracy if measured else None,
+            parameters=started[-1] if started else _count(run.config),
+            tokens_per_second=speed,
+        )
+
+
+def differing(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
+    """The fields in which these runs differ: {field: {run: value}}."""
+    flat = {run: config.flat() for run, config in configs.items()}
+    return {
+        name: {run: values[name] for run, values in flat.items()}
+        for name in RunConfig().flat()
+        if len({repr(values[name]) for values in flat.values()}) > 1
+    }
+
+
+def _count(config: RunConfig) -> int | None:
+    try:
+        return parameters(config.model)["total"]
+    except ConfigError:  # the vocabulary is not known before the run starts
+        return None

@@ -1,0 +1,270 @@
+"""A suite from the command line: every result once, whatever is killed in the middle."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine import claims, cli_ablate, workers
+from engine.ablation import make_planned
+from engine.cli import main
+from engine.driver import drive
+from engine.events import Pause, Started, Step, Stepped
+from engine.runs import Run, RunStore
+from engine.suites import SUITES, find_suite
+from engine.workers import Train, attend
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY: dict[str, Any] = {
+    "source": "copy",
+    "task_length": 3,
+    "max_seq_len": 16,
+    "d_model": 16,
+    "n_head": 2,
+    "n_layer": 1,
+    "batch_size": 4,
+    "total_steps": 20,
+    "warmup_steps": 2,
+    "eval_interval": 10,
+    "eval_steps": 1,
+    "sample_interval": 0,
+    "save_interval": 10,
+    "device": "cpu",
+}
+
+MINE: dict[str, Any] = {
+    "question": "Does it work?",
+    "base": TINY,
+    "variants": {"pre": {}, "post": {"placement": "post"}, "none": {"norm": "none"}},
+    "seeds": 1,
+}
+
+
+def here(run: Run, stop: threading.Event) -> str:
+    """Trains in this process, which has PyTorch loaded already."""
+    return drive(run, stop=stop).reason
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Train], None]:
+    """Take another function than a process for each run."""
+
+    def take(train: Train) -> None:
+        monkeypatch.setattr(cli_ablate, "by_process", train)
+
+    take(here)
+    return take
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> list[str]:
+    """The words that ask for a small suite of one's own."""
+    (tmp_path / "mine.json").write_text(json.dumps(MINE))
+    return ["ablate", str(tmp_path / "mine.json"), "--root", str(tmp_path / "runs")]
+
+
+def stored(tmp_path: Path) -> list[Run]:
+    return RunStore(tmp_path / "runs").list()
+
+
+def steps(run: Run) -> list[int]:
+    return [event.step for event in run.history() if isinstance(event, Stepped)]
+
+
+def until(true: Callable[[], object]) -> None:
+    begun = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun < 120
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_suite_is_trained_compared_and_kept(
+    suite: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*suite, "--seeds", "2"]) == 0
+    said = capsys.readouterr()
+    assert "| post | 2 | " in said.out and "difference to pre" in said.out
+    assert "mine: 6 runs" in said.err
+    assert "6/6  mine: none, seed 1: finished at step 20, held-out loss" in said.err
+    rows = list(csv.DictReader((tmp_path / "runs/suites/mine/table.csv").open()))
+    assert [(row["variant"], row["finished"], row["pairs"]) for row in rows] == [
+        ("pre", "2", ""), ("post", "2", "2"), ("none", "2", "2"),
+    ]  # fmt: skip
+    assert {(r.info.suite, r.info.variant, r.config.train.seed) for r in stored(tmp_path)} == {
+        ("mine", variant, seed) for variant in MINE["variants"] for seed in (0, 1)
+    }
+
+    assert main([*suite, "--report", "--seeds", "2", "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "table.md").read_text() + "\n" == capsys.readouterr().out
+    assert main(suite) == 0
+    assert "3 with a result already" in capsys.readouterr().err
+    assert len(stored(tmp_path)) == 6 and all(len(steps(run)) == 20 for run in stored(tmp_path))
+
+    assert main([*suite, "--total-steps", "5"]) == 0
+    assert len(stored(tmp_path)) == 9
+    assert {len(steps(r)) for r in stored(tmp_path) if r.info.suite == "mine: total_steps 5"} == {5}
+    assert (tmp_path / "runs/suites/mine-total_steps-5/table.md").is_file()
+
+
+def test_a_run_that_fails_or_diverges_is_not_the_end(
+    suite: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    at_once: Callable[[Train], None],
+) -> None:
+    begun: list[str] = []
+
+    def odd(run: Run, stop: threading.Event) -> str:
+        begun.append(run.info.variant or "")
+        if run.info.variant == "pre":
+            raise OSError("no such machine")
+        return here(run, stop)
+
+    at_once(odd)
+    wild = ["--optimizer", "sgd", "--max_lr", "10", "--max_grad_norm", "0", "--total_steps", "100"]
+    assert main([*suite, *wild]) == 1
+    said = capsys.readouterr()
+    assert begun == ["pre"] * workers.ATTEMPTS + ["post", "none"]
+    assert "seed 0: new at step 0 (OSError: no such machine)" in said.err
+    assert "1 of 3 runs have no result yet" in said.err and "| pre | 0, 1 new | – |" in said.out
+    assert "| none | 0, 1 diverged | – |" in said.out
+    assert {r.status().state for r in stored(tmp_path)} >= {"new", "diverged"}
+    at_once(here)
+    begun.clear()
+    assert main([*suite, *wild]) == 0 and begun == []
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(
+    suite: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    at_once: Callable[[Train], None],
+) -> None:
+    def interrupted(run: Run, stop: threading.Event) -> str:
+        def listen(event: object) -> None:
+            if run.info.variant == "post" and isinstance(event, Stepped) and event.step == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+                stop.wait(10)
+
+        return drive(run, stop=stop, listen=listen).reason
+
+    at_once(interrupted)
+    assert main(suite) == 130
+    states = {run.info.variant: run.status() for run in stored(tmp_path)}
+    assert [states[v].state for v in MINE["variants"]] == ["finished", "stopped", "new"]
+    assert states["post"].step == 5
+    assert "2 of 3 runs have no result yet" in capsys.readouterr().err
+    at_once(here)
+    assert main(suite) == 0
+    assert all(steps(run) == list(range(1, 21)) for run in stored(tmp_path))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_one_process_at_a_time_has_a_suite(
+    suite: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "runs" / "suites" / "mine"
+    folder.mkdir(parents=True)
+    claim = claims.take(folder)
+    assert main(suite) == 2
+    assert f"mine: process {os.getpid()} is already at work" in capsys.readouterr().err
+    assert stored(tmp_path) == []
+    assert main([*suite, "--report"]) == 1
+    claim.release()
+    assert main(suite) == 0
+
+
+def test_mistakes_in_the_command(
+    suite: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for words, said in {
+        ("magic",): "suite = 'magic': must be one of norm, placement",
+        (suite[1], "--seeds", "0"): "seeds = 0: must be from 1 to 100",
+        (suite[1], "--jobs", "0"): "jobs = 0: must be from 1 to 1,000",
+        (suite[1], "--seed", "4"): "seed = '4': is set by --seeds",
+        (suite[1], "--d_model", "15"): "d_model = 15: must be a multiple of n_head",
+        (suite[1], "--source", "magic"): "source = 'magic': must be one of",
+        (str(tmp_path / "no.json"),): "No such file",
+    }.items():
+        assert main(["ablate", *words, "--root", str(tmp_path / "runs")]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+    assert main(["ablate"]) == 0
+    listed = capsys.readouterr().out
+    assert all(suite.question in listed for suite in SUITES.values())
+
+
+def test_without_the_package_ray_is_an_error(
+    suite: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "find_spec", lambda name: None)
+    assert main([*suite, "--ray", "auto"]) == 2
+    assert "ray = 'auto': needs the package ray: pip install ray" in capsys.readouterr().err
+
+
+def test_a_run_that_somebody_trains_is_waited_for(tmp_path: Path, suite: list[str]) -> None:
+    planned = find_suite(suite[1])
+    (run, *_) = make_planned(RunStore(tmp_path / "runs"), "mine", planned.plan())
+    claim, stop, begun = run.claim(), threading.Event(), threading.Event()
+
+    def train(run: Run, stop: threading.Event) -> str:
+        begun.set()
+        return here(run, stop)
+
+    waiting = threading.Thread(target=attend, args=(run, train, stop))
+    waiting.start()
+    assert not begun.wait(0.3)
+    claim.release()
+    waiting.join(60)
+    assert run.status().state == "finished"
+
+
+# Whole processes
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_kill_9_of_a_worker_and_of_the_suite(
+    suite: list[str], tmp_path: Path, at_once: Callable[[Train], None]
+) -> None:
+    """What was finished is kept, the rest completes, and every result is there once."""
+    store = RunStore(tmp_path / "runs")
+    pre, post, none = make_planned(store, "mine", find_suite(suite[1]).plan())
+    drive(pre)
+    finished = (pre.path / "events.jsonl").read_bytes()
+    for run in (post, none):
+        run.send(Pause())
+        run.send(Step(steps=5))  # and then it waits, in the middle
+
+    command = [sys.executable, "-m", "engine", *suite, "--jobs", "2"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until(lambda: steps(post)[-1:] == steps(none)[-1:] == [5])
+        killed = post.status().pid
+        assert killed is not None and killed != process.pid
+        psutil.Process(killed).kill()
+        until(lambda: post.status().state == "finished")
+        begun = [event.step for event in post.history() if isinstance(event, Started)]
+        assert begun[-1] == 0  # from its checkpoint: the first five steps were made again
+        process.kill()
+    until(lambda: none.status().state == "stopped")  # its worker saved it
+
+    at_once(here)
+    assert main(suite) == 0
+    assert {run.id for run in store.list()} == {pre.id, post.id, none.id}
+    assert (pre.path / "events.jsonl").read_bytes() == finished
+    assert all(steps(run) == list(range(1, 21)) for run in (pre, post, none))
+    assert [e.step for e in none.history() if isinstance(e, Started)][-1] == 5
