@@ -23,7 +23,7 @@ from torch import Tensor
 
 from benchmarks.common import CLOCKS, interleaved, print_table
 from benchmarks.train_speed import SIZES, VOCABULARY, training_step
-from engine import observe
+from engine import observe, snapshots
 from engine.config import ModelConfig
 from engine.model.decoder import TransformerLM
 from engine.model.positions import rotate
@@ -76,7 +76,7 @@ def contestants(
         for _ in range(STEPS):
             step()
         probed.eval()
-        observe.save(observe.probe(probed, ids), folder / "probe.npz")
+        snapshots.save(observe.probe(probed, ids), folder / "probe.npz")
         probed.train()
 
     return {

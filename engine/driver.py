@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from engine import checkpoint, observe
+from engine import checkpoint, observe, snapshots
 from engine.claims import Claim
 from engine.config import RunConfig
 from engine.data import Data, make_data
@@ -320,7 +320,7 @@ class Driver:
         ids = self.encode(text)
         if isinstance(self.state.model, Transformer):  # the translation as it should be
             ids, sources = [BEGIN, *self.encode(data.answer(text) or "")], [*ids, END]
-        observe.save(observe.probe(self.state.model, ids, step, sources), path)
+        snapshots.save(observe.probe(self.state.model, ids, step, sources), path)
         self.tell(Probed(step=step, name=name))
 
     def save(self) -> None:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import snapshots
 from playground import answers, inference, library, probes
 
 if TYPE_CHECKING:
     from engine.model.context import Trace
-    from engine.observe import Floats
     from engine.runs import Run
+    from engine.snapshots import Floats
     from playground.inference import Loaded
 
 MAX_TOKENS = 128
@@ -79,8 +80,8 @@ def look(run: str, step: int | None = None, text: str | None = None) -> dict[str
             loaded = inference.load(found.id, step)
         examined = _examine(loaded, ids)
         step = loaded.step
-        weights = observe.quantise(examined.attention)
-    floats = observe.dequantise(weights)
+        weights = snapshots.quantise(examined.attention)
+    floats = snapshots.dequantise(weights)
     layer, head = np.unravel_index(int(observe.reach(floats).argmax()), weights.shape[:2])
     far = floats[layer, head] * np.tri(len(ids), k=-2, dtype=np.float32)
     far[:, 0] = 0

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import snapshots
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import library
@@ -218,7 +219,6 @@ def probe(run_id: object, step: object) -> dict[str, Any]:
     {"step", "layers": [index], "heads": [index], "length": T, "tokens": [text], "attention": base64
     of bytes (layers, heads, T, T), 255 is a weight of one}
     """
-    from engine import observe  # needs torch, which the page imports in the background
 
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < 10**12:
         return {"error": f"{str(step)[:40]!r} is not a step."}
@@ -227,7 +227,7 @@ def probe(run_id: object, step: object) -> dict[str, Any]:
         path = run.snapshot_path(f"step-{step:06d}.npz")
         if not path.is_file():
             return {"error": f"“{run.name}” has no attention recorded at step {step}."}
-        snapshot = observe.load(path)
+        snapshot = snapshots.load(path)
         pieces = load_tokenizer(run.tokenizer_path).pieces
     except (ValueError, OSError) as error:
         return {"error": str(error)}

@@ -25,7 +25,7 @@ from engine.tokenizers.marked import BEGIN, END, PAD, UNKNOWN, MarkedTokenizer
 from playground import answers, generating, inference, probes
 
 if TYPE_CHECKING:
-    from engine.observe import Floats
+    from engine.snapshots import Floats
     from engine.translation import Translation
     from playground.inference import Loaded
 

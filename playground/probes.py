@@ -1,6 +1,6 @@
 """The text that training recorded, and what it recorded of it: for every view that looks inside a run.
 
-Nothing in this file loads PyTorch before it is asked for a snapshot.
+Nothing in this file loads PyTorch before it is asked for a text.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import snapshots
+from engine.snapshots import Snapshot
+
 if TYPE_CHECKING:
-    from engine.observe import Snapshot
     from engine.runs import Run
     from playground.inference import Loaded
 
@@ -30,10 +32,8 @@ def recorded(run: Run) -> dict[int, Path]:
 
 def snapshot(path: Path) -> Snapshot:
     """Read one of them. Raises `ValueError`."""
-    from engine import observe
-
     try:
-        return observe.load(path)
+        return snapshots.load(path)
     except OSError as error:
         raise ValueError(f"{path.name}: {error.strerror}") from None
 

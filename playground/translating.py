@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from engine import snapshots
 from engine.runs import Run
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from playground import answers, beams, generating, inference, passes, probes, translators
@@ -22,7 +23,7 @@ from playground.beams import search, settings
 from playground.translators import translator
 
 if TYPE_CHECKING:
-    from engine.observe import Bytes, Floats, Snapshot
+    from engine.snapshots import Bytes, Floats, Snapshot
     from playground.inference import Loaded
 
 TEXT = {
@@ -237,7 +238,6 @@ class Given(NamedTuple):
 
 def _of_model(loaded: Loaded, sources: list[int], given: Given) -> dict[str, Any]:
     """The part of `look` that a model computes."""
-    from engine import observe
 
     read = tuple(sources)
     tokens = given.tokens if given.whole else passes.greedy(loaded, read, given.tokens).tokens
@@ -261,7 +261,7 @@ def _of_model(loaded: Loaded, sources: list[int], given: Given) -> dict[str, Any
             for row, shares in zip(examined.top, examined.top_probabilities, strict=True)
         ],
         "attention": _packed(
-            *(observe.quantise(w) for w in (examined.cross, examined.decoder, examined.encoder))
+            *(snapshots.quantise(w) for w in (examined.cross, examined.decoder, examined.encoder))
         ),
     }
 

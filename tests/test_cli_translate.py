@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import observe
+from engine import observe, snapshots
 from engine.checkpoint import load_model
 from engine.cli import main
 from engine.data import PairData, make_data
@@ -66,7 +66,7 @@ def test_a_run_learns_samples_and_records(run: Run) -> None:
     for event in samples:
         assert event.correct == (event.text == data.answer(event.prompt))
 
-    snapshot = observe.load(run.snapshot_path("step-000040.npz"))
+    snapshot = snapshots.load(run.snapshot_path("step-000040.npz"))
     model, tokenizer, _ = load_model(run.checkpoints()[-1].path)
     answer = data.answer(data.probe())
     assert answer is not None
@@ -78,17 +78,17 @@ def test_a_run_learns_samples_and_records(run: Run) -> None:
     assert snapshot.norms.shape == (4, length)
     again = observe.probe(model, snapshot.tokens.tolist(), 40, snapshot.sources.tolist())
     assert np.array_equal(again.cross, snapshot.cross)
-    sums = observe.dequantise(snapshot.cross).sum(-1)
+    sums = snapshots.dequantise(snapshot.cross).sum(-1)
     assert np.abs(sums - 1).max() < 0.03
 
 
 @pytest.mark.parametrize("missing", ["sources", "cross", "encoder"])
 def test_half_a_snapshot_is_refused(run: Run, tmp_path: Path, missing: str) -> None:
-    whole = observe.load(run.snapshot_path("step-000040.npz"))
+    whole = snapshots.load(run.snapshot_path("step-000040.npz"))
     arrays: dict[str, Any] = {name: getattr(whole, name) for name in vars(whole) if name != missing}
     np.savez(tmp_path / "half.npz", **arrays)
     with pytest.raises(ValueError, match="shape"):
-        observe.load(tmp_path / "half.npz")
+        snapshots.load(tmp_path / "half.npz")
 
 
 def test_accuracy_is_exact_match(run: Run) -> None:
@@ -207,7 +207,7 @@ def test_held_out_pairs_may_have_characters_that_training_lacks(tmp_path: Path) 
     (made,) = RunStore(tmp_path).list()
     samples = [event for event in made.history() if isinstance(event, Sampled)]
     assert samples and {event.correct for event in samples} == {None}
-    assert observe.load(made.snapshot_path("step-000040.npz")).cross.size
+    assert snapshots.load(made.snapshot_path("step-000040.npz")).cross.size
 
 
 def test_task_translate_is_the_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,9 +45,9 @@ from engine.events import (
 )
 from engine.forks import begin_again, fork
 from engine.generation import Sampler, generate
-from engine.observe import load as load_snapshot
 from engine.runs import Run, RunBusy, RunError, RunStore
 from engine.samples import continue_all
+from engine.snapshots import load as load_snapshot
 from engine.tokenizers import load_tokenizer
 from engine.training import due, new_state
 from engine.validation import ConfigError

@@ -38,7 +38,16 @@ LIGHT = [
 
 ORDER = [
     ["config", "events", "jsonl", "validation"],
-    ["claims", "interrupts", "metrics", "presets", "significance", "specialisation", "tokenizers"],
+    [
+        "claims",
+        "interrupts",
+        "metrics",
+        "presets",
+        "significance",
+        "snapshots",
+        "specialisation",
+        "tokenizers",
+    ],
     ["runs", "data"],
     ["estimate", "model", "suites"],
     ["outcomes"],

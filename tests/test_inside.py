@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import checkpoint, observe
+from engine import checkpoint, observe, snapshots
 from engine.config import RunConfig
 from engine.data import make_data
 from engine.runs import Run, RunStore
@@ -50,7 +50,7 @@ def make_run(runs: Path, name: str, **fields: Any) -> Run:
     while True:
         path = run.snapshot_path(f"step-{state.step:06d}.npz")
         path.parent.mkdir(exist_ok=True)
-        observe.save(observe.probe(state.model, ids, state.step), path)
+        snapshots.save(observe.probe(state.model, ids, state.step), path)
         if state.step % 2 == 0:
             checkpoint.save(state, run.checkpoint_path(state.step))
         before = state.step
@@ -175,11 +175,11 @@ def test_without_a_text_look_shows_what_training_recorded(run: Run):
     assert answer["steps"] == [0, 1, 2, 3, 4]
     assert answer["stored"] == [True, False, True, False, True]
     between = inside.look(run.id, 3)
-    snapshot = observe.load(run.snapshot_path("step-000003.npz"))
+    snapshot = snapshots.load(run.snapshot_path("step-000003.npz"))
     np.testing.assert_array_equal(attention_of(between), snapshot.attention)
     assert between["step"] == 3
     # Recorded while training or computed now: the same numbers, as far as they are stored.
-    again = observe.load(run.snapshot_path("step-000004.npz")).attention.astype(int)
+    again = snapshots.load(run.snapshot_path("step-000004.npz")).attention.astype(int)
     assert np.abs(attention_of(answer).astype(int) - again).max() <= 1
 
 

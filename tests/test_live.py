@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import observe
+from engine import snapshots
 from engine.config import RunConfig
 from engine.events import (
     Changed,
@@ -190,10 +190,10 @@ def test_a_snapshot_arrives_as_bytes(run: Run) -> None:
     tokens = np.array(CharTokenizer.train("hello world").encode("hell"), np.int32)
     norms, losses = np.ones((5, 4), np.float32), np.ones(3, np.float32)
     dense = np.zeros((2, 0, 4, 0), np.uint8)
-    snapshot = observe.Snapshot(10, tokens, attention, norms, losses, dense)
+    snapshot = snapshots.Snapshot(10, tokens, attention, norms, losses, dense)
     path = run.snapshot_path("step-000010.npz")
     path.parent.mkdir()
-    observe.save(snapshot, path)
+    snapshots.save(snapshot, path)
     answer = live.probe(run.id, 10)
     assert answer["tokens"] == list("hell")
     assert (answer["layers"], answer["heads"], answer["length"]) == ([0, 1], [0, 1, 2], 4)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import observe
+from engine import observe, snapshots
 from engine.model.context import Edit, Trace
 from engine.model.decoder import TransformerLM
 
@@ -162,7 +162,7 @@ def test_a_probe_holds_the_rounded_attention_and_changes_nothing(model: Transfor
     weights = observe.attention_of(trace, 3)
     assert snapshot.step == 70
     assert snapshot.tokens.tolist() == IDS
-    assert np.abs(observe.dequantise(snapshot.attention) - weights).max() <= 1 / 510 + 1e-6
+    assert np.abs(snapshots.dequantise(snapshot.attention) - weights).max() <= 1 / 510 + 1e-6
     stream = trace["blocks.2.feedforward.residual"][0]
     np.testing.assert_allclose(
         snapshot.norms[-1], stream.square().mean(-1).sqrt().numpy(), rtol=1e-4
@@ -251,21 +251,21 @@ def test_reach_prefers_a_head_that_looks_back():
 
 
 @pytest.fixture
-def snapshot(small: TransformerLM) -> observe.Snapshot:
+def snapshot(small: TransformerLM) -> snapshots.Snapshot:
     return observe.probe(small, IDS, step=120)
 
 
-def test_a_snapshot_survives_the_disk(snapshot: observe.Snapshot, tmp_path: Path):
+def test_a_snapshot_survives_the_disk(snapshot: snapshots.Snapshot, tmp_path: Path):
     path = tmp_path / "step-000120.npz"
-    observe.save(snapshot, path)
-    again = observe.load(path)
+    snapshots.save(snapshot, path)
+    again = snapshots.load(path)
     assert again.step == 120
     for name in ("tokens", "attention", "norms", "losses"):
         np.testing.assert_array_equal(getattr(again, name), getattr(snapshot, name))
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name], "no temporary file is left"
 
 
-def arrays_of(snapshot: observe.Snapshot) -> dict[str, Any]:
+def arrays_of(snapshot: snapshots.Snapshot) -> dict[str, Any]:
     return {
         name: np.asarray(getattr(snapshot, name))
         for name in ("step", "tokens", "attention", "norms", "losses")
@@ -289,55 +289,55 @@ def arrays_of(snapshot: observe.Snapshot) -> dict[str, Any]:
     ],
     ids=lambda change: " ".join(f"{k} {v.dtype} {v.shape}" for k, v in change.items()),
 )
-def test_a_wrong_array_is_refused(snapshot: observe.Snapshot, tmp_path: Path, change: dict):
+def test_a_wrong_array_is_refused(snapshot: snapshots.Snapshot, tmp_path: Path, change: dict):
     path = tmp_path / "wrong.npz"
     np.savez(path, **{**arrays_of(snapshot), **change})
     with pytest.raises(ValueError, match=r"wrong\.npz"):
-        observe.load(path)
+        snapshots.load(path)
 
 
 def test_a_header_that_promises_terabytes_takes_no_memory(
-    snapshot: observe.Snapshot, tmp_path: Path
+    snapshot: snapshots.Snapshot, tmp_path: Path
 ):
     path = tmp_path / "huge.npz"
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 20, 1 << 20)}
     )
-    observe.save(snapshot, path)
+    snapshots.save(snapshot, path)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, header.getvalue() if name == "attention.npy" else data)
     with pytest.raises(ValueError, match="header"):
-        observe.load(path)
+        snapshots.load(path)
 
 
 def test_compressed_missing_or_foreign_files_are_refused(
-    snapshot: observe.Snapshot, tmp_path: Path
+    snapshot: snapshots.Snapshot, tmp_path: Path
 ):
     path = tmp_path / "file.npz"
     np.savez_compressed(path, **arrays_of(snapshot))
     with pytest.raises(ValueError, match="compressed"):
-        observe.load(path)
+        snapshots.load(path)
     arrays = arrays_of(snapshot)
     del arrays["losses"]
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match="losses"):
-        observe.load(path)
+        snapshots.load(path)
     path.write_bytes(b"PK not an archive")
     with pytest.raises(ValueError, match="not a snapshot"):
-        observe.load(path)
+        snapshots.load(path)
     with pytest.raises(OSError):
-        observe.load(tmp_path / "absent.npz")
+        snapshots.load(tmp_path / "absent.npz")
 
 
 def test_a_damaged_file_is_a_value_error_wherever_it_is_damaged(
-    snapshot: observe.Snapshot, tmp_path: Path
+    snapshot: snapshots.Snapshot, tmp_path: Path
 ):
     path = tmp_path / "damaged.npz"
-    observe.save(snapshot, path)
+    snapshots.save(snapshot, path)
     whole = path.read_bytes()
     generator = np.random.default_rng(0)
     for _ in range(400):
@@ -346,6 +346,6 @@ def test_a_damaged_file_is_a_value_error_wherever_it_is_damaged(
             data[place] = generator.integers(256)
         path.write_bytes(data)
         try:
-            observe.load(path)
+            snapshots.load(path)
         except ValueError:
             continue

@@ -9,9 +9,9 @@ import pytest
 from engine import shipped
 from engine.checkpoint import load_model
 from engine.events import Probed, Sampled
-from engine.observe import load
 from engine.presets import PRESETS, Preset
 from engine.runs import Run
+from engine.snapshots import load
 
 
 def check(run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import observe
+from engine import observe, snapshots
 from engine.config import RunConfig
 from engine.driver import drive
 from engine.events import Stop
@@ -122,7 +122,7 @@ def test_between_checkpoints_there_is_what_training_recorded(run: Run) -> None:
     assert answer["step"] == 4 and answer["recorded"] and answer["right"]
     assert answer["candidates"] == [] and answer["default"]
     assert answer["written"] == translating.expected(run.id, None)["right"]
-    snapshot = observe.load(run.snapshot_path("step-000004.npz"))
+    snapshot = snapshots.load(run.snapshot_path("step-000004.npz"))
     assert weights_of(answer, "cross") == pytest.approx(snapshot.cross / 255)
     assert answer["probabilities"][:-1] == pytest.approx(np.exp(-snapshot.losses), abs=1e-4)
 
@@ -169,7 +169,7 @@ def test_sharpness_is_that_of_the_recorded_attention(run: Run) -> None:
     assert answer["steps"] == [0, 2, 4, 6]
     flat = np.frombuffer(base64.b64decode(answer["values"]), "<f4")
     values = flat.reshape(4, 3, 3)
-    cross = observe.load(run.snapshot_path("step-000004.npz")).cross / 255
+    cross = snapshots.load(run.snapshot_path("step-000004.npz")).cross / 255
     assert values[2, 1, 0] == pytest.approx(cross[1, 0].max(-1).mean(), abs=1e-5)
     assert values[2, 2, 2] == pytest.approx(cross.mean((0, 1)).max(-1).mean(), abs=1e-5)
     assert values[2, 0, 2] == pytest.approx(cross[0].mean(0).max(-1).mean(), abs=1e-5)

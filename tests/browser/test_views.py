@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from engine import observe
+from engine import snapshots
 from engine.config import ModelConfig, RunConfig
 from engine.events import (
     Changed,
@@ -254,7 +254,7 @@ def train(run: Run, first: int, last: int, correct: bool | None = None) -> None:
             tell(run, Sampled(step=step, prompt="the ", text="<b>cat</b>\n", correct=correct))
             length = len(tokens)
             maps = np.full((2, 3, length, length), 80, np.uint8)
-            snapshot = observe.Snapshot(
+            snapshot = snapshots.Snapshot(
                 step,
                 tokens,
                 maps,
@@ -264,7 +264,7 @@ def train(run: Run, first: int, last: int, correct: bool | None = None) -> None:
             )
             path = run.snapshot_path(f"step-{step:06d}.npz")
             path.parent.mkdir(exist_ok=True)
-            observe.save(snapshot, path)
+            snapshots.save(snapshot, path)
             tell(run, Probed(step=step, name=path.name))
 
 
