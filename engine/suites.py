@@ -4,7 +4,7 @@
       "name": "norm",
       "question": "What does normalisation do, and does it matter which?",
       "preset": "stories",
-      "base": {"total_steps": 1000},
+      "base": {"total_steps": 600},
       "variants": {"rmsnorm": {}, "layernorm": {"norm": "layernorm"}, "none": {"norm": "none"}}
     }
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -246,25 +247,49 @@ def test_kill_9_of_a_worker_and_of_the_suite(
     pre, post, none = make_planned(store, "mine", find_suite(suite[1]).plan())
     drive(pre)
     finished = (pre.path / "events.jsonl").read_bytes()
-    for run in (post, none):
-        run.send(Pause())
-        run.send(Step(steps=5))  # and then it waits, in the middle
-
-    command = [sys.executable, "-m", "engine", *suite, "--jobs", "2"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        until(lambda: steps(post)[-1:] == steps(none)[-1:] == [5])
-        killed = post.status().pid
-        assert killed is not None and killed != process.pid
-        psutil.Process(killed).kill()
-        until(lambda: post.status().state == "finished")
-        begun = [event.step for event in post.history() if isinstance(event, Started)]
-        assert begun[-1] == 0  # from its checkpoint: the first five steps were made again
+    with started([*suite, "--jobs", "2"], post, none) as process:
+        process.send_signal(signal.SIGSTOP)  # so that it cannot begin anew with what is killed
+        worker = post.status().pid
+        assert worker is not None and none.status().pid not in (None, worker, process.pid)
+        psutil.Process(worker).kill()
         process.kill()
     until(lambda: none.status().state == "stopped")  # its worker saved it
+    assert post.status().state == "interrupted"
 
     at_once(here)
     assert main(suite) == 0
     assert {run.id for run in store.list()} == {pre.id, post.id, none.id}
     assert (pre.path / "events.jsonl").read_bytes() == finished
-    assert all(steps(run) == list(range(1, 21)) for run in (pre, post, none))
-    assert [e.step for e in none.history() if isinstance(e, Started)][-1] == 5
+    assert all(steps(run) == list(range(1, 21)) for run in (post, none))
+    assert (begun(post), begun(none)) == ([0, 0], [0, 5])
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="pip install ray")
+def test_kill_9_of_a_worker_of_ray(suite: list[str], tmp_path: Path) -> None:
+    """It is tried again, and the suite completes with every result once."""
+    store = RunStore(tmp_path / "runs")
+    runs = make_planned(store, "mine", find_suite(suite[1]).plan())
+    with started([*suite, "--ray", "local", "--jobs", "2"], runs[0]) as process:
+        worker = runs[0].status().pid
+        assert worker is not None
+        psutil.Process(worker).kill()
+        assert process.wait(120) == 0
+    assert {run.id for run in store.list()} == {run.id for run in runs}
+    assert all(steps(run) == list(range(1, 21)) for run in runs)
+    assert [begun(run) for run in runs] == [[0, 0], [0], [0]]
+
+
+def started(words: list[str], *waiting: Run) -> subprocess.Popen[bytes]:
+    """A process with this command; some of its runs have made five steps and wait for more."""
+    for run in waiting:
+        run.send(Pause())
+        run.send(Step(steps=5))
+    command = [sys.executable, "-m", "engine", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    until(lambda: all(steps(run)[-1:] == [5] for run in waiting))
+    return process
+
+
+def begun(run: Run) -> list[int]:
+    """From which steps its processes began."""
+    return [event.step for event in run.history() if isinstance(event, Started)]

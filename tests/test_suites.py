@@ -78,7 +78,7 @@ def test_another_base_is_another_name() -> None:
     shorter = suite.on(suite.base | {"total_steps": "500"})
     assert shorter.name == "norm: total_steps 500"
     assert shorter.config("none").train.total_steps == 500
-    assert suite.on(suite.base | {"total_steps": "1000"}).name == "norm"
+    assert suite.on(suite.base | {"total_steps": "600"}).name == "norm"
     assert suite.on(suite.base | {"norm": "none"}).config("LayerNorm").model.norm == "layernorm"
 
 
