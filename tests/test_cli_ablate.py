@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ from engine.driver import drive
 from engine.events import Pause, Started, Step, Stepped
 from engine.runs import Run, RunStore
 from engine.suites import SUITES, find_suite
-from engine.workers import Train, attend
+from engine.workers import Train, attend, by_process
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -235,7 +236,35 @@ def test_a_run_that_somebody_trains_is_waited_for(tmp_path: Path, suite: list[st
     assert run.status().state == "finished"
 
 
+def test_in_a_terminal_it_says_what_is_being_trained(
+    tmp_path: Path, suite: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    runs = make_planned(RunStore(tmp_path / "runs"), "mine", find_suite(suite[1]).plan())
+    drive(runs[0])
+    board = cli_ablate.Board("mine", runs, Terminal())
+    claim = runs[1].claim()
+    board([])
+    claim.release()
+    assert board.line.shown == "post, seed 0: 0/20"
+    drive(runs[1])
+    board([(runs[1], "")])
+    said = board.line.stream.getvalue()  # type: ignore[attr-defined]
+    assert "mine: 3 runs, 1 with a result already\n" in said
+    assert "\r2/3  mine: post, seed 0: finished at step 20, held-out loss" in said
+
+
 # Whole processes
+
+
+def test_a_process_that_cannot_train_says_why(tmp_path: Path, suite: list[str]) -> None:
+    (run, *_) = make_planned(RunStore(tmp_path / "runs"), "mine", find_suite(suite[1]).plan())
+    (run.path / "config.json").write_text("{")
+    assert "config.json: config" in by_process(run, threading.Event())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
