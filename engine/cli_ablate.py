@@ -12,6 +12,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TextIO
@@ -96,6 +97,8 @@ def _understood(options: Namespace) -> tuple[Suite, list[Planned]]:
         value = getattr(options, name)
         if value is not None and not 1 <= value <= most:
             raise ConfigError([Problem(name, value, f"must be from 1 to {most:,}")])
+    variants = {name: changed({}, changes) for name, changes in suite.variants.items()}
+    suite = replace(suite, base=changed(suite.base, {}), variants=variants)  # paths are whole
     suite = suite.on(changed(suite.base, given))
     return suite, suite.plan(options.seeds)
 

@@ -122,6 +122,18 @@ def test_a_suite_is_trained_compared_and_kept(
     assert (tmp_path / "runs/suites/mine-total_steps-5/table.md").is_file()
 
 
+@pytest.mark.usefixtures("at_once")
+def test_a_suite_on_a_text_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.txt").write_text("so it goes on and on " * 60)
+    base = TINY | {"source": "text", "train_data_path": "text.txt", "total_steps": 2}
+    (tmp_path / "own.json").write_text(json.dumps(MINE | {"base": base}))
+    monkeypatch.chdir(tmp_path)
+    assert main(["ablate", "own.json", "--root", "runs"]) == 0
+    assert {run.info.suite for run in stored(tmp_path)} == {"own"}
+    paths = {run.config.data.train_data_path for run in stored(tmp_path)}
+    assert paths == {str(tmp_path / "text.txt")}  # so that it is found from any folder
+
+
 def test_a_run_that_fails_or_diverges_is_not_the_end(
     suite: list[str],
     tmp_path: Path,

@@ -125,6 +125,9 @@ def test_other_mistakes(tmp_path: Path) -> None:
         read_suites("[1]")
     with pytest.raises(ValueError, match=r"must be one of norm, .* or a \.json file"):
         find_suite("magic")
+    (tmp_path / "norm.json").write_text(json.dumps(SMALL | {"name": "norm"}))
+    with pytest.raises(ValueError, match=r"name = 'norm': must not be that of a shipped suite"):
+        find_suite(str(tmp_path / "norm.json"))
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ValueError, match=r"broken\.json: is not JSON"):
         find_suite(str(tmp_path / "broken.json"))
