@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.model.decoder import HybridMoETransformerLM, MoETransformerLM, TransformerLM
     from engine.model.encoder_decoder import Transformer
     from engine.model.routing import Routing
-    from engine.optim import AdamW
+    from engine.optim import SGD, AdamW
     from engine.runs import Run, RunStore
     from engine.training import TrainState, new_state, train
     from engine.translation import beam_search, translate
@@ -42,6 +42,7 @@ HOMES: dict[str, str] = {
     "Transformer": "engine.model.encoder_decoder",
     "Routing": "engine.model.routing",
     "AdamW": "engine.optim",
+    "SGD": "engine.optim",
     "Run": "engine.runs",
     "RunStore": "engine.runs",
     "TrainState": "engine.training",
@@ -54,7 +55,7 @@ HOMES: dict[str, str] = {
 
 __all__ = [
     "AdamW", "ConfigError", "DataConfig", "HybridMoETransformerLM", "KVCache", "ModelConfig",
-    "MoETransformerLM", "Output", "Routing", "Run", "RunConfig", "RunStore", "Sampler", "Trace",
+    "MoETransformerLM", "Output", "Routing", "Run", "RunConfig", "RunStore", "SGD", "Sampler", "Trace",
     "TrainConfig", "TrainState", "Transformer", "TransformerLM", "beam_search", "generate",
     "load_model", "new_state", "train", "translate", "zero_head",
 ]  # fmt: skip

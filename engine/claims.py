@@ -1,4 +1,4 @@
-"""Which process trains a run: a file that only one process can make.
+"""Which process trains a run, or works on a suite of runs: a file that only one process can make.
 
 The N-th process that trains a run makes `process-N.json` in the run's folder (O_EXCL), and only
 when the process before it is over. Nobody deletes these files, so there is no moment in which two

@@ -12,6 +12,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TextIO
@@ -23,7 +24,7 @@ from engine.flags import changed, command_line, given_fields
 from engine.interrupts import stop_on_signals
 from engine.jsonl import write_whole
 from engine.outcomes import Outcome
-from engine.progress import duration
+from engine.progress import Line, duration
 from engine.runs import Run, RunBusy, RunStore
 from engine.suites import SUITES, Planned, Suite, find_suite
 from engine.validation import ConfigError, Problem
@@ -96,6 +97,8 @@ def _understood(options: Namespace) -> tuple[Suite, list[Planned]]:
         value = getattr(options, name)
         if value is not None and not 1 <= value <= most:
             raise ConfigError([Problem(name, value, f"must be from 1 to {most:,}")])
+    variants = {name: changed({}, changes) for name, changes in suite.variants.items()}
+    suite = replace(suite, base=changed(suite.base, {}), variants=variants)  # paths are whole
     suite = suite.on(changed(suite.base, given))
     return suite, suite.plan(options.seeds)
 
@@ -122,7 +125,7 @@ def _train(
         with stop_on_signals() as stop:
             board = Board(name, runs)
             train_all(board.waiting, train, options.jobs or jobs, stop, board)
-            board.close()
+            board.line.clear()
             return stop.is_set()
     finally:
         claim.release()
@@ -134,60 +137,38 @@ def _slug(name: str) -> str:
 
 
 class Board:
-    """How far a suite is, on standard error: a line for each run that is over, and in a terminal one
-    that is written again."""
+    """How far a suite is: a line for each run that is over, and in a terminal what is being trained."""
 
     def __init__(self, name: str, runs: Sequence[Run], stream: TextIO | None = None) -> None:
-        self.stream = sys.stderr if stream is None else stream
-        self.live = self.stream.isatty()
-        self.runs = runs
+        self.line = Line(stream)
+        self.count = len(runs)
         self.waiting = [run for run in runs if run.status().state not in OVER]
+        self.done = kept = self.count - len(self.waiting)
         self.begun_at = {run.id: run.status().step for run in self.waiting}
         self.since = perf_counter()
-        self.line = ""
-        kept = len(runs) - len(self.waiting)
-        self.done = kept
-        self._print(f"{name}: {len(runs)} runs" + (f", {kept} with a result already" * bool(kept)))
+        self.line.note(
+            f"{name}: {self.count} runs" + f", {kept} with a result already" * bool(kept)
+        )
 
     def __call__(self, over: Sequence[tuple[Run, str]]) -> None:
         for run, trouble in over:
             outcome = Outcome.of(run)
-            loss = "" if outcome.final_loss is None else f", held-out loss {outcome.final_loss:.3f}"
             self.done += outcome.state in OVER
-            self._print(
-                f"{self.done}/{len(self.runs)}  {run.name}: {outcome.state} at step {outcome.step}"
-                + loss
-                + (f" ({trouble})" if trouble else "")
-            )
-        if self.live:
-            line = self.describe()
-            self.stream.write("\r" + line.ljust(len(self.line)))
-            self.stream.flush()
-            self.line = line
+            text = f"{self.done}/{self.count}  {run.name}: {outcome.state} at step {outcome.step}"
+            if outcome.final_loss is not None:
+                text += f", held-out loss {outcome.final_loss:.3f}"
+            self.line.note(f"{text} ({trouble})" if trouble else text)
+        self.line.draw(self.describe)
 
     def describe(self) -> str:
-        """What is being trained, and how long all of it may still take."""
+        """How long all of it may still take, and at which step each run is that is being trained."""
         at = {run.id: run.status() for run in self.waiting}
         made = sum(status.step - self.begun_at[run] for run, status in at.items())
         left = sum(s.total_steps - s.step for s in at.values() if s.state not in OVER)
         spent = perf_counter() - self.since
-        parts = [
-            f"{run.info.variant}, seed {run.config.train.seed}: {at[run.id].step}"
-            for run in self.waiting
-            if at[run.id].alive
-        ]
-        if made > 0:
-            parts.append(f"{duration(spent * left / made)} left")
-        return "  ".join(parts)[:100]
-
-    def _print(self, text: str) -> None:
-        if self.line:
-            self.stream.write("\r" + " " * len(self.line) + "\r")
-            self.line = ""
-        self.stream.write(text + "\n")
-        self.stream.flush()
-
-    def close(self) -> None:
-        """End the line that was written again."""
-        if self.line:
-            self._print("")
+        parts = [f"{duration(spent * left / made)} left"] if made > 0 else []
+        for run in self.waiting:
+            if at[run.id].alive:
+                where = f"{at[run.id].step}/{at[run.id].total_steps}"
+                parts.append(f"{run.info.variant}, seed {run.config.train.seed}: {where}")
+        return "  ".join(parts)

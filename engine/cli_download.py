@@ -5,19 +5,14 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import shutil
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from time import perf_counter
-from typing import TextIO
 
+from engine import progress
 from engine.data.download import KNOWN, SITE, Network, Watch, download, known
 
 FOLDER = Path("data")
 """Where corpora are put, one folder each."""
-
-REDRAW_SECONDS = 0.1
 
 
 def add_download_flags(parser: ArgumentParser) -> None:
@@ -60,33 +55,9 @@ def fetch(options: Namespace) -> int:
     return 0
 
 
-class Line(Watch):
-    """How far it is: in a terminal one line that is written again; in a file, what is noted alone."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = sys.stderr if stream is None else stream
-        self.live = self.stream.isatty()
-        self.shown = ""
-        self.drawn = 0.0
+class Line(progress.Line, Watch):
+    """How far it is."""
 
     def received(self, name: str, count: int, total: int | None) -> None:
-        now = perf_counter()
-        if self.live and (now - self.drawn >= REDRAW_SECONDS or count == total):
-            self.drawn = now
-            of = f" of {total / 1e6:.2f}" if total else ""
-            line = f"{name}  {count / 1e6:.2f}{of} MB"[: shutil.get_terminal_size().columns - 1]
-            self.stream.write("\r" + line.ljust(len(self.shown)))
-            self.stream.flush()
-            self.shown = line
-
-    def note(self, text: str) -> None:
-        self.clear()
-        self.stream.write(text + "\n")
-        self.stream.flush()
-
-    def clear(self) -> None:
-        """Take away the line that is written again."""
-        if self.shown:
-            self.stream.write("\r" + " " * len(self.shown) + "\r")
-            self.stream.flush()
-            self.shown = ""
+        of = f" of {total / 1e6:.2f}" if total else ""
+        self.draw(lambda: f"{name}  {count / 1e6:.2f}{of} MB", last=count == total)

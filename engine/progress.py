@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from time import perf_counter
 from typing import TextIO
 
@@ -26,16 +27,54 @@ BAR = 20
 REDRAW_SECONDS = 0.1
 
 
+class Line:
+    """In a terminal one line that is written again; in a file, what is noted alone."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.live = self.stream.isatty()
+        self.shown = ""
+        self.drawn = 0.0
+
+    def draw(self, text: Callable[[], str], last: bool = False) -> None:
+        """Write the line again, without breaking it; not ten times a second, unless it is the last."""
+        now = perf_counter()
+        if self.live and (last or now - self.drawn >= REDRAW_SECONDS):
+            self.drawn = now
+            line = text()[: shutil.get_terminal_size().columns - 1]
+            self.stream.write("\r" + line.ljust(len(self.shown)))
+            self.stream.flush()
+            self.shown = line
+
+    def note(self, text: str) -> None:
+        """A line that stays, above the one that is written again."""
+        shown = self.shown
+        self.clear()
+        self.stream.write(f"{text}\n{shown}")
+        self.stream.flush()
+        self.shown = shown
+
+    def clear(self) -> None:
+        """Take away the line that is written again."""
+        if self.shown:
+            self.stream.write("\r" + " " * len(self.shown) + "\r")
+            self.stream.flush()
+            self.shown = ""
+
+    def close(self) -> None:
+        """Leave the line that was written again, and go to the next."""
+        if self.shown:
+            self.stream.write("\n")
+            self.stream.flush()
+            self.shown = ""
+
+
 class Progress:
     """Shows the events that it is called with."""
 
     def __init__(self, config: RunConfig, stream: TextIO | None = None) -> None:
         self.total = config.train.total_steps
-        self.stream = sys.stderr if stream is None else stream
-        self.live = self.stream.isatty()
-        self.line = ""
-        """What stands in the line that is written again."""
-        self.drawn = 0.0
+        self.line = Line(stream)
         self.step: Stepped | None = None
         self.valid = ""
         self.speed = 0.0
@@ -50,23 +89,23 @@ class Progress:
             self.valid = f"valid {event.loss:.3f}"
             if event.accuracy is not None:
                 self.valid += f"  right {event.accuracy:.1%}"
-            if not self.live:
-                self._print(self.describe() if self.step else f"step 0  {self.valid}")
+            if not self.line.live:
+                self.line.note(self.describe() if self.step else f"step 0  {self.valid}")
         elif isinstance(event, Started):
             data = f"{event.train_tokens:,} tokens" if event.train_tokens else "a task"
-            self._print(
+            self.line.note(
                 f"{event.parameters:,} parameters, {data}, {event.device} {event.dtype}, "
                 f"{event.threads} {'thread' if event.threads == 1 else 'threads'}"
             )
             self.since = perf_counter()
         elif isinstance(event, Sampled) and event.correct is None:
-            self._print(f"    {event.prompt + event.text!r}")
+            self.line.note(f"    {event.prompt + event.text!r}")
         elif isinstance(event, Noted):
-            self._print(event.text)
+            self.line.note(event.text)
         elif isinstance(event, Changed):
-            self._print(f"{event.field} is now {event.value:g}")
+            self.line.note(f"{event.field} is now {event.value:g}")
         elif isinstance(event, Paused | Resumed):
-            self._print(f"{event.type} at step {event.step}")
+            self.line.note(f"{event.type} at step {event.step}")
 
     def _stepped(self, event: Stepped) -> None:
         now = perf_counter()
@@ -75,9 +114,7 @@ class Progress:
             self.speed = 0.95 * self.speed + 0.05 * seconds if self.speed else seconds
             self.tokens_per_second = (event.tokens - self.step.tokens) / max(self.speed, 1e-9)
         self.step = event
-        if self.live and (now - self.drawn >= REDRAW_SECONDS or event.step == self.total):
-            self.drawn = now
-            self._draw(self.describe())
+        self.line.draw(self.describe, last=event.step == self.total)
 
     def describe(self) -> str:
         """The state of the run in one line."""
@@ -87,7 +124,7 @@ class Progress:
         done = step.step * BAR // self.total
         left = duration(self.speed * (self.total - step.step))
         parts = [
-            "━" * done + "─" * (BAR - done) if self.live else "",
+            "━" * done + "─" * (BAR - done) if self.line.live else "",
             f"step {step.step}/{self.total}",
             f"loss {step.loss:.3f}",
             self.valid,
@@ -97,28 +134,9 @@ class Progress:
         ]
         return "  ".join(part for part in parts if part)
 
-    def _draw(self, line: str) -> None:
-        """Write the line again, without breaking it."""
-        line = line[: shutil.get_terminal_size().columns - 1]
-        self.stream.write("\r" + line.ljust(len(self.line)))
-        self.stream.flush()
-        self.line = line
-
-    def _print(self, text: str) -> None:
-        """A line that stays, above the one that is written again."""
-        if self.line:
-            self.stream.write("\r" + " " * len(self.line) + "\r")
-        self.stream.write(text + "\n")
-        if self.line:
-            self.stream.write(self.line)
-        self.stream.flush()
-
     def close(self) -> None:
         """End the line that was written again."""
-        if self.line:
-            self.stream.write("\n")
-            self.stream.flush()
-            self.line = ""
+        self.line.close()
 
 
 def duration(seconds: float) -> str:

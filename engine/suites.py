@@ -4,7 +4,7 @@
       "name": "norm",
       "question": "What does normalisation do, and does it matter which?",
       "preset": "stories",
-      "base": {"total_steps": 1000},
+      "base": {"total_steps": 600},
       "variants": {"rmsnorm": {}, "layernorm": {"norm": "layernorm"}, "none": {"norm": "none"}}
     }
 
@@ -117,7 +117,10 @@ def find_suite(text: str) -> Suite:
         raise ValueError(f"{path}: is not JSON: {error}") from None
     if isinstance(entry, dict):
         entry = {"name": path.stem, **cast("dict[str, Any]", entry)}
-    return _read(entry, str(path))
+    suite = _read(entry, str(path))
+    if suite.name in SUITES:
+        raise ValueError(f"{path}: name = {suite.name!r}: must not be that of a shipped suite")
+    return suite
 
 
 def read_suites(text: str) -> dict[str, Suite]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from engine.driver import drive
 from engine.events import Pause, Started, Step, Stepped
 from engine.runs import Run, RunStore
 from engine.suites import SUITES, find_suite
-from engine.workers import Train, attend
+from engine.workers import Train, attend, by_process
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -118,6 +120,18 @@ def test_a_suite_is_trained_compared_and_kept(
     assert len(stored(tmp_path)) == 9
     assert {len(steps(r)) for r in stored(tmp_path) if r.info.suite == "mine: total_steps 5"} == {5}
     assert (tmp_path / "runs/suites/mine-total_steps-5/table.md").is_file()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_suite_on_a_text_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.txt").write_text("so it goes on and on " * 60)
+    base = TINY | {"source": "text", "train_data_path": "text.txt", "total_steps": 2}
+    (tmp_path / "own.json").write_text(json.dumps(MINE | {"base": base}))
+    monkeypatch.chdir(tmp_path)
+    assert main(["ablate", "own.json", "--root", "runs"]) == 0
+    assert {run.info.suite for run in stored(tmp_path)} == {"own"}
+    paths = {run.config.data.train_data_path for run in stored(tmp_path)}
+    assert paths == {str(tmp_path / "text.txt")}  # so that it is found from any folder
 
 
 def test_a_run_that_fails_or_diverges_is_not_the_end(
@@ -234,7 +248,35 @@ def test_a_run_that_somebody_trains_is_waited_for(tmp_path: Path, suite: list[st
     assert run.status().state == "finished"
 
 
+def test_in_a_terminal_it_says_what_is_being_trained(
+    tmp_path: Path, suite: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    runs = make_planned(RunStore(tmp_path / "runs"), "mine", find_suite(suite[1]).plan())
+    drive(runs[0])
+    board = cli_ablate.Board("mine", runs, Terminal())
+    claim = runs[1].claim()
+    board([])
+    claim.release()
+    assert board.line.shown == "post, seed 0: 0/20"
+    drive(runs[1])
+    board([(runs[1], "")])
+    said = board.line.stream.getvalue()  # type: ignore[attr-defined]
+    assert "mine: 3 runs, 1 with a result already\n" in said
+    assert "\r2/3  mine: post, seed 0: finished at step 20, held-out loss" in said
+
+
 # Whole processes
+
+
+def test_a_process_that_cannot_train_says_why(tmp_path: Path, suite: list[str]) -> None:
+    (run, *_) = make_planned(RunStore(tmp_path / "runs"), "mine", find_suite(suite[1]).plan())
+    (run.path / "config.json").write_text("{")
+    assert "config.json: config" in by_process(run, threading.Event())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
@@ -246,25 +288,49 @@ def test_kill_9_of_a_worker_and_of_the_suite(
     pre, post, none = make_planned(store, "mine", find_suite(suite[1]).plan())
     drive(pre)
     finished = (pre.path / "events.jsonl").read_bytes()
-    for run in (post, none):
-        run.send(Pause())
-        run.send(Step(steps=5))  # and then it waits, in the middle
-
-    command = [sys.executable, "-m", "engine", *suite, "--jobs", "2"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        until(lambda: steps(post)[-1:] == steps(none)[-1:] == [5])
-        killed = post.status().pid
-        assert killed is not None and killed != process.pid
-        psutil.Process(killed).kill()
-        until(lambda: post.status().state == "finished")
-        begun = [event.step for event in post.history() if isinstance(event, Started)]
-        assert begun[-1] == 0  # from its checkpoint: the first five steps were made again
+    with started([*suite, "--jobs", "2"], post, none) as process:
+        process.send_signal(signal.SIGSTOP)  # so that it cannot begin anew with what is killed
+        worker = post.status().pid
+        assert worker is not None and none.status().pid not in (None, worker, process.pid)
+        psutil.Process(worker).kill()
         process.kill()
     until(lambda: none.status().state == "stopped")  # its worker saved it
+    assert post.status().state == "interrupted"
 
     at_once(here)
     assert main(suite) == 0
     assert {run.id for run in store.list()} == {pre.id, post.id, none.id}
     assert (pre.path / "events.jsonl").read_bytes() == finished
-    assert all(steps(run) == list(range(1, 21)) for run in (pre, post, none))
-    assert [e.step for e in none.history() if isinstance(e, Started)][-1] == 5
+    assert all(steps(run) == list(range(1, 21)) for run in (post, none))
+    assert (begun(post), begun(none)) == ([0, 0], [0, 5])
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="pip install ray")
+def test_kill_9_of_a_worker_of_ray(suite: list[str], tmp_path: Path) -> None:
+    """It is tried again, and the suite completes with every result once."""
+    store = RunStore(tmp_path / "runs")
+    runs = make_planned(store, "mine", find_suite(suite[1]).plan())
+    with started([*suite, "--ray", "local", "--jobs", "2"], runs[0]) as process:
+        worker = runs[0].status().pid
+        assert worker is not None
+        psutil.Process(worker).kill()
+        assert process.wait(120) == 0
+    assert {run.id for run in store.list()} == {run.id for run in runs}
+    assert all(steps(run) == list(range(1, 21)) for run in runs)
+    assert [begun(run) for run in runs] == [[0, 0], [0], [0]]
+
+
+def started(words: list[str], *waiting: Run) -> subprocess.Popen[bytes]:
+    """A process with this command; some of its runs have made five steps and wait for more."""
+    for run in waiting:
+        run.send(Pause())
+        run.send(Step(steps=5))
+    command = [sys.executable, "-m", "engine", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    until(lambda: all(steps(run)[-1:] == [5] for run in waiting))
+    return process
+
+
+def begun(run: Run) -> list[int]:
+    """From which steps its processes began."""
+    return [event.step for event in run.history() if isinstance(event, Started)]

@@ -581,7 +581,8 @@ def test_progress_is_one_line_in_a_terminal() -> None:
     line.note("done")
     line.clear()
     shown = "train.de  1.00 of 2.00 MB", "train.de  2.00 of 2.00 MB"
-    assert stream.getvalue() == f"\r{shown[0]}\r{shown[1]}\r{' ' * 25}\rdone\n"
+    gone = f"\r{' ' * 25}\r"
+    assert stream.getvalue() == f"\r{shown[0]}\r{shown[1]}{gone}done\n{shown[1]}{gone}"
     plain = io.StringIO()
     line = cli_download.Line(plain)
     line.received("train.de", 1_000_000, None)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,19 @@ def test_a_created_run_opens_as_it_was(store: RunStore) -> None:
     assert again.status().state == "new"
     assert [r.id for r in store.list()] == [run.id]
     assert os.listdir(store.root) == [run.id]
+
+
+def test_a_run_is_renamed_and_says_of_which_suite_it_is(store: RunStore) -> None:
+    run = store.create(RunConfig(), "norm: none, seed 0", suite="norm", variant="none")
+    run.rename(" worse\tthan ")
+    info = store.open(run.id).info
+    assert (info.name, info.suite, info.variant) == ("worse than", "norm", "none")
+    with pytest.raises(RunError, match="needs a name"):
+        run.rename("\n")
+    # Older runs do not know of suites.
+    older = {k: v for k, v in asdict(info).items() if k not in ("suite", "variant")}
+    (run.path / "run.json").write_text(json.dumps(older))
+    assert store.open(run.id).info == replace(info, suite=None, variant=None)
 
 
 def test_a_store_without_a_folder_is_empty(tmp_path: Path) -> None:

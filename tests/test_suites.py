@@ -78,7 +78,7 @@ def test_another_base_is_another_name() -> None:
     shorter = suite.on(suite.base | {"total_steps": "500"})
     assert shorter.name == "norm: total_steps 500"
     assert shorter.config("none").train.total_steps == 500
-    assert suite.on(suite.base | {"total_steps": "1000"}).name == "norm"
+    assert suite.on(suite.base | {"total_steps": "600"}).name == "norm"
     assert suite.on(suite.base | {"norm": "none"}).config("LayerNorm").model.norm == "layernorm"
 
 
@@ -125,6 +125,9 @@ def test_other_mistakes(tmp_path: Path) -> None:
         read_suites("[1]")
     with pytest.raises(ValueError, match=r"must be one of norm, .* or a \.json file"):
         find_suite("magic")
+    (tmp_path / "norm.json").write_text(json.dumps(SMALL | {"name": "norm"}))
+    with pytest.raises(ValueError, match=r"name = 'norm': must not be that of a shipped suite"):
+        find_suite(str(tmp_path / "norm.json"))
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ValueError, match=r"broken\.json: is not JSON"):
         find_suite(str(tmp_path / "broken.json"))
