@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.outcomes import Outcome
@@ -107,6 +109,11 @@ def _final(outcomes: dict[int, Outcome]) -> dict[int, float]:
 
 
 # The runs of a suite ------------------------------------------------------------------------------
+
+
+def folder_of(store: RunStore, name: str) -> Path:
+    """Beside the runs: a folder for each suite, with its tables and who works on it."""
+    return store.root / "suites" / re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:100]
 
 
 def names(runs: Iterable[Run]) -> list[str]:

@@ -8,7 +8,6 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -18,7 +17,16 @@ from time import perf_counter
 from typing import TextIO
 
 from engine import claims
-from engine.ablation import OVER, compare, find_planned, make_planned, results, to_csv, to_markdown
+from engine.ablation import (
+    OVER,
+    compare,
+    find_planned,
+    folder_of,
+    make_planned,
+    results,
+    to_csv,
+    to_markdown,
+)
 from engine.data import make_data
 from engine.flags import changed, command_line, given_fields
 from engine.interrupts import stop_on_signals
@@ -29,9 +37,6 @@ from engine.runs import Run, RunBusy, RunStore
 from engine.suites import SUITES, Planned, Suite, find_suite
 from engine.validation import ConfigError, Problem
 from engine.workers import by_process, on_ray, train_all
-
-FOLDER = "suites"
-"""Beside the runs: a folder for each suite, with its tables and who works on it."""
 
 
 def add_ablate_flags(parser: ArgumentParser) -> None:
@@ -66,7 +71,7 @@ def ablate(options: Namespace) -> int:
         return 0
     suite, plan = _understood(options)
     store = RunStore(options.checkpoint_dir)
-    folder = store.root / FOLDER / _slug(suite.name)
+    folder = folder_of(store, suite.name)
     stopped = False
     if not options.report:
         _check(plan)
@@ -129,11 +134,6 @@ def _train(
             return stop.is_set()
     finally:
         claim.release()
-
-
-def _slug(name: str) -> str:
-    """A folder's name for a suite's name."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:100]
 
 
 class Board:

@@ -49,7 +49,7 @@ class Outcome:
             final_loss=measured[-1].loss if measured else None,
             best_loss=min((event.loss for event in measured), default=None),
             accuracy=measured[-1].accuracy if measured else None,
-            parameters=started[-1] if started else _count(run.config),
+            parameters=started[-1] if started else count(run.config),
             tokens_per_second=speed,
         )
 
@@ -64,7 +64,8 @@ def differing(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _count(config: RunConfig) -> int | None:
+def count(config: RunConfig) -> int | None:
+    """How many parameters its model has; None while the vocabulary is not known."""
     try:
         return parameters(config.model)["total"]
     except ConfigError:  # the vocabulary is not known before the run starts

@@ -26,7 +26,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -462,17 +462,21 @@ class RunStore:
     def _survey(self) -> tuple[list[Run], list[Damaged]]:
         runs: list[Run] = []
         damaged: list[Damaged] = []
+        for path in self.folders():
+            try:
+                runs.append(Run(path))
+            except RunError as error:
+                damaged.append(Damaged(path.name, path, str(error)))
+        return sorted(runs, key=lambda run: -run.info.created), damaged
+
+    def folders(self) -> Iterator[Path]:
+        """Every folder here that is a run, or was meant to be one."""
         for name in sorted(_names(self.root)):
             path = self.root / name
             if not _ID.fullmatch(name) or not path.is_dir():
                 continue
-            if not (path / "run.json").exists() and not (path / "config.json").exists():
-                continue  # some other folder, such as the learners' runs beside the shipped ones
-            try:
-                runs.append(Run(path))
-            except RunError as error:
-                damaged.append(Damaged(name, path, str(error)))
-        return sorted(runs, key=lambda run: -run.info.created), damaged
+            if (path / "run.json").exists() or (path / "config.json").exists():
+                yield path  # not some other folder, such as the learners' runs beside the shipped
 
     def delete(self, run_id: str) -> None:
         """Remove a run, whole or damaged. Raises `UnknownRun`, or `RunBusy` while it is trained."""

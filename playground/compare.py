@@ -9,20 +9,23 @@ Nothing in this file loads PyTorch or knows how it is shown.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from engine.config import RunConfig
-from engine.estimate import parameters
+from engine.estimate import flops_per_token, sequence_length
 from engine.events import Evaluated, Message, Routed, Sampled, Started, Stepped
 from engine.presets import PRESETS
 from engine.runs import Run, describe
-from engine.validation import ConfigError
-from playground.curves import Curves
+from engine.tokenizers import TokenizerError, load_tokenizer
+from playground.curves import Curves, along, column
 
-RECENT = 50
-"""Steps over which tokens per second are averaged."""
+AXES = ("steps", "tokens", "FLOPs", "seconds")
+"""What curves can be drawn over: the seconds of the steps alone, without measuring and saving."""
 
 
 @dataclass
@@ -30,7 +33,6 @@ class History:
     """What a run has told so far. `read` takes in what is new; the rest only looks."""
 
     run: Run
-    parameters: int | None = None
     steps: list[Stepped] = field(default_factory=list[Stepped])
     evaluations: list[Evaluated] = field(default_factory=list[Evaluated])
     samples: list[Sampled] = field(default_factory=list[Sampled])
@@ -59,47 +61,38 @@ class History:
         elif isinstance(event, Routed):
             self.routings.append(event)
         elif isinstance(event, Started):
-            self.parameters = event.parameters
             # Resumed from a checkpoint: what an earlier process did after it is done again.
             self.steps = [old for old in self.steps if old.step <= event.step]
             self.evaluations = [old for old in self.evaluations if old.step <= event.step]
             self.samples = [old for old in self.samples if old.step <= event.step]
             self.routings = [old for old in self.routings if old.step <= event.step]
 
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Over the last steps; None before there are two."""
-        last = self.steps[-RECENT:]
-        spent = sum(step.seconds for step in last[1:])
-        return (last[-1].tokens - last[0].tokens) / spent if spent > 0 else None
+    def curves(self, axis: str = "steps") -> Curves:
+        """The measurements so far as columns, over one of `AXES`."""
+        curves = Curves.of([*self.steps, *self.evaluations, *self.routings])
+        if axis == "steps":
+            return curves
+        if axis == "seconds":
+            reached = np.cumsum(column(step.seconds for step in self.steps))
+        else:
+            reached = column(step.tokens for step in self.steps)
+        if axis == "FLOPs":
+            config, size = self.run.config, self.vocabulary
+            reached *= 3 * flops_per_token(config.model, sequence_length(config), size or 1)
+        return along(curves, curves.step, reached)
 
     @property
-    def final_loss(self) -> float | None:
-        """The newest held-out loss, in nats per token."""
-        return self.evaluations[-1].loss if self.evaluations else None
+    def vocabulary(self) -> int | None:
+        """How many tokens its model has; None before it has started."""
+        size = self.run.config.model.vocab_size
+        if size is None:
+            with suppress(OSError, TokenizerError):
+                size = load_tokenizer(self.run.tokenizer_path).vocab_size
+        return size
 
-    @property
-    def best_loss(self) -> float | None:
-        """The lowest held-out loss, in nats per token."""
-        return min((each.loss for each in self.evaluations), default=None)
-
-    @property
-    def accuracy(self) -> float | None:
-        """The newest share of exact answers, for a task that has them."""
-        return self.evaluations[-1].accuracy if self.evaluations else None
-
-    def count(self) -> int | None:
-        """How many parameters; None while the vocabulary is not known."""
-        if self.parameters is not None:
-            return self.parameters
-        try:
-            return parameters(self.run.config.model)["total"]
-        except ConfigError:
-            return None
-
-    def curves(self) -> Curves:
-        """The losses so far, and the balance of experts, as columns."""
-        return Curves.of([*self.steps, *self.evaluations, *self.routings])
+    def loads_at(self, step: int) -> Routed | None:
+        """The newest record of how experts were loaded that is not later than this step."""
+        return next((each for each in reversed(self.routings) if each.step <= step), None)
 
     def samples_at(self, step: int) -> list[Sampled]:
         """The newest samples that are not later than this step, one for each prompt."""
@@ -133,3 +126,12 @@ def distinct(names: Sequence[str]) -> list[str]:
 def sampled_steps(histories: Iterable[History]) -> list[int]:
     """Every step at which one of these runs wrote samples."""
     return sorted({sample.step for history in histories for sample in history.samples})
+
+
+def seeded(configs: Mapping[str, RunConfig]) -> list[list[str]]:
+    """Runs that differ in their seed alone, together: the ids of each group."""
+    groups: dict[str, list[str]] = {}
+    for run, config in configs.items():
+        alike = repr(config.flat() | {"seed": 0})
+        groups.setdefault(alike, []).append(run)
+    return list(groups.values())

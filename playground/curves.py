@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -71,6 +71,22 @@ class Curves:
             routed=column(event.step for event in routings),
             imbalance=column(max(map(max_violation, event.load)) for event in routings),
         )
+
+
+def along(curves: Curves, knots: Column, values: Column) -> Curves:
+    """The same curves over another quantity: at step `knots[i]` it had come to `values[i]`.
+
+    Between two knots, and from zero to the first, it grows in a straight line.
+    """
+    if not len(knots):
+        return curves
+    steps, reached = np.insert(knots, 0, 0.0), np.insert(values, 0, 0.0)
+    return replace(
+        curves,
+        step=np.interp(curves.step, steps, reached),
+        evaluated=np.interp(curves.evaluated, steps, reached),
+        routed=np.interp(curves.routed, steps, reached),
+    )
 
 
 def max_violation(load: Sequence[float]) -> float:

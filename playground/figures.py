@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any, Literal
 
@@ -35,9 +35,6 @@ TEXT = {
     "grad_norm_axis": "Gradient norm before clipping",
     "accuracy": "Right answers",
     "accuracy_axis": "Right answers on held-out items",
-    "compare": "Loss of several runs",
-    "imbalance": "Balance of experts",
-    "imbalance_axis": "MaxVio of the least balanced layer",
     "attention": "Attention",
     "query": "Query: the token that looks",
     "key": "Key: the token looked at",
@@ -130,43 +127,6 @@ def accuracy(curves: Curves, *, title: str = TEXT["accuracy"], theme: Theme = "l
     line = {"color": PALETTE[theme][2]}
     add_points(figure, curves.evaluated, curves.accuracy, TEXT["accuracy"], line)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return figure
-
-
-def compare(
-    runs: Mapping[str, Curves],
-    *,
-    title: str = TEXT["compare"],
-    log: bool = False,
-    smoothing: float = 10,
-    theme: Theme = "light",
-) -> go.Figure:
-    """Several runs over each other, by name: held-out loss with points, training loss faint behind."""
-    figure = blank(title, TEXT["loss_axis"], theme, log=log)
-    for number, (name, curves) in enumerate(runs.items()):
-        line = line_of(number, theme)
-        train = smoothed(curves.step, curves.loss, smoothing)
-        add_line(
-            figure, curves.step, train, name, line | {"width": 1},
-            opacity=0.45, showlegend=False, legendgroup=str(number), hoverinfo="skip",
-        )  # fmt: skip
-        add_points(figure, curves.evaluated, curves.validation, name, line, legendgroup=str(number))
-    return figure
-
-
-def imbalance(
-    runs: Mapping[str, Curves], *, title: str = TEXT["imbalance"], theme: Theme = "light"
-) -> go.Figure:
-    """How far the busiest expert of each run is above the mean: 0 is even, E - 1 is one for all.
-
-    Of a run with several layers, the least balanced. Runs without experts keep their colour only.
-    """
-    figure = blank(title, TEXT["imbalance_axis"], theme)
-    for number, (name, curves) in enumerate(runs.items()):
-        if len(curves.routed):
-            add_line(figure, curves.routed, curves.imbalance, name, line_of(number, theme))
-    figure.update_layout(showlegend=True)
-    figure.update_yaxes(rangemode="tozero")
     return figure
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.config import RunConfig
 from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
-from engine.outcomes import differing
+from engine.outcomes import Outcome, differing
 from engine.presets import PRESETS
 from engine.runs import Run, RunStore
-from playground import dashboard, library
-from playground.compare import History, distinct, origin, what_changed
+from engine.suites import SUITES
+from playground import dashboard, library, report, shelf, suites
+from playground.compare import AXES, History, distinct, origin, seeded, what_changed
+from playground.pages import common, compare, runs
+from playground.pages import suites as suite_page
 
-PAGE = str(Path(dashboard.__file__))
+DASHBOARD = str(Path(dashboard.__file__))
+PAGE = "from playground.pages import {page}\n{page}.show()"
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"
 
 
@@ -27,7 +35,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """No runs at all: the learners' folder and the shipped one are empty."""
     monkeypatch.setenv("TP_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(library, "ROOT", tmp_path)
-    dashboard.history_of.clear()
+    monkeypatch.setattr(shelf, "FRESH", 0.0)
+    common.history_of.clear()
+    common.shelf.clear()
     return library.store()
 
 
@@ -53,14 +63,18 @@ def make(store: RunStore, name: str, loss: float = 1.5, **changes: Any) -> Run:
     return run
 
 
-def page() -> AppTest:
-    test = AppTest.from_file(PAGE, default_timeout=60).run()
+def page(name: str = "compare", **query: Any) -> AppTest:
+    test = AppTest.from_string(PAGE.format(page=name), default_timeout=60)
+    for key, value in query.items():
+        test.query_params[key] = value
+    test.run()
     assert not test.exception, test.exception
     return test
 
 
-def rows(test: AppTest) -> list[dict[str, Any]]:
-    return test.dataframe[0].value.to_dict("records")
+def rows() -> list[dict[str, Any]]:
+    """The table of all runs."""
+    return page("runs").dataframe[0].value.to_dict("records")
 
 
 def shown(test: AppTest) -> str:
@@ -69,16 +83,23 @@ def shown(test: AppTest) -> str:
     return "\n".join(element.value for element in elements)
 
 
-def test_without_runs_it_says_how_to_make_one(store: RunStore) -> None:
-    test = page()
-    assert dashboard.TEXT["none"] in shown(test)
-    assert "python -m engine train" in shown(test)
+@pytest.mark.parametrize("name", ["runs", "compare", "suites"])
+def test_without_runs_every_page_says_what_to_do(store: RunStore, name: str) -> None:
+    test = page(name)
+    assert "python -m engine" in shown(test)
     assert not test.dataframe
+
+
+def test_the_first_page_is_the_table(store: RunStore) -> None:
+    make(store, "first")
+    test = AppTest.from_file(DASHBOARD, default_timeout=60).run()
+    assert not test.exception and test.title[0].value == runs.TEXT["title"]
+    assert test.dataframe[0].value["Run"].tolist() == ["first"]
 
 
 def test_a_run_in_numbers(store: RunStore) -> None:
     make(store, "first", loss=1.5, n_layer=3)
-    (row,) = rows(page())
+    (row,) = rows()
     assert row["Run"] == "first" and row["Status"] == "finished" and row["Progress"] == 100
     assert row["Step"] == 100 and row["Parameters"] == 4321
     assert row["Held-out loss"] == 1.5 and row["Best"] == 1.25
@@ -86,75 +107,93 @@ def test_a_run_in_numbers(store: RunStore) -> None:
     assert "n_layer 3" in row["What changed"]
 
 
+def test_the_table_can_be_searched(store: RunStore) -> None:
+    make(store, "alpha", n_layer=3)
+    store.create(RunConfig(), "beta")
+    test = page("runs", match="ALPHA")
+    assert test.dataframe[0].value["Run"].tolist() == ["alpha"]
+    assert "1 of 2 runs" in shown(test)
+    test.text_input[0].set_value("n_layer 3").run()
+    assert test.dataframe[0].value["Run"].tolist() == ["alpha"]
+    test.text_input[0].set_value("[").run()  # a text, not a pattern
+    assert not test.exception and runs.TEXT["nothing"] in shown(test)
+    test.text_input[0].set_value("")
+    test.selectbox[0].set_value("not started").run()
+    assert test.dataframe[0].value["Run"].tolist() == ["beta"]
+
+
 def test_runs_beside_each_other(store: RunStore) -> None:
-    runs = [make(store, "same name", max_lr=1e-3), make(store, "same name", norm="layernorm")]
+    made = [make(store, "same name", max_lr=1e-3), make(store, "same name", norm="layernorm")]
+    assert {row["Run"] for row in rows()} == {"same name", "same name (2)"}
     test = page()
-    assert {row["Run"] for row in rows(test)} == {"same name", "same name (2)"}
-    assert set(test.multiselect[0].value) == {run.id for run in runs}
-    differences = test.dataframe[1].value
+    assert set(test.multiselect[0].value) == {run.id for run in made}
+    differences = test.dataframe[0].value
     assert list(differences["Field"]) == ["norm", "max_lr"]
     assert shown(test).count(f"Once there was {HOSTILE} at 100") == 2
-    test.select_slider[0].set_value(50).run()
+    next(s for s in test.select_slider if s.value == 100).set_value(50).run()
     assert not test.exception
     assert shown(test).count(f"Once there was {HOSTILE} at 50") == 2
 
 
-def test_experts_show_their_balance(store: RunStore) -> None:
+@pytest.mark.parametrize("axis", AXES)
+def test_every_metric_over_every_axis(store: RunStore, axis: str) -> None:
+    for seed in (0, 1):
+        make(store, f"run {seed}", seed=seed)
+    for bands in ("true", "false"):
+        test = page(over=axis, bands=bands, log="true", metric="gradient")
+        (chart,) = test.get("plotly_chart")
+        assert axis.capitalize() in chart.proto.spec
+
+
+def test_experts_show_their_balance_and_load(store: RunStore) -> None:
     make(store, "dense")
-    test = page()
-    assert dashboard.TEXT["balance"] not in [title.value for title in test.subheader]
-    fields = {"n_experts": 4, "n_layer": 4, "moe_layer_indices": [0, 2]}
-    run = make(store, "mixture", **fields)
     load = [[0.25] * 4, [0.7, 0.1, 0.1, 0.1]]
-    run.append(
-        Routed(
-            step=1, layers=[0, 2], load=load, probability=load, dropped=[0, 0], entropy=[1, 1],
-            losses={"switch": [1, 1]}, balance_loss=0.01,
-        )
-    )  # fmt: skip
-    test = page()
-    assert dashboard.TEXT["balance"] in [title.value for title in test.subheader]
-    assert (
-        "moe_layer_indices 0,2"
-        in next(r for r in rows(test) if r["Run"] == "mixture")["What changed"]
-    )
-    differences = test.dataframe[1].value.set_index("Field")["mixture"]
+    fields = {"n_experts": 4, "n_layer": 4, "moe_layer_indices": [0, 2]}
+    for seed in (0, 1):
+        run = make(store, f"mixture {seed}", seed=seed, **fields)
+        run.append(
+            Routed(
+                step=1, layers=[0, 2], load=load, probability=load, dropped=[0, 0], entropy=[1, 1],
+                losses={"switch": [1, 1]}, balance_loss=0.01,
+            )
+        )  # fmt: skip
+    mixture = next(row for row in rows() if row["Run"] == "mixture 0")
+    assert "moe_layer_indices 0,2" in mixture["What changed"]
+    test = page(metric="balance")
+    assert len(test.get("plotly_chart")) == 3  # the curves, and the load of two
+    assert shown(test).count(compare.TEXT["load"]) == 2
+    differences = test.dataframe[0].value.set_index("Field")["mixture 0"]
     assert differences["moe_layer_indices"] == "0,2" and differences["n_experts"] == "4"
 
 
 def test_nothing_chosen_and_one_chosen(store: RunStore) -> None:
     run = make(store, "only")
     test = page()
-    assert dashboard.TEXT["one"] in shown(test)
+    assert compare.TEXT["one"] in shown(test)
     test.multiselect[0].set_value([]).run()
     assert not test.exception
-    assert dashboard.TEXT["chosen_none"] in shown(test)
+    assert compare.TEXT["chosen_none"] in shown(test)
     assert "run" not in test.query_params
     test.multiselect[0].set_value([run.id]).run()
     assert run.id in test.query_params["run"]
 
 
 def test_a_link_chooses_runs(store: RunStore) -> None:
-    runs = [make(store, f"run {number}") for number in range(5)]
-    test = AppTest.from_file(PAGE, default_timeout=60)
-    test.query_params["run"] = [runs[1].id, "../../etc", "gone"]
-    test.run()
-    assert not test.exception
-    assert test.multiselect[0].value == [runs[1].id]
+    made = [make(store, f"run {number}") for number in range(5)]
+    test = page(run=[made[1].id, "../../etc", "gone"])
+    assert test.multiselect[0].value == [made[1].id]
 
 
 def test_a_run_being_written(store: RunStore) -> None:
     run = store.create(RunConfig.from_flat({"total_steps": 10, "warmup_steps": 0}), "young")
-    test = page()
-    (row,) = rows(test)
+    (row,) = rows()
     assert row["Status"] == "not started" and row["Step"] == 0
-    test.multiselect[0].set_value([run.id]).run()
-    assert dashboard.TEXT["no_losses"] in shown(test)
-    assert dashboard.TEXT["no_samples"] in shown(test)
+    test = page(run=run.id)
+    assert compare.TEXT["nothing"] in shown(test)
+    assert compare.TEXT["no_samples"] in shown(test)
 
     run.claim()
-    test.run()
-    assert rows(test)[0]["Status"] == "starting"
+    assert rows()[0]["Status"] == "starting"
     run.append(
         Started(step=0, parameters=7, device="cpu", dtype="fp32", threads=1, train_tokens=None)
     )
@@ -163,7 +202,7 @@ def test_a_run_being_written(store: RunStore) -> None:
         file.write(b'{"type": "stepped", "step": 5, "lo')  # a line that is not finished yet
     test.run()
     assert not test.exception
-    (row,) = rows(test)
+    (row,) = rows()
     assert row["Status"] == "training" and row["Step"] == 4 and row["Progress"] == 40
 
 
@@ -173,8 +212,8 @@ def test_damaged_folders_are_named_and_hide_nothing(store: RunStore) -> None:
     (broken.path / "config.json").write_text("{", encoding="utf-8")
     foreign = make(store, "foreign")
     (foreign.path / "events.jsonl").write_bytes(b"\xff\xfe not a line\n\n[1]\n" * 5)
-    test = page()
-    assert {row["Run"] for row in rows(test)} == {"whole", "foreign"}
+    test = page("runs")
+    assert {row["Run"] for row in rows()} == {"whole", "foreign"}
     assert test.expander[0].label.endswith(": 1")
     assert broken.id in "".join(text.value for text in test.expander[0].text)
 
@@ -185,7 +224,7 @@ def test_a_run_deleted_while_it_is_compared(store: RunStore) -> None:
     store.delete(gone.id)
     test.run()
     assert not test.exception
-    assert [row["Run"] for row in rows(test)] == ["kept"]
+    assert [row["Run"] for row in rows()] == ["kept"]
     assert test.multiselect[0].value == [kept.id]
 
 
@@ -194,14 +233,152 @@ def test_a_diverged_run_says_so(store: RunStore) -> None:
     steps(run, 1, 3)
     run.append(Diverged(step=3, loss="nan", grad_norm="inf"))
     run.append(Ended(step=3, how="diverged"))
-    assert rows(page())[0]["Status"] == "diverged"
+    assert rows()[0]["Status"] == "diverged"
+
+
+# The shelf
+
+
+def test_the_shelf_tells_what_the_whole_log_tells(store: RunStore) -> None:
+    run = make(store, "whole", loss=1.5)
+    looked = shelf.Shelf(lambda: [store.root])
+    entry = looked.look()[0][run.id]
+    assert entry.outcome == Outcome.of(run)
+    before = entry.offset
+    run.append(Evaluated(step=120, loss=1.0, accuracy=0.5))
+    again = looked.look()[0][run.id]
+    assert again is entry and entry.offset > before  # followed, not read again
+    assert entry.outcome.final_loss == entry.outcome.best_loss == 1.0
+    assert entry.outcome.accuracy == 0.5
+    # Resumed from step 60: what came after it is done, and told, again.
+    run.append(
+        Started(step=60, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=1)
+    )
+    outcome = looked.look()[0][run.id].outcome
+    assert outcome.final_loss == 1.25 and outcome.parameters == 9
+
+
+def test_a_renamed_run_is_read_anew(store: RunStore) -> None:
+    run = make(store, "before")
+    looked = shelf.Shelf(lambda: [store.root])
+    looked.look()
+    path = run.path / "run.json"
+    path.write_text(path.read_text().replace("before", "afterwards"))
+    os.utime(path, (1, 1))
+    assert looked.look()[0][run.id].run.name == "afterwards"
+
+
+# Suites
+
+
+def suite_runs(store: RunStore, name: str = "norm") -> None:
+    for number, each in enumerate(SUITES[name].plan(2)):
+        run = store.create(each.config, f"{name}: {each.variant}", suite=name, variant=each.variant)
+        steps(run, 1, 5)
+        run.append(Evaluated(step=5, loss=2.0 + number % 4 + each.seed / 100))
+        run.append(Ended(step=5, how="finished"))
+
+
+def test_a_suite_as_a_picture_and_a_table(store: RunStore) -> None:
+    suite_runs(store)
+    test = page("suites")
+    assert len(test.get("plotly_chart")) == 1
+    table = test.dataframe[0].value
+    assert table["Variant"].tolist() == list(SUITES["norm"].variants)
+    assert table["Difference"].tolist()[1:] == pytest.approx([1, 2, 3])
+    assert table["Verdict"].tolist()[1:] == ["worse"] * 3
+    assert "ablate norm" in shown(test)
+
+
+def test_a_suite_is_started_followed_and_stopped(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(suites, "start", lambda *given: asked.append(given) or "heads")
+    test = page("suites", **{"suite-name": "heads"})
+    test.number_input[0].set_value(2)
+    next(b for b in test.button if b.label == suite_page.TEXT["start"]).click().run()
+    assert asked == [("heads", 2, 1, None)]
+    suite_runs(store, "heads")
+    stopped: list[str] = []
+    monkeypatch.setattr(suites, "working", lambda folder: 4321)
+    monkeypatch.setattr(suites, "stop", stopped.append)
+    test = page("suites", **{"suite-name": "heads"})
+    next(b for b in test.button if b.label == suite_page.TEXT["stop"]).click().run()
+    assert stopped == ["heads"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(("../x", 1, 1), "no suite"), (("norm", 0, 1), "seeds"), (("norm", 1, 99), "jobs")],
+)
+def test_a_suite_that_cannot_be_is_refused(store: RunStore, given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        suites.start(*given)
+
+
+def test_a_suite_really_trains_and_ends_when_told(store: RunStore) -> None:
+    name = suites.start("post-norm", 1, 1, 300)
+    assert name == "post-norm: total_steps 300"
+    folder = suites.folder_of(store, name)
+    for _ in range(600):
+        names = [run for run in store.list() if run.status().step > 0]
+        if names:
+            break
+        threading.Event().wait(0.1)
+    assert names, (folder / suites.LOG).read_text()
+    suites.stop(name)
+    for process in suites._started:
+        process.wait(60)
+    assert suites.working(folder) is None
+    assert names[0].status().state == "stopped" and names[0].checkpoints()
+
+
+# What is taken along
+
+
+def test_a_report_says_what_the_runs_say(store: RunStore) -> None:
+    made = {
+        run.name: History(run)
+        for run in (make(store, "a | b ` c"), make(store, HOSTILE, norm="layernorm"))
+    }
+    for history in made.values():
+        history.read()
+    with zipfile.ZipFile(io.BytesIO(report.archive(made))) as file:
+        text, drawn, data = (
+            file.read(name).decode() for name in ("report.md", "loss.svg", "curves.csv")
+        )
+    assert "| norm | rmsnorm | layernorm |" in text and "1.500" in text and "4,321" in text
+    assert "a ¦ b ` c" in text and f"`{HOSTILE}`" in text  # in code, where it is no markup
+    assert "<img" not in drawn and "&lt;img" in drawn
+    lines = list(csv.DictReader(io.StringIO(data)))
+    assert len(lines) == 200 and lines[49]["held-out loss"] == "1.25"
+    assert float(lines[99]["seconds"]) == pytest.approx(5.0)
+
+
+def test_curves_over_other_quantities(store: RunStore) -> None:
+    history = History(make(store, "one"))
+    history.read()
+    assert history.curves("tokens").evaluated.tolist() == [5_000, 10_000]
+    assert history.curves("seconds").evaluated == pytest.approx([2.5, 5.0])
+    flops = history.curves("FLOPs")
+    assert flops.evaluated[1] == pytest.approx(2 * flops.evaluated[0]) and flops.step[0] > 1e6
+    np.testing.assert_array_equal(flops.loss, history.curves().loss)
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
+    configs = {
+        name: RunConfig.from_flat(changes)
+        for name, changes in {"a": {}, "b": {"seed": 1}, "c": {"bias": True}}.items()
+    }
+    assert seeded(configs) == [["a", "b"], ["c"]]
 
 
 def test_a_history_reads_on(store: RunStore) -> None:
     run = make(store, "long")
     history = History(run)
     history.read()
-    assert len(history.steps) == 100 and history.final_loss == 1.5
+    assert len(history.steps) == 100 and history.evaluations[-1].loss == 1.5
     before = history.offset
     history.read()
     assert history.offset == before == os.path.getsize(run.path / "events.jsonl")
@@ -212,7 +389,7 @@ def test_a_history_reads_on(store: RunStore) -> None:
     steps(run, 61, 70, loss=1.0)
     history.read()
     assert [step.step for step in history.steps] == list(range(1, 71))
-    assert history.steps[-1].loss == 1.0 and history.final_loss == 1.25
+    assert history.steps[-1].loss == 1.0 and history.evaluations[-1].loss == 1.25
     assert [sample.step for sample in history.samples] == [50]
 
 

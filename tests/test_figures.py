@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.events import Evaluated, Message, Routed, Started, Stepped
-from playground import figures
+from playground import figures, figures_runs
 from playground.curves import Curves, extremes, smoothed
 
 
@@ -32,8 +32,11 @@ ALL = {
     "learning rate": lambda curves, theme: figures.learning_rate(curves, theme=theme),
     "gradient norm": lambda curves, theme: figures.gradient_norm(curves, theme=theme),
     "accuracy": lambda curves, theme: figures.accuracy(curves, theme=theme),
-    "compare": lambda curves, theme: figures.compare({"a": curves, "b": curves}, theme=theme),
-    "imbalance": lambda curves, theme: figures.imbalance({"a": curves}, theme=theme),
+    "compare": lambda curves, theme: figures_runs.compare({"a": curves, "b": curves}, theme=theme),
+    "balance": lambda curves, theme: figures_runs.compare(
+        {"a": curves}, metric="balance", theme=theme
+    ),
+    "bands": lambda curves, theme: figures_runs.bands({"a": [curves, curves]}, theme=theme),
     "attention": lambda curves, theme: figures.attention(np.eye(3), ["a", "b", "c"], theme=theme),
 }
 
@@ -96,23 +99,23 @@ def test_imbalance_is_that_of_the_worst_layer() -> None:
     resumed = Started(step=2, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1)
     assert list(Curves.of([*events, resumed]).routed) == [1, 2]
     dense = Curves.of(history())
-    figure: Any = figures.imbalance({"dense": dense, "experts": curves})
+    figure: Any = figures_runs.compare({"dense": dense, "experts": curves})
     (line,) = figure.data
     assert line.name == "experts" and list(line.x) == [1, 2, 3, 9]
-    both: Any = figures.compare({"dense": dense, "experts": curves})
+    both: Any = figures_runs.compare({"dense": dense, "experts": curves})
     assert line.line.color == both.data[-1].line.color
 
 
 def test_names_are_text() -> None:
     name = "<b>d_model</b> 128 & <img src=x>"
-    figure: Any = figures.compare({name: Curves.of(history())}, title=name)
+    figure: Any = figures_runs.compare({name: Curves.of(history())}, title=name)
     assert all("<" not in trace.name and unescape(trace.name) == name for trace in figure.data)
     assert "<" not in figure.layout.title.text
 
 
 def test_compared_runs_look_different() -> None:
     curves = Curves.of(history())
-    figure: Any = figures.compare({str(i): curves for i in range(20)})
+    figure: Any = figures_runs.compare({str(i): curves for i in range(20)})
     looks = {(t.line.color, t.line.dash) for t in figure.data if t.mode == "lines+markers"}
     assert len(looks) == 20
 

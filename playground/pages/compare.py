@@ -1,0 +1,277 @@
+"""Some runs beside each other: curves, differences, what they write, and their inside at one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import snapshots
+from engine.outcomes import differing
+from engine.tokenizers import TokenizerError, load_tokenizer
+from playground import figures, figures_runs, probes, report
+from playground.compare import AXES, History, sampled_steps, seeded
+from playground.controls import LABELS
+from playground.pages import common
+from playground.pages.common import names_of, plot, show_damaged, show_none, theme
+from playground.shelf import Entry
+
+FIRST_CHOICE = 3  # runs that are compared before anything was chosen
+BESIDE = 4  # runs whose samples stand in one row
+
+TEXT = {
+    "title": "Compare",
+    "choose": "Runs to compare",
+    "chosen_none": "Choose one or more runs above to compare them.",
+    "metric": "What",
+    "curves": "Curves",
+    "curves_help": "Of the loss: lines with points are held-out data, faint lines the training batches.",
+    "axis": "Over",
+    "axis_help": "Seconds are those of the training steps alone, on the machine that trained the run.",
+    "log": "Log scale",
+    "log_x": "Log scale across",
+    "bands": "Seeds as one band",
+    "bands_help": "Runs that differ in their seed alone become their mean, from least to most.",
+    "smoothing": "Steps averaged over",
+    "nothing": "None of these runs has measured this yet.",
+    "seeds": "{name} ({count} seeds)",
+    "differences": "How they differ",
+    "same": "These runs have the same configuration.",
+    "one": "Choose a second run to see how they differ.",
+    "samples": "What they write",
+    "step": "At step",
+    "no_samples": "None of these runs has written a sample yet.",
+    "right": "right",
+    "wrong": "wrong",
+    "inside": "Inside two of them, at the same step",
+    "inside_one": "Choose a second run to see two of them side by side.",
+    "pair": "Which two",
+    "no_inside": "No attention was recorded.",
+    "layer": "Block",
+    "head": "Head",
+    "load": "How busy each expert was, against its fair share",
+    "at": "recorded at step {step:,}",
+    "take": "Take it along",
+    "csv": "Curves as CSV",
+    "report": "Report (Markdown with figures)",
+}
+
+
+def show() -> None:
+    """The page."""
+    st.title(TEXT["title"])
+    common.followed(show_all)
+
+
+def show_all() -> None:
+    """Everything below the title."""
+    entries, damaged = common.shelf().look()
+    if not entries:
+        show_none(damaged)
+        return
+    chosen = choose(entries)
+    if not chosen:
+        st.info(TEXT["chosen_none"])
+        show_damaged(damaged)
+        return
+    told = common.histories(chosen)
+    names = {run_id: name for run_id, name in names_of(chosen).items() if run_id in told}
+    show_curves(told, names)
+    show_differences(told, names)
+    show_samples(told, names)
+    show_inside(told, names)
+    show_downloads(told, names)
+    show_damaged(damaged)
+
+
+def choose(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The runs to compare; the page's address names them, so that a link shows the same."""
+    state, names = st.session_state, names_of(entries)
+    if "chosen" not in state:
+        known = [run_id for run_id, entry in entries.items() if entry.evaluations]
+        state.chosen = st.query_params.get_all("run") or known[:FIRST_CHOICE]
+    state.chosen = [run_id for run_id in state.chosen if run_id in entries]
+
+    def name_of(run_id: str) -> str:
+        return names[run_id]
+
+    def remember() -> None:
+        st.query_params["run"] = state.chosen
+
+    chosen = st.multiselect(
+        TEXT["choose"], list(entries), format_func=name_of, key="chosen", on_change=remember
+    )
+    return {run_id: entries[run_id] for run_id in chosen}
+
+
+def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
+    """The runs over each other."""
+    st.subheader(TEXT["curves"], help=TEXT["curves_help"])
+    first, second, third = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with first:
+        metric = st.segmented_control(
+            TEXT["metric"], list(figures_runs.METRICS), default="loss", required=True, key="metric",
+            bind="query-params",
+        )  # fmt: skip
+    with second:
+        axis = st.segmented_control(
+            TEXT["axis"], AXES, default="steps", required=True, key="over", bind="query-params",
+            help=TEXT["axis_help"],
+        )  # fmt: skip
+    smoothing = third.slider(TEXT["smoothing"], 0, 100, 10, 5, key="smoothing", bind="query-params")
+    with st.container(horizontal=True):
+        log = st.toggle(TEXT["log"], key="log", bind="query-params")
+        log_x = st.toggle(TEXT["log_x"], key="logx", bind="query-params")
+        banded = st.toggle(TEXT["bands"], key="bands", help=TEXT["bands_help"], bind="query-params")
+    curves = {run_id: history.curves(str(axis)) for run_id, history in told.items()}
+    values = figures_runs.METRICS[str(metric)].values
+    there = any(len(values(each)[0]) for each in curves.values())
+    if not there and not (metric == "loss" and any(len(each.step) for each in curves.values())):
+        st.info(TEXT["nothing"])
+        return
+    look: dict[str, Any] = {"metric": str(metric), "axis": str(axis).capitalize(), "log": log}
+    look |= {"log_x": log_x, "theme": theme()}
+    if banded:
+        groups = seeded({run_id: history.run.config for run_id, history in told.items()})
+        plot(figures_runs.bands(banded_names(groups, names, curves), **look), "curves")
+    else:
+        named = {names[run_id]: each for run_id, each in curves.items()}
+        plot(figures_runs.compare(named, smoothing=smoothing, **look), "curves")
+
+
+def banded_names(
+    groups: list[list[str]], names: dict[str, str], curves: dict[str, Any]
+) -> dict[str, list[Any]]:
+    """Each group's curves by the name of its first run."""
+    return {
+        TEXT["seeds"].format(name=names[group[0]], count=len(group))
+        if len(group) > 1
+        else names[group[0]]: [curves[run_id] for run_id in group]
+        for group in groups
+    }
+
+
+def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
+    """The fields in which the runs differ."""
+    st.subheader(TEXT["differences"])
+    if len(told) < 2:
+        st.caption(TEXT["one"])
+        return
+    fields = differing({run_id: history.run.config for run_id, history in told.items()})
+    if not fields:
+        st.caption(TEXT["same"])
+        return
+    rows = [
+        {"": LABELS.get(field) or field.replace("_", " ").capitalize(), "Field": field}
+        | {names[run_id]: report.shown(value) for run_id, value in values.items()}
+        for field, values in fields.items()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+def show_samples(told: dict[str, History], names: dict[str, str]) -> None:
+    """What the runs wrote at one step."""
+    st.subheader(TEXT["samples"])
+    steps = sampled_steps(told.values())
+    if not steps:
+        st.info(TEXT["no_samples"])
+        return
+    step = steps[-1]
+    if len(steps) > 1:
+        step = st.select_slider(TEXT["step"], steps, value=step, key=f"step-{step}")
+    beside = min(len(told), BESIDE)
+    columns = [column for _ in range(0, len(told), beside) for column in st.columns(beside)]
+    for number, (run_id, history) in enumerate(told.items()):
+        with columns[number]:
+            colour = figures.line_of(number, theme())["color"]
+            st.html(f'<div style="height: 3px; background: {colour}"></div>')
+            st.text(names[run_id])
+            for sample in history.samples_at(step):
+                verdict = {None: "", True: TEXT["right"], False: TEXT["wrong"]}[sample.correct]
+                st.code(sample.prompt + sample.text, language=None, wrap_lines=True)
+                st.caption(f"step {sample.step:,}" + (f" · {verdict}" if verdict else ""))
+
+
+# Inside -------------------------------------------------------------------------------------------
+
+
+def show_inside(told: dict[str, History], names: dict[str, str]) -> None:
+    """Attention, and the load of experts, of two runs at the same step."""
+    st.subheader(TEXT["inside"])
+    if len(told) < 2:
+        st.caption(TEXT["inside_one"])
+        return
+    recorded = {run_id: probes.recorded(history.run) for run_id, history in told.items()}
+    able = [run_id for run_id in told if recorded[run_id] or told[run_id].routings]
+    if len(able) < 2:
+        st.caption(TEXT["no_inside"])
+        return
+    pair = able[:2]
+    if len(able) > 2:
+        pair = st.multiselect(
+            TEXT["pair"], able, default=pair, max_selections=2, format_func=names.__getitem__,
+            key="pair",
+        )  # fmt: skip
+    steps = sorted(
+        {s for run_id in pair for s in recorded[run_id]}
+        | {each.step for run_id in pair for each in told[run_id].routings}
+    )
+    if not steps:
+        return
+    step = steps[-1]
+    if len(steps) > 1:
+        step = st.select_slider(TEXT["step"], steps, value=step, key=f"inside-{step}")
+    for column, run_id in zip(st.columns(2), pair, strict=False):
+        with column:
+            st.text(names[run_id])
+            show_attention(told[run_id], recorded[run_id], step)
+            show_load(told[run_id], step)
+
+
+def show_attention(history: History, recorded: dict[int, Any], step: int) -> None:
+    """One head at the newest recording that is not later than this step."""
+    earlier = [each for each in recorded if each <= step]
+    if not earlier:
+        st.caption(TEXT["no_inside"])
+        return
+    run = history.run
+    try:
+        snapshot = probes.snapshot(recorded[earlier[-1]])
+        pieces = list(load_tokenizer(run.tokenizer_path).pieces)
+    except (OSError, ValueError, TokenizerError) as error:
+        st.caption(str(error))
+        return
+    layers, heads = snapshot.attention.shape[:2]
+    left, right = st.columns(2)
+    layer = left.selectbox(TEXT["layer"], range(1, layers + 1), key=f"layer-{run.id}")
+    head = right.selectbox(TEXT["head"], range(1, heads + 1), key=f"head-{run.id}")
+    weights = snapshots.dequantise(snapshot.attention[int(layer or 1) - 1, int(head or 1) - 1])
+    tokens = [pieces[i] if i < len(pieces) else "?" for i in snapshot.tokens.tolist()]
+    plot(figures.attention(weights, tokens, theme=theme()), f"attention-{run.id}")
+    st.caption(TEXT["at"].format(step=snapshot.step))
+
+
+def show_load(history: History, step: int) -> None:
+    """The experts' load at the newest record that is not later than this step; nothing if dense."""
+    record = history.loads_at(step)
+    if record is None:
+        return
+    st.text(TEXT["load"])
+    plot(figures_runs.expert_load(record, theme=theme()), f"load-{history.run.id}")
+    st.caption(TEXT["at"].format(step=record.step))
+
+
+def show_downloads(told: dict[str, History], names: dict[str, str]) -> None:
+    """The data, and a report."""
+    st.subheader(TEXT["take"])
+    runs = {names[run_id]: history for run_id, history in told.items()}
+    with st.container(horizontal=True):
+        st.download_button(
+            TEXT["csv"], lambda: report.curves_csv(runs), "curves.csv", "text/csv",
+            on_click="ignore", key="csv",
+        )  # fmt: skip
+        st.download_button(
+            TEXT["report"], lambda: report.archive(runs), "report.zip", "application/zip",
+            on_click="ignore", key="report",
+        )  # fmt: skip

@@ -1,0 +1,127 @@
+"""All runs as a table, live; those that are marked can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from playground.pages import common
+from playground.pages.common import STATES, names_of, show_damaged, show_none
+from playground.shelf import Entry
+
+TEXT = {
+    "title": "Runs",
+    "intro": "Every run on this machine: those that ship with the project and those trained here. "
+    "Mark some to compare them.",
+    "search": "Name or settings contain",
+    "state": "Status",
+    "suite": "Suite",
+    "all": "all",
+    "nothing": "No run is like that.",
+    "compare": "Compare the marked runs",
+    "compare_none": "Mark runs at the left edge of the table",
+    "count": "{shown} of {all} runs, {training} training now",
+    "loss_help": "The newest loss on held-out data, in nats per token",
+    "best_help": "The lowest held-out loss so far",
+    "right_help": "Exact answers on held-out items, for a task",
+    "speed_help": "Tokens of a step over the seconds of the median step, of the last 50",
+    "changed_help": "The nearest preset, and what differs from it",
+}
+
+COLUMNS = {
+    "Run": st.column_config.TextColumn(pinned=True, width="medium"),
+    "Progress": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+    "Step": st.column_config.NumberColumn(format="localized"),
+    "Held-out loss": st.column_config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
+    "Best": st.column_config.NumberColumn(format="%.3f", help=TEXT["best_help"]),
+    "Right": st.column_config.NumberColumn(format="%.0f %%", help=TEXT["right_help"]),
+    "Tokens/s": st.column_config.NumberColumn(format="compact", help=TEXT["speed_help"]),
+    "Parameters": st.column_config.NumberColumn(format="compact"),
+    "What changed": st.column_config.TextColumn(help=TEXT["changed_help"]),
+}
+
+COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has made it
+
+
+def show() -> None:
+    """The page."""
+    st.title(TEXT["title"])
+    st.caption(TEXT["intro"])
+    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
+    left.text_input(TEXT["search"], key="match", bind="query-params")
+    states = [TEXT["all"], *STATES.values()]
+    middle.selectbox(TEXT["state"], states, key="state", bind="query-params")
+    entries, _ = common.shelf().look()
+    suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
+    right.selectbox(TEXT["suite"], [TEXT["all"], *suites], key="suite", bind="query-params")
+    common.followed(show_table)
+
+
+def show_table() -> None:
+    """The table and what can be done with it."""
+    entries, damaged = common.shelf().look()
+    if not entries:
+        show_none(damaged)
+        return
+    rows = table(entries)
+    shown = rows[wanted(rows)]
+    training = (rows["Status"] == STATES["running"]).sum()
+    st.caption(TEXT["count"].format(shown=len(shown), all=len(rows), training=training))
+    if shown.empty:
+        st.info(TEXT["nothing"])
+        show_damaged(damaged)
+        return
+    event = st.dataframe(
+        shown.drop(columns=["Suite"]),
+        key="runs",
+        hide_index=True,
+        column_config=COLUMNS,
+        width="stretch",
+        height=min(640, 38 + 35 * len(shown)),
+        placeholder="–",
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    marked = [str(shown.index[row]) for row in event["selection"]["rows"] if row < len(shown)]
+    label = f"{TEXT['compare']} ({len(marked)})" if marked else TEXT["compare_none"]
+    if st.button(label, type="primary", disabled=not marked, key="to-compare") and COMPARE:
+        st.switch_page(COMPARE[0], query_params={"run": marked})
+    show_damaged(damaged)
+
+
+def table(entries: dict[str, Entry]) -> pd.DataFrame:
+    """A row for each run, by its id."""
+    names = names_of(entries)
+    rows: dict[str, dict[str, Any]] = {}
+    for run_id, entry in entries.items():
+        outcome, status = entry.outcome, entry.status
+        rows[run_id] = {
+            "Run": names[run_id],
+            "Status": STATES[status.state],
+            "Progress": 100 * status.step / status.total_steps,
+            "Step": status.step,
+            "Held-out loss": outcome.final_loss,
+            "Best": outcome.best_loss,
+            "Right": None if outcome.accuracy is None else 100 * outcome.accuracy,
+            "Tokens/s": outcome.tokens_per_second,
+            "Parameters": outcome.parameters,
+            "What changed": entry.changed,
+            "Suite": entry.run.info.suite,
+        }
+    # As numbers, so that a column in which nothing is known yet is an empty one.
+    numbers = ("Held-out loss", "Best", "Right", "Tokens/s", "Parameters")
+    return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(numbers, "float64"))
+
+
+def wanted(rows: pd.DataFrame) -> Any:
+    """Which rows the filters leave."""
+    state = st.session_state
+    text = str(state.get("match") or "").casefold()
+    kept = (rows["Run"] + " " + rows["What changed"]).str.casefold().str.contains(text, regex=False)
+    if state.get("state") not in (None, TEXT["all"]):
+        kept &= rows["Status"] == state["state"]
+    if state.get("suite") not in (None, TEXT["all"]):
+        kept &= rows["Suite"] == state["suite"]
+    return kept

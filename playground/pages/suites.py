@@ -1,0 +1,207 @@
+"""Ablation suites: start one, watch it, and see which differences are more than noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import ablation
+from engine.ablation import Row
+from engine.flags import command_line
+from engine.runs import RunError
+from engine.suites import SUITES
+from playground import figures_runs, library, suites
+from playground.pages import common
+from playground.pages.common import plot, theme
+from playground.shelf import Entry
+
+TEXT = {
+    "title": "Suites",
+    "intro": "An ablation changes one thing at a time and trains each variant with several seeds: all variants "
+    "of a seed read the same batches. What is left is the difference, and how sure it is.",
+    "suite": "Suite",
+    "variants": "Its variants",
+    "seeds": "Seeds",
+    "jobs": "Runs at once",
+    "steps": "Steps of each run",
+    "start": "Train what is missing",
+    "started": "Started. Its runs are stored as “{name}”.",
+    "stop": "Stop",
+    "stopping": "It saves its runs and ends.",
+    "none": "None of its runs has been trained yet.",
+    "progress": "{over} of {runs} runs have a result",
+    "ended": "{over} of {runs} runs have a result; nobody is training the others.",
+    "command": "The same from a terminal",
+    "difference": "Differences to “{first}”",
+    "legend": "The mean difference of the held-out loss, paired by seed, and the interval that has the true one with "
+    "95 % confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
+    "alone: of twenty, about one misses.",
+    "table": "The table",
+    "seeds_one": "With one seed there is no interval: train more.",
+    "markdown": "Table as Markdown",
+    "csv": "Table as CSV",
+    "other": "stored suites",
+    "nobody": "The first variant is what the others are compared with; it has no result yet.",
+}
+
+
+def show() -> None:
+    """The page."""
+    st.title(TEXT["title"])
+    st.caption(TEXT["intro"])
+    common.followed(show_all)
+
+
+def show_all() -> None:
+    """Everything below the title."""
+    entries, damaged = common.shelf().look()
+    stored = ablation.names([entry.run for entry in entries.values()])
+    names = [*SUITES, *(name for name in stored if name not in SUITES)]
+    name = str(st.selectbox(TEXT["suite"], names, key="suite-name", bind="query-params"))
+    members = of_suite(entries, name)
+    if name in SUITES:
+        show_start(name)
+    show_progress(name, members)
+    show_results(name, members)
+    common.show_damaged(damaged)
+
+
+def of_suite(entries: dict[str, Entry], name: str) -> list[Entry]:
+    """The entries of a suite's runs: of each variant and seed the newest."""
+    runs = ablation.members([entry.run for entry in entries.values()], name)
+    return [entries[run.id] for run in runs]
+
+
+def show_start(name: str) -> None:
+    """What it asks, and what trains it."""
+    suite = SUITES[name]
+    st.markdown(f"**{suite.question}**")
+    st.caption(f"{TEXT['variants']}: {' · '.join(suite.variants)}")
+    first, second, third, fourth = st.columns([1, 1, 1, 2], vertical_alignment="bottom")
+    seeds = first.number_input(
+        TEXT["seeds"], 1, suites.MOST_SEEDS, suite.seeds, key=f"seeds-{name}"
+    )
+    jobs = second.number_input(TEXT["jobs"], 1, suites.MOST_JOBS, 1, key="jobs")
+    usual = suite.config(suite.first).train.total_steps
+    steps = third.number_input(TEXT["steps"], 1, 10**6, usual, key=f"steps-{name}")
+    working = suites.working(ablation.folder_of(library.store(), name)) is not None
+    if fourth.button(TEXT["start"], type="primary", disabled=working, key="start-suite"):
+        try:
+            changed = None if steps == usual else int(steps)
+            st.success(
+                TEXT["started"].format(name=suites.start(name, int(seeds), int(jobs), changed))
+            )
+        except (RunError, OSError) as error:
+            st.error(str(error))
+    with st.expander(TEXT["command"]):
+        st.code(f"python -m engine ablate {name} --seeds {seeds} --jobs {jobs}", language="bash")
+
+
+def show_progress(name: str, members: list[Entry]) -> None:
+    """How far it is, with a way to stop it."""
+    standing = suites.standing(name, [entry.status.state for entry in members])
+    if standing.trouble:
+        st.error(standing.trouble)
+    if not members:
+        if not standing.alive:
+            st.info(TEXT["none"])
+        return
+    steps = sum(min(entry.status.step, entry.status.total_steps) for entry in members)
+    total = sum(entry.status.total_steps for entry in members)
+    if standing.alive:
+        text = TEXT["progress"].format(over=standing.over, runs=standing.runs)
+        st.progress(min(1.0, steps / total), text)
+        if st.button(TEXT["stop"], key="stop-suite"):
+            suites.stop(name)
+            st.caption(TEXT["stopping"])
+    elif standing.over < standing.runs:
+        st.warning(TEXT["ended"].format(over=standing.over, runs=standing.runs))
+
+
+def show_results(name: str, members: list[Entry]) -> None:
+    """The table, as a picture and as numbers."""
+    if not members:
+        return
+    rows = ablation.compare(
+        [
+            ablation.Result(e.run.info.variant or e.run.name, e.run.config.train.seed, e.outcome)
+            for e in members
+        ],
+        SUITES[name].first if name in SUITES else None,
+    )
+    compared = [row for row in rows if row.difference is not None]
+    if compared:
+        st.subheader(TEXT["difference"].format(first=rows[0].variant))
+        plot(figures_runs.intervals(rows, theme=theme()), "intervals")
+        st.caption(TEXT["legend"])
+        if all(row.difference is None or row.difference.low is None for row in compared):
+            st.caption(TEXT["seeds_one"])
+    elif rows and rows[0].final is None:
+        st.caption(TEXT["nobody"])
+    st.subheader(TEXT["table"])
+    st.dataframe(
+        table(rows), hide_index=True, width="stretch", column_config=COLUMNS, placeholder="–"
+    )
+    base = command_line(members[0].run.config)
+    question = SUITES[name].question if name in SUITES else ""
+    with st.container(horizontal=True):
+        st.download_button(
+            TEXT["markdown"], ablation.to_markdown(rows, name, question, base), f"{name}.md",
+            "text/markdown", on_click="ignore", key="markdown",
+        )  # fmt: skip
+        st.download_button(
+            TEXT["csv"], ablation.to_csv(rows), f"{name}.csv", "text/csv", on_click="ignore",
+            key="csv",
+        )  # fmt: skip
+
+
+def table(rows: list[Row]) -> pd.DataFrame:
+    """A row for each variant."""
+    shown: list[dict[str, Any]] = []
+    for row in rows:
+        difference = row.difference
+        shown.append(
+            {
+                "Variant": row.variant,
+                "Finished": row.finished,
+                "Others": ", ".join(f"{n} {s}" for s, n in row.states.items() if s != "finished"),
+                "Final loss": row.final and row.final.mean,
+                "±": row.final and row.final.deviation,
+                "Best": row.best and row.best.mean,
+                "Right": row.accuracy and 100 * row.accuracy.mean,
+                "Difference": difference and difference.mean,
+                "from": difference and difference.low,
+                "to": difference and difference.high,
+                "Verdict": row.verdict,
+                "Parameters": row.parameters,
+                "Tokens/s": row.tokens_per_second and row.tokens_per_second.mean,
+            }
+        )
+    numbers = (
+        "Final loss",
+        "±",
+        "Best",
+        "Right",
+        "Difference",
+        "from",
+        "to",
+        "Parameters",
+        "Tokens/s",
+    )
+    return pd.DataFrame(shown).astype(dict.fromkeys(numbers, "float64"))
+
+
+COLUMNS = {
+    "Variant": st.column_config.TextColumn(pinned=True),
+    "Final loss": st.column_config.NumberColumn(format="%.3f"),
+    "±": st.column_config.NumberColumn(format="%.3f"),
+    "Best": st.column_config.NumberColumn(format="%.3f"),
+    "Right": st.column_config.NumberColumn(format="%.1f %%"),
+    "Difference": st.column_config.NumberColumn(format="%+.3f"),
+    "from": st.column_config.NumberColumn(format="%+.3f"),
+    "to": st.column_config.NumberColumn(format="%+.3f"),
+    "Parameters": st.column_config.NumberColumn(format="localized"),
+    "Tokens/s": st.column_config.NumberColumn(format="compact"),
+}

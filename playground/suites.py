@@ -1,0 +1,117 @@
+"""Ablation suites that the dashboard starts: `python -m engine ablate` as a process, followed and stopped.
+
+A suite trains on when the page is closed, and says in its folder who works on it; so any page can follow
+and stop it, whoever started it. Nothing in this file loads PyTorch or knows how it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import claims
+from engine.ablation import OVER, folder_of
+from engine.runs import RunError, State
+from engine.suites import SUITES
+from playground import library
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = "ablate.log"
+"""In the suite's folder: what its command said."""
+MOST_SEEDS, MOST_JOBS = 20, 16
+
+TEXT = {
+    "suite": "There is no suite {name!r}.",
+    "number": "{name} must be a whole number from 1 to {most}.",
+    "works": "This suite is being trained already.",
+}
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Processes that this program started: asked now and then, so that none is left as a zombie."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a suite is."""
+
+    alive: bool
+    over: int
+    runs: int
+    trouble: str = ""
+    """The last words of its command, where it ended before its runs did."""
+
+
+def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
+    """Train what has no result yet. The name that its runs are stored under.
+
+    Raises `RunError` for what cannot be.
+    """
+    if name not in SUITES:
+        raise RunError(TEXT["suite"].format(name=name[:80]))
+    for what, value, most in (("seeds", seeds, MOST_SEEDS), ("jobs", jobs, MOST_JOBS)):
+        if not 1 <= value <= most:
+            raise RunError(TEXT["number"].format(name=what, most=most))
+    store, suite = library.store(), SUITES[name]
+    if steps is not None:
+        suite = suite.on(suite.base | {"total_steps": steps})
+    folder = folder_of(store, suite.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    if working(folder) is not None:
+        raise RunError(TEXT["works"])
+    command = [sys.executable, "-m", "engine", "ablate", name]
+    command += ["--seeds", str(seeds), "--jobs", str(jobs), "--checkpoint_dir", str(store.root)]
+    if steps is not None:
+        command += ["--total_steps", str(steps)]
+    with open(folder / LOG, "wb") as log:
+        _started.append(
+            subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=_be_nice if os.name == "posix" else None,
+            )
+        )  # fmt: skip
+    return suite.name
+
+
+def _be_nice() -> None:
+    """Let the page go first."""
+    os.nice(10)
+
+
+def working(folder: Path) -> int | None:
+    """The process that works on the suite of this folder."""
+    for process in _started:
+        process.poll()
+    try:
+        claim = claims.last(folder)
+    except OSError:
+        return None
+    return claim.pid if claim is not None and claim.alive() else None
+
+
+def stop(name: str) -> None:
+    """Tell its process to save every run and end. Nothing where none works."""
+    pid = working(folder_of(library.store(), name))
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+
+
+def standing(name: str, states: Sequence[State]) -> Standing:
+    """How far the suite of this name is, whose runs are in these states."""
+    folder = folder_of(library.store(), name)
+    alive = working(folder) is not None
+    over = sum(state in OVER for state in states)
+    return Standing(alive, over, len(states), "" if alive else _trouble(folder))
+
+
+def _trouble(folder: Path) -> str:
+    """What its command said last, if it failed."""
+    try:
+        lines = (folder / LOG).read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][-500:] if lines and "ablate:" in lines[-1] else ""
