@@ -31,7 +31,7 @@ TEXT = {
 }
 
 COLUMNS = {
-    "Run": st.column_config.TextColumn(pinned=True, width="medium"),
+    "Run": st.column_config.TextColumn(pinned=True, width="large"),
     "Progress": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
     "Step": st.column_config.NumberColumn(format="localized"),
     "Held-out loss": st.column_config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
