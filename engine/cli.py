@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import cli_download, cli_translate
+from engine import cli_download, cli_prepare, cli_translate
 from engine.claims import Claim
 from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
 from engine.config import OWN_FILES, PART_OF, RunConfig, read_config
@@ -149,6 +149,9 @@ def build_parser() -> Parser:
 
     part = command("download", cli_download.fetch, "Fetch a known corpus by its name.")
     cli_download.add_download_flags(part)
+
+    part = command("prepare", cli_prepare.make, "Make files of token ids from texts of any size.")
+    cli_prepare.add_prepare_flags(part)
 
     part = command("runs", show_runs, "List the runs.")
     add_root(part)

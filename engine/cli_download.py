@@ -12,7 +12,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TextIO
 
-from engine.data.download import KNOWN, SITE, Network, Watch, download, known
+from engine.data.download import KNOWN, SITE, Network, download, known
+from engine.data.watch import Watch
 
 FOLDER = Path("data")
 """Where corpora are put, one folder each."""
@@ -70,11 +71,17 @@ class Line(Watch):
         self.drawn = 0.0
 
     def received(self, name: str, count: int, total: int | None) -> None:
+        of = f" of {total / 1e6:.2f}" if total else ""
+        self._show(f"{name}  {count / 1e6:.2f}{of} MB", last=count == total)
+
+    def counted(self, name: str, count: int, total: int) -> None:
+        self._show(f"{name}  {count:,} of {total:,}", last=count == total)
+
+    def _show(self, line: str, last: bool) -> None:
         now = perf_counter()
-        if self.live and (now - self.drawn >= REDRAW_SECONDS or count == total):
+        if self.live and (last or now - self.drawn >= REDRAW_SECONDS):
             self.drawn = now
-            of = f" of {total / 1e6:.2f}" if total else ""
-            line = f"{name}  {count / 1e6:.2f}{of} MB"[: shutil.get_terminal_size().columns - 1]
+            line = line[: shutil.get_terminal_size().columns - 1]
             self.stream.write("\r" + line.ljust(len(self.shown)))
             self.stream.flush()
             self.shown = line

@@ -341,6 +341,8 @@ def test_every_tokenizer_writes_the_whole_text(write: Callable[..., str], kind: 
     train, valid = (data.tokenizer.decode(part) for part in (data.train, data.valid))
     assert train + valid == text and len(valid) == int(0.2 * len(text))
     assert data.train.dtype == np.uint16 and data.train_tokens == len(data.train)
+    first = data.tokenizer.decode(data.valid[:1]).strip("\ufffd")
+    assert data.predicted_characters() == len(valid) - len(first)
     for shown in (*data.prompts, data.probe()):
         assert shown in text and 1 <= len(data.tokenizer.encode(shown)) <= 17
     assert data.batch(3).inputs.shape == (3, 16)
@@ -384,7 +386,7 @@ def test_the_size_of_a_vocabulary_is_kept_to(write: Callable[..., str]) -> None:
     for asked, field, allowed in (
         ({"tokenizer": "word", "tokenizer_size": 9}, "tokenizer_size", f"must be at least {characters}, one for each"),
         ({"tokenizer_size": 500}, "tokenizer_size", "must be empty for characters: set tokenizer"),
-        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 3"),
+        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 291"),
         ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,564 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
         ({"tokenizer": "bpe", "valid_fraction": 1e-9}, "valid_fraction", "holds out 1 tokens"),
     ):  # fmt: skip

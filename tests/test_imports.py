@@ -26,6 +26,7 @@ LIGHT = [
     "engine.data",
     "engine.data.download",
     "engine.cli_download",
+    "engine.cli_prepare",
     "engine.metrics",
     "playground.figures",
     "playground.library",
@@ -44,6 +45,7 @@ ORDER = [
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped"],
     ["cli_download", "cli_runs", "cli_translate"],
+    ["cli_prepare"],
     ["cli"],
     ["__main__"],
 ]

@@ -35,6 +35,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.data.base import DataError
+from engine.data.watch import Watch
 from engine.jsonl import read_object, size_of
 
 SITE = "https://raw.githubusercontent.com"
@@ -181,16 +182,6 @@ class Network:
             raise DataError(
                 "timeout", self.timeout, "must be more than 0 and at most 3,600 seconds"
             )
-
-
-class Watch:
-    """Is told how it goes; this one keeps it to itself."""
-
-    def received(self, name: str, count: int, total: int | None) -> None:
-        """So many bytes of this file have come, of so many if the server says."""
-
-    def note(self, text: str) -> None:
-        """Something to be told."""
 
 
 class DownloadError(OSError):

@@ -23,6 +23,9 @@ from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray
 PROBE_LENGTH = 64
 """Tokens in the text whose attention is recorded: as many as can be read on a page."""
 
+COUNTED_AT_ONCE = 2**20
+"""Tokens."""
+
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
 
@@ -89,6 +92,15 @@ class TextData(Generated):
         text = self._text(self.valid[: 16 * length])
         start = _first_start(text)
         return self._fitting(text[start:] if len(text) - start >= length else text, length)
+
+    def predicted_characters(self) -> int:
+        """Characters of the held-out part that `validation` predicts: all but those of its first token."""
+        stream = TextStream(self.tokenizer)
+        first = len(stream.feed(self.valid[:1]))
+        pieces = range(0, len(self.valid), COUNTED_AT_ONCE)
+        stream = TextStream(self.tokenizer)
+        whole = sum(len(stream.feed(self.valid[i : i + COUNTED_AT_ONCE])) for i in pieces)
+        return whole + len(stream.end()) - first
 
     def _openings(self) -> list[str]:
         """The first tokens at three places of the held-out part."""
