@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TextIO
 
-from engine.data.download import KNOWN, SITE, Network, download, known
+from engine.data.download import HUB, KNOWN, SITE, Network, download, known
 from engine.data.watch import Watch
 
 FOLDER = Path("data")
@@ -32,7 +32,7 @@ def add_download_flags(parser: ArgumentParser) -> None:
         help=f"where it gets a folder of its own (default: {FOLDER})",
     )
     parser.add_argument(
-        "--mirror", default=SITE, metavar="URL", help=f"a site with the same files as {SITE}"
+        "--mirror", metavar="URL", help=f"a site with the same paths as {SITE} or {HUB}"
     )
     parser.add_argument(
         "--timeout",

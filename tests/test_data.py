@@ -388,7 +388,7 @@ def test_the_size_of_a_vocabulary_is_kept_to(write: Callable[..., str]) -> None:
         ({"tokenizer_size": 500}, "tokenizer_size", "must be empty for characters: set tokenizer"),
         ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 291"),
         ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,510 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
-        ({"tokenizer": "bpe", "valid_fraction": 1e-9}, "valid_fraction", "holds out 1 tokens"),
+        ({"tokenizer": "bpe", "valid_fraction": 1e-9, "train_data_path": write("ab " * 99 + "ab", "ab.txt")}, "valid_fraction", "holds out 1 tokens"),
     ):  # fmt: skip
         assert refused(field, **(changes | asked)).startswith(allowed)
     for kind, size in (("byte", 300), ("char", 300), ("bpe", 255)):
