@@ -1,15 +1,12 @@
 """Byte-level BPE on a text: ours, in Python, against `tokenizers`, in Rust, and `tiktoken`, in Rust.
 
     python -m benchmarks.tokenizer_speed PATH
-    python -m benchmarks.tokenizer_speed PATH --memory
 
 Training counts the text's words and learns a vocabulary of 1,000 and of 10,000 tokens. Encoding is of
 the whole text at once, with the same tokenizer for all, which is checked: the ids are equal. Ours and
 `tokenizers` remember the words that they have seen, so the second time is faster; `first time` is
 ours with nothing to remember. One thread, rounds interleaved; printed are medians, and the median
 ratio of the rounds.
-
-`--memory` trains ours once, with 10,000 tokens, from a file of any size, and prints what it took.
 
 Needs `pip install tokenizers tiktoken`.
 """
@@ -21,10 +18,7 @@ import os
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
 from typing import Any
-
-import psutil
 
 os.environ["RAYON_NUM_THREADS"] = "1"  # before tokenizers is imported
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -84,38 +78,12 @@ def report(
     print_table(["", "seconds", "MB/s", "as fast as tokenizers"], rows)
 
 
-def measure_memory(path: Path) -> None:
-    """Train from the file, part by part, and print the most memory that this process had."""
-    begun = perf_counter()
-    tokenizer = BPETokenizer.train_file(path, VOCABULARIES[-1])
-    seconds = perf_counter() - begun
-    process: Any = psutil.Process().memory_info()
-    peak = getattr(process, "peak_wset", None) or peak_resident()
-    print(
-        f"{path.stat().st_size / 1e6:,.0f} MB, {tokenizer.vocab_size:,} tokens: {seconds:.0f} s, "
-        f"at most {peak / 1e6:,.0f} MB of memory, of which Python and its libraries are part"
-    )
-
-
-def peak_resident() -> int:
-    """Bytes. Linux counts in kilobytes, macOS in bytes."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("path", type=Path, help="a text in UTF-8, a megabyte or so")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine")
-    parser.add_argument("--memory", action="store_true", help="train once, from a file of any size")
     arguments = parser.parse_args()
-    if arguments.memory:
-        measure_memory(arguments.path)
-        return
     text = arguments.path.read_text("utf-8")
     size = arguments.path.stat().st_size
     print(f"{arguments.path.name}, {size / 1e6:.2f} MB, one thread")

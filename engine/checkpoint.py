@@ -35,7 +35,7 @@ from engine.config import ModelConfig, RunConfig
 from engine.data.base import Data
 from engine.devices import prepare
 from engine.estimate import parameters
-from engine.jsonl import read_object
+from engine.jsonl import read_object, sync_folder
 from engine.model.build import build
 from engine.model.decoder import Decoder
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
@@ -119,16 +119,6 @@ def write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk has a folder's list of names. Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def replace_folder(new: Path, old: Path) -> None:

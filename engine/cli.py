@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from engine import cli_ablate, cli_download, cli_manage, cli_translate
+from engine import cli_ablate, cli_download, cli_manage, cli_prepare, cli_translate
 from engine.claims import Claim
 from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
 from engine.config import RunConfig, read_config
@@ -143,6 +143,9 @@ def build_parser() -> Parser:
 
     part = command("download", cli_download.fetch, "Fetch a known corpus by its name.")
     cli_download.add_download_flags(part)
+
+    part = command("prepare", cli_prepare.make, "Make files of token ids from texts of any size.")
+    cli_prepare.add_prepare_flags(part)
 
     part = command("ablate", cli_ablate.ablate, "Train a suite of runs and compare its variants.")
     cli_ablate.add_ablate_flags(part)

@@ -9,7 +9,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from engine import progress
-from engine.data.download import KNOWN, SITE, Network, Watch, download, known
+from engine.data.download import HUB, KNOWN, SITE, Network, download, known
+from engine.data.watch import Watch
 
 FOLDER = Path("data")
 """Where corpora are put, one folder each."""
@@ -26,7 +27,7 @@ def add_download_flags(parser: ArgumentParser) -> None:
         help=f"where it gets a folder of its own (default: {FOLDER})",
     )
     parser.add_argument(
-        "--mirror", default=SITE, metavar="URL", help=f"a site with the same files as {SITE}"
+        "--mirror", metavar="URL", help=f"a site with the same paths as {SITE} or {HUB}"
     )
     parser.add_argument(
         "--timeout",
@@ -61,3 +62,6 @@ class Line(progress.Line, Watch):
     def received(self, name: str, count: int, total: int | None) -> None:
         of = f" of {total / 1e6:.2f}" if total else ""
         self.draw(lambda: f"{name}  {count / 1e6:.2f}{of} MB", last=count == total)
+
+    def counted(self, name: str, count: int, total: int) -> None:
+        self.draw(lambda: f"{name}  {count:,} of {total:,}", last=count == total)

@@ -37,13 +37,13 @@ from engine.checkpoint import (
     packed,
     read_values,
     save_weights,
-    sync_folder,
     write_synced,
 )
 from engine.config import ModelConfig, RunConfig
 from engine.estimate import parameters
 from engine.events import Ended, Saved
 from engine.foreign import foreign_config, own_config
+from engine.jsonl import sync_folder
 from engine.model.attention import Attention
 from engine.model.decoder import Decoder, TransformerLM
 from engine.model.moe import MixtureOfExperts

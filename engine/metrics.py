@@ -1,4 +1,4 @@
-"""How good translations are: exact matches, BLEU and chrF.
+"""How good translations are: exact matches, BLEU and chrF. And a loss in bits of a character.
 
 BLEU (Papineni 2002, "BLEU: a Method for Automatic Evaluation of Machine Translation") and chrF
 (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation") are computed by
@@ -9,6 +9,7 @@ score means nothing without it. The package is needed only here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,6 +27,16 @@ class Score(NamedTuple):
     """0 to 100, the higher the better."""
     signature: str
     """Everything that others need to know to compute the same, in sacrebleu's short form."""
+
+
+def bits_per_character(loss: float, tokens: int, characters: int) -> float:
+    """A loss in nats a token, as what it comes to for a character of the text.
+
+    Losses a token cannot be compared between tokenizers: a longer token is harder to predict and says
+    more. Bits of a character can (as in Graves 2013, "Generating Sequences With Recurrent Neural
+    Networks", section 3.2). `tokens` of the text were predicted, and have so many `characters`.
+    """
+    return loss * tokens / characters / math.log(2)
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:

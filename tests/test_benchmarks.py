@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import generate_speed, moe_speed, probe_cost, tokenizer_speed, train_speed
+from benchmarks import (
+    generate_speed,
+    moe_speed,
+    probe_cost,
+    tokenizer_memory,
+    tokenizer_speed,
+    train_speed,
+)
 from engine.config import ModelConfig
 from engine.estimate import active_parameters, parameters
 from engine.tokenizers import BPETokenizer
@@ -62,6 +70,19 @@ def test_every_tokenizer_of_the_benchmark_is_the_same() -> None:
     contestants = tokenizer_speed.encoders(BPETokenizer.train(text, 270), text, rounds=1)
     assert len({tuple(encode()) for encode in contestants.values()}) == 1
     tokenizer_speed.train_theirs(text, 270)
+
+
+def test_a_large_text_is_made_of_small_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("words of several letters\n" * 99)
+    tokenizer_memory.write_large([tmp_path / "a.txt"], tmp_path / "large.txt", 20_000)
+    text = (tmp_path / "large.txt").read_text()
+    assert len(text) >= 20_000 and len(set(text.split())) > 40
+    monkeypatch.setattr(tokenizer_memory, "VOCABULARY", 300)
+    tokenizer_memory.learn(tmp_path / "large.txt")
+    tokens, seconds, peak = json.loads(capsys.readouterr().out)
+    assert tokens == 300 and seconds > 0 and peak > 10_000_000
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)

@@ -315,7 +315,7 @@ def test_a_file_is_counted_in_parts_like_the_whole(
     text = (ENGLISH[:5_000] + END + CHINESE[:5_000] + "".join(LANGUAGES)).replace(". ", f".{end}")
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode())
-    places = cuts(path, path.stat().st_size, 9)
+    places = cuts(path, 0, path.stat().st_size, 9)
     assert len(places) == 5  # sentences end in lines at some places
     pretokens = PreTokenizer((END,))
     pieces = [

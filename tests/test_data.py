@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from itertools import product
@@ -33,7 +35,7 @@ from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora
 from engine.data.tasks import END, ModularAddition, balanced
-from engine.tokenizers import IdTokenizer
+from engine.tokenizers import BPETokenizer, IdTokenizer, Tokenizer
 from engine.validation import ConfigError
 
 TEXT = "".join(f"line {i} of a text, which goes on.\n" for i in range(200))
@@ -339,6 +341,8 @@ def test_every_tokenizer_writes_the_whole_text(write: Callable[..., str], kind: 
     train, valid = (data.tokenizer.decode(part) for part in (data.train, data.valid))
     assert train + valid == text and len(valid) == int(0.2 * len(text))
     assert data.train.dtype == np.uint16 and data.train_tokens == len(data.train)
+    first = data.tokenizer.decode(data.valid[:1]).strip("\ufffd")
+    assert data.predicted_characters() == len(valid) - len(first)
     for shown in (*data.prompts, data.probe()):
         assert shown in text and 1 <= len(data.tokenizer.encode(shown)) <= 17
     assert data.batch(3).inputs.shape == (3, 16)
@@ -382,9 +386,9 @@ def test_the_size_of_a_vocabulary_is_kept_to(write: Callable[..., str]) -> None:
     for asked, field, allowed in (
         ({"tokenizer": "word", "tokenizer_size": 9}, "tokenizer_size", f"must be at least {characters}, one for each"),
         ({"tokenizer_size": 500}, "tokenizer_size", "must be empty for characters: set tokenizer"),
-        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 3"),
-        ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,564 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
-        ({"tokenizer": "bpe", "valid_fraction": 1e-9}, "valid_fraction", "holds out 1 tokens"),
+        ({"tokenizer": "bpe", "vocab_size": 99}, "vocab_size", "must be at least 291"),
+        ({"tokenizer": "byte", "max_seq_len": 8_000}, "train_data_path", "has 3,510 tokens to learn from; with max_seq_len = 8000 it must have at least 8,001"),
+        ({"tokenizer": "bpe", "valid_fraction": 1e-9, "train_data_path": write("ab " * 99 + "ab", "ab.txt")}, "valid_fraction", "holds out 1 tokens"),
     ):  # fmt: skip
         assert refused(field, **(changes | asked)).startswith(allowed)
     for kind, size in (("byte", 300), ("char", 300), ("bpe", 255)):
@@ -418,13 +422,84 @@ def test_what_is_not_a_file_of_ids_is_refused(write: Callable[..., str]) -> None
         return refused(field, source="text", train_data_path=path, vocab_size=vocab_size)
 
     assert allowed(b"") == "is empty"
-    assert allowed(b"abc") == "has 3 bytes: ids of 2 bytes need an even number"
+    assert allowed(b"abc") == "has 3 bytes: ids of 2 bytes need a multiple of 2"
     outside = np.append(np.zeros(200), [299, 300, 301])
     assert allowed(outside) == "has id 300 at position 201; vocab_size is 300"
     assert allowed(outside, None).startswith("must be set for a .bin file")
     assert allowed(np.zeros(100)) == (
         "has 100 ids; with max_seq_len = 128 it must have at least 143"
     )
+
+
+def prepared(folder: Path, tokenizer: Tokenizer, text: str, dtype: str = "<u2") -> Path:
+    """What `prepare` writes, as far as training needs it."""
+    folder.mkdir()
+    content = tokenizer.to_json() + "\n"
+    (folder / "tokenizer.json").write_text(content, encoding="utf-8")
+    meta = {
+        "dtype": {"<u2": "uint16", "<u4": "uint32"}[dtype],
+        "vocab_size": tokenizer.vocab_size,
+        "tokenizer_sha256": hashlib.sha256(content.encode()).hexdigest(),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta))
+    for name in ("train.bin", "val.bin"):
+        tokenizer.encode_array(text).astype(dtype).tofile(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["<u2", "<u4"])
+def test_ids_with_their_tokenizer(tmp_path: Path, dtype: str) -> None:
+    tokenizer = BPETokenizer.train(STORY, 290)
+    folder = prepared(tmp_path / "data", tokenizer, STORY, dtype)
+    paths = {"train_data_path": str(folder / "train.bin"), "source": "text", "max_seq_len": 16}
+    data = data_of(valid_data_path=str(folder / "val.bin"), **paths)
+    assert data.tokenizer == tokenizer and isinstance(data.train, np.memmap)
+    assert data.tokenizer.decode(data.train) == STORY == data.tokenizer.decode(data.valid)
+    assert data.probe() in STORY and data.prompts
+    assert len(data_of(**paths).valid) == int(0.1 * len(data.train))
+    assert data_of(vocab_size=999, **paths).tokenizer.vocab_size == tokenizer.vocab_size
+    allowed = refused("vocab_size", vocab_size=100, **paths)
+    assert allowed == f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
+    assert "whose tokens are given" in refused("tokenizer", tokenizer="bpe", **paths)
+
+
+def test_ids_and_tokenizers_that_do_not_belong_together(tmp_path: Path) -> None:
+    tokenizer = BPETokenizer.train(STORY, 290)
+    one = prepared(tmp_path / "one", tokenizer, STORY)
+    other = prepared(tmp_path / "other", BPETokenizer.train(STORY, 280), STORY)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(one / "val.bin", bare)
+    train = {"source": "text", "train_data_path": str(one / "train.bin"), "max_seq_len": 16}
+    for folder in (other, bare):
+        allowed = refused("valid_data_path", valid_data_path=str(folder / "val.bin"), **train)
+        assert allowed == "must be made by the same tokenizer as the training data"
+
+    def broken(name: str, content: str) -> str:
+        before = (one / name).read_bytes()
+        (one / name).write_text(content, encoding="utf-8")
+        said = refused("train_data_path", **train)
+        (one / name).write_bytes(before)
+        return said
+
+    meta = {"dtype": "uint16", "vocab_size": tokenizer.vocab_size}
+    assert "does not say dtype (uint16, uint32) and vocab_size" in broken("meta.json", "[]")
+    assert "290 tokens, meta.json 7" in broken("meta.json", json.dumps(meta | {"vocab_size": 7}))
+    assert "is not the one that made it" in broken(
+        "meta.json", json.dumps(meta | {"tokenizer_sha256": "0" * 64})
+    )
+    assert "tokenizer.json beside it is none: tokens:" in broken(
+        "tokenizer.json", '{"type": "bpe", "tokens": []}'
+    )
+    assert "need a multiple of 4" in broken(
+        "meta.json", json.dumps(meta | {"dtype": "uint32"})
+    ) or "has id" in broken("meta.json", json.dumps(meta | {"dtype": "uint32"}))
+    np.array([290], "<u2").tofile(one / "train.bin")
+    assert "has id 290 at position 0" in refused("train_data_path", **train)
+    (one / "tokenizer.json").unlink()
+    assert "lacks what belongs beside it" in refused("train_data_path", **train)
+    (one / ".prepare.json").write_text("{}")
+    assert "is not finished: run the same prepare" in refused("train_data_path", **train)
 
 
 def test_text_and_ids_do_not_mix(write: Callable[..., str]) -> None:

@@ -32,6 +32,7 @@ from engine.data.download import (
     Watch,
     download,
 )
+from engine.data.prepare import BINS
 
 TEXT = random.Random(0).randbytes(150_000).hex().encode()  # more than is read at once
 PACKED = gzip.compress(TEXT, 1)
@@ -551,7 +552,7 @@ def test_the_command_is_interrupted(
 
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, expected in (
-        (["tinystories"], "name = 'tinystories': must be one of shakespeare, multi30k"),
+        (["stories"], "name = 'stories': must be one of shakespeare, multi30k, tinystories"),
         (["shakespeare", "--mirror", "file:///etc"], "must begin with http:// or https://"),
         (["shakespeare", "--timeout", "0"], "timeout = 0.0: must be more than 0"),
         (["shakespeare", "--timeout", "nan"], "timeout = nan: must be more than 0"),
@@ -606,7 +607,8 @@ def test_what_is_known_can_be_asked_for_and_used() -> None:
             options = build_parser().parse(words[3:])
             prefix = f"data/{name}/"
             used = [word.removeprefix(prefix) for word in words if word.startswith(prefix)]
-            assert used and set(used) <= files
+            made = {"ids", *(f"ids/{name}" for name in BINS.values())}  # by `prepare`
+            assert used and set(used) <= files | made
             if words[3] == "train":
                 given = {key: value for key, value in vars(options).items() if key in PART_OF}
                 source = {"source": "text"} if "source" not in given else {}

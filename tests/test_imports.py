@@ -29,6 +29,7 @@ LIGHT = [
     "engine.cli_ablate",
     "engine.cli_download",
     "engine.cli_manage",
+    "engine.cli_prepare",
     "engine.metrics",
     "playground.figures",
     "playground.library",
@@ -58,6 +59,7 @@ ORDER = [
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped", "workers"],
     ["cli_ablate", "cli_download", "cli_manage", "cli_runs", "cli_translate"],
+    ["cli_prepare"],
     ["cli"],
     ["__main__"],
 ]

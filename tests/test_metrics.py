@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import metrics
-from engine.metrics import bleu, bleu_tokenizer, chrf, exact_match
+from engine.metrics import bits_per_character, bleu, bleu_tokenizer, chrf, exact_match
 from engine.validation import ConfigError
 
 REFERENCES = ["The cat sat on the mat.", "A dog barked at the old moon."]
@@ -20,6 +21,12 @@ def test_exact_match_is_the_share_of_equal_texts(pairs: list[tuple[str, str]]) -
     share = exact_match([one for one, _ in pairs], [other for _, other in pairs])
     assert share == pytest.approx(sum(one == other for one, other in pairs) / len(pairs))
     assert exact_match([one for one, _ in pairs], [one for one, _ in pairs]) == 1
+
+
+def test_bits_of_a_character_do_not_depend_on_the_tokens() -> None:
+    assert bits_per_character(math.log(2), 5, 5) == pytest.approx(1)
+    pieces = bits_per_character(3 * math.log(8), 10, 30)  # each says as much as three of 8 letters
+    assert pieces == pytest.approx(bits_per_character(math.log(8), 30, 30)) == pytest.approx(3)
 
 
 def test_scores_are_those_of_sacrebleu() -> None:

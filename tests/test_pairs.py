@@ -440,7 +440,7 @@ def test_paths_and_tokenizers_must_fit(values: dict[str, object], problem: str) 
         ({"n_encoder_layer": 2}, "source", "must be pairs to translate for a model with an enc"),
         ({"source": "copy", "n_encoder_layer": 2}, "source", "must be pairs to translate"),
         ({"batch_tokens": 512}, "batch_tokens", "must be empty: only batches of pairs"),
-        ({"tokenizer": "word"}, "tokenizer", "must be empty for stories"),
+        ({"source": "sort", "tokenizer": "word"}, "tokenizer", "must be empty for sort"),
         ({"source": "copy", "tokenizer_size": 99}, "tokenizer_size", "must be empty for copy"),
         (
             {"source": "dates", "n_encoder_layer": 1, "valid_data_path": "x"},

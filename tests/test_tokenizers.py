@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.tokenizers import (
@@ -370,6 +370,7 @@ STREAMED: dict[str, Tokenizer] = {
 
 
 @pytest.mark.parametrize("kind", STREAMED)
+@settings(max_examples=30)
 @given(st.data())
 def test_streamed_text_is_the_decoded_text(kind: str, data: st.DataObject) -> None:
     tokenizer = STREAMED[kind]

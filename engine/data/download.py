@@ -5,6 +5,9 @@
     multi30k     Multi30K (Elliott 2016, "Multi30K: Multilingual English-German Image Descriptions"):
                  captions of pictures and their translations, from https://github.com/multi30k/dataset
                  and under the terms of Flickr30K: for non-commercial research and education.
+    tinystories  TinyStories (Eldan 2023, "TinyStories: How Small Can Language Models Be and Still Speak
+                 Coherent English?"): 2.7 million stories that GPT-4 wrote, in the words of small children,
+                 from https://huggingface.co/datasets/roneneldan/TinyStories, under CDLA-Sharing-1.0.
 
 A file on its way is `NAME.part`. It goes on from there after a break, if the server still has the
 same file (RFC 9110: Range, and If-Range with a strong ETag). What has come is copied, unpacked and
@@ -35,9 +38,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.data.base import DataError
+from engine.data.watch import Watch
 from engine.jsonl import read_object, size_of
 
 SITE = "https://raw.githubusercontent.com"
+HUB = "https://huggingface.co"
 """Where the known corpora are; a mirror has the same paths."""
 
 CHUNK = 2**16
@@ -57,6 +62,7 @@ class KnownFile:
     """Bytes of the file as it lies on the disk afterwards."""
     sha256: str
     """Of the same bytes, in hexadecimal."""
+    site: str = SITE
 
     @property
     def packed(self) -> bool:
@@ -91,6 +97,9 @@ class Known:
         ]
 
 
+# A revision, so that the files stay the same. Sizes and sums are those of its Git LFS pointers, as several
+# projects have published them that fetched the files and checked them.
+_TINYSTORIES = "/datasets/roneneldan/TinyStories/resolve/f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
 _MULTI30K = "/multi30k/dataset/master/data/task1/raw"
 
 KNOWN: dict[str, Known] = {
@@ -158,6 +167,33 @@ KNOWN: dict[str, Known] = {
                 "evaluate --run RUN --sources {folder}/test2016.de --targets {folder}/test2016.en",
             ),
         ),
+        Known(
+            "tinystories",
+            "TinyStories (Eldan & Li 2023), from https://huggingface.co/datasets/roneneldan/TinyStories, "
+            "under CDLA-Sharing-1.0.",
+            (
+                KnownFile(
+                    "TinyStoriesV2-GPT4-valid.txt",
+                    f"{_TINYSTORIES}/TinyStoriesV2-GPT4-valid.txt",
+                    22_502_601,
+                    "6874bae9a4c1a4e7edcf0e53b86c17817e9cf881fc75ff2368da457b80c0585d",
+                    HUB,
+                ),
+                KnownFile(
+                    "TinyStoriesV2-GPT4-train.txt",
+                    f"{_TINYSTORIES}/TinyStoriesV2-GPT4-train.txt",
+                    2_227_753_162,
+                    "6418d412de72888f52b5142c761ac21a582f7d1166f0bfbdb5f03ccfdec90443",
+                    HUB,
+                ),
+            ),
+            (
+                "prepare --vocab_size 10000 --valid_fraction 0.01 --out {folder}/ids "
+                "--input {folder}/TinyStoriesV2-GPT4-train.txt {folder}/TinyStoriesV2-GPT4-valid.txt",
+                "train --train_data_path {folder}/ids/train.bin "
+                "--valid_data_path {folder}/ids/val.bin",
+            ),
+        ),
     )
 }
 """What `python -m engine download` can fetch."""
@@ -167,7 +203,8 @@ KNOWN: dict[str, Known] = {
 class Network:
     """How to ask, and how patiently. Raises `DataError` for what cannot be."""
 
-    site: str = SITE
+    site: str | None = None
+    """A mirror, for all files; None: each file's own site."""
     timeout: float = 30.0
     """Seconds to connect, and seconds without a byte, after which a server counts as silent."""
     attempts: int = 4
@@ -175,22 +212,12 @@ class Network:
     """Seconds before the second attempt; twice as many before each further one."""
 
     def __post_init__(self) -> None:
-        if urlsplit(self.site).scheme not in ("http", "https"):
+        if self.site is not None and urlsplit(self.site).scheme not in ("http", "https"):
             raise DataError("mirror", self.site, "must begin with http:// or https://")
         if not (math.isfinite(self.timeout) and 0 < self.timeout <= 3600):
             raise DataError(
                 "timeout", self.timeout, "must be more than 0 and at most 3,600 seconds"
             )
-
-
-class Watch:
-    """Is told how it goes; this one keeps it to itself."""
-
-    def received(self, name: str, count: int, total: int | None) -> None:
-        """So many bytes of this file have come, of so many if the server says."""
-
-    def note(self, text: str) -> None:
-        """Something to be told."""
 
 
 class DownloadError(OSError):
@@ -229,7 +256,7 @@ def download(
 def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
     """One file, unless it is there. Raises `DownloadError`."""
     part = _Part(path)
-    url = network.site.rstrip("/") + file.source
+    url = (network.site or file.site).rstrip("/") + file.source
     pause = network.pause
     for left in reversed(range(network.attempts)):
         if os.path.lexists(path):
@@ -243,7 +270,7 @@ def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
             if not left:
                 raise DownloadError(
                     f"{fault}: run the command again to go on, or put what is at "
-                    f"{SITE}{file.source}{', unpacked,' if file.packed else ''} at {path} yourself "
+                    f"{file.site}{file.source}{', unpacked,' if file.packed else ''} at {path} yourself "
                     "and run it: the file will be checked"
                 ) from None
             watch.note(f"{fault}; once more in {pause:g} s")

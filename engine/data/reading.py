@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,23 +56,27 @@ class TextFile:
             raise DataError(field, str(path), "is empty")
         return cls(path, field, size, encoding, len(mark))
 
-    def chunks(self, digest: Any = None, start: int = 0, end: int | None = None) -> Iterator[str]:
-        """The text between two places (bytes), in order.
+    def chunks(
+        self, start: int = 0, end: int | None = None, hear: Callable[[bytes], None] | None = None
+    ) -> Iterator[str]:
+        """The text between two places (bytes), in order; `hear` is told all the bytes.
 
-        `digest`, such as hashlib's, is told all the bytes. Raises `DataError` naming the first byte
-        that is not text.
+        Raises `DataError` naming the first byte that is not text.
         """
-        place, end = max(start, self.start), self.size if end is None else end
-        if digest is not None and start < place:
-            digest.update(self._bytes(start, place))
+        place, end = start, self.size if end is None else end
         decoder = codecs.getincrementaldecoder(self.encoding)()
         lines = io.IncrementalNewlineDecoder(None, translate=True)
         try:
             with open(self.path, "rb") as file:
                 file.seek(place)
+                if place < self.start:
+                    mark = file.read(self.start - place)
+                    place = self.start
+                    if hear is not None:
+                        hear(mark)
                 while place < end and (content := file.read(min(READ_AT_ONCE, end - place))):
-                    if digest is not None:
-                        digest.update(content)
+                    if hear is not None:
+                        hear(content)
                     if self.encoding == "UTF-8" and (zero := content.find(0)) >= 0:
                         raise self._not_text(place + zero)
                     place += len(content)
@@ -97,11 +101,6 @@ class TextFile:
 
     def _not_text(self, place: int) -> DataError:
         return DataError(self.field, str(self.path), f"is not text: byte {place:,} is zero")
-
-    def _bytes(self, start: int, end: int) -> bytes:
-        with open(self.path, "rb") as file:
-            file.seek(start)
-            return file.read(end - start)
 
 
 def read_text(path: Path, field: str) -> str:

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import IGNORE, Batch, DataError, Generated, spread
-from engine.data.reading import read_text, size_of_file
+from engine.data.id_files import from_id_files, is_ids
+from engine.data.reading import read_text
 from engine.data.tokens import text_tokenizer
 from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray, Tokenizer
 
 PROBE_LENGTH = 64
 """Tokens in the text whose attention is recorded: as many as can be read on a page."""
+
+COUNTED_AT_ONCE = 2**20
+"""Tokens."""
 
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
@@ -89,6 +92,15 @@ class TextData(Generated):
         text = self._text(self.valid[: 16 * length])
         start = _first_start(text)
         return self._fitting(text[start:] if len(text) - start >= length else text, length)
+
+    def predicted_characters(self) -> int:
+        """Characters of the held-out part that `validation` predicts: all but those of its first token."""
+        stream = TextStream(self.tokenizer)
+        first = len(stream.feed(self.valid[:1]))
+        pieces = range(0, len(self.valid), COUNTED_AT_ONCE)
+        stream = TextStream(self.tokenizer)
+        whole = sum(len(stream.feed(self.valid[i : i + COUNTED_AT_ONCE])) for i in pieces)
+        return whole + len(stream.end()) - first
 
     def _openings(self) -> list[str]:
         """The first tokens at three places of the held-out part."""
@@ -173,26 +185,16 @@ def from_files(data: DataConfig, model: ModelConfig, seed: int) -> TextData:
     assert data.train_data_path is not None  # DataConfig refuses source = 'text' without it
     train_path = Path(data.train_data_path)
     valid_path = None if data.valid_data_path is None else Path(data.valid_data_path)
-    if valid_path is not None and _is_ids(valid_path) != _is_ids(train_path):
-        kind = "a .bin file" if _is_ids(train_path) else "text"
+    if valid_path is not None and is_ids(valid_path) != is_ids(train_path):
+        kind = "a .bin file" if is_ids(train_path) else "text"
         raise DataError("valid_data_path", str(valid_path), f"must be {kind}, as the training data")
-    if not _is_ids(train_path):
-        text = read_text(train_path, "train_data_path")
-        valid_text = None if valid_path is None else read_text(valid_path, "valid_data_path")
-        return from_text(text, data, model, seed, name=train_path.stem, valid_text=valid_text)
-
-    if model.vocab_size is None:
-        raise DataError(
-            "vocab_size", None, "must be set for a .bin file, which does not say how many ids exist"
-        )
-    ids = read_ids(train_path, "train_data_path", model.vocab_size)
-    train, valid = (
-        cut(ids, data)
-        if valid_path is None
-        else (ids, read_ids(valid_path, "valid_data_path", model.vocab_size))
-    )
-    parts = EncodedText(IdTokenizer(model.vocab_size), train, valid)
-    return windows(parts, data, model, seed, name=train_path.stem)
+    if is_ids(train_path):
+        tokenizer, train, valid = from_id_files(train_path, valid_path, data, model)
+        parts = EncodedText(tokenizer, *(cut(train, data) if valid is None else (train, valid)))
+        return windows(parts, data, model, seed, name=train_path.stem)
+    text = read_text(train_path, "train_data_path")
+    valid_text = None if valid_path is None else read_text(valid_path, "valid_data_path")
+    return from_text(text, data, model, seed, name=train_path.stem, valid_text=valid_text)
 
 
 Whole = TypeVar("Whole", str, TokenArray)
@@ -252,27 +254,3 @@ def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
     if model.vocab_size is not None and model.vocab_size < tokenizer.vocab_size:
         allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
         raise DataError("vocab_size", model.vocab_size, allowed)
-
-
-def read_ids(path: Path, field: str, vocab_size: int) -> NDArray[np.uint16]:
-    """A memory-mapped file of uint16, little-endian. Raises `DataError` where it cannot be that."""
-    size = size_of_file(path, field)
-    if size == 0:
-        raise DataError(field, str(path), "is empty")
-    if size % 2:
-        raise DataError(field, str(path), f"has {size:,} bytes: ids of 2 bytes need an even number")
-    try:
-        ids = np.memmap(path, dtype="<u2", mode="r")
-    except OSError as error:
-        raise DataError(field, str(path), f"cannot be read: {error.strerror}") from None
-    for start in range(0, len(ids), 2**24):  # 32 MB at a time
-        outside = ids[start : start + 2**24] >= vocab_size
-        if outside.any():
-            place = start + int(outside.argmax())
-            allowed = f"has id {ids[place]} at position {place:,}; vocab_size is {vocab_size}"
-            raise DataError(field, str(path), allowed)
-    return ids
-
-
-def _is_ids(path: Path) -> bool:
-    return path.suffix.lower() == ".bin"

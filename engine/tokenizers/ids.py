@@ -72,3 +72,9 @@ class IdTokenizer:
         if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
             raise TokenizerError("vocab_size", "must be a whole number")
         return cls(vocab_size)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IdTokenizer) and self.vocab_size == other.vocab_size
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.vocab_size))

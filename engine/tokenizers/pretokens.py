@@ -10,11 +10,9 @@ Special tokens, such as `<|endoftext|>`, are cut out first: each is a piece by i
 from __future__ import annotations
 
 import codecs
-import multiprocessing
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any, cast
 import regex
 
 from engine.tokenizers.base import check_specials
+from engine.tokenizers.processes import each
 
 GPT2_PATTERN = r" ?\p{L}+|'(?:[sdmt]|ll|ve|re)| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """Letters, English endings, digits, other signs, and white space but for the one before a word.
@@ -133,12 +132,10 @@ class PreTokenizer:
         size = path.stat().st_size
         if processes == 1 or re.search(r"[\r\n]", "".join(self.specials)):
             return self.count(read_utf8(path, (0, size)))
-        ranges = [*pairwise(cuts(path, size, processes))]
-        spawn = multiprocessing.get_context("spawn")
+        ranges = [*pairwise(cuts(path, 0, size, processes))]
         total: Counter[str] = Counter()
-        with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-            for counts in pool.map(partial(_count_part, self.specials, path), ranges):
-                total.update(counts)
+        for counts in each(partial(_count_part, self.specials, path), ranges, processes):
+            total.update(counts)
         return total
 
 
@@ -158,19 +155,26 @@ def read_utf8(path: Path, part: tuple[int, int]) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def cuts(path: Path, size: int, parts: int) -> list[int]:
-    """Places (bytes) that cut a file into at most so many parts, each at a `LINE_END`."""
-    places = {0, size}
-    with open(path, "rb") as file:
-        for i in range(1, parts):
-            place = size * i // parts
-            file.seek(place)
-            before = b""
-            while content := file.read(READ_AT_ONCE):
-                content = before + content
-                if found := LINE_END.search(content):
-                    places.add(place + found.start())
-                    break
-                before = content[-3:]  # the end of a line may lie across two reads
-                place += len(content) - len(before)
+def cuts(path: Path, start: int, end: int, parts: int) -> list[int]:
+    """Places (bytes) that cut a stretch of a file into at most so many parts, each at a `LINE_END`."""
+    places = {start, end}
+    for i in range(1, parts):
+        found = line_end(path, start + (end - start) * i // parts, end)
+        if found is None:
+            break
+        places.add(found)
     return sorted(places)
+
+
+def line_end(path: Path, start: int, end: int) -> int | None:
+    """The first place (bytes) from `start` on, before `end`, where a `LINE_END` is."""
+    place, before = start, b""
+    with open(path, "rb") as file:
+        file.seek(place)
+        while content := file.read(min(READ_AT_ONCE, end - place - len(before))):
+            content = before + content
+            if found := LINE_END.search(content):
+                return place + found.start()
+            before = content[-3:]  # the end of a line may lie across two reads
+            place += len(content) - len(before)
+    return None

@@ -1,0 +1,96 @@
+"""What learning a vocabulary from half a gigabyte of text takes: at most 2 GB of memory?
+
+    python -m benchmarks.tokenizer_memory TEXT...
+
+A text of 500 MB is made of those given, again and again, in a temporary folder: each time, a few words
+in a hundred are spelled another way, so that new ones go on coming, as they do in real texts of that
+size. Then a process of its own learns 10,000 tokens from the file, and says the most memory that it had,
+Python and its libraries included, and how long it took. Status 1 where that is more than 2 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+MEGABYTES = 500
+VOCABULARY = 10_000
+LIMIT = 2e9
+"""Bytes of memory."""
+
+CHANGED = 0.03
+"""The share of words that are spelled another way."""
+
+WORD = re.compile(rb"[a-z]{4,}")
+
+
+def write_large(sources: Sequence[Path], path: Path, size: int) -> None:
+    """A file of at least so many bytes: the sources over and over, each time with other changes."""
+    draw = random.Random(0)
+
+    def spelled(found: re.Match[bytes]) -> bytes:
+        word = bytearray(found[0])
+        if draw.random() < CHANGED:
+            word[draw.randrange(len(word))] = draw.choice(b"abcdefghijklmnopqrstuvwxyz")
+        return bytes(word)
+
+    texts = [source.read_bytes() for source in sources]
+    with open(path, "wb") as file:
+        while file.tell() < size:
+            for text in texts:
+                file.write(WORD.sub(spelled, text))
+
+
+def learn(path: Path) -> None:
+    """In a process of its own: learn, and print what it took as JSON."""
+    from engine.tokenizers import BPETokenizer
+
+    begun = perf_counter()
+    tokenizer = BPETokenizer.train_file(path, VOCABULARY)
+    seconds = perf_counter() - begun
+    print(json.dumps([tokenizer.vocab_size, seconds, peak_memory()]))
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process ever had."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # elsewhere it is in kilobytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("paths", type=Path, nargs="+", metavar="TEXT", help="texts in UTF-8")
+    parser.add_argument("--megabytes", type=int, default=MEGABYTES, help="of the text to be made")
+    parser.add_argument("--learn", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.learn:
+        return learn(arguments.paths[0])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.txt"
+        write_large(arguments.paths, path, arguments.megabytes * 10**6)
+        size = path.stat().st_size
+        command = [sys.executable, "-m", "benchmarks.tokenizer_memory", "--learn", str(path)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    tokens, seconds, peak = json.loads(told)
+    print(f"{size / 1e6:,.0f} MB of text, {tokens:,} tokens: {seconds:.0f} s, one process")
+    print(f"at most {peak / 1e6:,.0f} MB of memory; the limit is {LIMIT / 1e6:,.0f} MB")
+    if peak > LIMIT:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
