@@ -2,7 +2,7 @@
 
     streamlit run playground/dashboard.py
 
-It reads the runs' folders, and starts and stops suites. Its pages are one file each in `pages/`; what
+It reads the runs' folders, and starts and stops suites. Its pages are one file each in `screens/`; what
 they compute is in `shelf.py`, `compare.py` and `suites.py`.
 
 Nothing in this file loads PyTorch.
@@ -19,7 +19,7 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st
 
-from playground.pages import compare, runs, suites
+from playground.screens import compare, runs, suites
 
 TEXT = {"title": "Transformer dashboard"}
 

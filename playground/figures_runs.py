@@ -192,7 +192,7 @@ def intervals(
     names = [escape(row.variant, quote=False) for row in reversed(shown)]
     first = escape(rows[0].variant, quote=False) if rows else ""
     figure.update_xaxes(title_text=TEXT["difference"].format(first=first))
-    figure.update_yaxes(categoryorder="array", categoryarray=names)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names)
     figure.update_layout(
         hovermode="closest", showlegend=True, height=max(220, 110 + 42 * len(shown))
     )

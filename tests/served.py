@@ -20,11 +20,15 @@ SECONDS = 120
 
 @contextmanager
 def served(folder: Path, command: tuple[str, ...] = ("playground/app.py",)) -> Iterator[str]:
-    """Start the playground with its runs in `folder`, and give its address; end it afterwards."""
+    """Start the playground, or the dashboard, with its runs in `folder`, and give its address.
+
+    It ends afterwards.
+    """
     environment = os.environ | {
         "TP_RUNS": str(folder / "runs"),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "GRADIO_SERVER_PORT": str(_free_port()),
+        "GRADIO_SERVER_PORT": str(port := _free_port()),
+        "STREAMLIT_SERVER_PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }
     log = folder / "playground.log"
@@ -58,7 +62,7 @@ def _free_port() -> int:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end and process.poll() is None:
-        found = re.search(r"playground is at (\S+)", log.read_text(encoding="utf-8"))
+        found = re.search(r"(?:playground is at|URL:) (\S+)", log.read_text(encoding="utf-8"))
         if found:
             return found[1]
         time.sleep(0.1)

@@ -22,11 +22,11 @@ from engine.runs import Run, RunStore
 from engine.suites import SUITES
 from playground import dashboard, library, report, shelf, suites
 from playground.compare import AXES, History, distinct, origin, seeded, what_changed
-from playground.pages import common, compare, runs
-from playground.pages import suites as suite_page
+from playground.screens import common, compare, runs
+from playground.screens import suites as suite_page
 
 DASHBOARD = str(Path(dashboard.__file__))
-PAGE = "from playground.pages import {page}\n{page}.show()"
+PAGE = "from playground.screens import {page}\n{page}.show()"
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"
 
 

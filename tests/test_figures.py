@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.ablation import Result, compare
 from engine.events import Evaluated, Message, Routed, Started, Stepped
+from engine.outcomes import Outcome
 from playground import figures, figures_runs
 from playground.curves import Curves, extremes, smoothed
 
@@ -70,6 +72,35 @@ def test_loss_shows_what_was_measured() -> None:
     assert "ln 75 = 4.32" in figure.layout.annotations[0].text
 
 
+def test_intervals_are_a_line_for_each_variant() -> None:
+    def outcome(loss: float) -> Outcome:
+        return Outcome("finished", 5, final_loss=loss)
+
+    results = [
+        Result(variant, seed, outcome(loss + seed / 100 + wobble * seed))
+        for variant, loss, wobble in (("<base>", 2, 0), ("worse", 3, 0), ("same", 2, 0.1))
+        for seed in (0, 1, 2)
+    ]
+    figure: Any = figures_runs.intervals(compare(results))
+    assert figure.layout.yaxis.type == "category"
+    found = {trace.name: (list(trace.y), list(trace.x)) for trace in figure.data}
+    assert found["worse"] == (["worse"], pytest.approx([1.0]))
+    assert found["within noise"] == (["same"], pytest.approx([0.1]))
+    assert "&lt;base&gt;" in figure.layout.xaxis.title.text
+
+
+def test_a_band_reaches_from_the_least_to_the_most() -> None:
+    low, high = ([*history(), stepped(201, 1.0)] for _ in range(2))
+    high = [
+        Evaluated(step=each.step, loss=each.loss + 1) if isinstance(each, Evaluated) else each
+        for each in high
+    ]
+    figure: Any = figures_runs.bands({"both": [Curves.of(low), Curves.of(high)]})
+    bottom, top, mean = figure.data
+    np.testing.assert_allclose(top.y - bottom.y, 1)
+    np.testing.assert_allclose(mean.y, (top.y + bottom.y) / 2)
+
+
 def test_what_a_resumed_run_repeats_is_drawn_once() -> None:
     killed = history(130)
     again: list[Message] = [
@@ -99,7 +130,7 @@ def test_imbalance_is_that_of_the_worst_layer() -> None:
     resumed = Started(step=2, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1)
     assert list(Curves.of([*events, resumed]).routed) == [1, 2]
     dense = Curves.of(history())
-    figure: Any = figures_runs.compare({"dense": dense, "experts": curves})
+    figure: Any = figures_runs.compare({"dense": dense, "experts": curves}, metric="balance")
     (line,) = figure.data
     assert line.name == "experts" and list(line.x) == [1, 2, 3, 9]
     both: Any = figures_runs.compare({"dense": dense, "experts": curves})

@@ -13,8 +13,8 @@ from engine.flags import command_line
 from engine.runs import RunError
 from engine.suites import SUITES
 from playground import figures_runs, library, suites
-from playground.pages import common
-from playground.pages.common import plot, theme
+from playground.screens import common
+from playground.screens.common import plot, theme
 from playground.shelf import Entry
 
 TEXT = {

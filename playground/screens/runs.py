@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from playground.pages import common
-from playground.pages.common import STATES, names_of, show_damaged, show_none
+from playground.screens import common
+from playground.screens.common import STATES, names_of, show_damaged, show_none
 from playground.shelf import Entry
 
 TEXT = {

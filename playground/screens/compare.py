@@ -13,8 +13,8 @@ from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import figures, figures_runs, probes, report
 from playground.compare import AXES, History, sampled_steps, seeded
 from playground.controls import LABELS
-from playground.pages import common
-from playground.pages.common import names_of, plot, show_damaged, show_none, theme
+from playground.screens import common
+from playground.screens.common import names_of, plot, show_damaged, show_none, theme
 from playground.shelf import Entry
 
 FIRST_CHOICE = 3  # runs that are compared before anything was chosen

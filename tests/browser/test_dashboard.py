@@ -1,0 +1,89 @@
+"""The dashboard in Chromium: links to its pages, the ways between them, and what stands in the address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from engine.runs import RunStore
+from tests.served import served
+from tests.test_dashboard import make, suite_runs
+
+pytestmark = pytest.mark.browser
+
+Shoot = Callable[[Page, str], None]
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard over two runs of one seed each, a suite, and those that ship."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    store = RunStore(folder / "runs")
+    suite_runs(store)
+    for seed in (0, 1):
+        make(store, f"mine {seed}", seed=seed)
+    command = ("-m", "streamlit", "run", "playground/dashboard.py", "--server.headless", "true")
+    with served(folder, command) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    errors: list[str] = []
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert not errors
+
+
+def title(page: Page, text: str) -> None:
+    expect(page.locator("h1")).to_have_text(text)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_link_opens_a_page_on_a_fresh_server(dashboard: str, page: Page, shoot: Shoot) -> None:
+    """First of all: nobody has opened the dashboard's main page before."""
+    page.goto(f"{dashboard}/suites?suite-name=norm")
+    title(page, "Suites")
+    expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(1)
+    shoot(page, "dashboard-suites")
+
+
+def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoot: Shoot) -> None:
+    page.goto(dashboard)
+    title(page, "Runs")
+    page.get_by_label("Name or settings contain").fill("mine")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 of ")).to_be_visible()
+    table = page.get_by_test_id("stDataFrame").first
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 18)  # marks all rows: the table is drawn on a canvas
+    page.get_by_role("button", name=re.compile("Compare the marked runs")).click()
+    title(page, "Compare")
+    assert page.url.count("run=") == 2
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
+
+    page.get_by_text("seconds", exact=True).click()
+    page.get_by_text("Seeds as one band").click()
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text(
+        re.compile(r"mine \d \(2 seeds\)")
+    )
+    assert "over=seconds" in page.url and "bands=true" in page.url
+    page.reload()
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text(
+        re.compile(r"mine \d \(2 seeds\)")
+    )
+    with page.expect_download() as download:
+        page.get_by_text("Report (Markdown with figures)").click()
+    assert download.value.suggested_filename == "report.zip"
+    shoot(page, "dashboard-compare")
+    page.get_by_role("link", name="Runs").click()
+    title(page, "Runs")
