@@ -46,7 +46,9 @@ COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has mad
 
 
 def show() -> None:
-    """The page."""
+    """The page, or the way from it to a comparison."""
+    if st.session_state.get("marked") and COMPARE:
+        st.switch_page(COMPARE[0], query_params={"run": st.session_state.pop("marked")})
     st.title(TEXT["title"])
     st.caption(TEXT["intro"])
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
@@ -86,8 +88,9 @@ def show_table() -> None:
     )
     marked = [str(shown.index[row]) for row in event["selection"]["rows"] if row < len(shown)]
     label = f"{TEXT['compare']} ({len(marked)})" if marked else TEXT["compare_none"]
-    if st.button(label, type="primary", disabled=not marked, key="to-compare") and COMPARE:
-        st.switch_page(COMPARE[0], query_params={"run": marked})
+    if st.button(label, type="primary", disabled=not marked, key="to-compare"):
+        st.session_state.marked = marked
+        st.rerun()  # the whole page: a part that draws itself again cannot leave it
     show_damaged(damaged)
 
 

@@ -14,6 +14,9 @@ from tests.test_dashboard import make, suite_runs
 
 pytestmark = pytest.mark.browser
 
+BAND = re.compile(r"mine \d \(2 seeds\)")
+"""The two runs, which differ in their seed alone, as one."""
+
 Shoot = Callable[[Page, str], None]
 
 
@@ -73,14 +76,10 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
 
     page.get_by_text("seconds", exact=True).click()
     page.get_by_text("Seeds as one band").click()
-    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text(
-        re.compile(r"mine \d \(2 seeds\)")
-    )
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     assert "over=seconds" in page.url and "bands=true" in page.url
     page.reload()
-    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text(
-        re.compile(r"mine \d \(2 seeds\)")
-    )
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     with page.expect_download() as download:
         page.get_by_text("Report (Markdown with figures)").click()
     assert download.value.suggested_filename == "report.zip"
