@@ -29,7 +29,7 @@ import gradio as gr
 
 from playground import actions, api, inference, library, sessions
 from playground.page import Page, data_of
-from playground.tabs import experts, generate, inside, tokens, train, translate
+from playground.tabs import experts, generate, inside, learn, tokens, train, translate
 from playground.theme import CSS, theme
 from playground.views import HEAD, view
 
@@ -41,6 +41,7 @@ TEXT = {
     "tokens": "Tokens",
     "translate": "Translate",
     "experts": "Experts",
+    "learn": "Learn",
     "ready": "The playground is at {url}",
 }
 
@@ -51,6 +52,7 @@ TABS = {
     "tokens": tokens,
     "translate": translate,
     "experts": experts,
+    "learn": learn,
 }
 
 QUIET: dict[str, Any] = {
@@ -77,6 +79,7 @@ def build() -> gr.Blocks:
                 first = next(iter(TABS))
                 address = "null" if name == first else f"'{name}'"
                 shown.select(None, js=f"() => tp.url.set({{tab: {address}}})", **QUIET)
+        learn.build_coach()
         header.arrive(arrive, None, run, **QUIET)
         header.pick(pick, None, run, **QUIET)
         run.change(follow, run, header, **QUIET)

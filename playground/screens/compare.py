@@ -61,7 +61,10 @@ TEXT = {
 def show() -> None:
     """The page."""
     st.title(TEXT["title"])
+    picked: list[str] = st.session_state.setdefault("picked", [])
     common.followed(show_all)
+    if picked:
+        show_downloads(picked)
 
 
 def show_all() -> None:
@@ -71,6 +74,7 @@ def show_all() -> None:
         show_none(damaged)
         return
     chosen = choose(entries)
+    st.session_state.picked[:] = chosen
     if not chosen:
         st.info(TEXT["chosen_none"])
         show_damaged(damaged)
@@ -81,7 +85,6 @@ def show_all() -> None:
     show_differences(told, names)
     show_samples(told, names)
     show_inside(told, names)
-    show_downloads(told, names)
     show_damaged(damaged)
 
 
@@ -262,16 +265,25 @@ def show_load(history: History, step: int) -> None:
     st.caption(TEXT["at"].format(step=record.step))
 
 
-def show_downloads(told: dict[str, History], names: dict[str, str]) -> None:
-    """The data, and a report."""
+def show_downloads(picked: list[str]) -> None:
+    """The data, and a report, of the runs that are chosen when a button is pressed.
+
+    Not in the part of the page that draws itself again: a file that is asked for would be gone by then.
+    """
     st.subheader(TEXT["take"])
-    runs = {names[run_id]: history for run_id, history in told.items()}
+
+    def runs() -> dict[str, History]:
+        entries, _ = common.shelf().look()
+        chosen = {run_id: entries[run_id] for run_id in picked if run_id in entries}
+        names = names_of(chosen)
+        return {names[run_id]: told for run_id, told in common.histories(chosen).items()}
+
     with st.container(horizontal=True):
         st.download_button(
-            TEXT["csv"], lambda: report.curves_csv(runs), "curves.csv", "text/csv",
+            TEXT["csv"], lambda: report.curves_csv(runs()), "curves.csv", "text/csv",
             on_click="ignore", key="csv",
         )  # fmt: skip
         st.download_button(
-            TEXT["report"], lambda: report.archive(runs), "report.zip", "application/zip",
+            TEXT["report"], lambda: report.archive(runs()), "report.zip", "application/zip",
             on_click="ignore", key="report",
         )  # fmt: skip

@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
-SCRIPTS = ("common", "chart", "film")
+SCRIPTS = ("common", "chart", "film", "lessons")
 
 
 def head() -> str:

@@ -1,0 +1,17 @@
+"""The tab Learn: the guided path. The coach, which goes with a lesson over all tabs, is `build_coach`."""
+
+from __future__ import annotations
+
+from playground import lessons
+from playground.page import Page
+from playground.views import view
+
+
+def build(page: Page) -> None:
+    """Place the list of lessons."""
+    view("learn", (lessons.path,), "learn")
+
+
+def build_coach() -> None:
+    """Place what guides through a lesson, beside whatever tab is shown."""
+    view("coach", (lessons.read, lessons.check), "coach")

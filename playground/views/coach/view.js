@@ -1,0 +1,203 @@
+/* The coach: one step of a lesson, beside the page it acts on. It shows where, asks to predict, and sees what was done.
+ *
+ * Which lesson, and which step, stand in the address (?lesson=attention&at=2), so that a link opens them.
+ */
+const { el, put } = tp;
+const lang = tp.lessons.language;
+const say = () => TEXT[lang()];
+const call = tp.asker(server, () => say().offline);
+const root = element.querySelector(".coach");
+const RING = 3; // pixels around what is pointed at
+
+let lesson = null;
+let at = 0;
+let folded = false;
+let result = null; // what `check` answered
+const ring = el("div", { class: "tp-ring", hidden: true, "aria-hidden": "true" });
+document.body.append(ring);
+
+const known = () => tp.lessons.progress.read(lesson.name)[at] ?? {};
+const step = () => lesson.steps[at];
+
+/** The step whose question the present one's run decides: itself, or the one before. */
+const asking = () => (step().options.length ? at : at > 0 && lesson.steps[at - 1].options.length ? at - 1 : null);
+const predicted = () => (asking() === null ? null : (tp.lessons.progress.read(lesson.name)[asking()]?.predicted ?? null));
+
+function isDone() {
+  const { until, measure, options } = step();
+  if (known().done) return true;
+  if (options.length && known().predicted === undefined) return false;
+  if (measure) return result?.state === "over";
+  return until ? Boolean(document.querySelector(until)) : true;
+}
+
+function keep(values) {
+  tp.lessons.progress.set(lesson.name, at, values);
+  document.dispatchEvent(new CustomEvent("tp-progress"));
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+let drawnFor = "";
+
+function draw() {
+  root.hidden = !lesson;
+  if (!lesson) return;
+  const text = say();
+  const { title, blocks, open, point, until, measure, predict, options } = step();
+  const last = at === lesson.steps.length - 1;
+  const done = isDone();
+  const state = JSON.stringify([lesson.name, lang(), at, folded, done, known(), result]);
+  if (state === drawnFor) return;
+  drawnFor = state;
+  const button = (kind, label, go, more = {}) => el("button", { type: "button", class: `tp-button ${kind}`, text: label, on: { click: go }, ...more });
+  const options_ = options.map((option, i) =>
+    el("button", { type: "button", class: "option", id: `coach-option-${i}`, text: option, "aria-pressed": String(known().predicted === i), disabled: known().done || undefined, on: { click: () => (keep({ predicted: i }), draw()) } }),
+  );
+  root.lang = lang();
+  root.classList.toggle("folded", folded);
+  root.replaceChildren(
+    el(
+      "header",
+      {},
+      el("span", { class: "where", text: `${lesson.title} · ${text.step(at + 1, lesson.steps.length)}` }),
+      el("button", { type: "button", id: "coach-fold", class: "icon", text: folded ? "▴" : "▾", title: folded ? text.unfold : text.fold, "aria-label": folded ? text.unfold : text.fold, on: { click: () => ((folded = !folded), draw()) } }),
+      el("button", { type: "button", id: "coach-close", class: "icon", text: "×", title: text.close, "aria-label": text.close, on: { click: close } }),
+    ),
+    el(
+      "div",
+      { class: "body" },
+      at === 0 ? tp.lessons.blocks(lesson.intro) : "",
+      el("h3", { text: title }),
+      tp.lessons.blocks(blocks),
+      predict ? el("p", { class: "ask" }, el("b", { text: `${text.predict} ` }), predict) : "",
+      options_.length ? el("div", { class: "options", role: "group", "aria-label": predict }, options_) : "",
+      measure ? el("p", { class: "result", role: "status", text: verdict() }) : "",
+      until ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? text.did : text.until }) : "",
+      last && done ? el("p", { class: "result good", text: text.end }) : "",
+    ),
+    el(
+      "footer",
+      {},
+      at > 0 ? button("quiet", text.back, () => go(at - 1), { id: "coach-back" }) : "",
+      open || point ? button(done ? "" : "primary", text.show, show, { id: "coach-show" }) : "",
+      done || known().done ? button("primary", last ? text.finish : text.next, next, { id: "coach-next" }) : button("quiet", text.skip, skip, { id: "coach-skip" }),
+    ),
+  );
+  Object.assign(root.dataset, { lesson: lesson.name, at: at + 1, done, folded, state: result?.state ?? "" });
+}
+
+function verdict() {
+  const text = say();
+  if (!result || result.state === "none") return text.none;
+  if (result.state === "training") return text.training(result.step, result.total);
+  if (result.value === null) return text.diverged;
+  const value = text.value[result.measure](result.value);
+  const guess = predicted();
+  if (guess === null || result.right === null) return text.open(value);
+  return guess === result.right ? text.hit(value) : text.missed(value, lesson.steps[asking()].options[result.right]);
+}
+
+/* ------------------------------------------------------------------ going on */
+
+function go(next) {
+  at = next;
+  result = null;
+  tp.url.set({ lesson: lesson.name, at: at + 1 });
+  stopPointing();
+  draw();
+  root.querySelector(".body").scrollTop = 0;
+  look();
+}
+
+function next() {
+  keep({ done: true });
+  if (at === lesson.steps.length - 1) return close();
+  go(at + 1);
+}
+
+function skip() {
+  if (at === lesson.steps.length - 1) return close();
+  go(at + 1);
+}
+
+function close() {
+  lesson = null;
+  tp.url.set({ lesson: null, at: null });
+  stopPointing();
+  draw();
+}
+
+/** Open the page that the step is about, with its settings, and point at the thing. */
+function show() {
+  const { open, point } = step();
+  const wanted = new URLSearchParams(open);
+  const now = new URLSearchParams(location.search);
+  if ([...wanted].some(([name, value]) => now.get(name) !== value)) {
+    for (const name of ["lesson", "at", "lang", "__theme"]) if (now.get(name) !== null) wanted.set(name, now.get(name));
+    wanted.set("point", "1");
+    location.assign(`?${wanted}`);
+    return;
+  }
+  pointAt(point);
+}
+
+let pointing = 0;
+
+/** A ring around what is pointed at, until it is used, or for a while. */
+function pointAt(selector) {
+  stopPointing();
+  if (!selector) return;
+  const began = performance.now();
+  let found = null;
+  const follow = () => {
+    const target = document.querySelector(selector);
+    if (target && target.offsetParent !== null) {
+      if (found !== target) target.scrollIntoView({ block: "center", behavior: "smooth" });
+      found = target;
+      const box = target.getBoundingClientRect();
+      Object.assign(ring.style, { left: `${box.left - RING}px`, top: `${box.top - RING}px`, width: `${box.width + 2 * RING}px`, height: `${box.height + 2 * RING}px` });
+      ring.hidden = false;
+      root.dataset.pointed = selector;
+    }
+    if (performance.now() - began < (found ? 12_000 : 30_000)) pointing = requestAnimationFrame(follow);
+    else stopPointing();
+  };
+  follow();
+}
+
+function stopPointing() {
+  cancelAnimationFrame(pointing);
+  ring.hidden = true;
+}
+document.addEventListener("pointerdown", (event) => !root.contains(event.target) && stopPointing(), true);
+
+/* ------------------------------------------------------------------ looking at what is done */
+
+async function look() {
+  if (!lesson) return;
+  if (step().measure) {
+    const [name, here] = [lesson.name, at];
+    const answer = await call("check", name, lang(), here, tp.memory.read().runs);
+    if (!lesson || lesson.name !== name || at !== here) return;
+    if (!answer.error) result = answer;
+  }
+  draw();
+}
+
+async function begin() {
+  const name = tp.url.get("lesson");
+  if (!name) return;
+  const answer = await call("read", name, lang());
+  if (answer.error) return tp.url.set({ lesson: null, at: null });
+  lesson = answer;
+  at = Math.max(0, Math.min(lesson.steps.length - 1, (Number(tp.url.get("at")) || 1) - 1));
+  draw();
+  look();
+  if (tp.url.get("point") && step().point) pointAt(step().point);
+  tp.url.set({ point: null });
+}
+
+begin();
+document.addEventListener("tp-language", begin);
+tp.poll(look, { hz: 1, hidden_hz: 0.2 });
