@@ -128,7 +128,9 @@ class Lesson:
 
 @functools.cache
 def lesson(name: str, language: str) -> Lesson:
-    """Read a lesson. Raises `LessonError`, or `OSError` where there is none."""
+    """Read a lesson. Raises `LessonError`."""
+    if name not in names():
+        raise LessonError(TEXT["lesson"].format(name=str(name)[:80]))
     path = FOLDER / language / f"{name}.md"
     return parse(path.read_text("utf-8"), name, language)
 
@@ -273,8 +275,6 @@ def path(lang: str) -> dict[str, Any]:
 @answers.answer
 def read(name: str, lang: str) -> dict[str, Any]:
     """A whole lesson, its code and its tables filled in."""
-    if name not in names():
-        raise LessonError(TEXT["lesson"].format(name=str(name)[:80]))
     found = lesson(name, _language(lang))
     return {
         "name": found.name,

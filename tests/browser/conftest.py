@@ -177,7 +177,7 @@ class Watched:
     def until(self, page: Page, expression: str, argument: object = None) -> None:
         """Wait until this is true of the view's data, `d`, and the argument, `a`."""
         page.wait_for_function(
-            "([selector, code, a]) => new Function('d', 'a', `return ${code}`)"
-            "(document.querySelector(selector).dataset, a)",
+            "([selector, code, a]) => { const found = document.querySelector(selector);"
+            " return found && new Function('d', 'a', `return ${code}`)(found.dataset, a); }",
             arg=[self.selector, expression, argument],
         )

@@ -152,7 +152,7 @@ function pointAt(selector) {
   let found = null;
   const follow = () => {
     const target = document.querySelector(selector);
-    if (target && target.offsetParent !== null) {
+    if (target?.getClientRects().length) {
       if (found !== target) target.scrollIntoView({ block: "center", behavior: "smooth" });
       found = target;
       const box = target.getBoundingClientRect();
@@ -160,7 +160,7 @@ function pointAt(selector) {
       ring.hidden = false;
       root.dataset.pointed = selector;
     }
-    if (performance.now() - began < (found ? 12_000 : 30_000)) pointing = requestAnimationFrame(follow);
+    if (performance.now() - began < (found ? 12_000 : 60_000)) pointing = requestAnimationFrame(follow);
     else stopPointing();
   };
   follow();
