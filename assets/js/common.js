@@ -11,6 +11,7 @@
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
+ *   whenSeen    begin when a view is first shown
  *   player      play the stops of a slider, one by one   film     a slider over training: film.js
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
@@ -514,6 +515,15 @@
     };
   }
 
+  /** Begin when a node is first seen: a tab that nobody opens asks the server for nothing. */
+  function whenSeen(node, begin) {
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      begin();
+    }).observe(node);
+  }
+
   /** Plays the stops of a slider, from where it stands or from the first: about nine seconds for all of them.
    *
    * `count` and `at` say how many there are and where it stands, `goTo(index)` shows one and may take its time,
@@ -559,6 +569,7 @@
     scheduler,
     asker,
     player,
+    whenSeen,
     percent,
     url,
     visible,

@@ -185,10 +185,8 @@ build();
 readUrl();
 newRun();
 watch("run", newRun);
-new IntersectionObserver((entries, observer) => {
-  if (begun || !entries.some((entry) => entry.isIntersecting)) return;
+tp.whenSeen(root, () => {
   begun = true;
-  observer.disconnect();
   load();
-}).observe(root);
+});
 tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });

@@ -384,10 +384,8 @@ themed();
 tp.onTheme(themed);
 newRun();
 watch("run", newRun);
-new IntersectionObserver((entries, observer) => {
-  if (begun || !entries.some((entry) => entry.isIntersecting)) return;
+tp.whenSeen(root, () => {
   begun = true;
-  observer.disconnect();
   if (state.run) load(state.step);
-}).observe(root);
+});
 tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });

@@ -69,9 +69,7 @@ async function load() {
   draw();
 }
 
-new IntersectionObserver((entries, observer) => {
-  if (!entries.some((entry) => entry.isIntersecting)) return;
-  observer.disconnect();
+tp.whenSeen(element, () => {
   load();
-}).observe(element);
+});
 document.addEventListener("tp-progress", () => lessons.length && draw());

@@ -238,10 +238,8 @@ page.input.value = state.text;
 page.learn.draw();
 newRun();
 watch("run", newRun);
-new IntersectionObserver((entries, observer) => {
-  if (begun || !entries.some((entry) => entry.isIntersecting)) return;
+tp.whenSeen(root, () => {
   begun = true;
-  observer.disconnect();
   grow();
   learn();
-}).observe(root);
+});

@@ -352,9 +352,7 @@ newRun();
 poller = tp.poll(follow, { hz: HZ, hidden_hz: 0.5, element: root });
 watch("run", newRun);
 watch("started", started);
-new IntersectionObserver((entries, observer) => {
-  if (!entries.some((entry) => entry.isIntersecting)) return;
+tp.whenSeen(root, () => {
   seen = true;
-  observer.disconnect();
   begin();
-}).observe(root);
+});
