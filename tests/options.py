@@ -45,7 +45,9 @@ def covering(axes: dict[str, tuple[Any, ...]], strength: int = 3) -> list[dict[s
     every = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     places: dict[tuple[tuple[str, Any], ...], int] = {}
     meets = [
-        sum(1 << places.setdefault(met, len(places)) for met in combinations(each.items(), strength))
+        sum(
+            1 << places.setdefault(met, len(places)) for met in combinations(each.items(), strength)
+        )
         for each in every
     ]
     chosen: list[dict[str, Any]] = []

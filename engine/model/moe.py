@@ -203,7 +203,8 @@ def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     load the compiler in every process: two seconds that nobody needs who does not compile.
     """
     if torch.compiler.is_compiling():
-        return torch.compiler.disable(eager_product)(x, weights, ends)
+        alone = torch.compiler.disable(eager_product)  # pyright: ignore[reportCallIssue]
+        return alone(x, weights, ends)
     return eager_product(x, weights, ends)
 
 
