@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -203,8 +204,8 @@ def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     load the compiler in every process: two seconds that nobody needs who does not compile.
     """
     if torch.compiler.is_compiling():
-        alone = torch.compiler.disable(eager_product)  # pyright: ignore[reportCallIssue]
-        return alone(x, weights, ends)
+        disable: Any = torch.compiler.disable
+        return disable(eager_product)(x, weights, ends)
     return eager_product(x, weights, ends)
 
 
