@@ -18,7 +18,8 @@ run: $(VENV)/runtime ## install what is missing and open the playground
 dashboard: $(VENV)/runtime ## open the page that compares stored runs
 	$(PY) -m streamlit run playground/dashboard.py
 
-test: lint $(VENV)/chromium ## check style and types, then run every test
+test: $(VENV)/dev ## check style and types, then run every test
+	@$(MAKE) -j 2 lint $(VENV)/chromium
 	$(PY) -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/dev ## check style and types alone

@@ -1,12 +1,15 @@
-"""What all tests share: one thread each, since they run side by side, and one browser at a time."""
+"""What all tests share: one thread each, since they run side by side, and one playground."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.served import served
 
 # Before torch or Gradio are first imported, also in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,10 +24,23 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that drive the page run one after the other, in the same worker."""
+    """Two groups of tests are long, and each runs in one worker: those of the whole page, which
+    have one playground, and those of views by themselves. Each has a Chromium.
+
+    The largest groups start first, so the many short tests that follow end together.
+    """
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+        if "address" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("page"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("views"))
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A playground of the tests' own, with the shipped runs and no others to begin with."""
+    with served(tmp_path_factory.mktemp("playground")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

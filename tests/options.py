@@ -1,8 +1,8 @@
-"""Small models for every option and every combination of options, read from the dictionaries."""
+"""Small models for every option and for options together, read from the dictionaries."""
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -34,7 +34,33 @@ AXES: dict[str, tuple[Any, ...]] = {
     "tie_embeddings": (True, False),
 }
 
-COMBINATIONS = [dict(zip(AXES, values, strict=True)) for values in product(*AXES.values())]
+
+def covering(axes: dict[str, tuple[Any, ...]], strength: int = 3) -> list[dict[str, Any]]:
+    """Few of all combinations, in which any `strength` values of different axes still meet.
+
+    What goes wrong because of one option, two or three is met as in the full product, which is
+    twenty times as long. Whatever row a dictionary gains is in it by itself. Greedy, as in AETG
+    (Cohen et al. 1997): each time the combination with the most that has not been met.
+    """
+    every = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    places: dict[tuple[tuple[str, Any], ...], int] = {}
+    meets = [
+        sum(
+            1 << places.setdefault(met, len(places)) for met in combinations(each.items(), strength)
+        )
+        for each in every
+    ]
+    chosen: list[dict[str, Any]] = []
+    missing = (1 << len(places)) - 1
+    while missing:
+        best = max(range(len(every)), key=lambda i: (meets[i] & missing).bit_count())
+        chosen.append(every[best])
+        missing &= ~meets[best]
+    return chosen
+
+
+COMBINATIONS = covering(AXES)
+"""Every value, every pair and every three values of `AXES` are together in at least one."""
 
 MOE: dict[str, Any] = {"n_experts": 4, "top_k": 2}
 """Experts in every block of the small model; with `router="switch"`, one for each token."""

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,21 +15,12 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from playground import api
-from tests.served import served
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 TINY: dict[str, Any] = {
     "source": "copy", "task_length": 2, "max_seq_len": 16, "d_model": 8, "n_head": 2, "n_layer": 1,
     "batch_size": 2, "total_steps": 60, "warmup_steps": 1, "eval_interval": 20, "eval_steps": 1,
     "save_interval": 20, "threads": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("playground")) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

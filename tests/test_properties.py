@@ -1,7 +1,8 @@
-"""What every combination of options must keep: caching, causality, tracing, export of structure."""
+"""What options must keep, whichever come together: caching, causality, tracing, structure."""
 
 from __future__ import annotations
 
+from itertools import combinations, product
 from typing import Any, get_args
 
 import pytest
@@ -34,9 +35,20 @@ def test_dictionaries_and_configuration_name_the_same_options(rows: Any, names: 
     assert set(rows) == set(get_args(names))
 
 
+def test_any_three_options_meet_in_a_combination() -> None:
+    """Every value, every pair and every three values, of rows that were added later too."""
+    for axes in combinations(AXES, 3):
+        met = {tuple(options[axis] for axis in axes) for options in COMBINATIONS}
+        assert met == set(product(*(AXES[axis] for axis in axes))), axes
+
+
 @pytest.mark.parametrize("options", COMBINATIONS, ids=name)
-def test_every_combination_keeps_the_properties(options: dict[str, Any]) -> None:
-    """Properties 1 to 3 of every combination, in one test each since building is what costs."""
+def test_options_that_meet_keep_the_properties(options: dict[str, Any]) -> None:
+    """Properties 1 to 3, in one test each since building is what costs.
+
+    Not the full product: in these combinations every value of every option, every pair of values
+    and every three of them occur (`covering` in tests/options.py).
+    """
     model, tokens = build(**options), sequence()
     with torch.inference_mode():
         full = model(tokens)

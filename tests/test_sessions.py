@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from engine.config import RunConfig
+from engine.driver import drive
 from engine.events import Pause, Stepped, Stop
 from engine.runs import Run, RunBusy
 from playground import actions, library, machine, sessions
@@ -132,8 +133,7 @@ def test_a_reset_begins_again_from_the_same_weights() -> None:
 
 def test_a_fork_goes_on_from_its_checkpoint() -> None:
     run = make()
-    sessions.start(run)
-    wait(lambda: state(run) == "finished")
+    drive(run)
     asked = {"changes": TINY | {"total_steps": 60}, "fork": {"run": run.id, "step": 20}}
     fork = actions.start(actions.understood(asked))
     wait(lambda: state(fork) == "finished")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -195,13 +196,21 @@ def counts(ends: Tensor) -> Tensor:
     return ends.diff(prepend=ends.new_zeros(1))
 
 
-@torch.compiler.disable()  # pyright: ignore[reportUntypedFunctionDecorator]
 def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """Rows of x (A, in) times the matrix of their expert, (E, out, in), by the library if it can.
 
     `ends` is (E,) int32: where each expert's rows end. Left as it is by torch.compile, whose rule for
-    the library's product takes bf16 alone (PyTorch 2.13).
+    the library's product takes bf16 alone (PyTorch 2.13). To say so beforehand, as a decorator, would
+    load the compiler in every process: two seconds that nobody needs who does not compile.
     """
+    if torch.compiler.is_compiling():
+        disable: Any = torch.compiler.disable
+        return disable(eager_product)(x, weights, ends)
+    return eager_product(x, weights, ends)
+
+
+def eager_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+    """What `grouped_product` computes, compiled or not."""
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weights = x.to(dtype), weights.to(dtype)

@@ -1,4 +1,4 @@
-"""One playground and one Chromium for all tests that look at the page."""
+"""One Chromium for the tests that look at a page, and one for those of views by themselves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from playwright.sync_api import (
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests import chromium
-from tests.served import ROOT, served
+from tests.served import ROOT
 
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "screenshots")
 """Where the pictures of the page land."""
@@ -34,13 +34,6 @@ PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="package")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A playground of its own, with the shipped runs and no others."""
-    with served(tmp_path_factory.mktemp("playground")) as url:
-        yield url
 
 
 @pytest.fixture(scope="package")
