@@ -46,14 +46,16 @@ TEXT = {
 }
 
 TABS = {
+    "learn": learn,
     "train": train,
     "generate": generate,
     "inside": inside,
     "tokens": tokens,
     "translate": translate,
     "experts": experts,
-    "learn": learn,
 }
+FIRST = "train"
+"""The tab that the page opens with."""
 
 QUIET: dict[str, Any] = {
     "queue": False,
@@ -72,12 +74,11 @@ def build() -> gr.Blocks:
         run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
         header = view("header", (runs,), "header", shown=None)
         page = Page(run, header)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", selected=FIRST):
             for name, tab in TABS.items():
                 with gr.Tab(TEXT[name], id=name, elem_id=f"tab-{name}") as shown:
                     tab.build(page)
-                first = next(iter(TABS))
-                address = "null" if name == first else f"'{name}'"
+                address = "null" if name == FIRST else f"'{name}'"
                 shown.select(None, js=f"() => tp.url.set({{tab: {address}}})", **QUIET)
         learn.build_coach()
         header.arrive(arrive, None, run, **QUIET)

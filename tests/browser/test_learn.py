@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from playground import lessons
+from playground.app import TABS
 from tests.browser.conftest import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -93,3 +94,12 @@ def test_a_link_to_a_lesson_that_is_not_there(open_page: Open) -> None:
     page.wait_for_selector("#tab-train-button")
     page.wait_for_function("!new URLSearchParams(location.search).has('lesson')")
     expect(page.locator(".coach")).to_be_hidden()
+
+
+def test_every_tab_is_reached_on_a_phone(open_page: Open) -> None:
+    """Gradio would hide those without room in a menu, where no link and no lesson finds them."""
+    page = open_page("?tab=experts", width=390)
+    expect(page.locator("#tab-experts-button")).to_have_attribute("aria-selected", "true")
+    for name in TABS:
+        page.locator(f"#tab-{name}-button").click()
+        expect(page.locator(f"#tab-{name}-button")).to_have_attribute("aria-selected", "true")

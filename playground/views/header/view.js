@@ -97,6 +97,7 @@ function open(tab) {
     if (taken || Date.now() > until) return;
     const button = document.getElementById(`tab-${tab}-button`);
     if (button?.getAttribute("aria-selected") === "false") button.click();
+    button?.scrollIntoView({ inline: "center", block: "nearest" }); // on a phone, where they do not all have room
     setTimeout(look, 100);
   };
   look();
