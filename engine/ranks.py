@@ -128,7 +128,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Ranks:
 def join() -> Generator[Ranks]:
     """Inside the block, the processes that torchrun started know each other.
 
-    What has no `ranks.together` joins nothing, and who has joined already may join again.
+    Without torchrun there is nothing to join; who has joined already may do so again.
     """
     ranks = launched()
     if not ranks.together:

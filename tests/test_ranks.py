@@ -24,12 +24,14 @@ import torch
 from safetensors.torch import load_file
 
 from engine.checkpoint import read_state
-from engine.config import RunConfig
+from engine.config import RunConfig, TrainConfig
 from engine.data.base import IGNORE, Batch
+from engine.devices import check_ranks
 from engine.driver import drive
 from engine.events import Changed, Ended, Evaluated, Noted, Paused, Saved, Stepped, Stop
 from engine.ranks import ALONE, Ranks, launched
 from engine.runs import Run, RunStore
+from engine.validation import ConfigError
 from tests.ranks_worker import CASES, MISTAKES, TINY, commanded, commanding, updates
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -231,7 +233,7 @@ def test_a_killed_process_ends_the_run_and_torchrun_completes_it(pair: Pair) -> 
     assert process.returncode == 0, said
     assert "Traceback" not in said and said.count("finished at step 150") == 1
     steps = [step for step, _ in losses(run) if step % 50]
-    assert steps == [step for step in range(1, 601) if step % 50]
+    assert steps == [step for step in range(1, 151) if step % 50]
 
 
 def test_torchrun_s_numbers_are_read() -> None:
@@ -261,3 +263,23 @@ def test_parts_of_a_batch_are_the_batch(rows: int) -> None:
         assert np.array_equal(np.concatenate([part.targets for part in real]), batch.targets)
         assert all(len(part.inputs) == len(part.targets) == len(part.sources) for part in parts)  # pyright: ignore
         assert len(real) == min(rows, size)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("mps", "device = 'auto': MPS serves one process"),
+        ("cuda", f"device = 'auto': this machine has {torch.cuda.device_count()} GPUs for its 99"),
+    ],
+)
+def test_processes_without_a_device_each_are_refused(device: str, message: str) -> None:
+    config = TrainConfig.parse({"batch_size": 4})
+    with pytest.raises(ConfigError) as caught:
+        check_ranks(config, torch.device(device), Ranks(0, 2, 0, 99))
+    assert message in str(caught.value)
+
+
+def test_only_what_comes_from_others_is_blamed_on_them() -> None:
+    gone = RuntimeError("[/gloo/transport/tcp/pair.cc:534] Connection closed by peer")
+    assert ALONE.lost(gone) == "" and Ranks(0, 2).lost(ValueError("Connection")) == ""
+    assert Ranks(0, 2).lost(RuntimeError("sizes do not match")) == ""
