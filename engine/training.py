@@ -181,6 +181,8 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     batches = [state.data.batch(config.batch_size) for _ in range(config.gradient_accumulation)]
     count = sum(_targets_counted(batch) for batch in batches)
     state.model.balance = balance_weights(config)
+    # The mean of all processes' gradients is taken, and their sum is meant.
+    factor = ranks.size * (1.0 if scale is None else scale.scale)
 
     optimizer.zero_grad()
     losses: list[Tensor] = []
@@ -202,8 +204,7 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
             loss = loss + balance / len(batches)
             if config.bias_rate:
                 loads.append(torch.stack([record.load for record in state.routing]))
-        # The mean over processes is taken of the gradients, and their sum is meant.
-        (loss * ranks.size * (1.0 if scale is None else scale.scale)).backward()
+        (loss if factor == 1 else loss * factor).backward()
     if scale is not None:
         for weight in optimizer.parameters.values():
             if weight.grad is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from contextlib import redirect_stderr
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +62,9 @@ EXPERTS: dict[str, Any] = {
     "z_loss": 0.01,
     "bias_rate": 0.05,
 }
+
+SECONDS = 240
+"""After which a process that hangs is killed. On a quiet machine all take less than 25."""
 
 CASES: dict[str, dict[str, Any]] = {
     "dense": {"gradient_accumulation": 2, "max_grad_norm": 0.1, "n_layer": 2},
@@ -178,6 +182,9 @@ def main(folder: Path) -> None:
             if name != "to-one":
                 together(run, ranks)
         (folder / f"done-{ranks.rank}").touch()
+        until = time.monotonic() + SECONDS
+        while not (folder / "go").is_file() and time.monotonic() < until:
+            time.sleep(0.01)
         run = runs["killed"]  # by the tests, with one of the processes
         together(run, ranks)
 

@@ -32,12 +32,19 @@ from engine.events import Changed, Ended, Evaluated, Noted, Paused, Saved, Stepp
 from engine.ranks import ALONE, Ranks, launched
 from engine.runs import Run, RunStore
 from engine.validation import ConfigError
-from tests.ranks_worker import CASES, MISTAKES, TINY, commanded, commanding, updates
+from tests.ranks_worker import (
+    CASES,
+    MISTAKES,
+    SECONDS,
+    TINY,
+    commanded,
+    commanding,
+    updates,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SECONDS = 240
-"""After which a process that hangs is killed. On a quiet machine all take 15."""
+pytestmark = pytest.mark.xdist_group("ranks")  # one pair of processes
 
 RUNS: dict[str, dict[str, Any]] = {
     "whole-ddp": {"dropout": 0.2},
@@ -47,7 +54,13 @@ RUNS: dict[str, dict[str, Any]] = {
     "from-one": {"parallel": "fsdp"},
     "to-one": {"parallel": "fsdp", "n_experts": 2},
     "commanded": {},
-    "killed": {"total_steps": 150, "save_interval": 5, "eval_interval": 50, "sample_interval": 0},
+    "killed": {
+        "total_steps": 150,
+        "save_interval": 5,
+        "eval_interval": 50,
+        "sample_interval": 0,
+        "probe_interval": 0,
+    },
 }
 """What the pair trains."""
 
@@ -210,6 +223,7 @@ def test_commands_reach_all_at_the_same_step(pair: Pair, tmp_path: Path) -> None
 def test_a_killed_process_ends_the_run_and_torchrun_completes_it(pair: Pair) -> None:
     finished(pair)
     run = pair.runs["killed"]
+    (pair.folder / "go").touch()
     pair.wait(lambda: any(kept.step >= 10 for kept in run.checkpoints()))
     pair.processes[1].send_signal(signal.SIGKILL)
     assert pair.processes[0].wait(SECONDS) == 0  # it has recorded why, and ended by itself
