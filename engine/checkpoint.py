@@ -38,6 +38,8 @@ from engine.estimate import parameters
 from engine.jsonl import read_object, sync_folder
 from engine.model.build import build
 from engine.model.decoder import Decoder
+from engine.parallel import part_like, placed, whole
+from engine.ranks import ALONE, Ranks
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
 from engine.training import LossScale, TrainState, new_optimizer
 from engine.validation import ConfigError
@@ -61,9 +63,13 @@ class CheckpointError(ValueError):
 def save(state: TrainState, folder: Path) -> None:
     """Store everything that training goes on from. `folder` is there whole afterwards, or not at all.
 
-    A checkpoint of the same name is replaced. Raises `OSError` where the disk is full or read-only.
+    A checkpoint of the same name is replaced. Raises `OSError` where the disk is full or read-only. Of
+    several processes the first one writes, and the others take part in `contents`; the files do not
+    tell how many there were.
     """
-    weights = {name: weight.detach() for name, weight in state.model.named_parameters()}
+    weights, averages = contents(state)
+    if not state.ranks.leads:
+        return
     values = {
         "config": state.config.model_dump(mode="json"),
         "vocab_size": state.model.config.vocab_size,
@@ -80,13 +86,36 @@ def save(state: TrainState, folder: Path) -> None:
     try:
         temporary.mkdir()
         write_synced(temporary / MODEL, packed(weights))
-        write_synced(temporary / OPTIMIZER, packed(state.optimizer.state()))
+        write_synced(temporary / OPTIMIZER, packed(averages))
         write_synced(temporary / STATE, json.dumps(values, allow_nan=False).encode())
         sync_folder(temporary)
         replace_folder(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def contents(state: TrainState) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Every weight, and every average of the optimizer, whole; in the first process alone.
+
+    All processes must call it at the same moment.
+    """
+    return whole_weights(state), _whole(state.optimizer.state(), state.ranks)
+
+
+def whole_weights(state: TrainState) -> dict[str, Tensor]:
+    """Every weight, whole; in the first process alone. All must call it at the same moment."""
+    return _whole(dict(state.model.named_parameters()), state.ranks)
+
+
+def _whole(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
+    """Parts are put together one after the other, so that no more than one is on the device."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = whole(tensor)
+        if ranks.leads:
+            found[name] = value.cpu()
+    return found
 
 
 def save_weights(model: Decoder, config: RunConfig, folder: Path) -> None:
@@ -154,14 +183,19 @@ def _generators(device: torch.device) -> dict[str, str]:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainState:
+def load(
+    folder: Path, data: Data, *, fresh_optimizer: bool = False, ranks: Ranks = ALONE
+) -> TrainState:
     """The training state that `save` stored. Sets PyTorch's global generators to where they stood.
+
+    Any number of processes may go on with it, whatever number stored it.
 
     Args:
         folder: the checkpoint.
         data: of the same configuration; its generator is set to where it stood.
         fresh_optimizer: start the optimizer's averages anew where the checkpoint has none, as a fork of a
             shipped run does.
+        ranks: the processes that go on; each reads the files.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
@@ -169,15 +203,20 @@ def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainSta
     """
     values = read_state(folder)
     config = _config(folder, values)
-    device = prepare(config.train)
-    model = _read_model(folder, _model_config(folder, config, values)).to(device)
+    device = prepare(config.train, ranks)
+    model = _read_model(folder, _model_config(folder, config, values))
+    model = placed(model, device, ranks, config.train.parallel)
     if model.config.vocab_size != (config.model.vocab_size or data.tokenizer.vocab_size):
         reason = f"has {model.config.vocab_size} tokens, the data has {data.tokenizer.vocab_size}"
         raise CheckpointError(folder / MODEL, reason)
     optimizer = new_optimizer(model, config.train)
     if (folder / OPTIMIZER).is_file() or not fresh_optimizer:
-        shapes = {name: tensor.shape for name, tensor in optimizer.state().items()}
-        averages = _read_tensors(folder / OPTIMIZER, shapes)
+        mine = optimizer.state()
+        shapes = {name: tensor.shape for name, tensor in mine.items()}
+        averages = {
+            name: part_like(stored, mine[name])
+            for name, stored in _read_tensors(folder / OPTIMIZER, shapes).items()
+        }
         optimizer.load_state(averages, _count(folder, values, "optimizer_steps"))
     state = TrainState(
         config=config,
@@ -188,6 +227,7 @@ def load(folder: Path, data: Data, *, fresh_optimizer: bool = False) -> TrainSta
         scale=_loss_scale(folder, values) if config.train.dtype == "fp16" else None,
         step=_count(folder, values, "step"),
         tokens=_count(folder, values, "tokens"),
+        ranks=ranks,
     )
     if values.get("data") is not None:
         try:
@@ -295,7 +335,11 @@ def _read_model(folder: Path, config: ModelConfig) -> Decoder:
     with torch.device("meta"):
         named = build(config).named_parameters()
         shapes = {name: weight.shape for name, weight in named}
-    weights = _read_tensors(path, shapes)
+    return built(config, _read_tensors(path, shapes))
+
+
+def built(config: ModelConfig, weights: Mapping[str, Tensor]) -> Decoder:
+    """A model on the CPU with these weights, by their names. Leaves PyTorch's generators alone."""
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then not used
         model = build(config)
     with torch.no_grad():

@@ -28,6 +28,7 @@ from engine.interrupts import stop_on_signals
 from engine.logging_backends import PACKAGES, check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress
+from engine.ranks import Ranks, hush, join, launched
 from engine.runs import Run, RunError, RunStore, describe
 from engine.validation import ConfigError, Problem
 
@@ -50,8 +51,11 @@ def main(words: Sequence[str] | None = None) -> int:
         reconfigure: Callable[..., None] | None = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")  # a terminal that cannot show a character still runs
+    hush(launched())
     options = build_parser().parse(words)
     try:
+        if launched().together and options.command not in (train, resume):
+            raise RunError("torchrun is for train and resume; do without it")
         return options.command(options)
     except KeyboardInterrupt:
         return 130
@@ -171,17 +175,18 @@ def train(options: Namespace) -> int:
     """Train a new run, or one that is prepared."""
     if options.run is not None:
         return train_prepared(options)
-    if options.logger:
-        check_logger(options.logger)
-    run = _from_checkpoint(options) if options.resume_from else _new_run(options)
-    return _drive(run, options.logger)
+
+    def find(ranks: Ranks) -> Run:
+        return _from_checkpoint(options) if options.resume_from else _new_run(options, ranks)
+
+    return _drive(find, options.logger)
 
 
-def _new_run(options: Namespace) -> Run:
+def _new_run(options: Namespace, ranks: Ranks) -> Run:
     given = given_fields(options)
     base, title = _base(options)
     config = RunConfig.from_flat(changed(base.flat(), given))
-    _check(config)
+    _check(config, ranks)
     about = describe({name: given[name] for name in given if name != "source"})
     name = options.name or ": ".join(filter(None, [title or config.data.source, about]))
     return RunStore(options.checkpoint_dir).create(config, name)
@@ -206,12 +211,12 @@ def _base(options: Namespace) -> tuple[RunConfig, str]:
     return RunConfig(), ""
 
 
-def _check(config: RunConfig) -> None:
+def _check(config: RunConfig, ranks: Ranks) -> None:
     """Refuse what cannot be before there is a run of it. Raises `ConfigError`."""
     from engine.data import make_data
     from engine.devices import prepare
 
-    prepare(config.train)
+    prepare(config.train, ranks)
     make_data(config)
 
 
@@ -236,20 +241,64 @@ def _from_checkpoint(options: Namespace) -> Run:
 
 def resume(options: Namespace) -> int:
     """Go on with a run."""
-    if options.logger:
-        check_logger(options.logger)
+    return _drive(lambda _: _unfinished(options), options.logger)
+
+
+def _unfinished(options: Namespace) -> Run:
     run = find_run(options.run, options.checkpoint_dir)
     if run.status().state == "finished":
         raise RunError(
             f"{run.name}: has made all of its {run.config.train.total_steps} steps; train --resume_from "
             f"{run.path} --total_steps N goes on in a new run"
         )
-    return _drive(run, options.logger)
+    return run
 
 
-def _drive(run: Run, logger: str | None, claim: Claim | None = None) -> int:
+def _drive(find: Callable[[Ranks], Run], logger: str | None) -> int:
+    """Train the run that `find` makes or finds, with all processes of torchrun if it started this one.
+
+    The first finds the run; the others wait to be told which, or that there is none.
+    """
+    if logger:
+        check_logger(logger)
+    with join() as ranks:
+        if not ranks.leads:
+            return _follow(ranks)
+        try:
+            run = find(ranks)
+            if ranks.together:
+                from engine.devices import prepare
+
+                prepare(run.config.train, ranks)
+            claim = run.claim()
+        except BaseException:
+            ranks.say(None)
+            raise
+        ranks.say(str(run.path.resolve()))
+        return _lead(run, logger, claim, ranks)
+
+
+def _follow(ranks: Ranks) -> int:
+    """Train with the first process. It decides when to end: signals alone do not."""
+    folder = ranks.hear()
+    if folder is None:
+        return 2
+    from engine.driver import explain
+    from engine.following import follow
+
+    run = Run(Path(folder))
+    with stop_on_signals():
+        try:
+            follow(run.data_config(), ranks)
+        except Exception as error:
+            if not ranks.lost(error):
+                ranks.blame(explain(error, run.path))
+            raise SystemExit(1) from None
+    return 0
+
+
+def _lead(run: Run, logger: str | None, claim: Claim, ranks: Ranks) -> int:
     """Train a run in this terminal. The first Ctrl-C lets it save, the second does not."""
-    claim = claim or run.claim()
     from engine.driver import drive
 
     print(f"{run.name}\n{run.path}", file=sys.stderr)
@@ -265,8 +314,11 @@ def _drive(run: Run, logger: str | None, claim: Claim | None = None) -> int:
                 listener(event)
 
         stack.callback(progress.close)
-        ended = drive(run, claim=claim, stop=stop, listen=listen)
-    return _report(ended, run)
+        ended = drive(run, claim=claim, stop=stop, listen=listen, ranks=ranks)
+    status = _report(ended, run)
+    if ranks.together and ended.how == "failed":
+        raise SystemExit(status)  # there is no taking leave of the other processes
+    return status
 
 
 def _report(ended: Ended, run: Run) -> int:
@@ -291,6 +343,9 @@ def train_prepared(options: Namespace) -> int:
     from standard input; the end of it instead of a folder ends the process. When the other end of
     that pipe is closed later, as when the page is gone, the run is saved and ends.
     """
+    if launched().together:
+        allowed = "cannot go with torchrun; resume FOLDER trains a prepared run with all processes"
+        raise ConfigError([Problem("run", options.run, allowed)])
     if options.run != "-":
         run = Run(Path(options.run))
         return _finish_prepared(run, run.claim(), options.nice)

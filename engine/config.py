@@ -30,6 +30,7 @@ OptimizerName = Literal["adamw", "sgd"]
 ScheduleName = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
 DtypeName = Literal["fp32", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+ParallelName = Literal["ddp", "fsdp"]
 TokenizerName = Literal["char", "word", "byte", "bpe"]
 
 GATED: tuple[FeedForwardName, ...] = ("swiglu", "geglu")
@@ -710,6 +711,12 @@ class TrainConfig(Config):
         description="CPU threads. Empty: measured at the start of the run, since two can be faster "
         "or far slower than one.",
         examples=[1, 2, 4],
+    )
+    parallel: ParallelName = Field(
+        default="ddp",
+        description="How the processes of torchrun share the work, batch_size sequences in all: the "
+        "whole model in each (ddp), or a part of every weight in each, for models that do not fit (fsdp, "
+        "Zhao 2023). One process does not use it.",
     )
 
     @model_validator(mode="after")

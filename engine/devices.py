@@ -20,6 +20,7 @@ from time import perf_counter
 import torch
 
 from engine.config import TrainConfig
+from engine.ranks import ALONE, Ranks
 from engine.validation import ConfigError, Problem
 
 DTYPES: dict[str, torch.dtype] = {
@@ -116,13 +117,45 @@ def check_compile(device: torch.device) -> None:
         raise _refused("compile", True, "needs Python's header files (python3-dev, python3-devel)")
 
 
-def prepare(config: TrainConfig) -> torch.device:
-    """The device that a run computes on, when all that it asks for can be. Raises `ConfigError`."""
+def prepare(config: TrainConfig, ranks: Ranks = ALONE) -> torch.device:
+    """The device that a run computes on, when all that it asks for can be. Raises `ConfigError`.
+
+    Of several processes, each has the GPU of its number on its machine.
+    """
     device = choose_device(config.device)
     check_dtype(config.dtype, device)
     if config.compile:
         check_compile(device)
+    if ranks.together:
+        check_ranks(config, device, ranks)
+        if device.type == "cuda":
+            torch.cuda.set_device(ranks.local)
+            return torch.device("cuda", ranks.local)
     return device
+
+
+def check_ranks(config: TrainConfig, device: torch.device, ranks: Ranks) -> None:
+    """Raises `ConfigError` for what several processes cannot do together.
+
+    With `batch_tokens` a batch has no fixed number of pairs, and is shared as evenly as it can be.
+    """
+    if config.batch_size % ranks.size and config.batch_tokens is None:
+        allowed = (
+            f"must be a multiple of torchrun's {ranks.size} processes, which share each batch, "
+            f"such as {ranks.size * -(-config.batch_size // ranks.size)}"
+        )
+        raise _refused("batch_size", config.batch_size, allowed)
+    if config.compile and config.parallel == "fsdp":
+        raise _refused("compile", True, "cannot go with fsdp; choose ddp, or no compiling")
+    if device.type == "mps":
+        allowed = "MPS serves one process; choose cpu, or go without torchrun"
+        raise _refused("device", config.device, allowed)
+    if device.type == "cuda" and ranks.beside > torch.cuda.device_count():
+        allowed = (
+            f"this machine has {torch.cuda.device_count()} GPUs for its {ranks.beside} processes; "
+            "start fewer (--nproc_per_node), or choose cpu"
+        )
+        raise _refused("device", config.device, allowed)
 
 
 def precision(device: torch.device, dtype: str) -> AbstractContextManager[object]:

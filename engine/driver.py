@@ -1,7 +1,7 @@
 """Trains a run's folder: the loop around `train` that writes events, obeys commands and saves.
 
 Everything a run does beyond learning is here: samples, recorded attention, checkpoints, pauses, and
-the reason it ended. One process drives one run.
+the reason it ended. One process drives one run; others that train it too do what it says (`following`).
 """
 
 # Many of PyTorch's functions have no types yet.
@@ -17,11 +17,13 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import psutil
 import torch
 
-from engine import checkpoint, observe, snapshots
+from engine import checkpoint, following, observe, snapshots
 from engine.claims import Claim
 from engine.config import RunConfig
 from engine.data import Data, make_data
@@ -48,22 +50,21 @@ from engine.events import (
     Stepped,
     Stop,
 )
+from engine.following import Work, begin
 from engine.jsonl import size_of, write_whole
 from engine.loss import cross_entropy
-from engine.model.decoder import TransformerLM
+from engine.model.decoder import Decoder, TransformerLM
 from engine.model.encoder_decoder import Transformer
 from engine.optim import AdamW
+from engine.ranks import ALONE, HEARTBEAT_SECONDS, Ranks
 from engine.runs import Run, RunError
 from engine.samples import continue_all
 from engine.tokenizers import TextStream
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
-    change,
     due,
-    evaluate,
     evaluation_due,
-    new_state,
     rehearse,
     train,
 )
@@ -88,6 +89,7 @@ def drive(
     claim: Claim | None = None,
     stop: threading.Event | None = None,
     listen: Listener | None = None,
+    ranks: Ranks = ALONE,
 ) -> Ended:
     """Train a run from its newest checkpoint, or from its beginning, until it ends.
 
@@ -96,17 +98,20 @@ def drive(
         claim: this process's claim on the run, when it is taken already.
         stop: set it to have the run save and end after its current step.
         listen: is told every event, also the steps that `log_interval` leaves out of the log.
+        ranks: the processes that train it. This is the first of them; the others `follow`.
 
     Whatever goes wrong is the `reason` of the `Ended` that it records and returns. Raises `RunBusy`
     when another process trains the run, and `OSError` when not even that can be recorded.
     """
     claim = claim or run.claim()
-    driver = Driver(run, claim.commands, stop or threading.Event(), listen)
+    driver = Driver(run, claim.commands, stop or threading.Event(), listen, ranks)
     try:
         try:
             ended = driver.go()
+            ranks.say(None)  # after a failure, the end of this process tells the others
         except Exception as error:
-            ended = Ended(step=driver.step, how="failed", reason=explain(error, run.path))
+            reason = ranks.lost(error) or explain(error, run.path)
+            ended = Ended(step=driver.step, how="failed", reason=reason)
         driver.tell(ended)
         return ended
     finally:
@@ -117,11 +122,17 @@ class Driver:
     """One process's work on one run; `drive` is the way to use it."""
 
     def __init__(
-        self, run: Run, commands: int, stop: threading.Event, listen: Listener | None
+        self,
+        run: Run,
+        commands: int,
+        stop: threading.Event,
+        listen: Listener | None,
+        ranks: Ranks,
     ) -> None:
         self.run = run
         self.stop = stop
         self.listen = listen
+        self.ranks = ranks
         self.commands = commands
         """How many bytes of `commands.jsonl` have been obeyed."""
         self.paused = False
@@ -140,6 +151,10 @@ class Driver:
         if self.listen is not None:
             self.listen(event)
 
+    def do(self, task: str, *given: Any) -> Any:
+        """Do one of `following.TASKS`, in all processes that train this run."""
+        return following.lead(self.work, task, *given)
+
     # The loop ----------------------------------------------------------------------------------
 
     def go(self) -> Ended:
@@ -147,7 +162,7 @@ class Driver:
         state = self.state = self.prepare()
         if not self.obey():
             return self.stopped()
-        for event in train(state):
+        while (event := self.do("next")) is not None:
             self.step = state.step
             if isinstance(event, Stepped):
                 self.saved = None
@@ -206,20 +221,26 @@ class Driver:
         data = make_data(config)
         self.keep_tokenizer(data)
         recorded = any(isinstance(event, Evaluated) for event in run.history())
+        fork = False
         if saved:
             newest = saved[-1]
             # Only the run that was forked from it can go on from weights alone.
             fork = newest.step == run.info.parent_step
             if not newest.resumable and not fork:
                 raise RunError(f"{run.name}: holds weights only; fork it to train them further")
-            state = checkpoint.load(newest.path, data, fresh_optimizer=fork)
+        folder = saved[-1].path if saved else None
+        if self.ranks.together:
+            threads = self.share_threads(config, folder)
+            self.ranks.say([None if folder is None else str(folder), fork, threads])
+        state = begin(config, data, folder, self.ranks, fork)
+        if saved:
             self.saved = state.config
         else:
-            state = new_state(config, data)
             state.config = run.config  # without the whole path of the learner's own text
+        self.work = Work(state, train(state))
         self.step = state.step
         self.begun_at = state.step if saved and recorded else -1
-        note = self.choose_threads(state, saved[-1].path if saved else None)
+        note = "" if self.ranks.together else self.choose_threads(state, folder)
         self.tell(
             Started(
                 step=state.step,
@@ -234,9 +255,17 @@ class Driver:
             self.tell(Noted(step=state.step, text=note))
         self.state = state
         if state.step > 0 and not recorded:  # a fork: show where it stands
-            self.tell(evaluate(state))
+            self.tell(self.do("evaluate"))
             self.observe()
         return state
+
+    def share_threads(self, config: RunConfig, folder: Path | None) -> int:
+        """Set the CPU threads of each of several processes, which share the processors; returns them."""
+        share = max(1, cpu_count() // self.ranks.beside)
+        before = checkpoint.threads_of(folder) if folder is not None else None
+        threads = config.train.threads or min(before or share, share)
+        torch.set_num_threads(threads)
+        return threads
 
     def keep_tokenizer(self, data: Data) -> None:
         """Store the tokenizer, or make sure that it is still the one the model has learned."""
@@ -280,7 +309,7 @@ class Driver:
 
     def sample(self) -> None:
         """Let the model continue each fixed prompt. Draws from a generator of its own."""
-        data, model = self.state.data, self.state.model
+        data, model = self.state.data, self.whole_model()
         answers = [data.answer(prompt) for prompt in data.prompts]
         prompts = [self.encode(prompt) for prompt in data.prompts]
         known = [self.encode(answer) for answer in answers if answer is not None]
@@ -303,6 +332,13 @@ class Driver:
             correct = text == answer if data.exact else None
             self.tell(Sampled(step=self.state.step, prompt=prompt, text=text, correct=correct))
 
+    def whole_model(self) -> Decoder:
+        """The model to write with and to look into; of weights in parts (fsdp), a copy on the CPU."""
+        model = self.state.model
+        if not self.ranks.together or self.state.config.train.parallel != "fsdp":
+            return model
+        return checkpoint.built(model.config, self.do("weights"))
+
     def encode(self, text: str) -> list[int]:
         """The ids of a held-out text; of pairs, it may have characters that training does not."""
         tokenizer = self.state.data.tokenizer
@@ -317,16 +353,16 @@ class Driver:
         path = self.run.snapshot_path(name)
         path.parent.mkdir(exist_ok=True)
         text, sources = data.probe(), None
-        ids = self.encode(text)
-        if isinstance(self.state.model, Transformer):  # the translation as it should be
+        ids, model = self.encode(text), self.whole_model()
+        if isinstance(model, Transformer):  # the translation as it should be
             ids, sources = [BEGIN, *self.encode(data.answer(text) or "")], [*ids, END]
-        snapshots.save(observe.probe(self.state.model, ids, step, sources), path)
+        snapshots.save(observe.probe(model, ids, step, sources), path)
         self.tell(Probed(step=step, name=name))
 
     def save(self) -> None:
         """Write a checkpoint, and delete what `keep_checkpoints` does not keep."""
         folder = self.run.checkpoint_path(self.state.step)
-        checkpoint.save(self.state, folder)
+        self.do("save", str(folder))
         self.saved = self.state.config
         self.tell(Saved(step=self.state.step, name=folder.name))
         steps = [kept.step for kept in self.run.checkpoints()]
@@ -344,23 +380,27 @@ class Driver:
         log = self.run.path / "commands.jsonl"
         if self.steps_left == 0:
             self.pause()
+        told = monotonic()
         while not self.stop.is_set():
             if size_of(log) > self.commands:
                 commands, self.commands = self.run.commands(self.commands)
                 for command, _ in commands:
                     if isinstance(command, Stop):
                         return False
-                    self.do(command)
+                    self.follow(command)
             if not self.paused:
                 return True
             self.stop.wait(PAUSE_SECONDS)
+            if monotonic() - told > HEARTBEAT_SECONDS:  # or the others think that this one is gone
+                told = monotonic()
+                self.do("wait")
         return False
 
     def pause(self) -> None:
         self.paused, self.steps_left = True, None
         self.tell(Paused(step=self.state.step))
 
-    def do(self, command: Message) -> None:
+    def follow(self, command: Message) -> None:
         """One command. What cannot be done is refused in a `Noted`."""
         step = self.state.step
         if isinstance(command, Pause):
@@ -386,7 +426,7 @@ class Driver:
         if not _is_number(command.value):
             return self.refuse(f"{command.field} = {command.value!r}: must be a number")
         try:
-            changed = change(self.state, command.field, command.value)
+            changed: dict[str, float] = self.do("change", command.field, command.value)
         except ConfigError as error:
             return self.refuse(str(error))
         for field, value in changed.items():

@@ -213,7 +213,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
 
     Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks".
     Returns the length before, a scalar on the gradients' device; it is not finite when any gradient
-    is not. `max_norm` 0 only measures.
+    is not. `max_norm` 0 only measures. Of gradients in parts (fsdp), the length is that of the whole.
     """
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     if not gradients:

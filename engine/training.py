@@ -28,8 +28,10 @@ from engine.model.build import build
 from engine.model.context import Output
 from engine.model.decoder import Decoder
 from engine.model.moe import MixtureOfExperts
-from engine.model.routing import BALANCERS, Routing, nudge
+from engine.model.routing import BALANCERS, Routing, balance_loss, nudge, of_whole_batch
 from engine.optim import OPTIMIZERS, Optimizer, clip_grad_norm, learning_rate
+from engine.parallel import PARALLELS, begin_draws, placed, whole
+from engine.ranks import ALONE, Ranks
 from engine.validation import ConfigError, Problem
 
 MOST_RECORDS = 500
@@ -75,28 +77,38 @@ class TrainState:
     """Updates made."""
     tokens: int = 0
     """Tokens trained on."""
+    ranks: Ranks = ALONE
+    """The processes that train this model; each has a state of its own, and the same `data`."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """How the newest batch was routed, for whoever wants to tell it; not stored."""
     forward: Callable[[Tensor, Tensor | None], Output] = field(init=False)
-    """`Decoder.predict`, compiled where the configuration says so."""
+    """`Decoder.predict`, compiled where the configuration says so, and parallel with others."""
+    summing: Callable[[bool], object] = field(init=False)
+    """Tells whether the next passes sum their gradients over all processes."""
 
     def __post_init__(self) -> None:
-        self.forward = self.model.predict
+        self.forward, self.summing = self.model.predict, lambda on: None
         if self.config.train.compile:
             self.forward = cast(Any, torch.compile(self.model.predict))
+        if self.ranks.together:
+            parallel = PARALLELS[self.config.train.parallel]
+            self.forward, self.summing = parallel(self.model, self.forward)
 
 
-def new_state(config: RunConfig, data: Data, device: torch.device | None = None) -> TrainState:
+def new_state(
+    config: RunConfig, data: Data, device: torch.device | None = None, ranks: Ranks = ALONE
+) -> TrainState:
     """A model with its first weights, ready to train. Seeds PyTorch's global generator.
 
-    The seed fixes the weights on every device, since they are drawn on the CPU. Raises `ConfigError`
-    for a device, precision or compiler that is not there.
+    The seed fixes the weights on every device, since they are drawn on the CPU, and in every process.
+    Raises `ConfigError` for a device, precision or compiler that is not there, and for what the processes
+    cannot do together.
     """
-    device = prepare(config.train) if device is None else device
+    device = prepare(config.train, ranks) if device is None else device
     torch.manual_seed(config.train.seed)
     size = config.model.vocab_size or data.tokenizer.vocab_size
     model_config = config.model.model_copy(update={"vocab_size": size})
-    model = build(model_config).to(device)
+    model = placed(build(model_config), device, ranks, config.train.parallel)
     return TrainState(
         config=config,
         model=model,
@@ -104,6 +116,7 @@ def new_state(config: RunConfig, data: Data, device: torch.device | None = None)
         data=data,
         device=device,
         scale=LossScale() if config.train.dtype == "fp16" else None,
+        ranks=ranks,
     )
 
 
@@ -152,37 +165,53 @@ def due(step: int, interval: int, config: TrainConfig) -> bool:
 def update(state: TrainState) -> Stepped | Diverged | Noted:
     """Make one update, from `gradient_accumulation` batches.
 
+    Of several processes, each draws the same batches and takes its own rows of them. Gradients, loss and
+    the counts of routers are summed, so that the update is the one that a single process makes, but for
+    what is drawn (dropout, a router's noise) and for experts with limited room, who take or drop tokens
+    of each process by itself.
+
     Makes none, and returns `Diverged`, when the loss or the gradient is not finite. With fp16 an
     overflow is no divergence: the batch is skipped, the loss scale halved, and `Noted` returned.
     """
     began = perf_counter()
     config, optimizer, scale = state.config.train, state.optimizer, state.scale
+    ranks = state.ranks
+    if ranks.together:
+        begin_draws(config.seed, state.step, ranks.rank)
     batches = [state.data.batch(config.batch_size) for _ in range(config.gradient_accumulation)]
     count = sum(_targets_counted(batch) for batch in batches)
     state.model.balance = balance_weights(config)
+    # The mean of all processes' gradients is taken, and their sum is meant.
+    factor = ranks.size * (1.0 if scale is None else scale.scale)
 
     optimizer.zero_grad()
     losses: list[Tensor] = []
     loads: list[Tensor] = []
     for batch in batches:
-        inputs, targets, sources = _tensors(batch, state.device)
+        part = batch.part(ranks.rank, ranks.size)
+        inputs, targets, sources = _tensors(part, state.device)
+        state.summing(batch is batches[-1])
         with precision(state.device, config.dtype):
             output = state.forward(inputs, sources)
         loss = cross_entropy(output.logits, targets, count, config.label_smoothing)
         losses.append(loss.detach())
-        state.routing = output.routing
-        if output.routing:  # the one place where the balance loss joins
-            loss = loss + output.balance_loss / len(batches)
+        state.routing, balance = output.routing, output.balance_loss
+        if ranks.together and state.routing:
+            present = _targets_counted(part) > 0
+            state.routing = of_whole_batch(state.routing, ranks.sum, present)
+            balance = balance_loss(state.routing, state.model.balance)
+        if state.routing:  # the one place where the balance loss joins
+            loss = loss + balance / len(batches)
             if config.bias_rate:
-                loads.append(torch.stack([record.load for record in output.routing]))
-        (loss if scale is None else loss * scale.scale).backward()
+                loads.append(torch.stack([record.load for record in state.routing]))
+        (loss if factor == 1 else loss * factor).backward()
     if scale is not None:
         for weight in optimizer.parameters.values():
             if weight.grad is not None:
                 weight.grad /= scale.scale
-    norm = clip_grad_norm(optimizer.parameters.values(), config.max_grad_norm)
+    norm = whole(clip_grad_norm(optimizer.parameters.values(), config.max_grad_norm))
     # The one place where a step waits for the device: nothing may be updated before this is known.
-    values: Tensor = torch.stack([torch.stack(losses).sum(), norm]).cpu()
+    values: Tensor = torch.stack([ranks.sum(torch.stack(losses).sum()), norm]).cpu()
     loss, grad_norm = values[0].item(), values[1].item()
 
     if not math.isfinite(grad_norm) or not math.isfinite(loss):
@@ -229,20 +258,25 @@ def nudge_routers(model: Decoder, loads: Tensor, config: TrainConfig) -> None:
 
 @torch.inference_mode()
 def routed(state: TrainState) -> Routed:
-    """What is told of how the last batch was routed."""
+    """What is told of how the last batch was routed, by all processes."""
     routing = state.routing
-    losses = {
-        name: torch.stack([loss(record) for record in routing]) for name, loss in BALANCERS.items()
-    }
-    dropped = torch.stack([record.dropped / record.chosen.sum() for record in routing])
+
+    def mean(measure: Callable[[Routing], Tensor]) -> Tensor:
+        """Of each layer, over the tokens of all processes."""
+        return state.ranks.sum(torch.stack([record.share * measure(record) for record in routing]))
+
+    losses = {name: mean(loss) for name, loss in BALANCERS.items()}
+    dropped = torch.stack(
+        [record.count("dropped") / record.count("choices").sum() for record in routing]
+    )
     weighted = sum(state.model.balance[name] * values.sum() for name, values in losses.items())
     return Routed(
         step=state.step,
         layers=[record.layer for record in routing],
         load=_short(torch.stack([record.load for record in routing])),
-        probability=_short(torch.stack([record.probability for record in routing])),
+        probability=_short(mean(lambda record: record.probability)),
         dropped=_short(dropped),
-        entropy=_short(torch.stack([record.entropy for record in routing])),
+        entropy=_short(mean(lambda record: record.entropy)),
         losses={name: _short(values) for name, values in losses.items()},
         balance_loss=float(weighted),
     )
@@ -253,18 +287,19 @@ def _short(values: Tensor) -> Any:
     return values.double().cpu().numpy().round(7).tolist()
 
 
-@torch.inference_mode()
+@torch.no_grad()  # weights in parts (fsdp) are not put together in inference mode
 def evaluate(state: TrainState) -> Evaluated:
     """Measure on held-out data, the same each time; nothing that training uses is moved by it.
 
     The loss is the mean over all targets. Where answers are exact, accuracy is the share of rows in
-    which the most probable token is right at every target.
+    which the most probable token is right at every target. Several processes share the rows.
     """
-    config = state.config.train
+    config, ranks = state.config.train, state.ranks
     total, count, right, rows = 0.0, 0, 0, 0
     state.model.eval()
     try:
         for batch in state.data.validation(config.batch_size, config.eval_steps):
+            batch = batch.part(ranks.rank, ranks.size)
             inputs, targets, sources = _tensors(batch, state.device)
             with precision(state.device, config.dtype):
                 logits = state.model.predict(inputs, sources).logits  # (B, T, V)
@@ -272,12 +307,17 @@ def evaluate(state: TrainState) -> Evaluated:
             count += _targets_counted(batch)
             if state.data.exact:
                 hits = (logits.argmax(-1) == targets) | (targets == IGNORE)  # (B, T)
-                right += int(hits.all(-1).sum())
-                rows += len(hits)
+                asked = (targets != IGNORE).any(-1)  # (B,)
+                right += int((hits.all(-1) & asked).sum())
+                rows += int(asked.sum())
     finally:
         state.model.train()
-    accuracy = right / rows if rows else None
-    return Evaluated(step=state.step, loss=total / max(1, count), accuracy=accuracy)
+    sums = ranks.sum(torch.tensor([total, count, right, rows], dtype=torch.float64))
+    numbers: list[float] = sums.tolist()
+    loss, accuracy = numbers[0] / max(1.0, numbers[1]), None
+    if numbers[3]:
+        accuracy = numbers[2] / numbers[3]
+    return Evaluated(step=state.step, loss=loss, accuracy=accuracy)
 
 
 def rehearse(state: TrainState) -> Callable[[], None]:

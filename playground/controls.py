@@ -22,10 +22,10 @@ OWN_TEXT = "text"
 
 HIDDEN = {
     "vocab_size", "src_vocab_size", "train_data_path", "valid_data_path", "target_data_path",
-    "valid_target_path",
+    "valid_target_path", "parallel",
 }  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
-it, and the vocabulary follows from the data."""
+it, the vocabulary follows from the data, and each of the page's runs is one process."""
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Model": {

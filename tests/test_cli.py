@@ -26,6 +26,7 @@ from engine.flags import Parser, add_config_flags, flags_of, underscored
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress, duration
+from engine.ranks import ALONE
 from engine.runs import Run, RunStore
 from engine.validation import ConfigError
 
@@ -292,7 +293,7 @@ def test_presets_and_files_are_changed_by_flags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[RunConfig] = []
-    monkeypatch.setattr("engine.cli._drive", lambda run, logger: made.append(run.config) or 0)
+    monkeypatch.setattr("engine.cli._drive", lambda find, _: made.append(find(ALONE).config) or 0)
     name = next(iter(PRESETS))
     root = ["--checkpoint_dir", str(tmp_path)]
     assert main(["train", "--seed", "5", "--preset", name, *root]) == 0

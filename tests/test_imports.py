@@ -22,6 +22,7 @@ LIGHT = [
     "engine.runs",
     "engine.estimate",
     "engine.presets",
+    "engine.ranks",
     "engine.tokenizers",
     "engine.data",
     "engine.data.download",
@@ -38,7 +39,7 @@ LIGHT = [
 """What must never load PyTorch, by any path: it costs seconds."""
 
 ORDER = [
-    ["config", "events", "jsonl", "validation"],
+    ["config", "events", "jsonl", "ranks", "validation"],
     [
         "claims",
         "interrupts",
@@ -54,8 +55,10 @@ ORDER = [
     ["outcomes"],
     ["ablation"],
     ["devices", "optim", "loss"],
+    ["parallel"],
     ["recorded", "reference", "training", "generation", "observe", "translation"],
     ["checkpoint", "foreign", "samples", "shards", "speed"],
+    ["following"],
     ["driver", "exchange", "forks"],
     ["flags", "logging_backends", "progress", "shipped", "workers"],
     ["cli_ablate", "cli_download", "cli_manage", "cli_runs", "cli_translate"],

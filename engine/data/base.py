@@ -34,6 +34,21 @@ class Batch:
     translation, filled up with PAD; the translation and END, IGNORE where there is no more.
     """
 
+    def part(self, number: int, of: int) -> Batch:
+        """The rows of one of `of` parts, as equal as they can be, and as wide as the whole.
+
+        A part for which no row is left has the first one, with targets that all are IGNORE.
+        """
+        if of == 1:
+            return self
+        rows = len(self.inputs)
+        mine = slice(rows * number // of, rows * (number + 1) // of)
+        targets = self.targets[mine]
+        if not len(targets):
+            mine, targets = slice(1), np.full_like(self.targets[:1], IGNORE)
+        sources = None if self.sources is None else self.sources[mine]
+        return Batch(self.inputs[mine], targets, sources)
+
 
 class DataError(ConfigError):
     """Data that cannot be: the field of the configuration, its value, and what is allowed."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,11 +48,19 @@ class Routing:
     dropped: Tensor
     """Scalar: choices for which the expert had no room."""
     n_device: int = 1
+    whole: Mapping[str, Tensor] | None = None
+    """Where other processes have other rows of the batch: the `COUNTS` of all of it."""
+    share: float | Tensor = 1.0
+    """How much of the whole batch these tokens are."""
+
+    def count(self, name: str) -> Tensor:
+        """One of `COUNTS`, of the whole batch."""
+        return COUNTS[name](self) if self.whole is None else self.whole[name]
 
     @property
     def load(self) -> Tensor:
         """(E,) f: each expert's share of all choices, before anything is dropped; sums to one."""
-        counts = self.chosen.flatten(0, -2).sum(0)
+        counts = self.count("choices")
         return counts / counts.sum().clamp(min=1)
 
     @property
@@ -70,15 +78,70 @@ class Routing:
         return {name: loss(self) for name, loss in BALANCERS.items()}
 
 
+# What is counted ---------------------------------------------------------------------------------
+
+
+def choices(routing: Routing) -> Tensor:
+    """(E,) how many tokens chose each expert."""
+    return routing.chosen.flatten(0, -2).sum(0)
+
+
+def first_choices(routing: Routing) -> Tensor:
+    """(E,) of how many tokens each is the most probable expert."""
+    first = routing.probabilities.argmax(-1).flatten()  # (N,)
+    return torch.bincount(first, minlength=routing.probabilities.shape[-1])
+
+
+def sent(routing: Routing) -> Tensor:
+    """(D,) copies of tokens that go to each group."""
+    return routing.chosen.flatten(0, -2).unflatten(-1, (routing.n_device, -1)).any(-1).sum(0)
+
+
+def dropped(routing: Routing) -> Tensor:
+    """Scalar: choices for which the expert had no room."""
+    return routing.dropped
+
+
+COUNTS: dict[str, Callable[[Routing], Tensor]] = {
+    "choices": choices,
+    "first": first_choices,
+    "sent": sent,
+    "dropped": dropped,
+}
+"""Everything that is counted of a batch: where several processes have parts of it, counts are added."""
+
+
+def of_whole_batch(
+    parts: Sequence[Routing], add: Callable[[Tensor], Tensor], present: bool
+) -> list[Routing]:
+    """The records of this process's tokens, each with the counts and its share of the whole batch.
+
+    f is then that of the whole batch, and since every loss is linear in P, or a mean over tokens, the
+    shares' sum of all processes' losses is the loss of the whole batch, and so is its gradient.
+
+    Args:
+        parts: one record for each layer, as many in every process.
+        add: sums a tensor over all processes.
+        present: False where these tokens stand in for none, and count for nothing.
+    """
+    own = [{name: count(part) for name, count in COUNTS.items()} for part in parts]
+    flat = torch.cat([count.flatten() for counts in own for count in counts.values()])
+    total = iter(add(flat * present).split([n.numel() for counts in own for n in counts.values()]))
+    records: list[Routing] = []
+    for part, counts in zip(parts, own, strict=True):
+        whole = {name: next(total).view_as(count) for name, count in counts.items()}
+        share = present * counts["first"].sum() / whole["first"].sum()
+        records.append(replace(part, whole=whole, share=share))
+    return records
+
+
 # What balances -----------------------------------------------------------------------------------
 
 
 def switch_loss(routing: Routing) -> Tensor:
     """E Σ f P with f the share of tokens whose most probable expert this is."""
-    experts = routing.probabilities.shape[-1]
-    first = routing.probabilities.argmax(-1).flatten()  # (N,)
-    f = torch.bincount(first, minlength=experts) / len(first)
-    return experts * f @ routing.probability
+    first = routing.count("first")
+    return len(first) * (first / first.sum()) @ routing.probability
 
 
 def expert_loss(routing: Routing) -> Tensor:
@@ -100,8 +163,8 @@ def communication_loss(routing: Routing) -> Tensor:
     were sent, so that even work gives one whatever the limit.
     """
     groups = routing.n_device
-    sent = routing.chosen.flatten(0, -2).unflatten(-1, (groups, -1)).any(-1).sum(0)  # (D,)
-    f = sent / sent.sum().clamp(min=1)
+    copies = routing.count("sent")  # (D,)
+    f = copies / copies.sum().clamp(min=1)
     return groups * f @ routing.probability.unflatten(0, (groups, -1)).sum(-1)
 
 
@@ -135,10 +198,11 @@ BALANCERS: dict[str, Callable[[Routing], Tensor]] = {
 def balance_loss(routing: Sequence[Routing], weights: Mapping[str, float]) -> Tensor:
     """What training adds to the cross-entropy: weighted, and summed over losses and layers.
 
-    The one place where this sum is made. A weight of zero costs nothing.
+    The one place where this sum is made. A weight of zero costs nothing. Of several processes, each has
+    its share of it.
     """
     terms = [
-        weight * BALANCERS[name](record)
+        weight * record.share * BALANCERS[name](record)
         for record in routing
         for name, weight in weights.items()
         if weight
