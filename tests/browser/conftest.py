@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from playground.theme import CSS
 from playground.views import HEAD, sources
@@ -22,6 +30,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "screenshots")
 
 PATIENCE = 60_000
 """Milliseconds that anything may take: far more than it should, since machines are busy."""
+expect.set_options(timeout=PATIENCE)
 
 Open = Callable[..., Page]
 
