@@ -30,6 +30,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "screenshots")
 
 PATIENCE = 60_000
 """Milliseconds that anything may take: far more than it should, since machines are busy."""
+expect.set_options(timeout=PATIENCE)
 
 expect.set_options(timeout=PATIENCE)
 
