@@ -20,7 +20,7 @@ dashboard: $(VENV)/runtime ## open the page that compares stored runs
 
 test: $(VENV)/dev ## check style and types, then run every test
 	@$(MAKE) -j 2 lint $(VENV)/chromium
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 3 --dist loadgroup # two drive browsers, and often wait
 
 lint: $(VENV)/dev ## check style and types alone
 	$(PY) -m ruff check .

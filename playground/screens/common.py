@@ -78,12 +78,15 @@ def plot(figure: go.Figure, key: str) -> None:
     st.plotly_chart(figure, key=key, width="stretch", theme=None, config=config)
 
 
-def followed(show: Any) -> None:
-    """Draw a part of the page again by itself while running runs are followed."""
+def followed(show: Any, still: bool = False) -> None:
+    """Draw a part of the page again by itself while running runs are followed, unless it is to keep still.
+
+    Streamlit loses a page that is left while such a part is being drawn.
+    """
     follow = st.toggle(
         TEXT["follow"], value=True, key="follow", help=TEXT["follow_help"], bind="query-params"
     )
-    st.fragment(show, run_every=REFRESH if follow else None)()
+    st.fragment(show, run_every=REFRESH if follow and not still else None)()
 
 
 def show_none(damaged: list[Damaged]) -> None:

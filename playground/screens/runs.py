@@ -48,6 +48,7 @@ COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has mad
 def show() -> None:
     """The page, or the way from it to a comparison."""
     if st.session_state.get("marked") and COMPARE:
+        st.session_state.still = False
         st.switch_page(COMPARE[0], query_params={"run": st.session_state.pop("marked")})
     st.title(TEXT["title"])
     st.caption(TEXT["intro"])
@@ -58,7 +59,7 @@ def show() -> None:
     entries, _ = common.shelf().look()
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
     right.selectbox(TEXT["suite"], [TEXT["all"], *suites], key="suite", bind="query-params")
-    common.followed(show_table)
+    common.followed(show_table, still=bool(st.session_state.get("still")))
 
 
 def show_table() -> None:
@@ -87,6 +88,11 @@ def show_table() -> None:
         selection_mode="multi-row",
     )
     marked = [str(shown.index[row]) for row in event["selection"]["rows"] if row < len(shown)]
+    if bool(marked) != bool(st.session_state.get("still")):
+        st.session_state.still = bool(
+            marked
+        )  # marked rows stay where they are, and lead away safely
+        st.rerun()
     label = f"{TEXT['compare']} ({len(marked)})" if marked else TEXT["compare_none"]
     if st.button(label, type="primary", disabled=not marked, key="to-compare"):
         st.session_state.marked = marked

@@ -79,7 +79,7 @@ def test_every_step_is_shown(open_page: Open, shoot: Shoot, name: str, language:
         at_step(page, number)
         expect(page.locator(".coach h3")).to_have_text(step.title)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        if step.point:
+        if step.point and language == "en":  # where it leads is the same in both
             page.locator("#coach-show").click()
             page.wait_for_selector(f".coach[data-pointed='{step.point.replace(chr(39), '')}']")
             page.wait_for_selector(".tp-ring:not([hidden])", state="attached")
