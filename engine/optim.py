@@ -13,6 +13,7 @@ the schedulers of `torch.optim` in value.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
@@ -26,7 +27,7 @@ CACHED = 1 << 18
 At 10 million weights this halves the time of an update."""
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimizers have: parameters by name, and what is remembered of each.
 
     Matrices are decayed; vectors (norms and biases) are not.
@@ -53,9 +54,9 @@ class Optimizer:
         self.memory[kind] = {name: torch.zeros_like(w) for name, w in self.parameters.items()}
         return self.memory[kind]
 
+    @abstractmethod
     def step(self) -> None:
         """Make one update of every parameter that has a gradient."""
-        raise NotImplementedError
 
     def decays(self, name: str) -> bool:
         """Is this a matrix? The offsets of experts are not: they are vectors, one upon the other."""

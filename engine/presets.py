@@ -7,13 +7,12 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from engine.config import RunConfig
-from engine.validation import ConfigError
+from engine.validation import ConfigError, named_entries
 
 PATH = Path(__file__).parents[1] / "assets" / "presets.json"
 
@@ -41,16 +40,7 @@ class Preset:
 
 def read_presets(text: str) -> dict[str, Preset]:
     """Parse a list of presets, by name. Raises `ValueError` naming the preset and what is wrong."""
-    entries = json.loads(text)
-    if not isinstance(entries, list):
-        raise ValueError("presets: must be a list")
-    presets: dict[str, Preset] = {}
-    for number, entry in enumerate(cast("list[Any]", entries), start=1):
-        preset = _read(entry, f"preset {number}")
-        if preset.name in presets:
-            raise ValueError(f"preset {preset.name}: is there twice")
-        presets[preset.name] = preset
-    return presets
+    return named_entries(text, "preset", _read)
 
 
 def _read(entry: Any, where: str) -> Preset:

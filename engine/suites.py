@@ -27,7 +27,7 @@ from typing import Any, cast
 from engine.config import RunConfig
 from engine.presets import PRESETS
 from engine.runs import describe
-from engine.validation import ConfigError
+from engine.validation import ConfigError, named_entries
 
 PATH = Path(__file__).parents[1] / "assets" / "suites.json"
 
@@ -125,16 +125,7 @@ def find_suite(text: str) -> Suite:
 
 def read_suites(text: str) -> dict[str, Suite]:
     """Parse a list of suites, by name. Raises `ValueError` naming the suite and what is wrong."""
-    entries = json.loads(text)
-    if not isinstance(entries, list):
-        raise ValueError("suites: must be a list")
-    suites: dict[str, Suite] = {}
-    for number, entry in enumerate(cast("list[Any]", entries), start=1):
-        suite = _read(entry, f"suite {number}")
-        if suite.name in suites:
-            raise ValueError(f"suite {suite.name}: is there twice")
-        suites[suite.name] = suite
-    return suites
+    return named_entries(text, "suite", _read)
 
 
 def _read(entry: Any, where: str) -> Suite:

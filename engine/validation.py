@@ -8,9 +8,10 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
@@ -52,6 +53,33 @@ class ConfigError(ValueError):
                 allowed = _WORDS[entry["type"]].format_map(limits)
             problems.append(Problem(str(name), value, allowed))
         return cls(problems)
+
+
+class Named(Protocol):
+    """Something with a name of its own."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def named_entries(text: str, kind: str, read: Callable[[Any, str], N]) -> dict[str, N]:
+    """A list in JSON, by the names of its entries; `read(entry, where)` makes one of them.
+
+    Raises `ValueError` naming the entry and what is wrong with it.
+    """
+    entries = json.loads(text)
+    if not isinstance(entries, list):
+        raise ValueError(f"{kind}s: must be a list")
+    found: dict[str, N] = {}
+    for number, entry in enumerate(cast("list[Any]", entries), start=1):
+        made = read(entry, f"{kind} {number}")
+        if made.name in found:
+            raise ValueError(f"{kind} {made.name}: is there twice")
+        found[made.name] = made
+    return found
 
 
 def _word(limit: object) -> str:

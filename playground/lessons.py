@@ -1,43 +1,26 @@
-"""The guided path: lessons that act on the page itself.
+"""The guided path: lessons that act on the page itself, and what a learner's own run says to a prediction.
 
-A lesson is a file of text, assets/lessons/LANGUAGE/NAME.md, readable on its own. A header says what it is about;
-each `## heading` begins a step; and some lines of a step are for the page:
-
-    open: tab=train&preset=induction&c.n_layer=1    the page's address: where "Show me" leads
-    point: #start                                   what is pointed at there (a CSS selector)
-    until: .inside[data-zeroed="1"]                 the step is done when this is on the page
-    measure: accuracy                               ... or when a run of the address is over: what is measured
-    predict: How many will be right?                a question, with answers and what they cover:
-    - almost none | 0 .. 0.3
-    - almost all | 0.8 .. 1
-    code: engine.model.attention:Attention.weights  source code, shown as it is
-    equation: softmax(Q Kᵀ / √d) V
-    table: post-norm                                what an ablation measured, from assets/lessons/results
-
-A number in the text may come from such a table too: {post-norm: pre, accuracy}. Nothing here loads PyTorch
-before source code is asked for.
+How a lesson is written is in `lesson_text`. Any client may call what is served here: arguments are checked, and
+what is refused is answered with {"error": "a sentence for the learner"}. Nothing here loads PyTorch before
+source code is asked for.
 """
 
 from __future__ import annotations
 
-import csv
 import functools
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-from engine.config import RunConfig
 from engine.events import Evaluated, Routed
 from engine.presets import PRESETS
 from engine.runs import Run
 from engine.validation import ConfigError
 from playground import answers, library
 from playground.curves import max_violation
+from playground.lesson_text import BLOCKS, Lesson, LessonError, Option, Step, parse, results
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "lessons"
 LANGUAGES = ("en", "zh")
@@ -60,70 +43,10 @@ MEASURES: dict[str, Callable[[Run], float | None]] = {
 }
 """What a step may measure of a learner's run: the newest there is."""
 
-HEADER = ("title", "goal", "minutes", "preset", "pages", "code", "paper")
-ONCE = ("open", "point", "until", "measure", "predict")
-BLOCKS = ("code", "equation", "table")
-
 TEXT = {
     "lesson": "There is no lesson {name!r}.",
     "language": "lang must be one of {allowed}.",
 }
-
-
-class LessonError(ValueError):
-    """A lesson that cannot be: the file, the line, and what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """An answer to a prediction, and the values for which it is right."""
-
-    text: str
-    low: float
-    high: float
-
-
-@dataclass
-class Step:
-    """One step of a lesson."""
-
-    title: str
-    blocks: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """What is read, in order: {"kind": "text" | "list" | "code" | "equation" | "table", ...}."""
-    open: str = ""
-    point: str = ""
-    until: str = ""
-    measure: str = ""
-    predict: str = ""
-    options: list[Option] = field(default_factory=list[Option])
-
-    def config(self) -> RunConfig | None:
-        """The run that its address prepares; None where it prepares none. Raises `ConfigError`."""
-        query = dict(parse_qsl(self.open, keep_blank_values=True))
-        if query.get("tab") != "train" or query.get("preset") not in PRESETS:
-            return None
-        changes = {name[2:]: value for name, value in query.items() if name.startswith("c.")}
-        return RunConfig.from_flat(PRESETS[query["preset"]].changes | changes)
-
-
-@dataclass
-class Lesson:
-    """One lesson in one language."""
-
-    name: str
-    language: str
-    title: str
-    goal: str
-    minutes: int
-    preset: str
-    pages: list[str]
-    code: list[str]
-    paper: str
-    intro: list[dict[str, Any]]
-    steps: list[Step]
-
-
-# Reading -----------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -133,102 +56,6 @@ def lesson(name: str, language: str) -> Lesson:
         raise LessonError(TEXT["lesson"].format(name=str(name)[:80]))
     path = FOLDER / language / f"{name}.md"
     return parse(path.read_text("utf-8"), name, language)
-
-
-def parse(text: str, name: str, language: str) -> Lesson:
-    """A lesson out of its text. Raises `LessonError`."""
-    match = re.fullmatch(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL)
-    if match is None:
-        raise LessonError(f"{language}/{name}: must begin with a header between two lines ---")
-    head: dict[str, str] = {}
-    for line in match[1].splitlines():
-        key, _, value = line.partition(": ")
-        if key not in HEADER or key in head:
-            raise LessonError(f"{language}/{name}: the header has no {line!r}")
-        head[key] = value.strip()
-    for key in HEADER:
-        if not head.get(key):
-            raise LessonError(f"{language}/{name}: the header lacks {key}")
-    parts = re.split(r"^## (.+)$", match[2], flags=re.MULTILINE)
-    intro = Step("")
-    _read(parts[0], intro, f"{language}/{name}")
-    steps = [Step(title.strip()) for title in parts[1::2]]
-    for step, body in zip(steps, parts[2::2], strict=True):
-        _read(body, step, f"{language}/{name}: {step.title}")
-    return Lesson(
-        name, language, head["title"], head["goal"], int(head["minutes"]), head["preset"],
-        head["pages"].split(", "), head["code"].split(", "), head["paper"], intro.blocks, steps,
-    )  # fmt: skip
-
-
-def _read(body: str, step: Step, where: str) -> None:
-    """The lines of a step, into it."""
-    for paragraph in re.split(r"\n\s*\n", body.strip()):
-        lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
-        while lines:
-            line = lines.pop(0)
-            key, _, value = line.partition(": ")
-            if key in ONCE:
-                if getattr(step, key):
-                    raise LessonError(f"{where}: has {key} twice")
-                setattr(step, key, value)
-                while key == "predict" and lines and lines[0].startswith("- "):
-                    step.options.append(_option(lines.pop(0), where))
-            elif key in BLOCKS:
-                step.blocks.append({"kind": key, "text": value})
-            elif line.startswith("- "):
-                items = [line[2:]]
-                while lines and lines[0].startswith("- "):
-                    items.append(lines.pop(0)[2:])
-                step.blocks.append({"kind": "list", "items": [spans(each) for each in items]})
-            else:
-                joined = [line]
-                while lines and lines[0].partition(": ")[0] not in (*ONCE, *BLOCKS):
-                    joined.append(lines.pop(0))
-                glue = "" if where.startswith("zh") else " "
-                step.blocks.append({"kind": "text", "spans": spans(glue.join(joined))})
-
-
-def _option(line: str, where: str) -> Option:
-    match = re.fullmatch(r"- (.+) \| ([\d.]+) \.\. ([\d.]+|inf)", line)
-    if match is None:
-        raise LessonError(f"{where}: {line!r} must be an answer such as “- none | 0 .. 0.1”")
-    return Option(match[1], float(match[2]), float(match[3]))
-
-
-def spans(text: str) -> list[list[str]]:
-    """A line as [kind, text]: plain, "b" (**bold**), "code" (`code`); {table: row, column} filled in."""
-    found: list[list[str]] = []
-    text = re.sub(r"\{([\w-]+): ([^{},]+(?:, [^{},]+)*), (\w+)\}", _number, text)
-    for piece in re.split(r"(\*\*.+?\*\*|`[^`]+`)", text):
-        if piece.startswith("**") and piece.endswith("**") and len(piece) > 4:
-            found.append(["b", piece[2:-2]])
-        elif piece.startswith("`") and piece.endswith("`") and len(piece) > 2:
-            found.append(["code", piece[1:-1]])
-        elif piece:
-            found.append(["", piece])
-    return found
-
-
-def _number(match: re.Match[str]) -> str:
-    """A measured number, as a person would write it."""
-    table, row, column = match.groups()
-    values = next((each for each in results(table) if each["variant"] == row), None)
-    if values is None or not values.get(column):
-        raise LessonError(f"{table}: has no {row!r} with {column}")
-    value = float(values[column])
-    return f"{100 * value:.0f} %" if column.startswith("accuracy") else f"{value:.2f}"
-
-
-@functools.cache
-def results(name: str) -> list[dict[str, str]]:
-    """What a suite measured: `ablate NAME --out assets/lessons/results/NAME` writes it."""
-    path = FOLDER / "results" / name / "table.csv"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        raise LessonError(f"{name}: there is no table of this name in {path.parent}") from None
 
 
 def names() -> list[str]:

@@ -24,6 +24,23 @@ SIZES: dict[str, Any] = {
     "max_seq_len": CONTEXT,
 }
 
+TINY_RUN: dict[str, Any] = {
+    "source": "copy",
+    "task_length": 3,
+    "max_seq_len": 16,
+    "d_model": 16,
+    "n_head": 2,
+    "n_layer": 1,
+    "batch_size": 4,
+    "total_steps": 6,
+    "warmup_steps": 2,
+    "eval_interval": 3,
+    "eval_steps": 1,
+    "device": "cpu",
+    "threads": 1,
+}
+"""A run of a second or less, for the tests that train one."""
+
 AXES: dict[str, tuple[Any, ...]] = {
     "norm": tuple(NORMS),
     "placement": tuple(PLACEMENTS),

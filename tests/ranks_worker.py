@@ -30,25 +30,9 @@ from engine.parallel import whole
 from engine.ranks import Ranks, join
 from engine.runs import Run
 from engine.training import LossScale, evaluate, new_state, routed, update
+from tests.options import TINY_RUN
 
-TINY: dict[str, Any] = {
-    "source": "copy",
-    "task_length": 3,
-    "max_seq_len": 16,
-    "d_model": 16,
-    "n_head": 2,
-    "n_layer": 1,
-    "batch_size": 4,
-    "total_steps": 6,
-    "warmup_steps": 2,
-    "eval_interval": 3,
-    "eval_steps": 2,
-    "sample_interval": 3,
-    "probe_interval": 3,
-    "save_interval": 3,
-    "device": "cpu",
-    "threads": 1,
-}
+TINY = TINY_RUN | {"eval_steps": 2, "sample_interval": 3, "probe_interval": 3, "save_interval": 3}
 
 EXPERTS: dict[str, Any] = {
     "n_experts": 4,

@@ -31,25 +31,11 @@ from engine.events import Stepped
 from engine.optim import OPTIMIZERS
 from engine.tokenizers import save_tokenizer
 from engine.training import LossScale, TrainState, new_state, train, update
-from tests.options import AXES, ROUTED, VARIANTS
+from tests.options import AXES, ROUTED, TINY_RUN, VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
-TINY: dict[str, Any] = {
-    "source": "copy",
-    "task_length": 3,
-    "max_seq_len": 16,
-    "d_model": 16,
-    "n_head": 4,
-    "n_layer": 2,
-    "batch_size": 4,
-    "total_steps": 8,
-    "warmup_steps": 2,
-    "eval_interval": 3,
-    "eval_steps": 1,
-    "dropout": 0.1,
-    "device": "cpu",
-}
+TINY = TINY_RUN | {"n_head": 4, "n_layer": 2, "total_steps": 8, "dropout": 0.1}
 
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
 OPTIONS += [{**option, "bias_rate": 0.01} for option in (*ROUTED, *VARIANTS)]

@@ -27,24 +27,15 @@ from engine.events import Pause, Started, Step, Stepped
 from engine.runs import Run, RunStore
 from engine.suites import SUITES, find_suite
 from engine.workers import Train, attend, by_process
+from tests.options import TINY_RUN
 
 ROOT = Path(__file__).resolve().parents[1]
 
-TINY: dict[str, Any] = {
-    "source": "copy",
-    "task_length": 3,
-    "max_seq_len": 16,
-    "d_model": 16,
-    "n_head": 2,
-    "n_layer": 1,
-    "batch_size": 4,
+TINY = TINY_RUN | {
     "total_steps": 20,
-    "warmup_steps": 2,
     "eval_interval": 10,
-    "eval_steps": 1,
     "sample_interval": 0,
     "save_interval": 10,
-    "device": "cpu",
 }
 
 MINE: dict[str, Any] = {

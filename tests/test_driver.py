@@ -51,26 +51,9 @@ from engine.snapshots import load as load_snapshot
 from engine.tokenizers import load_tokenizer
 from engine.training import due, new_state
 from engine.validation import ConfigError
-from tests.options import VOCAB, build
+from tests.options import TINY_RUN, VOCAB, build
 
-TINY: dict[str, Any] = {
-    "source": "copy",
-    "task_length": 3,
-    "max_seq_len": 16,
-    "d_model": 16,
-    "n_head": 2,
-    "n_layer": 1,
-    "batch_size": 4,
-    "total_steps": 6,
-    "warmup_steps": 2,
-    "eval_interval": 3,
-    "eval_steps": 1,
-    "sample_interval": 3,
-    "probe_interval": 2,
-    "save_interval": 4,
-    "device": "cpu",
-    "threads": 1,
-}
+TINY = TINY_RUN | {"sample_interval": 3, "probe_interval": 2, "save_interval": 4}
 
 
 @pytest.fixture(autouse=True)

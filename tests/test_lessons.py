@@ -10,7 +10,7 @@ from engine.config import RunConfig
 from engine.events import Ended, Evaluated, Stepped
 from engine.runs import Run, RunStore
 from engine.suites import SUITES
-from playground import lessons, library
+from playground import lesson_text, lessons, library
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.loss:cross_entropy\npaper: P\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
@@ -59,7 +59,7 @@ def test_what_is_predicted_was_measured(name: str) -> None:
         ]  # fmt: skip
         assert same, f"{step.title}: no suite measured this"
         variant, suite = same[0]
-        row = next(row for row in lessons.results(suite) if row["variant"] == variant)
+        row = next(row for row in lesson_text.results(suite) if row["variant"] == variant)
         column = {"accuracy": "accuracy", "loss": "final"}[step.measure]
         options = lessons.predicted(found, number)
         assert sum(o.low <= float(row[column]) <= o.high for o in options) == 1
@@ -71,6 +71,7 @@ def test_what_is_predicted_was_measured(name: str) -> None:
         ("no header", "header"),
         (HEAD.replace("goal: G\n", ""), "goal"),
         (HEAD.replace("goal", "gaol"), "gaol"),
+        (HEAD.replace("minutes: 3", "minutes: few"), "minutes"),
         (HEAD + "## S\nopen: a=b\n\nopen: a=c", "open twice"),
         (HEAD + "## S\npredict: what?\n- one | none", "must be an answer"),
         (HEAD + "## S\n{post-norm: nobody, accuracy}", "nobody"),
@@ -78,21 +79,21 @@ def test_what_is_predicted_was_measured(name: str) -> None:
     ],
 )
 def test_a_broken_lesson_says_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(lessons.LessonError, match=said):
-        lessons.parse(text, "name", "en")
+    with pytest.raises(lesson_text.LessonError, match=said):
+        lesson_text.parse(text, "name", "en")
 
 
 def test_text_is_marked_up_and_never_markup() -> None:
     text = "a **b** `c` <img src=x> * d"
-    assert lessons.spans(text) == [
+    assert lesson_text.spans(text) == [
         ["", "a "], ["b", "b"], ["", " "], ["code", "c"], ["", " <img src=x> * d"]
     ]  # fmt: skip
-    assert lessons.spans("{post-norm: pre, accuracy} right") == [["", "79 % right"]]
+    assert lesson_text.spans("{post-norm: pre, accuracy} right") == [["", "79 % right"]]
 
 
 @pytest.mark.parametrize("reference", ["os:system", "engine.loss:nothing", "playground.app:main"])
 def test_code_is_shown_of_the_engine_alone(reference: str) -> None:
-    with pytest.raises(lessons.LessonError):
+    with pytest.raises(lesson_text.LessonError):
         lessons.source(reference)
 
 

@@ -46,22 +46,9 @@ from engine.training import (
     update,
 )
 from engine.validation import ConfigError
+from tests.options import TINY_RUN
 
-TINY: dict[str, Any] = {
-    "source": "copy",
-    "task_length": 3,
-    "max_seq_len": 16,
-    "d_model": 16,
-    "n_head": 2,
-    "n_layer": 1,
-    "batch_size": 8,
-    "total_steps": 6,
-    "warmup_steps": 2,
-    "eval_interval": 3,
-    "eval_steps": 2,
-    "device": "cpu",
-    "threads": 1,
-}
+TINY = TINY_RUN | {"batch_size": 8, "eval_steps": 2}
 
 
 def state_of(**changes: Any) -> TrainState:

@@ -1,21 +1,23 @@
-/* `tp.film`: a slider over the moments of something that was learned, with a button that plays it.
+/* `tp.film`, and `tp.checkpointView` below: a slider over the moments of something that was learned, with a button that plays it.
  *
- * film({id, label, text, count, at, goTo, name, marks, busy}) builds it, with nothing shown yet; `draw()` shows where
- * it stands. `count()` and `at()` say how many moments there are and which is shown, `goTo(index)` shows another and
+ * film({id, label, text, count, at, goTo, name}) builds it, with nothing shown yet; `draw()` shows where it stands. `count()` and `at()` say how many moments there are and which is shown, `goTo(index)` shows another and
  * may take its time, `name(index)` says it in words. `text` is {play, pause}; `marks()` says for each moment whether
- * its mark is tall; `stops()` are the moments that playing stops at, all of them if it is not given.
+ * its mark is tall; `stops()` are the moments that playing stops at, all of them if it is not given; `above` is a node
+ * over the slider. `ahead` is called when somebody reaches for the slider, `begun` and `rested` when it begins and
+ * ends to play.
  */
 (() => {
   "use strict";
 
-  const { el, put, player } = window.tp;
+  const { el, put, player, poll, whenSeen } = window.tp;
 
-  function film({ id, label, text, count, at, goTo, name, marks = () => [], stops = null, busy = () => {} }) {
-    const slider = el("input", { type: "range", id, class: "slider", min: 0, max: 0, step: 1, "aria-label": label });
+  function film({ id, label, text, count, at, goTo, name, marks = () => [], stops = null, above = null, ahead = () => {}, begun = () => {}, rested = () => {} }) {
+    const on = { pointerdown: ahead, focus: ahead };
+    const slider = el("input", { type: "range", id, class: "slider", min: 0, max: 0, step: 1, "aria-label": label, on });
     const button = el("button", { type: "button", id: `${id}-play`, class: "tp-play" });
     const ticks = el("div", { class: "tp-ticks", "aria-hidden": "true" });
     const words = el("output", { class: "tp-moment", for: id });
-    const node = el("div", { class: "tp-film" }, button, el("div", { class: "tp-track" }, slider, ticks), words);
+    const node = el("div", { class: "tp-film" }, button, el("div", { class: "tp-track" }, above, slider, ticks), words);
 
     const moments = () => stops?.() ?? Array.from({ length: count() }, (_, i) => i);
     const playing = player({
@@ -23,13 +25,12 @@
       at: () => moments().findLastIndex((moment) => moment <= at()),
       goTo: (index) => goTo(moments()[index]),
       changed(plays) {
-        if (plays) busy();
+        (plays ? begun : rested)();
         drawButton();
       },
     });
     slider.addEventListener("input", () => {
       playing.stop();
-      busy();
       goTo(Number(slider.value));
     });
     button.addEventListener("click", () => (playing.playing() ? playing.stop() : playing.start()));
@@ -65,8 +66,65 @@
       drawButton();
     }
 
-    return { node, draw, stop: playing.stop, playing: playing.playing };
+    /** There is nothing to show for now. */
+    function clear() {
+      slider.disabled = button.disabled = true;
+    }
+
+    return { node, draw, clear, stop: playing.stop, playing: playing.playing };
   }
 
-  window.tp.film = film;
+  /** What a view does that shows one checkpoint of the page's run at a time: it asks when it is first seen, anew when
+   * something else was chosen, and follows the run while it trains.
+   *
+   * `state` has `run` and `step` (null: the newest). `ask()` asks the server, and `show(answer)` shows what it said;
+   * `steps()` are the checkpoints that are shown, null before any; `stored()` asks which there are by now, and
+   * `forget(other)` is told that another run comes. Returns {load, turn}: ask now; the page turned to another run.
+   */
+  function checkpointView({ root, message, film: slider, state, ask, show, steps, stored, renew, forget }) {
+    let asked = 0;
+    let begun = false;
+
+    async function load() {
+      if (!state.run) return;
+      const mine = ++asked;
+      root.setAttribute("aria-busy", "true");
+      const answer = await ask();
+      if (mine !== asked) return;
+      root.removeAttribute("aria-busy");
+      message.hidden = !answer.error;
+      put(message, answer.error ?? "");
+      root.toggleAttribute("data-problem", Boolean(answer.error));
+      if (!answer.error) show(answer);
+    }
+
+    /** While the run trains, show each checkpoint as it is stored, unless an earlier one was chosen. */
+    async function follow() {
+      if (!begun || slider.playing()) return;
+      if (!steps()) return load();
+      const answer = await stored();
+      if (answer.error || !steps() || answer.steps.join() === steps().join()) return;
+      if (state.step === null) return load();
+      renew(answer.steps);
+      slider.draw();
+    }
+
+    function turn(run) {
+      if (!run || run === state.run) return;
+      forget(state.run !== "");
+      state.run = run;
+      slider.stop();
+      root.dataset.ready = "false";
+      if (begun) load();
+    }
+
+    whenSeen(root, () => {
+      begun = true;
+      load();
+    });
+    poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });
+    return { load, turn };
+  }
+
+  Object.assign(window.tp, { film, checkpointView });
 })();

@@ -27,6 +27,15 @@ OWN = "".join(
 )
 
 
+def reach(page: Page, view: str) -> None:
+    """Scroll to a view until it is there: what loads above it may push it out of sight again."""
+    page.wait_for_function(
+        "(id) => { const found = document.getElementById(id); found?.scrollIntoView();"
+        " return found?.querySelector('[data-ready]')?.dataset.ready === 'true'; }",
+        arg=view,
+    )
+
+
 def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
     """A text of one's own becomes tokens, then a model, and the model writes."""
     page = open_page("?tab=tokens")
@@ -57,7 +66,7 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
 
     page.locator("#tab-tokens-button").click()
     expect(page.locator("#tokens-row-run")).to_contain_text("byte pairs")
-    page.locator("#batches").scroll_into_view_if_needed()
+    reach(page, "batches")
     BATCHES.until(page, "d.step === '60'")  # it follows the run to its end
     shoot(page, "tokens-own")
 
@@ -67,7 +76,7 @@ def test_batches_and_embeddings(open_page: Open, shoot: Shoot, width: int, schem
     page = open_page("?tab=tokens", width=width, scheme=scheme)
     page.wait_for_selector("#tokens .tokens")
     WATCHED.until(page, "d.ready === 'true'")
-    page.locator("#batches").scroll_into_view_if_needed()
+    reach(page, "batches")
     BATCHES.until(page, "d.ready === 'true' && d.number === '1'")
     trained = float(BATCHES.value(page, "loss"))
     page.locator("#batches-later").click()
@@ -80,7 +89,7 @@ def test_batches_and_embeddings(open_page: Open, shoot: Shoot, width: int, schem
     page.locator("#batches .tokens .chip").nth(5).hover()
     expect(page.locator("#batches .readout")).to_contain_text("nats")
 
-    page.locator("#embeddings").scroll_into_view_if_needed()
+    reach(page, "embeddings")
     EMBEDDINGS.until(page, "d.ready === 'true'")
     page.locator("#embeddings text.point").nth(30).click()
     expect(page.locator("#embeddings .near li")).to_have_count(6)

@@ -219,18 +219,7 @@ function saveUrl() {
   saving = setTimeout(() => tp.url.set({ "e.step": state.step, "e.what": state.what === "tokens" ? null : state.what }), 200);
 }
 
-let asked = 0;
-async function load() {
-  if (!state.run) return;
-  const mine = ++asked;
-  root.setAttribute("aria-busy", "true");
-  const answer = await call("project", state.run, state.what, state.step);
-  if (mine !== asked) return;
-  root.removeAttribute("aria-busy");
-  page.message.hidden = !answer.error;
-  put(page.message, answer.error ?? "");
-  root.toggleAttribute("data-problem", Boolean(answer.error));
-  if (answer.error) return;
+function show(answer) {
   const points = tp.floats(answer.points);
   if (!frame || frame.run !== answer.run || frame.what !== answer.what) reach = 0;
   reach = points.reduce((most, value) => Math.max(most, Math.abs(value)), reach);
@@ -240,35 +229,22 @@ async function load() {
   if (pointed() !== null) showNear();
 }
 
-/** While the run trains, show each checkpoint as it is stored, unless an earlier one was chosen. */
-async function follow() {
-  if (!begun || page.film.playing()) return;
-  if (!frame) return load();
-  const { steps, error } = await call("stored", state.run);
-  if (error || !frame || steps.join() === frame.steps.join()) return;
-  if (state.step === null) return load();
-  frame.steps = steps;
-  page.film.draw();
-}
-
-let begun = false;
-
-function newRun() {
-  if (!props.run || props.run === state.run) return;
-  if (state.run) Object.assign(state, { what: "tokens", step: null, held: null, hover: null });
-  state.run = props.run;
-  page.film.stop();
-  frame = null;
-  root.dataset.ready = "false";
-  if (begun) load();
-}
-
 build();
 readUrl();
-newRun();
-watch("run", newRun);
-tp.whenSeen(root, () => {
-  begun = true;
-  load();
+const { load, turn } = tp.checkpointView({
+  root,
+  message: page.message,
+  film: page.film,
+  state,
+  ask: () => call("project", state.run, state.what, state.step),
+  show,
+  steps: () => frame?.steps ?? null,
+  stored: () => call("stored", state.run),
+  renew: (steps) => (frame.steps = steps),
+  forget(other) {
+    frame = null;
+    if (other) Object.assign(state, { what: "tokens", step: null, held: null, hover: null });
+  },
 });
-tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });
+turn(props.run);
+watch("run", () => turn(props.run));

@@ -1,50 +1,29 @@
 /* The slider over the steps of training. */
-const player = tp.player({
-  count: () => frame.steps.length,
-  at: () => frame.steps.indexOf(frame.step),
-  goTo,
-  changed(playing) {
-    showPlay();
-    if (playing) prefetch();
-    else refreshPanel(true);
-  },
-});
-
 /** The step of the newest checkpoint: what is shown while no step is chosen. */
 const newest = ({ steps, stored }) => steps[stored.lastIndexOf(true)];
 
-function showSteps() {
-  const { steps, stored } = frame;
-  const text = frame.step === newest(frame) ? TEXT.stepNewest(frame.step) : TEXT.stepOf(frame.step, steps[steps.length - 1]);
-  const index = steps.indexOf(frame.step);
-  page.slider.max = Math.max(steps.length - 1, 0);
-  page.slider.value = index;
-  page.slider.style.setProperty("--filled", `${steps.length > 1 ? (100 * index) / (steps.length - 1) : 100}%`);
-  page.slider.disabled = page.play.disabled = steps.length < 2;
-  page.slider.setAttribute("aria-valuetext", text);
-  page.stepText.textContent = text;
-  page.stepNote.textContent = steps.length < 2 ? TEXT.stepOne : stored[index] ? "" : TEXT.stepBetween;
-  showPlay();
-  const key = stored.join();
-  if (page.ticks.dataset.key !== key) {
-    page.ticks.dataset.key = key;
-    page.ticks.replaceChildren(
-      ...stored.map((whole, i) => {
-        const tick = el("i", { class: whole ? "whole" : "" });
-        tick.style.left = `${stored.length > 1 ? (100 * i) / (stored.length - 1) : 0}%`;
-        return tick;
-      }),
-    );
-  }
-}
+const makeFilm = () =>
+  tp.film({
+    id: "inside-step",
+    label: TEXT.step,
+    text: { play: TEXT.play, pause: TEXT.pause },
+    count: () => frame?.steps.length ?? 0,
+    at: () => frame.steps.indexOf(frame.step),
+    goTo,
+    name(index) {
+      const { steps } = frame;
+      return steps[index] === newest(frame) ? TEXT.stepNewest(steps[index]) : TEXT.stepOf(steps[index], steps.at(-1));
+    },
+    marks: () => frame.stored,
+    ahead: prefetch,
+    begun: prefetch,
+    rested: () => refreshPanel(true),
+  });
 
-function showPlay() {
-  const playing = player.playing();
-  const text = playing ? TEXT.pause : TEXT.play;
-  page.play.setAttribute("aria-label", text);
-  page.play.title = text;
-  page.play.textContent = playing ? "❚❚" : "▶";
-  page.play.classList.toggle("playing", playing);
+function showSteps() {
+  page.film.draw();
+  const index = frame.steps.indexOf(frame.step);
+  page.stepNote.textContent = frame.steps.length < 2 ? TEXT.stepOne : frame.stored[index] ? "" : TEXT.stepBetween;
 }
 
 /** Show the step at this place of the slider. */
@@ -52,11 +31,6 @@ function goTo(index) {
   const step = frame.steps[index];
   state.step = step === newest(frame) ? null : step;
   return load(step);
-}
-
-function slid() {
-  player.stop();
-  goTo(Number(page.slider.value));
 }
 
 let fetching = false;
@@ -83,7 +57,7 @@ async function prefetch() {
 
 /** Follow a run that trains: new checkpoints appear on the slider, and the newest is shown. */
 async function follow() {
-  if (!begun || !state.run || player.playing() || root.hasAttribute("data-elsewhere")) return;
+  if (!begun || !state.run || page.film.playing() || root.hasAttribute("data-elsewhere")) return;
   if (!frame) return load(state.step); // it has no checkpoint yet, or the server was away
   const { run, text } = state;
   const answer = await call("stops", run, text);

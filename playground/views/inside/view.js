@@ -45,13 +45,7 @@ function build() {
     on: { input: textTyped, keydown: (event) => event.key === "Escape" && page.input.blur() },
   });
   page.hint = el("p", { class: "hint" });
-  page.slider = el("input", {
-    type: "range", id: "inside-step", class: "slider", min: 0, max: 0, step: 1,
-    on: { input: slid, pointerdown: prefetch, focus: prefetch },
-  });
-  page.play = el("button", { type: "button", class: "play", on: { click: () => (player.playing() ? player.stop() : player.start()) } });
-  page.ticks = el("div", { class: "ticks", "aria-hidden": "true" });
-  page.stepText = el("output", { class: "step-text", for: "inside-step" });
+  page.film = makeFilm();
   page.stepNote = el("span", { class: "step-note" });
 
   page.grid = el("div", { class: "grid", role: "grid", "aria-label": TEXT.gridLabel });
@@ -81,8 +75,8 @@ function build() {
         "div",
         { class: "field" },
         el("label", { for: "inside-step", text: TEXT.step }),
-        el("div", { class: "film" }, page.play, el("div", { class: "track" }, page.slider, page.ticks)),
-        el("p", { class: "hint" }, page.stepText, page.stepNote),
+        page.film.node,
+        el("p", { class: "hint" }, page.stepNote),
       ),
     ),
     el(
@@ -249,7 +243,7 @@ function textTyped() {
     state.text = page.input.value;
     state.query = state.hover = state.key = null;
     state.locked = false;
-    player.stop();
+    page.film.stop();
     load(state.step);
   }, DELAY);
 }
@@ -331,7 +325,7 @@ function refreshPanel(later = false) {
       if (!frame || !state.panel) return;
       const { body } = page[state.panel];
       if (!frame.stored[frame.steps.indexOf(frame.step)]) return showBetween(body);
-      if (player.playing()) return;
+      if (page.film.playing()) return;
       ({ numbers: askNumbers, zero: askZero, lens: askLens })[state.panel]();
     },
     later ? 120 : 20,
@@ -365,11 +359,11 @@ function newRun() {
   if (!first) {
     frame = null;
     delete root.dataset.run;
-    page.slider.disabled = page.play.disabled = true;
+    page.film.clear();
     problem(null);
     Object.assign(state, { text: null, step: null, layer: null, head: null, query: null, locked: false, hover: null, key: null });
     state.zeroed.clear();
-    player.stop();
+    page.film.stop();
     page.input.value = "";
   }
   root.dataset.ready = "false";

@@ -3,33 +3,33 @@ const SPARK = { height: 64, side: 8 };
 let sharp = { run: "", steps: [], values: [], even: null }; // values: (L + 1) x (H + 1) for each step
 
 function makeFilm({ goTo, busy }) {
-  const slider = el("input", { type: "range", id: "translate-step", class: "slider", min: 0, max: 0, step: 1, on: { input: () => (stop(), goTo(Number(slider.value))) } });
-  const play = el("button", { type: "button", class: "round", id: "translate-film", on: { click: () => (player.playing() ? stop() : player.start()) } });
-  const ticks = el("div", { class: "ticks", "aria-hidden": "true" });
   const host = el("div", { class: "spark" });
-  const stepText = el("output", { class: "step-text", for: "translate-step" });
   const note = el("span", { class: "muted" });
   const newestButton = el("button", { type: "button", class: "tp-button", id: "translate-newest", text: TEXT.newest, on: { click: () => (stop(), goTo(null)) } });
   const legend = el("span", { class: "spark-legend" });
   const saves = tp.saveBar({ figure: () => host, rows: () => rows(), name: () => fileName("sharpness") });
+  const slider = tp.film({
+    id: "translate-step",
+    label: TEXT.film,
+    text: { play: TEXT.filmPlay, pause: TEXT.filmPause },
+    count: () => frame?.steps.length ?? 0,
+    at: () => frame.steps.indexOf(frame.step),
+    goTo,
+    name: (index) => (frame.steps[index] === newest(frame) ? TEXT.stepNewest(frame.steps[index]) : TEXT.stepText(frame.steps[index], frame.steps.at(-1))),
+    marks: () => frame.stored,
+    above: host,
+    begun: busy,
+    rested: () => draw(),
+  });
+  const { stop } = slider;
   const node = el(
     "section",
     { class: "film" },
     el("h3", {}, el("label", { for: "translate-step", text: TEXT.film })),
     el("p", { class: "help", text: TEXT.filmHelp }),
-    el("div", { class: "film-line" }, play, el("div", { class: "track" }, host, slider, ticks), newestButton),
-    el("div", { class: "film-under" }, el("p", { class: "hint" }, stepText, el("span", { text: " " }), note), legend, saves),
+    el("div", { class: "film-line" }, slider.node, newestButton),
+    el("div", { class: "film-under" }, el("p", { class: "hint" }, note), legend, saves),
   );
-  const player = tp.player({
-    count: () => frame.steps.length,
-    at: () => frame.steps.indexOf(frame.step),
-    goTo,
-    changed(playing) {
-      if (playing) busy();
-      draw();
-    },
-  });
-  const { stop } = player;
 
   function sharpAt(i) {
     const L = frame.layers;
@@ -50,34 +50,11 @@ function makeFilm({ goTo, busy }) {
 
   function draw() {
     if (!frame) return;
-    const { steps, stored, step } = frame;
-    const index = Math.max(0, steps.indexOf(step));
-    slider.max = steps.length - 1;
-    slider.value = index;
-    slider.disabled = steps.length < 2;
-    play.disabled = steps.length < 2;
-    slider.style.setProperty("--filled", `${steps.length > 1 ? (100 * index) / (steps.length - 1) : 100}%`);
-    const text = step === newest(frame) ? TEXT.stepNewest(step) : TEXT.stepText(step, steps.at(-1));
-    put(stepText, text);
-    slider.setAttribute("aria-valuetext", text);
-    put(note, frame.recorded ? `· ${TEXT.recordedNote}` : "");
+    const { steps, step } = frame;
+    slider.draw();
+    put(note, frame.recorded ? TEXT.recordedNote : "");
     newestButton.disabled = step === newest(frame);
-    const playing = player.playing();
-    play.textContent = playing ? "❚❚" : "▶";
-    play.setAttribute("aria-label", playing ? TEXT.filmPause : TEXT.filmPlay);
-    play.title = playing ? TEXT.filmPause : TEXT.filmPlay;
-    play.classList.toggle("playing", playing);
-    const key = JSON.stringify([steps, stored]);
-    if (ticks.dataset.key !== key) {
-      ticks.dataset.key = key;
-      ticks.replaceChildren(
-        ...steps.map((_, i) => {
-          const tick = el("i", { class: stored[i] ? "whole" : "" });
-          tick.style.left = `${steps.length > 1 ? (100 * i) / (steps.length - 1) : 0}%`;
-          return tick;
-        }),
-      );
-    }
+    const index = Math.max(0, steps.indexOf(step));
     drawSpark(index);
   }
 
@@ -142,7 +119,7 @@ function makeFilm({ goTo, busy }) {
   }
 
   new ResizeObserver(() => schedule(draw)).observe(host);
-  return { node, draw, stop, measure, isPlaying: player.playing };
+  return { node, draw, stop, measure, isPlaying: slider.playing };
 }
 
 /** The step of the newest checkpoint: what is shown while no step is chosen. */
