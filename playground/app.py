@@ -35,6 +35,7 @@ from playground.views import HEAD, view
 
 TEXT = {
     "title": "Transformer playground",
+    "ready": "The playground is at {url}",
     "train": "Train",
     "generate": "Generate",
     "inside": "Look inside",
@@ -42,8 +43,9 @@ TEXT = {
     "translate": "Translate",
     "experts": "Experts",
     "learn": "Learn",
-    "ready": "The playground is at {url}",
 }
+
+"""In English; the header names the tabs in the language of the page."""
 
 TABS = {
     "learn": learn,

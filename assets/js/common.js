@@ -19,17 +19,24 @@
 (() => {
   "use strict";
 
-  const TEXT = {
-    save: "Save this figure as",
-    png: "PNG",
-    svg: "SVG",
-    csv: "CSV",
-    csvTitle: "Save the figure's data as CSV",
-    pngTitle: "Save the figure as a PNG image",
-    svgTitle: "Save the figure as an SVG drawing",
-    saved: (name) => `Saved ${name}`,
-    open: (tab) => `Open ${tab}`,
-  };
+  const TEXT = window.tp.words({
+    en: {
+      save: "Save this figure as",
+      csvTitle: "Save the figure's data as CSV",
+      pngTitle: "Save the figure as a PNG image",
+      svgTitle: "Save the figure as an SVG drawing",
+      saved: (name) => `Saved ${name}`,
+      open: (tab) => `Open ${tab}`,
+    },
+    zh: {
+      save: "将此图保存为",
+      csvTitle: "将图中数据保存为 CSV",
+      pngTitle: "将图保存为 PNG 图片",
+      svgTitle: "将图保存为 SVG 矢量图",
+      saved: (name) => `已保存 ${name}`,
+      open: (tab) => `打开“${tab}”`,
+    },
+  });
 
   /* ---------------------------------------------------------------- the query string */
 
@@ -278,7 +285,7 @@
         class: "tp-save-button",
         title,
         "aria-label": title,
-        text: TEXT[format],
+        text: format.toUpperCase(),
         on: { click: action },
       });
     return el(
@@ -564,7 +571,7 @@
     return share > 0 ? "< 0.1 %" : "0 %";
   }
 
-  window.tp = {
+  Object.assign(window.tp, {
     put,
     scheduler,
     asker,
@@ -589,5 +596,5 @@
     elsewhere,
     tip,
     memory,
-  };
+  });
 })();

@@ -1,6 +1,5 @@
 /* `tp.lessons`: where a learner is in the guided path, and how a lesson's text is drawn.
  *
- *   language()          "zh" for who reads Chinese first, else "en"; ?lang= decides
  *   progress            what is done and predicted, kept in this browser: read(name), set(name, step, values)
  *   address(name, at)   a link to a step of a lesson
  *   blocks(blocks)      nodes of a lesson's text: a lesson is text and reaches the page as textContent only
@@ -8,14 +7,8 @@
 (() => {
   "use strict";
 
-  const { el, url } = window.tp;
+  const { el, language } = window.tp;
   const KEY = "transformer-playground-lessons";
-
-  const language = () => {
-    const asked = url.get("lang");
-    if (asked === "en" || asked === "zh") return asked;
-    return (navigator.language ?? "").toLowerCase().startsWith("zh") ? "zh" : "en";
-  };
 
   function everything() {
     try {
@@ -37,7 +30,7 @@
     done: (name) => Object.values(progress.read(name)).filter((step) => step?.done).length,
   };
 
-  const address = (name, at) => `?${new URLSearchParams({ lesson: name, at: at + 1, ...(url.get("lang") ? { lang: url.get("lang") } : {}) })}`;
+  const address = (name, at) => `?${new URLSearchParams({ lesson: name, at: at + 1, lang: language })}`;
 
   const spans = (list) => list.map(([kind, text]) => (kind ? el(kind, { text }) : text));
 
@@ -62,5 +55,5 @@
 
   const blocks = (list) => list.map((block) => DRAW[block.kind](block));
 
-  window.tp.lessons = { language, progress, address, blocks };
+  window.tp.lessons = { progress, address, blocks };
 })();

@@ -4,7 +4,8 @@ A large view is cut into several scripts; they become one, and `view.js`, which 
 
 A view is a `gr.HTML` with a constant template; its script draws, reads the view's properties
 (`props.name`, `watch("name", ...)`) and asks the server (`await server.poll(run, offset)`). In the
-script stand also `element`, the view's root, and `tp`, what all views share (`assets/js`).
+script stand also `element`, the view's root, and `tp`, what all views share (`assets/js`). Its words stand in
+`tp.words({en, zh})`, in both languages.
 
 Templates are evaluated by the browser as code, so they never hold anything a user wrote: such text
 travels in properties and answers, and reaches the page as `textContent`.
@@ -13,6 +14,7 @@ travels in properties and answers, and reaches the page as `textContent`.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,20 @@ import gradio as gr
 import orjson
 from starlette.responses import Response
 
+from playground import i18n
+
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
-SCRIPTS = ("common", "chart", "film", "lessons")
+SCRIPTS = ("language", "common", "chart", "film", "lessons")
 
 
 def head() -> str:
     """What stands once in the page's <head>: `window.tp`, and the style of what it draws."""
     scripts = [(ASSETS / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
     style = (ASSETS / "css" / "common.css").read_text("utf-8")
+    others = {language: i18n.catalogue(language) for language in i18n.LANGUAGES if language != "en"}
+    words = json.dumps(others, ensure_ascii=False).replace("</", "<\\/")
+    scripts[0] += f"window.tp.catalogue = {words};"
     return f"<style>{style}</style>" + "".join(f"<script>{script}</script>" for script in scripts)
 
 
@@ -69,7 +76,8 @@ def sources(name: str) -> tuple[str, str, str]:
     folder = VIEWS / name
     template, style = ((folder / f"view.{end}").read_text("utf-8") for end in ("html", "css"))
     parts = sorted(folder.glob("*.js"), key=lambda part: (part.name == "view.js", part.name))
-    return template, style, "\n".join(part.read_text("utf-8") for part in parts)
+    scripts = [part.read_text("utf-8") for part in parts]
+    return template, style, "\n".join(["server = tp.told(server);", *scripts])
 
 
 def served(function: Callable[..., Any]) -> Callable[[Any], Response]:

@@ -1,5 +1,5 @@
 /* What the coach says itself; a lesson's own words come from its file. */
-const TEXT = {
+const TEXT = tp.words({
   en: {
     step: (at, all) => `Step ${at} of ${all}`,
     show: "Show me", shown: "Show me again",
@@ -34,8 +34,8 @@ const TEXT = {
     missed: (value, right) => `你的训练结果：${value}。和你的预测不同，正确的是“${right}”。为什么？请往下读。`,
     open: (value) => `你的训练结果：${value}。`,
     diverged: "你的训练发散了：损失不再是一个数。",
-    end: "本课结束。下一课在“Learn”标签页里。",
+    end: "本课结束。下一课在“学习”标签页里。",
     offline: "页面的服务器没有响应。它还在运行吗？",
     label: "课程",
   },
-};
+});

@@ -3,9 +3,7 @@
  * Which lesson, and which step, stand in the address (?lesson=attention&at=2), so that a link opens them.
  */
 const { el, put } = tp;
-const lang = tp.lessons.language;
-const say = () => TEXT[lang()];
-const call = tp.asker(server, () => say().offline);
+const call = tp.asker(server, () => TEXT.offline);
 const root = element.querySelector(".coach");
 const RING = 3; // pixels around what is pointed at
 
@@ -43,26 +41,24 @@ let drawnFor = "";
 function draw() {
   root.hidden = !lesson;
   if (!lesson) return;
-  const text = say();
   const { title, blocks, open, point, until, measure, predict, options } = step();
   const last = at === lesson.steps.length - 1;
   const done = isDone();
-  const state = JSON.stringify([lesson.name, lang(), at, folded, done, known(), result]);
+  const state = JSON.stringify([lesson.name, at, folded, done, known(), result]);
   if (state === drawnFor) return;
   drawnFor = state;
   const button = (kind, label, go, more = {}) => el("button", { type: "button", class: `tp-button ${kind}`, text: label, on: { click: go }, ...more });
   const options_ = options.map((option, i) =>
     el("button", { type: "button", class: "option", id: `coach-option-${i}`, text: option, "aria-pressed": String(known().predicted === i), disabled: known().done || undefined, on: { click: () => (keep({ predicted: i }), draw()) } }),
   );
-  root.lang = lang();
   root.classList.toggle("folded", folded);
   root.replaceChildren(
     el(
       "header",
       {},
-      el("span", { class: "where", text: `${lesson.title} · ${text.step(at + 1, lesson.steps.length)}` }),
-      el("button", { type: "button", id: "coach-fold", class: "icon", text: folded ? "▴" : "▾", title: folded ? text.unfold : text.fold, "aria-label": folded ? text.unfold : text.fold, on: { click: () => ((folded = !folded), draw()) } }),
-      el("button", { type: "button", id: "coach-close", class: "icon", text: "×", title: text.close, "aria-label": text.close, on: { click: close } }),
+      el("span", { class: "where", text: `${lesson.title} · ${TEXT.step(at + 1, lesson.steps.length)}` }),
+      el("button", { type: "button", id: "coach-fold", class: "icon", text: folded ? "▴" : "▾", title: folded ? TEXT.unfold : TEXT.fold, "aria-label": folded ? TEXT.unfold : TEXT.fold, on: { click: () => ((folded = !folded), draw()) } }),
+      el("button", { type: "button", id: "coach-close", class: "icon", text: "×", title: TEXT.close, "aria-label": TEXT.close, on: { click: close } }),
     ),
     el(
       "div",
@@ -70,32 +66,31 @@ function draw() {
       at === 0 ? tp.lessons.blocks(lesson.intro) : "",
       el("h3", { text: title }),
       tp.lessons.blocks(blocks),
-      predict ? el("p", { class: "ask" }, el("b", { text: `${text.predict} ` }), predict) : "",
+      predict ? el("p", { class: "ask" }, el("b", { text: `${TEXT.predict} ` }), predict) : "",
       options_.length ? el("div", { class: "options", role: "group", "aria-label": predict }, options_) : "",
       measure ? el("p", { class: "result", role: "status", text: verdict() }) : "",
-      until ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? text.did : text.until }) : "",
-      last && done ? el("p", { class: "result good", text: text.end }) : "",
+      until ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until }) : "",
+      last && done ? el("p", { class: "result good", text: TEXT.end }) : "",
     ),
     el(
       "footer",
       {},
-      at > 0 ? button("quiet", text.back, () => go(at - 1), { id: "coach-back" }) : "",
-      open || point ? button(done ? "" : "primary", text.show, show, { id: "coach-show" }) : "",
-      done || known().done ? button("primary", last ? text.finish : text.next, next, { id: "coach-next" }) : button("quiet", text.skip, skip, { id: "coach-skip" }),
+      at > 0 ? button("quiet", TEXT.back, () => go(at - 1), { id: "coach-back" }) : "",
+      open || point ? button(done ? "" : "primary", TEXT.show, show, { id: "coach-show" }) : "",
+      done || known().done ? button("primary", last ? TEXT.finish : TEXT.next, next, { id: "coach-next" }) : button("quiet", TEXT.skip, skip, { id: "coach-skip" }),
     ),
   );
   Object.assign(root.dataset, { lesson: lesson.name, at: at + 1, done, folded, state: result?.state ?? "" });
 }
 
 function verdict() {
-  const text = say();
-  if (!result || result.state === "none") return text.none;
-  if (result.state === "training") return text.training(result.step, result.total);
-  if (result.value === null) return text.diverged;
-  const value = text.value[result.measure](result.value);
+  if (!result || result.state === "none") return TEXT.none;
+  if (result.state === "training") return TEXT.training(result.step, result.total);
+  if (result.value === null) return TEXT.diverged;
+  const value = TEXT.value[result.measure](result.value);
   const guess = predicted();
-  if (guess === null || result.right === null) return text.open(value);
-  return guess === result.right ? text.hit(value) : text.missed(value, lesson.steps[asking()].options[result.right]);
+  if (guess === null || result.right === null) return TEXT.open(value);
+  return guess === result.right ? TEXT.hit(value) : TEXT.missed(value, lesson.steps[asking()].options[result.right]);
 }
 
 /* ------------------------------------------------------------------ going on */
@@ -178,7 +173,7 @@ async function look() {
   if (!lesson) return;
   if (step().measure) {
     const [name, here] = [lesson.name, at];
-    const answer = await call("check", name, lang(), here, tp.memory.read().runs);
+    const answer = await call("check", name, tp.language, here, tp.memory.read().runs);
     if (!lesson || lesson.name !== name || at !== here) return;
     if (!answer.error) result = answer;
   }
@@ -188,7 +183,7 @@ async function look() {
 async function begin() {
   const name = tp.url.get("lesson");
   if (!name) return;
-  const answer = await call("read", name, lang());
+  const answer = await call("read", name, tp.language);
   if (answer.error) return tp.url.set({ lesson: null, at: null });
   lesson = answer;
   at = Math.max(0, Math.min(lesson.steps.length - 1, (Number(tp.url.get("at")) || 1) - 1));
@@ -199,5 +194,4 @@ async function begin() {
 }
 
 begin();
-document.addEventListener("tp-language", begin);
 tp.poll(look, { hz: 1, hidden_hz: 0.2 });

@@ -1,22 +1,35 @@
-/* The top of the page: what this is, which run all tabs look at, and dark or light.
+/* The top of the page: what this is, which run all tabs look at, the language, and dark or light.
  *
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
  * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}.
  */
-const TEXT = {
-  name: "Transformer playground",
-  sentence: "Change a small language model, press Start, and watch how it learns.",
-  run: "Run",
-  shipped: "Trained for you",
-  own: "Your runs",
-  dark: "Switch to dark",
-  light: "Switch to light",
-};
+const TEXT = tp.words({
+  en: {
+    name: "Transformer playground",
+    sentence: "Change a small language model, press Start, and watch how it learns.",
+    run: "Run",
+    shipped: "Trained for you",
+    own: "Your runs",
+    dark: "Switch to dark",
+    light: "Switch to light",
+    other: ["zh", "中文", "用中文阅读本页"],
+  },
+  zh: {
+    name: "Transformer 实验场",
+    sentence: "改动一个小语言模型，按下“开始”，看它怎样学习。",
+    run: "训练",
+    shipped: "已训练好的模型",
+    own: "你的训练",
+    dark: "切换到深色",
+    light: "切换到浅色",
+    other: ["en", "English", "Read this page in English"],
+  },
+});
 const THEME = "transformer-playground-theme";
 
-const { el } = tp;
+const { el, put } = tp;
 const root = element.querySelector(".header");
 
 /* ---------------------------------------------------------------- dark and light */
@@ -46,6 +59,28 @@ function labelTheme() {
 tp.onTheme(labelTheme);
 labelTheme();
 
+/* ---------------------------------------------------------------- language */
+
+const [other, itsName, itsTitle] = TEXT.other;
+const language = el("button", {
+  type: "button", class: "language", id: "language-switch", lang: other, text: itsName, title: itsTitle, on: { click: () => tp.speak(other) },
+});
+document.title = TEXT.name;
+
+/** Gradio draws the tabs, may do so again, and knows them in English only. */
+function nameTabs() {
+  for (const tab of document.querySelectorAll("#tabs [role=tab]")) put(tab, tp.translate(tab.textContent.trim()));
+}
+if (tp.language !== "en") {
+  const list = () => document.querySelector("#tabs [role=tablist]");
+  const begin = () => {
+    if (!list()) return requestAnimationFrame(begin);
+    new MutationObserver(nameTabs).observe(list().parentElement, { childList: true, characterData: true, subtree: true });
+    nameTabs();
+  };
+  begin();
+}
+
 /* ---------------------------------------------------------------- runs */
 
 const select = el("select", { id: "run-select", on: { change: () => trigger("pick", { run: select.value }) } });
@@ -55,6 +90,7 @@ element.querySelector(".words").append(
 );
 element.querySelector(".tools").append(
   el("label", { class: "run" }, el("span", { text: TEXT.run }), select),
+  language,
   theme,
 );
 

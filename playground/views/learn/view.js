@@ -1,17 +1,15 @@
-/* The guided path: all lessons in their order, how far each is, and the language they are read in. */
+/* The guided path: all lessons in their order, and how far each is. */
 const { el, put } = tp;
-const call = tp.asker(server, () => TEXT[lang()].offline);
-const lang = tp.lessons.language;
+const call = tp.asker(server, () => TEXT.offline);
 const root = element.querySelector(".learn");
 
-const TEXT = {
+const TEXT = tp.words({
   en: {
     title: "Learn how Transformers work",
     intro: "Lessons from the ground up. Each has you predict first, then do it on this page, and compares your prediction with your own run.",
     minutes: (minutes) => `${minutes} min`,
     done: (done, all) => (done === 0 ? "" : done >= all ? "✓ done" : `${done} of ${all} steps done`),
     start: "Begin", again: "Open again", goOn: "Go on",
-    other: "中文", otherTitle: "用中文阅读",
     offline: "The page's server does not answer. Is it still running?",
   },
   zh: {
@@ -20,50 +18,39 @@ const TEXT = {
     minutes: (minutes) => `${minutes} 分钟`,
     done: (done, all) => (done === 0 ? "" : done >= all ? "✓ 已完成" : `已完成 ${done}/${all} 步`),
     start: "开始", again: "再看一遍", goOn: "继续",
-    other: "English", otherTitle: "Read in English",
     offline: "页面的服务器没有响应。它还在运行吗？",
   },
-};
+});
 
 let lessons = [];
 
 function draw() {
-  const text = TEXT[lang()];
-  const other = el("button", { type: "button", id: "learn-language", class: "tp-button quiet", text: text.other, title: text.otherTitle, on: { click: turn } });
-  root.lang = lang();
   root.replaceChildren(
-    el("header", {}, el("h2", { text: text.title }), other),
-    el("p", { class: "intro", text: text.intro }),
+    el("header", {}, el("h2", { text: TEXT.title })),
+    el("p", { class: "intro", text: TEXT.intro }),
     el(
       "ol",
       {},
       lessons.map(({ name, title, goal, minutes, steps, paper }) => {
         const done = tp.lessons.progress.done(name);
         const first = Array.from({ length: steps }, (_, i) => i).find((i) => !tp.lessons.progress.read(name)[i]?.done) ?? 0;
-        const label = done === 0 ? text.start : done >= steps ? text.again : text.goOn;
+        const label = done === 0 ? TEXT.start : done >= steps ? TEXT.again : TEXT.goOn;
         return el(
           "li",
           { class: done >= steps ? "done" : "" },
           el("h3", { text: title }),
           el("p", { text: goal }),
-          el("p", { class: "facts" }, el("span", { text: text.minutes(minutes) }), el("span", { text: text.done(done, steps) }), el("cite", { text: paper })),
+          el("p", { class: "facts" }, el("span", { text: TEXT.minutes(minutes) }), el("span", { text: TEXT.done(done, steps) }), el("cite", { text: paper })),
           el("a", { class: done ? "tp-button" : "tp-button primary", id: `learn-${name}`, href: tp.lessons.address(name, done >= steps ? 0 : first), text: label }),
         );
       }),
     ),
   );
   root.dataset.ready = "true";
-  root.dataset.language = lang();
-}
-
-function turn() {
-  tp.url.set({ lang: lang() === "zh" ? "en" : "zh" });
-  load();
-  document.dispatchEvent(new CustomEvent("tp-language"));
 }
 
 async function load() {
-  const answer = await call("path", lang());
+  const answer = await call("path", tp.language);
   if (answer.error) return root.replaceChildren(el("p", { role: "alert", text: answer.error }));
   lessons = answer.lessons;
   draw();
