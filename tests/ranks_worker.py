@@ -157,13 +157,13 @@ def main(folder: Path) -> None:
                 updates(changes | {"parallel": parallel}, ranks, folder / f"{name}-{parallel}")
         found = {name: mistake(words) for name, words in MISTAKES.items()}
         (folder / f"mistakes-{ranks.rank}.json").write_text(json.dumps(found))
-        for name in ("whole-ddp", "whole-fsdp", "from-one", "commanded"):
+        for name in ("whole-ddp", "whole-fsdp", "from-one-ddp", "from-one-fsdp", "commanded"):
             run = runs[name]
             together(run, ranks, commanded(run) if name == "commanded" else None)
-        for name in ("parts-ddp", "parts-fsdp", "to-one"):
+        for name in ("parts-ddp", "parts-fsdp", "to-one-ddp", "to-one-fsdp"):
             run = runs[name]
             together(run, ranks, commanding(run, {3: [Stop()]}))
-            if name != "to-one":
+            if not name.startswith("to-one"):
                 together(run, ranks)
         (folder / f"done-{ranks.rank}").touch()
         until = time.monotonic() + SECONDS

@@ -29,6 +29,7 @@ from engine.data.base import IGNORE, Batch
 from engine.devices import check_ranks
 from engine.driver import drive
 from engine.events import Changed, Ended, Evaluated, Noted, Paused, Saved, Stepped, Stop
+from engine.parallel import PARALLELS
 from engine.ranks import ALONE, Ranks, launched
 from engine.runs import Run, RunStore
 from engine.validation import ConfigError
@@ -51,8 +52,10 @@ RUNS: dict[str, dict[str, Any]] = {
     "parts-ddp": {"dropout": 0.2},
     "whole-fsdp": {"dropout": 0.2, "parallel": "fsdp"},
     "parts-fsdp": {"dropout": 0.2, "parallel": "fsdp"},
-    "from-one": {"parallel": "fsdp"},
-    "to-one": {"parallel": "fsdp", "n_experts": 2},
+    "from-one-ddp": {},
+    "from-one-fsdp": {"parallel": "fsdp"},
+    "to-one-ddp": {"n_experts": 2},
+    "to-one-fsdp": {"parallel": "fsdp", "n_experts": 2},
     "commanded": {},
     "killed": {
         "total_steps": 150,
@@ -75,7 +78,8 @@ class Pair:
             name: store.create(RunConfig.from_flat(TINY | changes), name)
             for name, changes in RUNS.items()
         }
-        drive(self.runs["from-one"], listen=commanding(self.runs["from-one"], {3: [Stop()]}))
+        for name in ("from-one-ddp", "from-one-fsdp"):
+            drive(self.runs[name], listen=commanding(self.runs[name], {3: [Stop()]}))
         paths = {name: str(run.path) for name, run in self.runs.items()}
         (folder / "runs.json").write_text(json.dumps(paths))
         with socket.socket() as free:
@@ -195,11 +199,15 @@ def test_as_many_processes_go_on_exactly(pair: Pair, parallel: str) -> None:
         assert all(torch.equal(one[part], other[part]) for part in one)
 
 
-def test_one_process_hands_on_to_two_and_two_to_one(pair: Pair, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parallel", PARALLELS)
+def test_one_process_hands_on_to_two_and_two_to_one(
+    pair: Pair, tmp_path: Path, parallel: str
+) -> None:
     finished(pair)
-    assert pair.runs["to-one"].checkpoints()[-1].step == 3
-    assert drive(pair.runs["to-one"]).how == "finished"
-    for name in ("from-one", "to-one"):
+    first, second = f"from-one-{parallel}", f"to-one-{parallel}"
+    assert pair.runs[second].checkpoints()[-1].step == 3
+    assert drive(pair.runs[second]).how == "finished"
+    for name in (first, second):
         run = pair.runs[name]
         alone = RunStore(tmp_path).create(run.config, name)
         assert drive(alone).how == "finished"
