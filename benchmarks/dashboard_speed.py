@@ -2,8 +2,14 @@
 
     python -m benchmarks.dashboard_speed
 
-Makes 300 runs of 2,000 events each in a temporary folder. What is timed is the shelf, which reads the logs,
-and the whole page as Streamlit's own test harness runs it: the server's share, without a browser.
+Makes 300 runs of 2,000 events each in a temporary folder, and times
+
+- the shelf, which reads the logs, by itself,
+- the page in a headless Chromium: from navigation until the table is there, when the server has just begun
+  and nobody was there before, and for the next visitors,
+- news: from a new run's being written until the open page counts it. The page looks once a second.
+
+Needs Chromium (`python tests/chromium.py`) and `pip install playwright`.
 """
 
 from __future__ import annotations
@@ -14,13 +20,16 @@ import random
 import statistics
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
+
+from playwright.sync_api import sync_playwright
 
 from engine.config import RunConfig
 from engine.events import Ended, Evaluated, Started, Stepped
 from engine.runs import Run, RunStore
-
-PAGE = Path(__file__).parents[1] / "playground" / "dashboard.py"
+from playground import shelf
+from tests import chromium
+from tests.served import served
 
 
 def make_runs(root: Path, runs: int, events: int) -> list[Run]:
@@ -60,10 +69,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TP_RUNS"] = folder
         made = make_runs(Path(folder), options.runs, options.events)
-        from streamlit.testing.v1 import AppTest
-
-        from playground import shelf
-
         first, again, news = [], [], []
         for _ in range(options.rounds):
             new = shelf.Shelf(lambda: [Path(folder)])
@@ -77,9 +82,41 @@ def main() -> None:
         print(f"  the shelf, from nothing read: {statistics.median(first):.2f} s")
         print(f"  again, with nothing new:      {statistics.median(again):.2f} s")
         print(f"  with news of one run:         {statistics.median(news):.2f} s")
-        app = AppTest.from_file(str(PAGE), default_timeout=120)
-        print(f"  the page, first time:         {timed(app.run):.2f} s")
-        print(f"  the page, again:              {timed(app.run):.2f} s")
+        measure_page(Path(folder), options.rounds)
+
+
+def measure_page(folder: Path, rounds: int) -> None:
+    """Print how long the page takes in a browser."""
+    command = ("-m", "streamlit", "run", "playground/dashboard.py", "--server.headless=true")
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        served(Path(logs), command, folder) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
+        visits: list[float] = []
+        for _ in range(rounds + 1):
+            page = browser.new_context().new_page()
+            began = perf_counter()
+            page.goto(address)
+            page.wait_for_selector("[data-testid=stDataFrame] canvas")
+            visits.append(perf_counter() - began)
+            if len(visits) <= rounds:
+                page.context.close()
+        print(f"  the page, first visit of all: {visits[0]:.2f} s")
+        print(f"  the page, later visits:       {statistics.median(visits[1:]):.2f} s")
+        news: list[float] = []
+        for _ in range(rounds):
+            count = len(RunStore(folder).list()[0]) + 1
+            sleep(random.random())  # anywhere between two looks
+            RunStore(folder).create(RunConfig(), "new")
+            began = perf_counter()
+            page.get_by_text(f"{count} of {count} runs").wait_for()
+            news.append(perf_counter() - began)
+        print(
+            f"  until the page has news:      {statistics.median(news):.2f} s, at most {max(news):.2f} s"
+        )
+        browser.close()
 
 
 def timed(action: object) -> float:

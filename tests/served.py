@@ -19,13 +19,17 @@ SECONDS = 120
 
 
 @contextmanager
-def served(folder: Path, command: tuple[str, ...] = ("playground/app.py",)) -> Iterator[str]:
-    """Start the playground, or the dashboard, with its runs in `folder`, and give its address.
+def served(
+    folder: Path, command: tuple[str, ...] = ("playground/app.py",), runs: Path | None = None
+) -> Iterator[str]:
+    """Start the playground, or the dashboard, and give its address.
+
+    What it writes goes into `folder`, its runs too unless they have a folder of their own.
 
     It ends afterwards.
     """
     environment = os.environ | {
-        "TP_RUNS": str(folder / "runs"),
+        "TP_RUNS": str(runs or folder / "runs"),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "GRADIO_SERVER_PORT": str(port := _free_port()),
         "STREAMLIT_SERVER_PORT": str(port),

@@ -46,6 +46,9 @@
     /** What the address had when the page began to load, before anything on it could change that. */
     first: (name) => first.get(name),
 
+    /** Did the address have anything then but the language and the theme? */
+    cameWith: () => [...first.keys()].some((name) => !["lang", "__theme"].includes(name)),
+
     /** The value of one name in the query string, or null. */
     get: (name) => new URLSearchParams(location.search).get(name),
 

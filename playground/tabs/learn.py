@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.presets import PRESETS
 from playground import lessons
 from playground.page import Page
 from playground.views import view
@@ -9,7 +10,8 @@ from playground.views import view
 
 def build(page: Page) -> None:
     """Place the list of lessons."""
-    view("learn", (lessons.path,), "learn")
+    presets = [{"name": preset.name, "title": preset.title} for preset in PRESETS.values()]
+    view("learn", (lessons.path,), "learn", presets=presets)
 
 
 def build_coach() -> None:

@@ -36,6 +36,9 @@ expect.set_options(timeout=PATIENCE)
 
 Open = Callable[..., Page]
 
+TOUR = "transformer-playground-tour"
+"""Where the browser remembers that it has seen the tour."""
+
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
@@ -61,13 +64,19 @@ def open_page(address: str, browser: Browser) -> Iterator[Open]:
         errors.append(str(error))
 
     def opened(
-        query: str = "", width: int = 1440, height: int = 900, scheme: str = "light"
+        query: str = "",
+        width: int = 1440,
+        height: int = 900,
+        scheme: str = "light",
+        tour: bool = False,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
         context.set_default_timeout(PATIENCE)
+        if not tour:  # as on a second visit
+            context.add_init_script(f"localStorage.setItem('{TOUR}', 'seen')")
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", failed)

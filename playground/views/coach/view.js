@@ -5,14 +5,11 @@
 const { el, put } = tp;
 const call = tp.asker(server, () => TEXT.offline);
 const root = element.querySelector(".coach");
-const RING = 3; // pixels around what is pointed at
 
 let lesson = null;
 let at = 0;
 let folded = false;
 let result = null; // what `check` answered
-const ring = el("div", { class: "tp-ring", hidden: true, "aria-hidden": "true" });
-document.body.append(ring);
 
 const known = () => tp.lessons.progress.read(lesson.name)[at] ?? {};
 const step = () => lesson.steps[at];
@@ -99,7 +96,7 @@ function go(next) {
   at = next;
   result = null;
   tp.url.set({ lesson: lesson.name, at: at + 1 });
-  stopPointing();
+  tp.point.stop();
   draw();
   root.querySelector(".body").scrollTop = 0;
   look();
@@ -119,7 +116,7 @@ function skip() {
 function close() {
   lesson = null;
   tp.url.set({ lesson: null, at: null });
-  stopPointing();
+  tp.point.stop();
   draw();
 }
 
@@ -129,7 +126,7 @@ function show() {
   const wanted = new URLSearchParams(open);
   const now = new URLSearchParams(location.search);
   if ([...wanted].some(([name, value]) => now.get(name) !== value)) {
-    for (const name of ["lesson", "at", "lang", "__theme"]) if (now.get(name) !== null) wanted.set(name, now.get(name));
+    for (const name of ["lesson", "at", "lang", "only", "__theme"]) if (now.get(name) !== null) wanted.set(name, now.get(name));
     wanted.set("point", "1");
     location.assign(`?${wanted}`);
     return;
@@ -137,35 +134,8 @@ function show() {
   pointAt(point);
 }
 
-let pointing = 0;
-
-/** A ring around what is pointed at, until it is used, or for a while. */
-function pointAt(selector) {
-  stopPointing();
-  if (!selector) return;
-  const began = performance.now();
-  let found = null;
-  const follow = () => {
-    const target = document.querySelector(selector);
-    if (target?.getClientRects().length) {
-      if (found !== target) target.scrollIntoView({ block: "center", behavior: "smooth" });
-      found = target;
-      const box = target.getBoundingClientRect();
-      Object.assign(ring.style, { left: `${box.left - RING}px`, top: `${box.top - RING}px`, width: `${box.width + 2 * RING}px`, height: `${box.height + 2 * RING}px` });
-      ring.hidden = false;
-      root.dataset.pointed = selector;
-    }
-    if (performance.now() - began < (found ? 12_000 : 60_000)) pointing = requestAnimationFrame(follow);
-    else stopPointing();
-  };
-  follow();
-}
-
-function stopPointing() {
-  cancelAnimationFrame(pointing);
-  ring.hidden = true;
-}
-document.addEventListener("pointerdown", (event) => !root.contains(event.target) && stopPointing(), true);
+const pointAt = (selector) => tp.point.at(selector, 12, () => (root.dataset.pointed = selector));
+document.addEventListener("pointerdown", (event) => !root.contains(event.target) && tp.point.stop(), true);
 
 /* ------------------------------------------------------------------ looking at what is done */
 

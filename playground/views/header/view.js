@@ -84,6 +84,7 @@ if (tp.language !== "en") {
 /* ---------------------------------------------------------------- runs */
 
 const select = el("select", { id: "run-select", on: { change: () => trigger("pick", { run: select.value }) } });
+const [help, sheet] = keySheet();
 element.querySelector(".words").append(
   el("h1", { text: TEXT.name }),
   el("p", { text: TEXT.sentence }),
@@ -91,6 +92,7 @@ element.querySelector(".words").append(
 element.querySelector(".tools").append(
   el("label", { class: "run" }, el("span", { text: TEXT.run }), select),
   language,
+  help,
   theme,
 );
 
@@ -138,6 +140,11 @@ function open(tab) {
   };
   look();
 }
+
+/* A link to one tab alone, for a class (?only=1): the style hides what leads away from it, and what configures. */
+document.body.classList.toggle("tp-only", Boolean(tp.url.first("only")));
+element.append(sheet);
+beginTour();
 
 if (tp.url.first("tab")) open(tp.url.first("tab"));
 trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown });

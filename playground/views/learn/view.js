@@ -10,6 +10,12 @@ const TEXT = tp.words({
     minutes: (minutes) => `${minutes} min`,
     done: (done, all) => (done === 0 ? "" : done >= all ? "✓ done" : `${done} of ${all} steps done`),
     start: "Begin", again: "Open again", goOn: "Go on",
+    teach: "For a class: one link",
+    teachHelp: "Whoever opens it is where you want them: in a lesson, at a preset, or at one tab and nothing else.",
+    opens: "It opens", lesson: (title) => `the lesson “${title}”`, preset: (title) => `training with “${title}”`, tab: (title) => `the tab “${title}”`,
+    kinds: { lesson: "Lessons", preset: "Presets", tab: "Tabs" },
+    only: "without the other tabs and without the controls that configure",
+    link: "The link", copy: "Copy", copied: "Copied",
     offline: "The page's server does not answer. Is it still running?",
   },
   zh: {
@@ -18,6 +24,12 @@ const TEXT = tp.words({
     minutes: (minutes) => `${minutes} 分钟`,
     done: (done, all) => (done === 0 ? "" : done >= all ? "✓ 已完成" : `已完成 ${done}/${all} 步`),
     start: "开始", again: "再看一遍", goOn: "继续",
+    teach: "给班级：一个链接",
+    teachHelp: "打开链接的人会直接到你想让他去的地方：某一课、某个预设，或者只有一个标签页。",
+    opens: "打开", lesson: (title) => `课程“${title}”`, preset: (title) => `用“${title}”训练`, tab: (title) => `标签页“${title}”`,
+    kinds: { lesson: "课程", preset: "预设", tab: "标签页" },
+    only: "不显示其他标签页和配置控件",
+    link: "链接", copy: "复制", copied: "已复制",
     offline: "页面的服务器没有响应。它还在运行吗？",
   },
 });
@@ -46,7 +58,58 @@ function draw() {
       }),
     ),
   );
+  root.append(teaching());
   root.dataset.ready = "true";
+}
+
+/* ------------------------------------------------------------------ one link for a class */
+
+const sent = { what: "", only: false };
+
+/** Everything that a link can open: [kind, name, title, address]. */
+function openings() {
+  const tabs = [...document.querySelectorAll("#tabs [role=tablist]:not(.visually-hidden) [role=tab]")];
+  return [
+    ...lessons.map(({ name, title }) => ["lesson", name, TEXT.lesson(title), { lesson: name, at: 1 }]),
+    ...props.presets.map(({ name, title }) => ["preset", name, TEXT.preset(tp.translate(title)), { tab: "train", preset: name }]),
+    ...tabs.map((tab) => ["tab", tab.id, TEXT.tab(tab.textContent.trim()), { tab: tab.id.replace(/^tab-|-button$/g, "") }]),
+  ];
+}
+
+function teaching() {
+  const all = openings();
+  const link = el("input", { type: "text", id: "teach-link", readonly: true, "aria-label": TEXT.link });
+  const copy = el("button", { type: "button", class: "tp-button", id: "teach-copy", text: TEXT.copy });
+  const what = el("select", { id: "teach-what" }, Object.entries(TEXT.kinds).map(([kind, label]) =>
+    el("optgroup", { label }, all.filter(([each]) => each === kind).map(([, name, title]) => el("option", { value: `${kind} ${name}`, text: title })))));
+  const only = el("input", { type: "checkbox", id: "teach-only" });
+  const write = () => {
+    Object.assign(sent, { what: what.value, only: only.checked });
+    const address = all.find(([kind, name]) => `${kind} ${name}` === sent.what)?.[3] ?? {};
+    const query = new URLSearchParams({ ...address, ...(sent.only ? { only: 1 } : {}), lang: tp.language });
+    link.value = `${location.origin}${location.pathname}?${query}`;
+    put(copy, TEXT.copy);
+  };
+  if (sent.what) what.value = sent.what;
+  only.checked = sent.only;
+  what.addEventListener("change", write);
+  only.addEventListener("change", write);
+  copy.addEventListener("click", async () => {
+    link.select();
+    try {
+      await navigator.clipboard.writeText(link.value);
+    } catch {
+      document.execCommand("copy"); // where the clipboard is not for scripts, as over plain http
+    }
+    put(copy, TEXT.copied);
+  });
+  write();
+  return el("details", { class: "teach" },
+    el("summary", { text: TEXT.teach }),
+    el("p", { text: TEXT.teachHelp }),
+    el("div", { class: "choose" }, el("label", { for: "teach-what", text: TEXT.opens }), what),
+    el("label", { class: "only" }, only, ` ${TEXT.only}`),
+    el("div", { class: "choose" }, link, copy));
 }
 
 async function load() {

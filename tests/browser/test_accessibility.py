@@ -1,0 +1,48 @@
+"""Nothing serious keeps anyone out: axe-core over every tab, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from playground.app import TABS
+from tests import axe
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+
+SERIOUS = ("serious", "critical")
+
+LOOK = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.map(({ id, impact, help, nodes }) =>
+    ({ id, impact, help, where: nodes.map(({ target, html }) => [target.join(" "), html.slice(0, 160)]) }));
+}"""
+
+SETTLED = (
+    "() => [...document.querySelectorAll('[data-ready=false]')].every((view) => !view.offsetParent)"
+)
+"""Every view in sight is drawn."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found(open_page: Open, scheme: str) -> None:
+    axe.main()
+    page = open_page("?tab=train", scheme=scheme)
+    page.wait_for_selector(".configure[data-answered]")
+    page.evaluate(axe.PATH.read_text("utf-8"))
+    found: list[str] = []
+    for name in TABS:
+        page.locator(f"#tab-{name}-button").click()
+        page.wait_for_timeout(300)
+        page.wait_for_function(SETTLED)
+        for problem in page.evaluate(LOOK):
+            if problem["impact"] in SERIOUS:
+                found += [
+                    f"{name}: {problem['id']}: {problem['help']}: {place}"
+                    for place in problem["where"]
+                ]
+    assert found == []
