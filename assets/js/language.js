@@ -38,7 +38,7 @@
   /* ---------------------------------------------------------------- what the server says */
 
   /* As in playground/i18n.py: {0}, {1}, ... stand for what differs from one time to the next. */
-  let entries = null; // [pattern, translation], the most literal first
+  let entries = null; // the entries with holes, the most literal first
   let catalogue = {};
 
   const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -49,20 +49,49 @@
       .filter(([english]) => HOLE.test(english))
       .map(([english, translation]) => ({ parts: english.split(HOLE), translation }))
       .sort((a, b) => b.parts.join("").length - a.parts.join("").length)
-      .map(({ parts, translation }) => [new RegExp(`^${parts.map(escaped).join("([^]+?)")}$`), translation]);
+      .map(({ parts, translation }) => ({
+        holes: new RegExp(`^${parts.map(escaped).join("([^]*?)")}$`),
+        translation,
+        // Names and values, which stand in quotation marks or at an equals sign, are no words.
+        kept: parts.slice(1).map((after, n) => /(“| = )$/.test(parts[n]) || /^(”| = )/.test(after)),
+      }));
     return entries;
   }
 
-  function found(sentence) {
-    if (Object.hasOwn(catalogue, sentence)) return catalogue[sentence];
-    for (const [pattern, translation] of patterns()) {
-      const match = pattern.exec(sentence);
-      if (match) return translation.replace(/\{(\d+)\}/g, (_, n) => found(match[Number(n) + 1]) ?? match[Number(n) + 1]);
+  const entry = (text) => (Object.hasOwn(catalogue, text) ? catalogue[text] : null);
+
+  /** Several sentences after each other or with "; " between, or one. */
+  function found(text) {
+    return (
+      entry(text) ??
+      inTurn(text.split("; "), "; ", "；") ??
+      inTurn(text.replace(/([.!?]) (?=\S)/g, "$1\0").split("\0"), " ", "") ??
+      one(text)
+    );
+  }
+
+  function inTurn(parts, between, joint) {
+    for (let count = 1; count < parts.length; count++) {
+      const first = one(parts.slice(0, count).join(between));
+      const rest = first === null ? null : found(parts.slice(count).join(between));
+      if (rest !== null) return first + joint + rest;
     }
-    const clauses = sentence.split("; ");
-    if (clauses.length === 1) return null;
-    const each = clauses.map(found);
-    return each.every((clause) => clause !== null) ? each.join("；") : null;
+    return null;
+  }
+
+  function one(sentence) {
+    const whole = entry(sentence);
+    if (whole !== null) return whole;
+    for (const { holes, translation, kept } of patterns()) {
+      const match = holes.exec(sentence);
+      if (!match) continue;
+      const said = match.slice(1).map((text, n) => (kept[n] ? text : (found(text) ?? text)));
+      return translation.replace(/\{(\d+)\}/g, (_, n) => said[Number(n)]);
+    }
+    const colon = sentence.indexOf(": ");
+    const rest = colon < 0 ? "" : sentence.slice(colon + 2);
+    const told = rest.includes(" ") ? found(rest) : null; // "where: what is wrong there"
+    return told === null ? null : `${sentence.slice(0, colon)}：${told}`;
   }
 
   const translate = (sentence) => (typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence);
