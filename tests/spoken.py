@@ -7,17 +7,21 @@ now and then in other places, such as a word in a list.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import playground
 from engine import validation
+from engine.config import ModelConfig, RouterName
 from engine.presets import PRESETS
 from engine.suites import SUITES
 from playground import controls, i18n
+from playground.views.model_spec import model_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,8 +37,9 @@ ELSEWHERE = (
     # of the command line alone
     "engine/data/download.py", "engine/data/prepare.py", "engine/data/id_files.py", "engine/data/pair_files.py",
     # of a tokenizer's file, written elsewhere or damaged
-    "engine/tokenizers/alphabet.py", "engine/tokenizers/bpe_files.py", "engine/tokenizers/bpe_training.py",
-    "engine/tokenizers/bpe_vocabulary.py",
+    *(f"engine/tokenizers/{name}.py" for name in (
+        "alphabet", "bpe_files", "bpe_training", "bpe_vocabulary", "char", "files", "ids", "marked", "word",
+    )),
     # of the project's own files and code
     "engine/data/stories.py", "engine/data/parallel", "playground/controls.py", "playground/figures.py",
     "playground/i18n.py", "playground/lesson_text.py", "playground/lessons.py", "playground/views/__init__.py",
@@ -119,9 +124,9 @@ def raised(path: Path) -> Iterator[str]:
             yield from _sentences(node.exc)
         elif isinstance(node, ast.Call) and _name(node.func) in SAYING:
             yield from _sentences(node)
-        elif isinstance(node, ast.Assign) and {_name(each) for each in node.targets} & SAID_AS:
-            yield from _template(node.value)
-        elif isinstance(node, ast.AugAssign) and _name(node.target) in SAID_AS:
+        elif (
+            isinstance(node, ast.Assign) and {_name(each) for each in node.targets} & SAID_AS
+        ) or (isinstance(node, ast.AugAssign) and _name(node.target) in SAID_AS):
             yield from _template(node.value)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -151,15 +156,7 @@ def _template(node: ast.expr) -> Iterator[str]:
         if " " in node.value.strip():
             yield node.value.strip()
     elif isinstance(node, ast.JoinedStr):
-        parts, holes = list[str](), 0
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                parts.append(str(part.value))
-            else:
-                parts.append(f"{{{holes}}}")
-                holes += 1
-        if says("".join(parts)) and " " in "".join(parts):
-            yield "".join(parts).strip()
+        yield from (text for text in _text(node) if " " in text and says(text))
 
 
 def says(template: str) -> bool:
@@ -168,9 +165,16 @@ def says(template: str) -> bool:
 
 
 def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return (
+        node.id
+        if isinstance(node, ast.Name)
+        else node.attr
+        if isinstance(node, ast.Attribute)
+        else ""
+    )
 
 
+@functools.cache
 def required() -> dict[str, str]:
     """What must be translated, as it stands in the catalogue, and where it is said."""
     found: dict[str, str] = {}
@@ -188,11 +192,60 @@ def required() -> dict[str, str]:
     return {each: where for each, where in found.items() if says(each)}
 
 
+@functools.cache
+def literals() -> set[str]:
+    """All text in the code of the engine and the playground, as it would stand in the catalogue."""
+    found: set[str] = set()
+    for folder in ("engine", "playground"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.JoinedStr | ast.Constant):
+                    found.update(_text(node))
+    return found
+
+
+def _text(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        with suppress(ValueError):  # a brace that begins no hole
+            yield i18n.normal(node.value)
+    elif isinstance(node, ast.JoinedStr):
+        holes = iter(range(len(node.values)))
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else f"{{{next(holes)}}}"
+            for part in node.values
+        ).strip()
+
+
+def pictures() -> Iterator[str]:
+    """What the picture of a model says of every preset, and of what no preset has."""
+    others: list[dict[str, Any]] = [
+        {"norm": "none"},
+        {"norm": "layernorm", "placement": "post", "dropout": 0.1, "position": "alibi"},
+        {"n_kv_head": 1, "position": "learned", "tie_embeddings": False},
+        {"n_kv_head": 2, "position": "none", "n_layer": 1},
+        {"n_encoder_layer": 1, "share_embeddings": False, "n_head": 1},
+        {"n_experts": 4, "capacity_factor": 1.0, "n_shared_experts": 2, "moe_layer_indices": [0]},
+        *({"n_experts": 4, "top_k": 1, "router": router} for router in get_args(RouterName)),
+    ]
+    configs = [preset.config().model for preset in PRESETS.values()]
+    for config in (*configs, *map(ModelConfig.parse, others)):
+        spec = model_spec(config, 4, 64)
+        yield spec["summary"]
+        sections = [each for block in spec["blocks"].values() for each in block["sections"]]
+        yield from (each.get("note", "") for each in sections)
+        parts = [each for section in sections for each in section["parts"]]
+        for each in (*spec["before"], *spec["between"], *spec["after"], *parts):
+            yield from (each["name"], each["about"])
+
+
+COMPOSED = {
+    *(f"{{0}} {thing}{s}" for thing in ("block", "head", "key/value head", "shared expert") for s in ("", "s")),
+    *(f"{where}-{norm}" for where in ("pre", "post") for norm in ("RMSNorm", "LayerNorm")),
+    "{0} and {1} more",
+}  # fmt: skip
+"""What the code puts together, word by word."""
+
+
 def known() -> set[str]:
     """What may be translated."""
-    return {*required(), *choices(), *variants(), *page()}
-
-
-def page() -> set[str]:
-    """Strings of the views' Python and scripts, which may be looked up too."""
-    return set()
+    return {*required(), *choices(), *variants(), *literals(), *COMPOSED}

@@ -137,7 +137,7 @@ TEXT = {
     "summary.chosen": "{k} work{s} on each token",
     "summary.choose": "each picks its tokens",
     "summary.shared": "{chosen}, and {shared} for all tokens",
-    "summary.mixed": "in block{s} {blocks}: {experts}; in the other{others}: {dense}",
+    "summary.mixed": "in block{s} {blocks}: {experts}, and in the other{others}: {dense}",
     "attention": "Self-attention",
     "feedforward": "Feed-forward",
     "moe": "Mixture of experts",
