@@ -32,6 +32,9 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 HOLE = re.compile(r"\{\d+\}")
 ENDS = re.compile(r"([.!?]) (?=\S)")
 
+MOST_PARTS = 16
+"""Sentences that are looked for after each other: a longer text is somebody's own."""
+
 _language: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -108,6 +111,7 @@ def translate(sentence: str, language: str | None = None) -> str:
     return sentence if language == "en" else _found(sentence, language) or sentence
 
 
+@functools.lru_cache(maxsize=1024)
 def _found(text: str, language: str) -> str | None:
     whole = catalogue(language).get(text)
     if whole is not None:
@@ -122,7 +126,7 @@ def _found(text: str, language: str) -> str | None:
 def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
     """Several sentences, of which the first may be in several parts, and so may the others."""
     between = "; " if joint else " "
-    for count in range(1, len(parts)):
+    for count in range(1, len(parts) if len(parts) <= MOST_PARTS else 1):
         first = _one(between.join(parts[:count]), language)
         if first is not None:
             rest = _found(between.join(parts[count:]), language)
@@ -131,6 +135,7 @@ def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def _one(sentence: str, language: str) -> str | None:
     whole = catalogue(language).get(sentence)
     if whole is not None:
@@ -144,7 +149,8 @@ def _one(sentence: str, language: str) -> str | None:
             ]
             return _filled(pattern.translation, holes)
     where, colon, said = sentence.partition(": ")
-    translation = _found(said, language) if colon and " " in said else None
+    told = colon and " " in said and said.count(": ") < MOST_PARTS
+    translation = _found(said, language) if told else None
     return None if translation is None else f"{where}：{translation}"
 
 

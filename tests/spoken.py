@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 ENGINE = (
     "engine/config.py", "engine/runs.py", "engine/forks.py", "engine/claims.py",
-    "engine/devices.py", "engine/training.py", "engine/driver.py", "engine/checkpoint.py",
+    "engine/devices.py", "engine/ranks.py", "engine/training.py", "engine/driver.py", "engine/checkpoint.py",
     "engine/snapshots.py", "engine/observe.py", "engine/generation.py", "engine/translation.py",
     "engine/data/**/*.py", "engine/tokenizers/**/*.py",
 )  # fmt: skip
@@ -52,7 +52,7 @@ SAID_AS = {"allowed", "reason", "problem", "text"}
 SAYING = {"refuse", "_refused", "Problem", "Noted"}
 """Functions whose arguments are said, raised or not."""
 
-EXPLAINING = {"explain"}
+EXPLAINING = {"explain", "choose_threads", "lost"}
 """Functions that return what is said."""
 
 

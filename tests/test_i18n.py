@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,6 +175,17 @@ def test_a_users_words_stay_as_they_are(text: str) -> None:
     if "”" not in text:
         assert translate(f"“{text}” is not being trained.", "zh") == f"“{text}”没有在训练。"
     assert isinstance(translate(text, "zh"), str)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b c. ", "“x”; y. Z: none; ", "must be 1 to ", "; ", "2 blocks "]
+)
+def test_a_long_text_takes_no_time(text: str) -> None:
+    begun = time.perf_counter()
+    for count in (8, 16, 300):
+        translate(text * count, "zh")
+        translate(f"{text * count} is not a step.", "zh")
+    assert time.perf_counter() - begun < 5
 
 
 def test_words_are_read_in_the_language_in_use() -> None:

@@ -12,11 +12,11 @@
   const KEY = "transformer-playground-language";
   const LANGUAGES = { en: "en", zh: "zh-CN" };
 
-  const known = (language) => Object.hasOwn(LANGUAGES, language ?? "");
+  const spoken = (language) => Object.hasOwn(LANGUAGES, language ?? "");
   const asked = new URLSearchParams(location.search).get("lang");
   const chosen = localStorage.getItem(KEY);
   const read = (navigator.language ?? "").toLowerCase().startsWith("zh") ? "zh" : "en";
-  const language = known(asked) ? asked : known(chosen) ? chosen : read;
+  const language = spoken(asked) ? asked : spoken(chosen) ? chosen : read;
 
   document.documentElement.lang = LANGUAGES[language];
 
@@ -40,6 +40,8 @@
   /* As in playground/i18n.py: {0}, {1}, ... stand for what differs from one time to the next. */
   let entries = null; // the entries with holes, the most literal first
   let catalogue = {};
+  const known = new Map(); // what was found for the sentence in hand, and for its parts
+  const MOST_PARTS = 16;
 
   const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const HOLE = /\{\d+\}/;
@@ -60,17 +62,26 @@
 
   const entry = (text) => (Object.hasOwn(catalogue, text) ? catalogue[text] : null);
 
+  /** The same, told once: parts of a sentence come again and again. */
+  const once = (tell) => (text) => {
+    if (!known.has(tell)) known.set(tell, new Map());
+    const said = known.get(tell);
+    if (!said.has(text)) said.set(text, tell(text));
+    return said.get(text);
+  };
+
   /** Several sentences after each other or with "; " between, or one. */
-  function found(text) {
+  const found = once((text) => {
     return (
       entry(text) ??
       inTurn(text.split("; "), "; ", "；") ??
       inTurn(text.replace(/([.!?]) (?=\S)/g, "$1\0").split("\0"), " ", "") ??
       one(text)
     );
-  }
+  });
 
   function inTurn(parts, between, joint) {
+    if (parts.length > MOST_PARTS) return null; // somebody's own text
     for (let count = 1; count < parts.length; count++) {
       const first = one(parts.slice(0, count).join(between));
       const rest = first === null ? null : found(parts.slice(count).join(between));
@@ -79,7 +90,7 @@
     return null;
   }
 
-  function one(sentence) {
+  const one = once((sentence) => {
     const whole = entry(sentence);
     if (whole !== null) return whole;
     for (const { holes, translation, kept } of patterns()) {
@@ -90,11 +101,15 @@
     }
     const colon = sentence.indexOf(": ");
     const rest = colon < 0 ? "" : sentence.slice(colon + 2);
-    const told = rest.includes(" ") ? found(rest) : null; // "where: what is wrong there"
+    const short = rest.split(": ").length <= MOST_PARTS;
+    const told = rest.includes(" ") && short ? found(rest) : null; // "where: what is wrong there"
     return told === null ? null : `${sentence.slice(0, colon)}：${told}`;
-  }
+  });
 
-  const translate = (sentence) => (typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence);
+  function translate(sentence) {
+    known.clear();
+    return typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence;
+  }
 
   function told(server) {
     return new Proxy(server ?? {}, {

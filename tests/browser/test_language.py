@@ -22,7 +22,10 @@ def sentences() -> list[str]:
     for number, english in enumerate(i18n.catalogue("zh")):
         for filling in {FILLINGS[0], FILLINGS[number % len(FILLINGS)]}:
             filled.append(filling.join(HOLE.split(english)))
-    return [*CASES, *filled, *spoken.pictures()]
+    long = [
+        text * count for text in ("a: b c. ", "must be text; ") for count in (8, 15, 16, 17, 300)
+    ]
+    return [*CASES, *long, *filled, *spoken.pictures()]
 
 
 def test_the_browser_and_python_say_the_same(browser: Browser) -> None:
