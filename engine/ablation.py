@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,29 +170,46 @@ def make_planned(store: RunStore, name: str, plan: Sequence[Planned]) -> list[Ru
 # The table, written -------------------------------------------------------------------------------
 
 
-def to_markdown(rows: Sequence[Row], title: str, question: str, base: str) -> str:
-    """The table for people. `base` is the command that trains what the variants change."""
+WORDS: dict[str, Any] = {
+    "columns": ["variant", "runs", "final loss", "best loss", "right", "parameters", "tokens/s"],
+    "difference": "difference to {first}",
+    "note": "Losses are on held-out data, in nats per token: mean ± standard deviation over the seeds. "
+    "A difference is that of the final losses, paired by seed, with the interval that has the "
+    "true one with 95 % confidence (Student's t); within noise: zero is in it. Each interval "
+    "stands alone: of twenty, about one misses.",
+}
+"""What `to_markdown` says."""
+
+
+def to_markdown(
+    rows: Sequence[Row],
+    title: str,
+    question: str,
+    base: str,
+    words: Mapping[str, Any] = WORDS,
+    say: Callable[[str], str] = str,
+) -> str:
+    """The table for people. `base` is the command that trains what the variants change.
+
+    For another language, `words` are its `WORDS`, and `say` tells variants, states and verdicts in it.
+    """
     exact = any(row.accuracy is not None for row in rows)
-    first = rows[0].variant if rows else ""
-    headings = ["variant", "runs", "final loss", "best loss", *(["right"] if exact else [])]
-    headings += ["parameters", "tokens/s", f"difference to {first}", ""]
+    first = say(rows[0].variant) if rows else ""
+    headings = list(words["columns"])
+    if not exact:
+        del headings[4]
+    headings += [words["difference"].format(first=first), ""]
     lines = [f"# {title}", "", question, "", f"    {base}", ""]
     lines += [_line(headings), _line(["---"] * len(headings))]
     for row in rows:
-        cells = [row.variant, _states(row), _spread(row.final), _spread(row.best)]
+        cells = [say(row.variant), _states(row, say), _spread(row.final), _spread(row.best)]
         if exact:
             cells.append(_spread(row.accuracy, percent=True))
         speed = row.tokens_per_second
         cells.append("–" if row.parameters is None else f"{row.parameters:,}")
         cells.append("–" if speed is None else f"{speed.mean:,.0f}")
-        lines.append(_line([*cells, _difference(row.difference), row.verdict]))
-    lines += [
-        "",
-        "Losses are on held-out data, in nats per token: mean ± standard deviation over the seeds. "
-        "A difference is that of the final losses, paired by seed, with the interval that has the "
-        "true one with 95 % confidence (Student's t); within noise: zero is in it. Each interval "
-        "stands alone: of twenty, about one misses.",
-    ]
+        lines.append(_line([*cells, _difference(row.difference), say(row.verdict)]))
+    lines += ["", words["note"]]
     return "\n".join(lines) + "\n"
 
 
@@ -228,9 +245,9 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _states(row: Row) -> str:
+def _states(row: Row, say: Callable[[str], str]) -> str:
     """ "3", or "2, 1 diverged" where not all finished."""
-    others = [f"{n} {state}" for state, n in row.states.items() if state != "finished"]
+    others = [f"{n} {say(state)}" for state, n in row.states.items() if state != "finished"]
     return ", ".join([str(row.finished), *others])
 
 

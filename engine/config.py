@@ -326,7 +326,7 @@ class ModelConfig(Config):
             raise refuse(
                 "d_model",
                 self.d_model,
-                f"must be a multiple of n_head = {self.n_head}, such as {' or '.join(choices)}",
+                f"must be a multiple of n_head = {self.n_head}, such as {', '.join(choices)}",
             )
         if self.n_head % self.kv_heads:
             divisors = [str(n) for n in range(1, self.n_head + 1) if self.n_head % n == 0]

@@ -48,9 +48,9 @@ class ConfigError(ValueError):
             name = context.get("field", named[-1] if named else "config")
             value = context.get("value", entry["input"])
             allowed = entry["msg"]
-            if entry["type"] in _WORDS:
+            if entry["type"] in WORDS:
                 limits = {key: _word(limit) for key, limit in context.items()}
-                allowed = _WORDS[entry["type"]].format_map(limits)
+                allowed = WORDS[entry["type"]].format_map(limits)
             problems.append(Problem(str(name), value, allowed))
         return cls(problems)
 
@@ -91,7 +91,7 @@ def _word(limit: object) -> str:
     return str(limit).replace("'", "").replace(" or ", ", ")
 
 
-_WORDS = {
+WORDS = {
     "extra_forbidden": "is not the name of a field",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",

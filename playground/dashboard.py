@@ -19,13 +19,15 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st
 
-from playground.screens import compare, runs, suites
+from playground.i18n import Words
+from playground.screens import common, compare, runs, suites
 
-TEXT = {"title": "Transformer dashboard"}
+TEXT = Words({"title": "Transformer dashboard"})
 
 
 def main() -> None:
-    """The page that the address names."""
+    """The page that the address names, in the language that it names."""
+    common.speak()
     st.set_page_config(page_title=TEXT["title"], layout="wide")
     comparing = st.Page(compare.show, title=compare.TEXT["title"], url_path="compare")
     runs.COMPARE[:] = [comparing]

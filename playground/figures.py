@@ -19,10 +19,11 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from playground.curves import Column, Curves, extremes, smoothed
+from playground.i18n import Words
 
 Theme = Literal["light", "dark"]
 
-TEXT = {
+TEXT = Words({
     "step": "Step",
     "loss": "Loss",
     "loss_axis": "Loss (nats per token)",
@@ -39,7 +40,7 @@ TEXT = {
     "query": "Query: the token that looks",
     "key": "Key: the token looked at",
     "weight": "weight",
-}
+})  # fmt: skip
 
 PALETTE: dict[Theme, tuple[str, ...]] = {
     "light": (
@@ -72,7 +73,7 @@ MOST_POINTS = 3000
 def loss(
     curves: Curves,
     *,
-    title: str = TEXT["loss"],
+    title: str | None = None,
     vocab_size: int | None = None,
     log: bool = False,
     smoothing: float = 10,
@@ -83,7 +84,7 @@ def loss(
     With `vocab_size` V, a line marks ln V: the loss of giving every token the same probability.
     """
     blue, orange = PALETTE[theme][:2]
-    figure = blank(title, TEXT["loss_axis"], theme, log=log)
+    figure = blank(title or TEXT["loss"], TEXT["loss_axis"], theme, log=log)
     raw = {"color": blue, "width": 1}
     add_line(figure, curves.step, curves.loss, TEXT["batch"], raw, opacity=0.3, showlegend=False)
     smooth = smoothed(curves.step, curves.loss, smoothing)
@@ -102,28 +103,26 @@ def loss(
     return figure
 
 
-def learning_rate(curves: Curves, *, title: str = TEXT["lr"], theme: Theme = "light") -> go.Figure:
+def learning_rate(curves: Curves, *, title: str | None = None, theme: Theme = "light") -> go.Figure:
     """The learning rate of each step."""
-    figure = blank(title, TEXT["lr"], theme)
+    figure = blank(title or TEXT["lr"], TEXT["lr"], theme)
     add_line(figure, curves.step, curves.lr, TEXT["lr"], {"color": PALETTE[theme][0], "width": 2})
     figure.update_yaxes(rangemode="tozero", exponentformat="power")
     return figure
 
 
-def gradient_norm(
-    curves: Curves, *, title: str = TEXT["grad_norm"], theme: Theme = "light"
-) -> go.Figure:
+def gradient_norm(curves: Curves, *, title: str | None = None, theme: Theme = "light") -> go.Figure:
     """The length of the gradient of each step, before clipping."""
-    figure = blank(title, TEXT["grad_norm_axis"], theme)
+    figure = blank(title or TEXT["grad_norm"], TEXT["grad_norm_axis"], theme)
     line = {"color": PALETTE[theme][0], "width": 1}
     add_line(figure, curves.step, curves.grad_norm, TEXT["grad_norm"], line)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def accuracy(curves: Curves, *, title: str = TEXT["accuracy"], theme: Theme = "light") -> go.Figure:
+def accuracy(curves: Curves, *, title: str | None = None, theme: Theme = "light") -> go.Figure:
     """The share of held-out items that a task's model answers exactly, in percent."""
-    figure = blank(title, TEXT["accuracy_axis"], theme)
+    figure = blank(title or TEXT["accuracy"], TEXT["accuracy_axis"], theme)
     line = {"color": PALETTE[theme][2]}
     add_points(figure, curves.evaluated, curves.accuracy, TEXT["accuracy"], line)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
@@ -143,7 +142,7 @@ def attention(
     weights: npt.NDArray[np.floating[Any]],
     tokens: Sequence[str],
     *,
-    title: str = TEXT["attention"],
+    title: str | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """One head's weights (T, T) as a heat map: row = query, column = key, each row sums to one.
@@ -159,7 +158,7 @@ def attention(
     names = [escape(visible(token), quote=False) for token in tokens]
     # An axis merges equal categories, so the places are numbers and the tokens only their labels.
     ticks = {"tickmode": "array", "tickvals": list(range(length)), "ticktext": names}
-    figure = blank(title, TEXT["query"], theme)
+    figure = blank(title or TEXT["attention"], TEXT["query"], theme)
     even = np.linspace(0, 1, len(HEAT[theme])).tolist()
     figure.add_heatmap(
         z=np.sqrt(shown),

@@ -14,11 +14,12 @@ import plotly.graph_objects as go
 
 from engine.ablation import Row
 from engine.events import Routed
-from playground import figures
+from playground import figures, i18n
 from playground.curves import Column, Curves, smoothed
 from playground.figures import HEAT, INK, PALETTE, Theme, add_line, add_points, blank, line_of
+from playground.i18n import Words
 
-TEXT = {
+TEXT = Words({
     "compare": "Loss of several runs",
     "imbalance_axis": "MaxVio of the least balanced layer",
     "intervals": "Differences between variants",
@@ -27,7 +28,15 @@ TEXT = {
     "block": "Block",
     "expert": "Expert",
     "share": "times its<br>fair share",
-}
+    "load_hover": "block {block}, expert {expert}: {share} times its share",
+    "verdicts": {
+        "better": "better",
+        "worse": "worse",
+        "within noise": "within noise",
+        "one seed: no interval": "one seed: no interval",
+        "": "",
+    },
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Metric:
     """What of several runs can be drawn over each other."""
 
     title: str
+    """In English."""
     values: Callable[[Curves], tuple[Column, Column]]
     """The points: where, and how much."""
     measured: bool = True
@@ -44,20 +54,28 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "loss": Metric(figures.TEXT["loss_axis"], lambda curves: (curves.evaluated, curves.validation)),
+    "loss": Metric(
+        figures.TEXT.english["loss_axis"], lambda curves: (curves.evaluated, curves.validation)
+    ),
     "right answers": Metric(
-        figures.TEXT["accuracy_axis"],
+        figures.TEXT.english["accuracy_axis"],
         lambda curves: known(curves.evaluated, curves.accuracy),
         share=True,
     ),
     "balance": Metric(
-        TEXT["imbalance_axis"], lambda curves: (curves.routed, curves.imbalance), False, True
+        TEXT.english["imbalance_axis"],
+        lambda curves: (curves.routed, curves.imbalance),
+        False,
+        True,
     ),
     "learning rate": Metric(
-        figures.TEXT["lr"], lambda curves: (curves.step, curves.lr), False, True
+        figures.TEXT.english["lr"], lambda curves: (curves.step, curves.lr), False, True
     ),
     "gradient": Metric(
-        figures.TEXT["grad_norm_axis"], lambda curves: (curves.step, curves.grad_norm), False, True
+        figures.TEXT.english["grad_norm_axis"],
+        lambda curves: (curves.step, curves.grad_norm),
+        False,
+        True,
     ),
 }
 
@@ -72,8 +90,8 @@ def compare(
     runs: Mapping[str, Curves],
     *,
     metric: str = "loss",
-    axis: str = figures.TEXT["step"],
-    title: str = TEXT["compare"],
+    axis: str | None = None,
+    title: str | None = None,
     log: bool = False,
     log_x: bool = False,
     smoothing: float = 10,
@@ -106,8 +124,8 @@ def bands(
     groups: Mapping[str, Sequence[Curves]],
     *,
     metric: str = "loss",
-    axis: str = figures.TEXT["step"],
-    title: str = TEXT["compare"],
+    axis: str | None = None,
+    title: str | None = None,
     log: bool = False,
     log_x: bool = False,
     theme: Theme = "light",
@@ -144,10 +162,11 @@ def together(curves: Sequence[tuple[Column, Column]]) -> tuple[Column, Column]:
 
 
 def _comparing(
-    metric: str, axis: str, title: str, log: bool, log_x: bool, theme: Theme
+    metric: str, axis: str | None, title: str | None, log: bool, log_x: bool, theme: Theme
 ) -> go.Figure:
     shown = METRICS[metric]
-    figure = blank(title, shown.title, theme, log=log)
+    figure = blank(title or TEXT["compare"], i18n.template(shown.title), theme, log=log)
+    axis = axis or figures.TEXT["step"]
     figure.update_xaxes(title_text=axis, type="log" if log_x else "linear")
     figure.update_layout(showlegend=True)
     if shown.share and not log:
@@ -158,13 +177,13 @@ def _comparing(
 
 
 def intervals(
-    rows: Sequence[Row], *, title: str = TEXT["intervals"], theme: Theme = "light"
+    rows: Sequence[Row], *, title: str | None = None, theme: Theme = "light"
 ) -> go.Figure:
     """An ablation's table: each variant's difference to the first, with its 95 % interval.
 
     A difference within noise is grey; one that is not is green where the loss is lower.
     """
-    figure = blank(title, "", theme)
+    figure = blank(title or TEXT["intervals"], "", theme)
     colours = {"better": PALETTE[theme][2], "worse": PALETTE[theme][1]}
     shown = [row for row in rows if row.difference is not None]
     for verdict in ("better", "worse", "within noise", "one seed: no interval"):
@@ -175,7 +194,7 @@ def intervals(
         colour = colours.get(verdict, INK[theme]["muted"])
         figure.add_scatter(
             x=[each.mean for each in found],
-            y=[escape(row.variant, quote=False) for row in some],
+            y=[_variant(row) for row in some],
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -183,14 +202,14 @@ def intervals(
                 "arrayminus": [0 if each.low is None else each.mean - each.low for each in found],
                 "thickness": 2,
             },
-            name=verdict,
+            name=TEXT["verdicts"][verdict],
             mode="markers",
             marker={"color": colour, "size": 10},
             hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
         )
     figure.add_vline(0, line={"color": INK[theme]["muted"], "width": 1, "dash": "dot"})
-    names = [escape(row.variant, quote=False) for row in reversed(shown)]
-    first = escape(rows[0].variant, quote=False) if rows else ""
+    names = [_variant(row) for row in reversed(shown)]
+    first = _variant(rows[0]) if rows else ""
     figure.update_xaxes(title_text=TEXT["difference"].format(first=first))
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names)
     figure.update_layout(
@@ -199,13 +218,18 @@ def intervals(
     return figure
 
 
+def _variant(row: Row) -> str:
+    """A variant's name: a suite's own word, told in the language in use where it is known."""
+    return escape(i18n.translate(row.variant), quote=False)
+
+
 def expert_load(
-    record: Routed, *, title: str = TEXT["load"], most: float | None = None, theme: Theme = "light"
+    record: Routed, *, title: str | None = None, most: float | None = None, theme: Theme = "light"
 ) -> go.Figure:
     """How much each expert had to do at one step, as a multiple of its fair share (rows: blocks)."""
     load = np.array(record.load)
     shown = load * load.shape[1] / np.maximum(load.sum(1, keepdims=True), 1e-12)
-    figure = blank(title, TEXT["block"], theme)
+    figure = blank(title or TEXT["load"], TEXT["block"], theme)
     even = np.linspace(0, 1, len(HEAT[theme])).tolist()
     figure.add_heatmap(
         z=shown,
@@ -215,7 +239,8 @@ def expert_load(
         zmax=most or max(2.0, float(shown.max())),
         colorscale=[[at, colour] for at, colour in zip(even, HEAT[theme], strict=True)],
         colorbar={"title": TEXT["share"], "thickness": 10},
-        hovertemplate="block %{y}, expert %{x}: %{z:.2f} times its share<extra></extra>",
+        hovertemplate=TEXT["load_hover"].format(block="%{y}", expert="%{x}", share="%{z:.2f}")
+        + "<extra></extra>",
     )
     figure.update_layout(hovermode="closest", height=150 + 36 * len(record.layers))
     figure.update_xaxes(title_text=TEXT["expert"], showgrid=False, type="category")

@@ -18,6 +18,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from string import Formatter
 from typing import Any, cast
@@ -28,6 +30,10 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 """What can be read here, each by its own name. The first is what everything is written in."""
 
 HOLE = re.compile(r"\{\d+\}")
+ENDS = re.compile(r"([.!?]) (?=\S)")
+
+MOST_PARTS = 16
+"""Sentences that are looked for after each other: a longer text is somebody's own."""
 
 _language: ContextVar[str] = ContextVar("language", default="en")
 
@@ -68,34 +74,84 @@ def catalogue(language: str) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class _Pattern:
+    """An entry with holes."""
+
+    holes: re.Pattern[str]
+    translation: str
+    kept: frozenset[int]
+    """Holes for names and values, which stand in quotation marks or at an equals sign: no words."""
+
+
 @functools.cache
-def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+def _patterns(language: str) -> list[_Pattern]:
     """The entries with holes, the most literal first."""
     entries = [each for each in catalogue(language).items() if HOLE.search(each[0])]
     entries.sort(key=lambda each: -len(HOLE.sub("", each[0])))
-    return [
-        (re.compile("(.+?)".join(map(re.escape, HOLE.split(english))), re.DOTALL), translation)
-        for english, translation in entries
-    ]
+    found: list[_Pattern] = []
+    for english, translation in entries:
+        parts = HOLE.split(english)
+        kept = frozenset(
+            hole
+            for hole, (before, after) in enumerate(pairwise(parts))
+            if before.endswith(("“", " = ")) or after.startswith(("”", " = "))
+        )
+        holes = re.compile("(.*?)".join(map(re.escape, parts)), re.DOTALL)
+        found.append(_Pattern(holes, translation, kept))
+    return found
 
 
 def translate(sentence: str, language: str | None = None) -> str:
-    """An English sentence, filled in already, in the language in use; itself where it is not known."""
+    """An English sentence, filled in already, in the language in use; itself where it is not known.
+
+    Also several of them after each other, or with "; " between, and one after "where: ".
+    """
     language = language or current()
     return sentence if language == "en" else _found(sentence, language) or sentence
 
 
-def _found(sentence: str, language: str) -> str | None:
+@functools.lru_cache(maxsize=1024)
+def _found(text: str, language: str) -> str | None:
+    whole = catalogue(language).get(text)
+    if whole is not None:
+        return whole
+    for several, joint in ((text.split("; "), "；"), (ENDS.sub("\\1\0", text).split("\0"), "")):
+        translation = _in_turn(several, joint, language)
+        if translation is not None:
+            return translation
+    return _one(text, language)
+
+
+def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
+    """Several sentences, of which the first may be in several parts, and so may the others."""
+    between = "; " if joint else " "
+    for count in range(1, len(parts) if len(parts) <= MOST_PARTS else 1):
+        first = _one(between.join(parts[:count]), language)
+        if first is not None:
+            rest = _found(between.join(parts[count:]), language)
+            if rest is not None:
+                return first + joint + rest
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _one(sentence: str, language: str) -> str | None:
     whole = catalogue(language).get(sentence)
     if whole is not None:
         return whole
-    for pattern, translation in _patterns(language):
-        match = pattern.fullmatch(sentence)
+    for pattern in _patterns(language):
+        match = pattern.holes.fullmatch(sentence)
         if match is not None:
-            return _filled(translation, [_found(text, language) or text for text in match.groups()])
-    clauses = sentence.split("; ")
-    each = [_found(clause, language) for clause in clauses] if len(clauses) > 1 else [None]
-    return None if None in each else "；".join(filter(None, each))
+            holes = [
+                text if hole in pattern.kept else _found(text, language) or text
+                for hole, text in enumerate(match.groups())
+            ]
+            return _filled(pattern.translation, holes)
+    where, colon, said = sentence.partition(": ")
+    told = colon and " " in said and said.count(": ") < MOST_PARTS
+    translation = _found(said, language) if told else None
+    return None if translation is None else f"{where}：{translation}"
 
 
 def template(english: str, language: str | None = None) -> str:
@@ -110,6 +166,25 @@ def template(english: str, language: str | None = None) -> str:
         if name is not None
     ]
     return _filled(translation, holes)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the field in both languages."""
+
+    en: str
+    zh: str
+    also: tuple[str, ...] = ()
+    """Other Chinese that stands for it here and there."""
+    note: str = ""
+    """A sentence about it, in English, where the term does not explain itself."""
+
+
+@functools.cache
+def glossary() -> list[Term]:
+    """The field's terms, in the order in which a learner meets them."""
+    entries = json.loads((FOLDER / "glossary.json").read_text("utf-8"))
+    return [Term(**entry | {"also": tuple(entry.get("also", ()))}) for entry in entries]
 
 
 def _filled(translation: str, holes: Sequence[str]) -> str:

@@ -1,5 +1,7 @@
 """Runs to take along: their curves as CSV, and a report in Markdown with figures drawn as SVG.
 
+The report is in the language in use.
+
 Names and samples are a user's words: in Markdown they stand in code, in SVG they are escaped.
 Nothing in this file loads PyTorch or knows how it is shown.
 """
@@ -19,13 +21,14 @@ from engine.outcomes import Outcome, differing
 from playground.compare import History, sampled_steps
 from playground.curves import Column, Curves, extremes, smoothed
 from playground.figures import DASHES, INK, PALETTE
+from playground.i18n import Words
 
 WIDTH, HEIGHT = 760, 340
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 44
 MOST_POINTS = 800
 SMOOTHING = 10
 
-TEXT: dict[str, Any] = {
+TEXT = Words({
     "title": "Runs compared",
     "runs": "The runs",
     "columns": [
@@ -48,11 +51,26 @@ TEXT: dict[str, Any] = {
     "same": "These runs have the same configuration.",
     "samples": "What they write",
     "none": "–",
-    "csv": [
-        "run", "step", "tokens", "seconds", "training loss", "learning rate", "gradient norm",
-        "held-out loss", "right answers",
-    ],
-}  # fmt: skip
+    "yes": "yes",
+    "no": "no",
+    "states": {
+        "new": "not started",
+        "starting": "starting",
+        "running": "training",
+        "paused": "paused",
+        "finished": "finished",
+        "stopped": "stopped",
+        "diverged": "diverged",
+        "failed": "failed",
+        "interrupted": "interrupted",
+    },
+})  # fmt: skip
+
+CSV = (
+    "run", "step", "tokens", "seconds", "training loss", "learning rate", "gradient norm",
+    "held-out loss", "right answers",
+)  # fmt: skip
+"""For programs, so the same in every language."""
 
 
 def shown(value: Any) -> str:
@@ -60,7 +78,7 @@ def shown(value: Any) -> str:
     if value is None:
         return TEXT["none"]
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return TEXT["yes" if value else "no"]
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -73,7 +91,7 @@ def curves_csv(runs: Mapping[str, History]) -> str:
     """A line for each recorded step and for each measurement of each run; empty where unknown."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(TEXT["csv"])
+    writer.writerow(CSV)
     for name, history in runs.items():
         measured = {event.step: event for event in history.evaluations}
         seconds = 0.0
@@ -130,7 +148,7 @@ def _outcomes(runs: Mapping[str, History]) -> list[list[str]]:
         rows.append(
             [
                 code(name),
-                outcome.state,
+                TEXT["states"][outcome.state],
                 str(outcome.step),
                 _number(outcome.final_loss),
                 _number(outcome.best_loss),

@@ -19,17 +19,18 @@ from engine.ablation import OVER, folder_of
 from engine.runs import RunError, State
 from engine.suites import SUITES
 from playground import library
+from playground.i18n import Words
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = "ablate.log"
 """In the suite's folder: what its command said."""
 MOST_SEEDS, MOST_JOBS = 20, 16
 
-TEXT = {
+TEXT = Words({
     "suite": "There is no suite {name!r}.",
     "number": "{name} must be a whole number from 1 to {most}.",
     "works": "This suite is being trained already.",
-}
+})  # fmt: skip
 
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that this program started: asked now and then, so that none is left as a zombie."""

@@ -54,7 +54,7 @@ def refused(values: dict[str, Any]) -> str:
         ({"source": ""}, "source = '': must have at least 1 character"),
         ({"source": "x" * 65}, "must have at most 64 characters"),
         ({"magic": 1}, "magic = 1: is not the name of a field"),
-        ({"d_model": 65}, "d_model = 65: must be a multiple of n_head = 4, such as 64 or 68"),
+        ({"d_model": 65}, "d_model = 65: must be a multiple of n_head = 4, such as 64, 68"),
         ({"d_model": 2}, "d_model = 2: must be a multiple of n_head = 4, such as 4"),
         ({"n_kv_head": 3}, "n_kv_head = 3: must divide n_head = 4: 1, 2, 4"),
         ({"d_model": 12}, "d_model = 12: RoPE rotates pairs, so d_model / n_head = 3 must be even"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import re
 import threading
 import zipfile
 from pathlib import Path
@@ -12,21 +14,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit
 from streamlit.testing.v1 import AppTest
 
+from engine import ablation
 from engine.config import RunConfig
 from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
 from engine.outcomes import Outcome, differing
 from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from engine.suites import SUITES
-from playground import dashboard, library, report, shelf, suites
+from playground import dashboard, i18n, library, report, shelf, suites
 from playground.compare import AXES, History, distinct, origin, seeded, what_changed
 from playground.screens import common, compare, runs
 from playground.screens import suites as suite_page
 
 DASHBOARD = str(Path(dashboard.__file__))
-PAGE = "from playground.screens import {page}\n{page}.show()"
+PAGE = "from playground.screens import common, {page}\ncommon.speak()\n{page}.show()"
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"
 
 
@@ -70,6 +74,12 @@ def page(name: str = "compare", **query: Any) -> AppTest:
     test.run()
     assert not test.exception, test.exception
     return test
+
+
+def asked(test: AppTest, name: str) -> str:
+    """What stands in the address."""
+    (value,) = [value] if isinstance(value := test.query_params[name], str) else value
+    return value
 
 
 def rows() -> list[dict[str, Any]]:
@@ -118,7 +128,7 @@ def test_the_table_can_be_searched(store: RunStore) -> None:
     test.text_input[0].set_value("[").run()  # a text, not a pattern
     assert not test.exception and runs.TEXT["nothing"] in shown(test)
     test.text_input[0].set_value("")
-    test.selectbox[0].set_value("not started").run()
+    test.selectbox[0].set_value("new").run()
     assert test.dataframe[0].value["Run"].tolist() == ["beta"]
 
 
@@ -142,7 +152,7 @@ def test_every_metric_over_every_axis(store: RunStore, axis: str) -> None:
     for bands in ("true", "false"):
         test = page(over=axis, bands=bands, log="true", metric="gradient")
         (chart,) = test.get("plotly_chart")
-        assert axis.capitalize() in chart.proto.spec
+        assert compare.TEXT["axis_titles"][axis] in chart.proto.spec
 
 
 def test_experts_show_their_balance_and_load(store: RunStore) -> None:
@@ -234,6 +244,118 @@ def test_a_diverged_run_says_so(store: RunStore) -> None:
     run.append(Diverged(step=3, loss="nan", grad_norm="inf"))
     run.append(Ended(step=3, how="diverged"))
     assert rows()[0]["Status"] == "diverged"
+
+
+# In Chinese
+
+ENGLISH = re.compile(r"[A-Za-z]{2,}[,;]? [a-z]{2,}")
+"""A sentence, or two words of one."""
+
+
+def said(test: AppTest) -> list[str]:
+    """All that a page says: not the names of runs, nor what they are called in the code."""
+    labelled = (
+        *test.button, *test.expander, *test.toggle, *test.text_input, *test.selectbox, *test.multiselect,
+        *test.select_slider, *test.slider, *test.number_input, *test.segmented_control,
+    )  # fmt: skip
+    texts = [element.value for element in (*test.title, *test.subheader, *test.caption, *test.info)]
+    texts += [element.value for element in test.markdown]
+    for element in labelled:
+        texts.append(element.label)
+        texts.append(getattr(element, "help", "") or "")
+    for choice in (test.selectbox, test.segmented_control):
+        texts += [option for element in choice for option in element.options]
+    for table in test.dataframe:
+        for column in json.loads(table.proto.columns).values():
+            texts += [column.get("label") or "", column.get("help") or ""]
+    for chart in test.get("plotly_chart"):
+        texts += re.findall(r'"(?:text|name)":"([^"]*)"', chart.proto.spec)
+    return texts
+
+
+@pytest.mark.parametrize("name", ["runs", "compare", "suites"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_every_page_is_in_chinese(store: RunStore, name: str, empty: bool) -> None:
+    if not empty:
+        suite_runs(store)
+        load = [[0.25] * 4]
+        for seed in (0, 1):
+            run = make(store, f"mine{seed}", seed=seed, n_experts=4)
+            run.append(
+                Routed(
+                    step=1, layers=[0], load=load, probability=load, dropped=[0], entropy=[1],
+                    losses={"switch": [1]}, balance_loss=0.01,
+                )
+            )  # fmt: skip
+    test = page(name, lang="zh")
+    texts = said(test)
+    left = [text for text in texts if ENGLISH.search(text)]
+    assert texts and not left
+    assert "语言" in texts and asked(test, "lang") == "zh"
+
+
+def test_the_language_of_the_browser_and_of_the_switch(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page("runs").title[0].value == "Runs"
+    monkeypatch.setattr(type(streamlit.context), "locale", property(lambda _: "zh-CN"))
+    test = page("runs")
+    assert test.title[0].value == "训练列表" and "lang" not in test.query_params
+    switch = test.segmented_control[0]
+    assert switch.options == ["English", "中文"] and switch.value == "zh"
+    switch.set_value("en").run()
+    assert test.title[0].value == "Runs" and asked(test, "lang") == "en"
+    assert page("runs", lang="xx").title[0].value == "训练列表"
+
+
+def test_a_link_means_the_same_in_both_languages(store: RunStore) -> None:
+    make(store, "done")
+    store.create(RunConfig(), "fresh")
+    suite_runs(store)
+    for lang, state in (("en", "not started"), ("zh", "尚未开始")):
+        test = page("runs", state="new", lang=lang)
+        assert test.dataframe[0].value["Run"].tolist() == ["fresh"]
+        assert test.dataframe[0].value["Status"].tolist() == [state]
+        test.selectbox[0].set_value("finished")
+        test.selectbox[1].set_value("norm").run()
+        assert asked(test, "state") == "finished"
+        assert asked(test, "suite") == "norm"
+        assert len(test.dataframe[0].value) == 8
+        test = page("compare", metric="gradient", over="seconds", lang=lang)
+        assert [each.value for each in test.segmented_control][-2:] == ["gradient", "seconds"]
+        assert asked(test, "metric") == "gradient"
+        assert asked(test, "over") == "seconds"
+    test = page("runs", state="nonsense")
+    assert test.selectbox[0].value == "" and len(test.dataframe[0].value) == 10
+
+
+def test_a_report_is_in_the_language_of_its_reader(store: RunStore) -> None:
+    made = {run.name: History(run) for run in (make(store, "a"), make(store, "b", bias=True))}
+    for history in made.values():
+        history.read()
+    i18n.use("zh")
+    try:
+        text, drawn = report.markdown(made), report.loss_svg({"a": made["a"].curves()})
+        table = report.curves_csv(made)
+    finally:
+        i18n.use("en")
+    assert "# 训练的比较" in text and "| 已完成 |" in text and "| bias | 否 | 是 |" in text
+    assert not [line for line in text.splitlines() if ENGLISH.search(line) and line[:1] in "#|"]
+    assert "损失（nat/词元）" in drawn and table.startswith("run,step,tokens")
+
+
+def test_a_suites_table_is_in_the_language_of_its_reader(store: RunStore) -> None:
+    suite_runs(store)
+    rows = ablation.compare(ablation.results(ablation.members(store.list(), "norm")))
+    i18n.use("zh")
+    try:
+        text = ablation.to_markdown(
+            rows, "norm", "", "python", suite_page.TEXT["report"], suite_page.said
+        )
+    finally:
+        i18n.use("en")
+    assert "| 变体 | 训练 | 最终损失 |" in text and "| 带偏移的 LayerNorm |" in text
+    assert "与“RMSNorm”的差别" in text and "| 更差 |" in text and not ENGLISH.search(text)
 
 
 # The shelf

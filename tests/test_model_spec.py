@@ -182,7 +182,10 @@ def test_experts_are_said_in_words() -> None:
     assert "passes through 1 shared expert," in about and "1.5 times its fair share" in about
     assert "gates of a token sum to one" in about
     summary, about = said(router="switch", top_k=1, moe_layer_indices=[1])
-    assert "in block 2 a router" in summary and "1 works on each token; in the other a" in summary
+    assert (
+        "in block 2: a router" in summary
+        and "1 works on each token, and in the other: a" in summary
+    )
     assert "sum to one" not in about
     assert "nothing is learned" in said(router="hash")[1]
     assert "each picks its tokens" in said(router="expert_choice")[0]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+NUMBER = re.compile(r"(?<![\w.])[+−-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 
 
 def test_every_endpoint_is_listed_and_no_other() -> None:
@@ -53,3 +55,36 @@ def test_every_id_of_the_page_exists() -> None:
     for name in ids:
         tab = re.fullmatch(r"tab-(\w+)-button", name)  # Gradio names a tab's button after the tab
         assert f'"{tab[1] if tab else name}"' in code, name
+
+
+def sections(text: str) -> list[str]:
+    """From heading to heading; without what Hugging Face reads at the top."""
+    return re.split(r"^#+ .*$", re.sub(r"\A---.*?^---$", "", text, flags=re.S | re.M), flags=re.M)
+
+
+def code(section: str) -> list[str]:
+    """The lines of the blocks of code, without what is said beside them."""
+    found: list[str] = []
+    for block in re.findall(r"^```\w*\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
+        files = block.startswith("engine/\n")
+        said = r"(?:\w+(?:\.py|/),? ?)+" if files else r".*?(?= +# |$)"
+        found += [
+            match[0] for line in block.splitlines() if (match := re.match(said, line.strip()))
+        ]
+    return found
+
+
+def test_both_readmes_say_the_same() -> None:
+    """They link to each other; commands, code and numbers are the same, section by section."""
+    assert "(README.zh.md)" in sections(README)[1] and "(README.md)" in sections(CHINESE)[1]
+    assert len(sections(README)) == len(sections(CHINESE))
+    for english, chinese in zip(sections(README), sections(CHINESE), strict=True):
+        assert code(english) == code(chinese)
+        prose = [re.sub(r"^```.*?^```", "", text, flags=re.S | re.M) for text in (english, chinese)]
+        names = [sorted(re.findall(r"`([^`]+)`", text)) for text in prose]
+        assert names[0] == names[1]
+        rows = [[row for row in text.splitlines() if row.startswith("|")] for text in prose]
+        for one, other in zip(*rows, strict=True):
+            assert sorted(NUMBER.findall(one)) == sorted(NUMBER.findall(other)), other
+        numbers = [sorted(NUMBER.findall(text)) for text in prose]
+        assert numbers[0] == numbers[1]

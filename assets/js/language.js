@@ -12,11 +12,11 @@
   const KEY = "transformer-playground-language";
   const LANGUAGES = { en: "en", zh: "zh-CN" };
 
-  const known = (language) => Object.hasOwn(LANGUAGES, language ?? "");
+  const spoken = (language) => Object.hasOwn(LANGUAGES, language ?? "");
   const asked = new URLSearchParams(location.search).get("lang");
   const chosen = localStorage.getItem(KEY);
   const read = (navigator.language ?? "").toLowerCase().startsWith("zh") ? "zh" : "en";
-  const language = known(asked) ? asked : known(chosen) ? chosen : read;
+  const language = spoken(asked) ? asked : spoken(chosen) ? chosen : read;
 
   document.documentElement.lang = LANGUAGES[language];
 
@@ -38,8 +38,10 @@
   /* ---------------------------------------------------------------- what the server says */
 
   /* As in playground/i18n.py: {0}, {1}, ... stand for what differs from one time to the next. */
-  let entries = null; // [pattern, translation], the most literal first
+  let entries = null; // the entries with holes, the most literal first
   let catalogue = {};
+  const known = new Map(); // what was found for the sentence in hand, and for its parts
+  const MOST_PARTS = 16;
 
   const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const HOLE = /\{\d+\}/;
@@ -49,23 +51,65 @@
       .filter(([english]) => HOLE.test(english))
       .map(([english, translation]) => ({ parts: english.split(HOLE), translation }))
       .sort((a, b) => b.parts.join("").length - a.parts.join("").length)
-      .map(({ parts, translation }) => [new RegExp(`^${parts.map(escaped).join("([^]+?)")}$`), translation]);
+      .map(({ parts, translation }) => ({
+        holes: new RegExp(`^${parts.map(escaped).join("([^]*?)")}$`),
+        translation,
+        // Names and values, which stand in quotation marks or at an equals sign, are no words.
+        kept: parts.slice(1).map((after, n) => /(“| = )$/.test(parts[n]) || /^(”| = )/.test(after)),
+      }));
     return entries;
   }
 
-  function found(sentence) {
-    if (Object.hasOwn(catalogue, sentence)) return catalogue[sentence];
-    for (const [pattern, translation] of patterns()) {
-      const match = pattern.exec(sentence);
-      if (match) return translation.replace(/\{(\d+)\}/g, (_, n) => found(match[Number(n) + 1]) ?? match[Number(n) + 1]);
+  const entry = (text) => (Object.hasOwn(catalogue, text) ? catalogue[text] : null);
+
+  /** The same, told once: parts of a sentence come again and again. */
+  const once = (tell) => (text) => {
+    if (!known.has(tell)) known.set(tell, new Map());
+    const said = known.get(tell);
+    if (!said.has(text)) said.set(text, tell(text));
+    return said.get(text);
+  };
+
+  /** Several sentences after each other or with "; " between, or one. */
+  const found = once((text) => {
+    return (
+      entry(text) ??
+      inTurn(text.split("; "), "; ", "；") ??
+      inTurn(text.replace(/([.!?]) (?=\S)/g, "$1\0").split("\0"), " ", "") ??
+      one(text)
+    );
+  });
+
+  function inTurn(parts, between, joint) {
+    if (parts.length > MOST_PARTS) return null; // somebody's own text
+    for (let count = 1; count < parts.length; count++) {
+      const first = one(parts.slice(0, count).join(between));
+      const rest = first === null ? null : found(parts.slice(count).join(between));
+      if (rest !== null) return first + joint + rest;
     }
-    const clauses = sentence.split("; ");
-    if (clauses.length === 1) return null;
-    const each = clauses.map(found);
-    return each.every((clause) => clause !== null) ? each.join("；") : null;
+    return null;
   }
 
-  const translate = (sentence) => (typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence);
+  const one = once((sentence) => {
+    const whole = entry(sentence);
+    if (whole !== null) return whole;
+    for (const { holes, translation, kept } of patterns()) {
+      const match = holes.exec(sentence);
+      if (!match) continue;
+      const said = match.slice(1).map((text, n) => (kept[n] ? text : (found(text) ?? text)));
+      return translation.replace(/\{(\d+)\}/g, (_, n) => said[Number(n)]);
+    }
+    const colon = sentence.indexOf(": ");
+    const rest = colon < 0 ? "" : sentence.slice(colon + 2);
+    const short = rest.split(": ").length <= MOST_PARTS;
+    const told = rest.includes(" ") && short ? found(rest) : null; // "where: what is wrong there"
+    return told === null ? null : `${sentence.slice(0, colon)}：${told}`;
+  });
+
+  function translate(sentence) {
+    known.clear();
+    return typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence;
+  }
 
   function told(server) {
     return new Proxy(server ?? {}, {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +11,86 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from engine.runs import Damaged, Run
-from playground import figures, library
+from playground import figures, i18n, library
 from playground.compare import History, distinct
+from playground.i18n import LANGUAGES, Words
 from playground.shelf import Entry, Shelf
 
 REFRESH = 1.0  # seconds between two looks at the runs
 
-TEXT = {
+TEXT = Words({
     "follow": "Follow running runs",
     "follow_help": "Read what is new every second. Off, the page keeps still, and a zoom stays.",
     "none": "There are no runs yet. Train one in the playground, or here and now with",
-    "damaged": "Folders that cannot be read",
-}
+    "damaged": "Folders that cannot be read: {count}",
+    "language": "Language",
+})  # fmt: skip
 
-STATES = {
-    "new": "not started",
-    "starting": "starting",
-    "running": "training",
-    "paused": "paused",
-    "finished": "finished",
-    "stopped": "stopped",
-    "diverged": "diverged",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
+LANGUAGE = "lang"
+"""What the language is called in the address."""
+
+
+def speak() -> None:
+    """Say the page in the language that its address names, that was chosen before, or that the browser asks for.
+
+    What was chosen stays in the address from page to page, so that a link is read as it was sent.
+    """
+    asked = st.query_params.get(LANGUAGE)
+    chosen = asked if asked in LANGUAGES else st.session_state.get("language")
+    if chosen:
+        _choose(chosen)
+    browser = (st.context.locale or "").lower()
+    i18n.use(chosen or ("zh" if browser.startswith("zh") else "en"))
+
+
+def _choose(language: str) -> None:
+    st.session_state.language = language
+    if st.query_params.get(LANGUAGE) != language:
+        st.query_params[LANGUAGE] = language
+
+
+def address(**query: Any) -> dict[str, Any]:
+    """What stands in the address of another page: this, and the language if one was chosen."""
+    language = st.session_state.get("language")
+    return query | ({LANGUAGE: language} if language else {})
+
+
+def heading(title: str) -> None:
+    """The page's title, and the switch of its language."""
+    key = "language-switch"
+    st.session_state[key] = i18n.current()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title)
+        st.segmented_control(
+            TEXT["language"], list(LANGUAGES), format_func=LANGUAGES.__getitem__, required=True, key=key,
+            on_change=lambda: _choose(st.session_state[key]), label_visibility="collapsed", width="content",
+        )  # fmt: skip
+
+
+def picked(
+    widget: Callable[..., Any], label: str, options: Mapping[str, str], key: str, **more: Any
+) -> str:
+    """One of some options by its key, at first the first, chosen with a widget that shows their words.
+
+    The key stands in the address under the widget's, so that a link means the same in every language;
+    Streamlit's own binding would write the words.
+    """
+    state, first = st.session_state, next(iter(options))
+    if key not in state:
+        state[key] = st.query_params.get(key)
+    if state[key] not in options:
+        state[key] = first
+
+    def remember() -> None:
+        if state[key] == first:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = state[key]
+
+    widget(
+        label, list(options), format_func=options.__getitem__, key=key, on_change=remember, **more
+    )
+    return str(state[key])
 
 
 @st.cache_resource(show_spinner=False)
@@ -78,15 +136,22 @@ def plot(figure: go.Figure, key: str) -> None:
     st.plotly_chart(figure, key=key, width="stretch", theme=None, config=config)
 
 
-def followed(show: Any, still: bool = False) -> None:
+def followed(show: Callable[[], None], still: bool = False) -> None:
     """Draw a part of the page again by itself while running runs are followed, unless it is to keep still.
 
     Streamlit loses a page that is left while such a part is being drawn.
     """
+    language = i18n.current()
+
+    @wraps(show)
+    def part() -> None:
+        i18n.use(language)  # the part draws itself without the rest of the page
+        show()
+
     follow = st.toggle(
         TEXT["follow"], value=True, key="follow", help=TEXT["follow_help"], bind="query-params"
     )
-    st.fragment(show, run_every=REFRESH if follow and not still else None)()
+    st.fragment(part, run_every=REFRESH if follow and not still else None)()
 
 
 def show_none(damaged: list[Damaged]) -> None:
@@ -99,6 +164,6 @@ def show_none(damaged: list[Damaged]) -> None:
 def show_damaged(damaged: list[Damaged]) -> None:
     """Name the folders that cannot be read; they hide no other."""
     if damaged:
-        with st.expander(f"{TEXT['damaged']}: {len(damaged)}"):
+        with st.expander(TEXT["damaged"].format(count=len(damaged))):
             for folder in damaged:
-                st.text(folder.reason)
+                st.text(i18n.translate(folder.reason))

@@ -10,9 +10,10 @@ import streamlit as st
 from engine import snapshots
 from engine.outcomes import differing
 from engine.tokenizers import TokenizerError, load_tokenizer
-from playground import figures, figures_runs, probes, report
-from playground.compare import AXES, History, sampled_steps, seeded
-from playground.controls import LABELS
+from playground import figures, figures_runs, i18n, probes, report
+from playground.compare import History, sampled_steps, seeded
+from playground.controls import CONTROLS
+from playground.i18n import Words
 from playground.screens import common
 from playground.screens.common import names_of, plot, show_damaged, show_none, theme
 from playground.shelf import Entry
@@ -20,7 +21,7 @@ from playground.shelf import Entry
 FIRST_CHOICE = 3  # runs that are compared before anything was chosen
 BESIDE = 4  # runs whose samples stand in one row
 
-TEXT = {
+TEXT = Words({
     "title": "Compare",
     "choose": "Runs to compare",
     "chosen_none": "Choose one or more runs above to compare them.",
@@ -42,7 +43,7 @@ TEXT = {
     "samples": "What they write",
     "step": "At step",
     "no_samples": "None of these runs has written a sample yet.",
-    "right": "right",
+    "right": "correct",
     "wrong": "wrong",
     "inside": "Inside two of them, at the same step",
     "inside_one": "Choose a second run to see two of them side by side.",
@@ -55,12 +56,23 @@ TEXT = {
     "take": "Take it along",
     "csv": "Curves as CSV",
     "report": "Report (Markdown with figures)",
-}
+    "field": "Field",
+    "sample": "step {step:,}",
+    "metrics": {
+        "loss": "loss",
+        "right answers": "right answers",
+        "balance": "balance",
+        "learning rate": "learning rate",
+        "gradient": "gradient",
+    },
+    "axes": {"steps": "steps", "tokens": "tokens", "FLOPs": "FLOPs", "seconds": "seconds"},
+    "axis_titles": {"steps": "Steps", "tokens": "Tokens", "FLOPs": "FLOPs", "seconds": "Seconds"},
+})  # fmt: skip
 
 
 def show() -> None:
     """The page."""
-    st.title(TEXT["title"])
+    common.heading(TEXT["title"])
     picked: list[str] = st.session_state.setdefault("picked", [])
     common.followed(show_all)
     if picked:
@@ -113,27 +125,30 @@ def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
     st.subheader(TEXT["curves"], help=TEXT["curves_help"])
     first, second, third = st.columns([3, 2, 2], vertical_alignment="bottom")
     with first:
-        metric = st.segmented_control(
-            TEXT["metric"], list(figures_runs.METRICS), default="loss", required=True, key="metric",
-            bind="query-params",
-        )  # fmt: skip
+        metric = common.picked(
+            st.segmented_control, TEXT["metric"], TEXT["metrics"], "metric", required=True
+        )
     with second:
-        axis = st.segmented_control(
-            TEXT["axis"], AXES, default="steps", required=True, key="over", bind="query-params",
+        axis = common.picked(
+            st.segmented_control,
+            TEXT["axis"],
+            TEXT["axes"],
+            "over",
+            required=True,
             help=TEXT["axis_help"],
-        )  # fmt: skip
+        )
     smoothing = third.slider(TEXT["smoothing"], 0, 100, 10, 5, key="smoothing", bind="query-params")
     with st.container(horizontal=True):
         log = st.toggle(TEXT["log"], key="log", bind="query-params")
         log_x = st.toggle(TEXT["log_x"], key="logx", bind="query-params")
         banded = st.toggle(TEXT["bands"], key="bands", help=TEXT["bands_help"], bind="query-params")
-    curves = {run_id: history.curves(str(axis)) for run_id, history in told.items()}
-    values = figures_runs.METRICS[str(metric)].values
+    curves = {run_id: history.curves(axis) for run_id, history in told.items()}
+    values = figures_runs.METRICS[metric].values
     there = any(len(values(each)[0]) for each in curves.values())
     if not there and not (metric == "loss" and any(len(each.step) for each in curves.values())):
         st.info(TEXT["nothing"])
         return
-    look: dict[str, Any] = {"metric": str(metric), "axis": str(axis).capitalize(), "log": log}
+    look: dict[str, Any] = {"metric": metric, "axis": TEXT["axis_titles"][axis], "log": log}
     look |= {"log_x": log_x, "theme": theme()}
     if banded:
         groups = seeded({run_id: history.run.config for run_id, history in told.items()})
@@ -166,11 +181,12 @@ def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
         st.caption(TEXT["same"])
         return
     rows = [
-        {"": LABELS.get(field) or field.replace("_", " ").capitalize(), "Field": field}
+        {"": i18n.translate(CONTROLS[field].label) if field in CONTROLS else "", "Field": field}
         | {names[run_id]: report.shown(value) for run_id, value in values.items()}
         for field, values in fields.items()
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    columns = {"Field": st.column_config.TextColumn(TEXT["field"])}
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
 
 
 def show_samples(told: dict[str, History], names: dict[str, str]) -> None:
@@ -193,7 +209,8 @@ def show_samples(told: dict[str, History], names: dict[str, str]) -> None:
             for sample in history.samples_at(step):
                 verdict = {None: "", True: TEXT["right"], False: TEXT["wrong"]}[sample.correct]
                 st.code(sample.prompt + sample.text, language=None, wrap_lines=True)
-                st.caption(f"step {sample.step:,}" + (f" · {verdict}" if verdict else ""))
+                at = TEXT["sample"].format(step=sample.step)
+                st.caption(f"{at} · {verdict}" if verdict else at)
 
 
 # Inside -------------------------------------------------------------------------------------------
@@ -243,7 +260,7 @@ def show_attention(history: History, recorded: dict[int, Any], step: int) -> Non
         snapshot = probes.snapshot(recorded[earlier[-1]])
         pieces = list(load_tokenizer(run.tokenizer_path).pieces)
     except (OSError, ValueError, TokenizerError) as error:
-        st.caption(str(error))
+        st.caption(i18n.translate(str(error)))
         return
     layers, heads = snapshot.attention.shape[:2]
     left, right = st.columns(2)
@@ -271,8 +288,10 @@ def show_downloads(picked: list[str]) -> None:
     Not in the part of the page that draws itself again: a file that is asked for would be gone by then.
     """
     st.subheader(TEXT["take"])
+    language = i18n.current()
 
     def runs() -> dict[str, History]:
+        i18n.use(language)  # it is asked for from elsewhere
         entries, _ = common.shelf().look()
         chosen = {run_id: entries[run_id] for run_id in picked if run_id in entries}
         names = names_of(chosen)

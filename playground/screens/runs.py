@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from playground import report
+from playground.i18n import Words
 from playground.screens import common
-from playground.screens.common import STATES, names_of, show_damaged, show_none
+from playground.screens.common import names_of, show_damaged, show_none
 from playground.shelf import Entry
 
-TEXT = {
+TEXT = Words({
     "title": "Runs",
     "intro": "Every run on this machine: those that ship with the project and those trained here. "
     "Mark some to compare them.",
@@ -28,19 +30,38 @@ TEXT = {
     "right_help": "Exact answers on held-out items, for a task",
     "speed_help": "Tokens of a step over the seconds of the median step, of the last 50",
     "changed_help": "The nearest preset, and what differs from it",
-}
+    "columns": {
+        "Run": "Run",
+        "Status": "Status",
+        "Progress": "Progress",
+        "Step": "Step",
+        "Held-out loss": "Held-out loss",
+        "Best": "Best",
+        "Right": "Right",
+        "Tokens/s": "Tokens/s",
+        "Parameters": "Parameters",
+        "What changed": "What changed",
+    },
+})  # fmt: skip
 
-COLUMNS = {
-    "Run": st.column_config.TextColumn(pinned=True, width="large"),
-    "Progress": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
-    "Step": st.column_config.NumberColumn(format="localized"),
-    "Held-out loss": st.column_config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
-    "Best": st.column_config.NumberColumn(format="%.3f", help=TEXT["best_help"]),
-    "Right": st.column_config.NumberColumn(format="%.0f %%", help=TEXT["right_help"]),
-    "Tokens/s": st.column_config.NumberColumn(format="compact", help=TEXT["speed_help"]),
-    "Parameters": st.column_config.NumberColumn(format="compact"),
-    "What changed": st.column_config.TextColumn(help=TEXT["changed_help"]),
-}
+
+def columns() -> dict[str, Any]:
+    """How the table's columns look."""
+    config = st.column_config
+    looks: dict[str, Any] = {
+        "Run": config.TextColumn(pinned=True, width="large"),
+        "Status": config.TextColumn(),
+        "Progress": config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+        "Step": config.NumberColumn(format="localized"),
+        "Held-out loss": config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
+        "Best": config.NumberColumn(format="%.3f", help=TEXT["best_help"]),
+        "Right": config.NumberColumn(format="%.0f %%", help=TEXT["right_help"]),
+        "Tokens/s": config.NumberColumn(format="compact", help=TEXT["speed_help"]),
+        "Parameters": config.NumberColumn(format="compact"),
+        "What changed": config.TextColumn(help=TEXT["changed_help"]),
+    }
+    return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}
+
 
 COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has made it
 
@@ -49,16 +70,18 @@ def show() -> None:
     """The page, or the way from it to a comparison."""
     if st.session_state.get("marked") and COMPARE:
         st.session_state.still = False
-        st.switch_page(COMPARE[0], query_params={"run": st.session_state.pop("marked")})
-    st.title(TEXT["title"])
+        st.switch_page(COMPARE[0], query_params=common.address(run=st.session_state.pop("marked")))
+    common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     left.text_input(TEXT["search"], key="match", bind="query-params")
-    states = [TEXT["all"], *STATES.values()]
-    middle.selectbox(TEXT["state"], states, key="state", bind="query-params")
+    states = {"": TEXT["all"], **report.TEXT["states"]}
+    common.picked(middle.selectbox, TEXT["state"], states, "state")
     entries, _ = common.shelf().look()
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
-    right.selectbox(TEXT["suite"], [TEXT["all"], *suites], key="suite", bind="query-params")
+    common.picked(
+        right.selectbox, TEXT["suite"], {"": TEXT["all"]} | {s: s for s in suites}, "suite"
+    )
     common.followed(show_table, still=bool(st.session_state.get("still")))
 
 
@@ -70,7 +93,7 @@ def show_table() -> None:
         return
     rows = table(entries)
     shown = rows[wanted(rows)]
-    training = (rows["Status"] == STATES["running"]).sum()
+    training = (rows["Status"] == report.TEXT["states"]["running"]).sum()
     st.caption(TEXT["count"].format(shown=len(shown), all=len(rows), training=training))
     if shown.empty:
         st.info(TEXT["nothing"])
@@ -80,7 +103,7 @@ def show_table() -> None:
         shown.drop(columns=["Suite"]),
         key="runs",
         hide_index=True,
-        column_config=COLUMNS,
+        column_config=columns(),
         width="stretch",
         height=min(640, 38 + 35 * len(shown)),
         placeholder="–",
@@ -108,7 +131,7 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
         outcome, status = entry.outcome, entry.status
         rows[run_id] = {
             "Run": names[run_id],
-            "Status": STATES[status.state],
+            "Status": report.TEXT["states"][status.state],
             "Progress": 100 * status.step / status.total_steps,
             "Step": status.step,
             "Held-out loss": outcome.final_loss,
@@ -129,8 +152,8 @@ def wanted(rows: pd.DataFrame) -> Any:
     state = st.session_state
     text = str(state.get("match") or "").casefold()
     kept = (rows["Run"] + " " + rows["What changed"]).str.casefold().str.contains(text, regex=False)
-    if state.get("state") not in (None, TEXT["all"]):
-        kept &= rows["Status"] == state["state"]
-    if state.get("suite") not in (None, TEXT["all"]):
+    if state.get("state"):
+        kept &= rows["Status"] == report.TEXT["states"][state["state"]]
+    if state.get("suite"):
         kept &= rows["Suite"] == state["suite"]
     return kept

@@ -12,17 +12,18 @@ from engine.ablation import Row
 from engine.flags import command_line
 from engine.runs import RunError
 from engine.suites import SUITES
-from playground import figures_runs, library, suites
+from playground import figures_runs, i18n, library, report, suites
+from playground.i18n import Words
 from playground.screens import common
 from playground.screens.common import plot, theme
 from playground.shelf import Entry
 
-TEXT = {
+TEXT = Words({
     "title": "Suites",
     "intro": "An ablation changes one thing at a time and trains each variant with several seeds: all variants "
     "of a seed read the same batches. What is left is the difference, and how sure it is.",
     "suite": "Suite",
-    "variants": "Its variants",
+    "variants": "Its variants: {variants}",
     "seeds": "Seeds",
     "jobs": "Runs at once",
     "steps": "Steps of each run",
@@ -42,14 +43,29 @@ TEXT = {
     "seeds_one": "With one seed there is no interval: train more.",
     "markdown": "Table as Markdown",
     "csv": "Table as CSV",
-    "other": "stored suites",
     "nobody": "The first variant is what the others are compared with; it has no result yet.",
-}
+    "columns": {
+        "Variant": "Variant",
+        "Finished": "Finished",
+        "Others": "Others",
+        "Final loss": "Final loss",
+        "±": "±",
+        "Best": "Best",
+        "Right": "Right",
+        "Difference": "Difference",
+        "from": "from",
+        "to": "to",
+        "Verdict": "Verdict",
+        "Parameters": "Parameters",
+        "Tokens/s": "Tokens/s",
+    },
+    "report": ablation.WORDS,
+})  # fmt: skip
 
 
 def show() -> None:
     """The page."""
-    st.title(TEXT["title"])
+    common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     common.followed(show_all)
 
@@ -78,8 +94,9 @@ def of_suite(entries: dict[str, Entry], name: str) -> list[Entry]:
 def show_start(name: str) -> None:
     """What it asks, and what trains it."""
     suite = SUITES[name]
-    st.markdown(f"**{suite.question}**")
-    st.caption(f"{TEXT['variants']}: {' · '.join(suite.variants)}")
+    st.markdown(f"**{i18n.translate(suite.question)}**")
+    variants = " · ".join(map(i18n.translate, suite.variants))
+    st.caption(TEXT["variants"].format(variants=variants))
     first, second, third, fourth = st.columns([1, 1, 1, 2], vertical_alignment="bottom")
     seeds = first.number_input(
         TEXT["seeds"], 1, suites.MOST_SEEDS, suite.seeds, key=f"seeds-{name}"
@@ -95,7 +112,7 @@ def show_start(name: str) -> None:
                 TEXT["started"].format(name=suites.start(name, int(seeds), int(jobs), changed))
             )
         except (RunError, OSError) as error:
-            st.error(str(error))
+            st.error(i18n.translate(str(error)))
     with st.expander(TEXT["command"]):
         st.code(f"python -m engine ablate {name} --seeds {seeds} --jobs {jobs}", language="bash")
 
@@ -104,7 +121,7 @@ def show_progress(name: str, members: list[Entry]) -> None:
     """How far it is, with a way to stop it."""
     standing = suites.standing(name, [entry.status.state for entry in members])
     if standing.trouble:
-        st.error(standing.trouble)
+        st.error(i18n.translate(standing.trouble))
     if not members:
         if not standing.alive:
             st.info(TEXT["none"])
@@ -134,7 +151,7 @@ def show_results(name: str, members: list[Entry]) -> None:
     )
     compared = [row for row in rows if row.difference is not None]
     if compared:
-        st.subheader(TEXT["difference"].format(first=rows[0].variant))
+        st.subheader(TEXT["difference"].format(first=i18n.translate(rows[0].variant)))
         plot(figures_runs.intervals(rows, theme=theme()), "intervals")
         st.caption(TEXT["legend"])
         if all(row.difference is None or row.difference.low is None for row in compared):
@@ -143,14 +160,14 @@ def show_results(name: str, members: list[Entry]) -> None:
         st.caption(TEXT["nobody"])
     st.subheader(TEXT["table"])
     st.dataframe(
-        table(rows), hide_index=True, width="stretch", column_config=COLUMNS, placeholder="–"
+        table(rows), hide_index=True, width="stretch", column_config=columns(), placeholder="–"
     )
     base = command_line(members[0].run.config)
-    question = SUITES[name].question if name in SUITES else ""
+    question = i18n.translate(SUITES[name].question) if name in SUITES else ""
+    text = ablation.to_markdown(rows, name, question, base, TEXT["report"], said)
     with st.container(horizontal=True):
         st.download_button(
-            TEXT["markdown"], ablation.to_markdown(rows, name, question, base), f"{name}.md",
-            "text/markdown", on_click="ignore", key="markdown",
+            TEXT["markdown"], text, f"{name}.md", "text/markdown", on_click="ignore", key="markdown",
         )  # fmt: skip
         st.download_button(
             TEXT["csv"], ablation.to_csv(rows), f"{name}.csv", "text/csv", on_click="ignore",
@@ -165,9 +182,11 @@ def table(rows: list[Row]) -> pd.DataFrame:
         difference = row.difference
         shown.append(
             {
-                "Variant": row.variant,
+                "Variant": said(row.variant),
                 "Finished": row.finished,
-                "Others": ", ".join(f"{n} {s}" for s, n in row.states.items() if s != "finished"),
+                "Others": ", ".join(
+                    f"{n} {said(s)}" for s, n in row.states.items() if s != "finished"
+                ),
                 "Final loss": row.final and row.final.mean,
                 "±": row.final and row.final.deviation,
                 "Best": row.best and row.best.mean,
@@ -175,7 +194,7 @@ def table(rows: list[Row]) -> pd.DataFrame:
                 "Difference": difference and difference.mean,
                 "from": difference and difference.low,
                 "to": difference and difference.high,
-                "Verdict": row.verdict,
+                "Verdict": said(row.verdict),
                 "Parameters": row.parameters,
                 "Tokens/s": row.tokens_per_second and row.tokens_per_second.mean,
             }
@@ -194,15 +213,25 @@ def table(rows: list[Row]) -> pd.DataFrame:
     return pd.DataFrame(shown).astype(dict.fromkeys(numbers, "float64"))
 
 
-COLUMNS = {
-    "Variant": st.column_config.TextColumn(pinned=True),
-    "Final loss": st.column_config.NumberColumn(format="%.3f"),
-    "±": st.column_config.NumberColumn(format="%.3f"),
-    "Best": st.column_config.NumberColumn(format="%.3f"),
-    "Right": st.column_config.NumberColumn(format="%.1f %%"),
-    "Difference": st.column_config.NumberColumn(format="%+.3f"),
-    "from": st.column_config.NumberColumn(format="%+.3f"),
-    "to": st.column_config.NumberColumn(format="%+.3f"),
-    "Parameters": st.column_config.NumberColumn(format="localized"),
-    "Tokens/s": st.column_config.NumberColumn(format="compact"),
-}
+def said(word: str) -> str:
+    """A variant, a state or a verdict in the language in use."""
+    return report.TEXT["states"].get(word) or i18n.translate(word)
+
+
+def columns() -> dict[str, Any]:
+    """How the table's columns look."""
+    config = st.column_config
+    looks: dict[str, Any] = {name: config.Column() for name in TEXT["columns"]}
+    looks |= {
+        "Variant": config.TextColumn(pinned=True),
+        "Final loss": config.NumberColumn(format="%.3f"),
+        "±": config.NumberColumn(format="%.3f"),
+        "Best": config.NumberColumn(format="%.3f"),
+        "Right": config.NumberColumn(format="%.1f %%"),
+        "Difference": config.NumberColumn(format="%+.3f"),
+        "from": config.NumberColumn(format="%+.3f"),
+        "to": config.NumberColumn(format="%+.3f"),
+        "Parameters": config.NumberColumn(format="localized"),
+        "Tokens/s": config.NumberColumn(format="compact"),
+    }
+    return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}

@@ -122,21 +122,22 @@ TEXT = {
     "the next token.",
     "logits.tied": "The scores come from the embedding's own matrix, so it costs no parameters.",
     "summary": "A decoder-only Transformer with {total} parameters{active}. {layers}, {norm}. Each: "
-    "attention with {heads}{shared}, then {then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
+    "attention with {heads}, then {then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
     "{tied}.",
+    "summary.sharing": "{heads} sharing {shared}",
     "summary.translates": "An encoder-decoder Transformer with {total} parameters{active}. {encoders} of an "
     "encoder read the text to translate, {layers} of a decoder write the translation, {norm}. Each: "
-    "attention with {heads}{shared}, in the decoder cross-attention to what the encoder has read, then "
+    "attention with {heads}, in the decoder cross-attention to what the encoder has read, then "
     "{then}. Width {width}, context {context} tokens, positions: {position}. Input and output matrices are "
     "{tied}.",
     "summary.active": ", of which {active} work on each token",
     "summary.dense": "a feed-forward network ({feedforward}) that is {ff} wide",
     "summary.experts": "a router and {experts} experts ({feedforward}), each {ff} wide, of which "
-    "{chosen}{shared}",
+    "{chosen}",
     "summary.chosen": "{k} work{s} on each token",
     "summary.choose": "each picks its tokens",
-    "summary.shared": ", and {shared} for all tokens",
-    "summary.mixed": "in block{s} {blocks} {experts}; in the other{others} {dense}",
+    "summary.shared": "{chosen}, and {shared} for all tokens",
+    "summary.mixed": "in block{s} {blocks}: {experts}, and in the other{others}: {dense}",
     "attention": "Self-attention",
     "feedforward": "Feed-forward",
     "moe": "Mixture of experts",
@@ -499,7 +500,9 @@ def shape(letters: str, *sizes: int | None) -> dict[str, Any]:
 
 def summary(config: ModelConfig, vocab_size: int | None) -> str:
     """The picture in words."""
-    shared = config.kv_heads
+    heads, shared = count_of(config.n_head, "head"), count_of(config.kv_heads, "key/value head")
+    if config.kv_heads != config.n_head:
+        heads = TEXT["summary.sharing"].format(heads=heads, shared=shared)
     norm = "no norm" if config.norm == "none" else f"{config.placement}-{TEXT[config.norm]}"
     total = parameters(config, vocab_size)["total"]
     working = active_parameters(config, vocab_size)
@@ -511,8 +514,7 @@ def summary(config: ModelConfig, vocab_size: int | None) -> str:
         active=active,
         layers=count_of(config.n_layer, "block"),
         norm=norm,
-        heads=count_of(config.n_head, "head"),
-        shared="" if shared == config.n_head else f" sharing {count_of(shared, 'key/value head')}",
+        heads=heads,
         then=second_sublayer(config),
         width=config.d_model,
         context=config.max_seq_len,
@@ -529,13 +531,15 @@ def second_sublayer(config: ModelConfig) -> str:
     if not layers:
         return dense
     k, every = config.top_k, count_of(config.n_shared_experts, "shared expert")
-    chosen = "summary.choose" if config.router == "expert_choice" else "summary.chosen"
+    which = "summary.choose" if config.router == "expert_choice" else "summary.chosen"
+    chosen = TEXT[which].format(k=k, s="s" * (k == 1))
+    if config.n_shared_experts:
+        chosen = TEXT["summary.shared"].format(chosen=chosen, shared=every)
     experts = TEXT["summary.experts"].format(
         experts=config.n_experts,
         feedforward=kind,
         ff=config.expert_width,
-        chosen=TEXT[chosen].format(k=k, s="s" * (k == 1)),
-        shared=TEXT["summary.shared"].format(shared=every) if config.n_shared_experts else "",
+        chosen=chosen,
     )
     if len(layers) == config.blocks:
         return experts

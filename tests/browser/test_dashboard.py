@@ -46,6 +46,20 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not errors
 
 
+ENGLISH = re.compile(r"[A-Za-z]{2,}[,;]? [a-z]{2,}")
+"""A sentence, or two words of one."""
+
+SEEN = """() => {
+  const page = document.body.cloneNode(true);
+  page.querySelectorAll("pre, code, style, script, noscript, [data-testid=stDataFrame]").forEach((each) => each.remove());
+  const texts = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+  const lines = [];
+  while (texts.nextNode()) lines.push(texts.currentNode.textContent.trim());
+  return lines.filter(Boolean);
+}"""
+"""What stands on the page, apart from commands, what models wrote, and tables, which are drawn."""
+
+
 def title(page: Page, text: str) -> None:
     expect(page.locator("h1")).to_have_text(text)
     expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -86,3 +100,49 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     shoot(page, "dashboard-compare")
     page.get_by_role("link", name="Runs").click()
     title(page, "Runs")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int) -> None:
+    """From page to page, by links and by the browser's buttons: the language stays, and nothing is in English."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{dashboard}/?lang=zh&match=mine")
+    title(page, "训练列表")
+    expect(page.get_by_text("14 次训练中的 2 次")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
+    expect(page.get_by_label("名字或设置包含")).to_be_visible()
+    in_chinese(page)
+    shoot(page, f"dashboard-zh-runs-{width}")
+    box = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 18)
+    page.get_by_role("button", name=re.compile("比较勾选的训练")).click()
+    title(page, "比较")
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
+    assert "lang=zh" in page.url and page.url.count("run=") == 2
+    page.get_by_text("秒", exact=True).click()
+    expect(page.locator(".js-plotly-plot .xtitle", has_text="秒")).to_have_count(1)
+    expect(page.locator(".js-plotly-plot .xtitle")).to_have_count(1)
+    assert "over=seconds" in page.url
+    in_chinese(page)
+    shoot(page, f"dashboard-zh-compare-{width}")
+    page.goto(f"{dashboard}/suites?suite-name=norm&lang=zh")
+    title(page, "实验组")
+    expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(1)
+    in_chinese(page)
+    shoot(page, f"dashboard-zh-suites-{width}")
+    page.get_by_role("radio", name="English").or_(
+        page.get_by_text("English", exact=True)
+    ).first.click()
+    title(page, "Suites")
+    assert "lang=en" in page.url
+    if width > 600:
+        page.get_by_role("link", name="Runs").click()
+        title(page, "Runs")
+        page.wait_for_url("**lang=en**")
+
+
+def in_chinese(page: Page) -> None:
+    seen = page.evaluate(SEEN)
+    left = {line for line in seen if ENGLISH.search(line)}
+    assert seen and left <= {"Skip to main content"}  # Streamlit's own
