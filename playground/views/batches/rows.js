@@ -61,7 +61,7 @@ function drawOpen(box) {
   const length = lengthOf(row);
   const shown = Math.min(length, MOST_OPEN);
   box.replaceChildren(
-    el("h4", { text: `${TEXT.sequence(row + 1)}: ${TEXT.open.toLowerCase()}` }),
+    el("h4", { text: TEXT.open(row + 1) }),
     el("p", { class: "help", text: frame.read ? TEXT.openHelpPairs : TEXT.openHelp }),
     frame.read ? el("p", { class: "reads" }, el("b", { text: `${TEXT.reads} ` }), sourceOf(row)) : "",
     el(

@@ -24,7 +24,7 @@ function makeTokens() {
     el(
       "div",
       { class: "token-pair" },
-      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${TEXT.files.tokens}-step-${frame?.step ?? 0}`) }))),
+      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${FILES.tokens}-step-${frame?.step ?? 0}`) }))),
       detail,
     ),
   );
@@ -207,7 +207,7 @@ function makeTokens() {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${100 * probability}%`;
       bar.style.background = expertColour(expert);
-      return el("li", { class: gate ? "taken" : "", "data-expert": expert }, chip(expert), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: rounded(probability) }), el("span", { class: "gate", text: gate ? `gate ${gate.toFixed(2)}` : "" }));
+      return el("li", { class: gate ? "taken" : "", "data-expert": expert }, chip(expert), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: rounded(probability) }), el("span", { class: "gate", text: gate ? TEXT.gate(gate.toFixed(2)) : "" }));
     };
     const expected = first.about.router === "expert_choice" ? chosen.length : first.about.top_k;
     return el(

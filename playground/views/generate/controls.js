@@ -39,7 +39,7 @@ function drawSteps() {
 function drawStepNote(step) {
   const label = TEXT.checkpointAt(step, text.steps.at(-1));
   stepSlider.setAttribute("aria-valuetext", label);
-  stepNote.textContent = text.steps.length < 2 ? `${label}. ${TEXT.checkpointOne}` : label;
+  stepNote.textContent = text.steps.length < 2 ? TEXT.checkpointOne(label) : label;
 }
 
 function drawSettings() {

@@ -19,9 +19,11 @@ function drawNow() {
     .map((filter, code) => (code && tokens[code] ? TEXT.removed(filter, tokens[code], percent(mass[code])) : ""))
     .filter(Boolean);
   const filtered = settings.top_k || settings.top_p < 1 || settings.min_p;
-  removal.textContent =
-    TEXT.kept(tokens[0], now.order.length) + (parts.length ? ` ${capital(parts.join(", "))}.` : "") +
-    (settings.temperature === 0 && filtered ? ` ${TEXT.impossible}` : "");
+  removal.textContent = tp.sentences([
+    TEXT.kept(tokens[0], now.order.length),
+    parts.length ? TEXT.removals(parts) : "",
+    settings.temperature === 0 && filtered ? TEXT.impossible : "",
+  ]);
   entropy.textContent = TEXT.entropy(...now.entropy);
   root.dataset.kept = String(tokens[0]);
 }

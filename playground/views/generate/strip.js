@@ -5,7 +5,7 @@ function chip(node, token, place) {
   const { record } = nodes[node];
   const mine = node !== 0;
   const title = mine
-    ? `${TEXT.chip(quoted(token), place)}: ${TEXT.chipChance(percent(record.before), percent(record.after))}. ${TEXT.chipGo}`
+    ? TEXT.chipMine(TEXT.chip(quoted(token), place), percent(record.before), percent(record.after))
     : TEXT.chip(quoted(token), place);
   const button = el("button", { type: "button", tabindex: "-1", class: mine ? "chip mine" : "chip", text: piece(token), title });
   if (mine) button.style.setProperty("--sure", record.before.toFixed(3));
@@ -37,13 +37,13 @@ function drawText() {
     button.classList.toggle("current", i === goal.length - 1);
   });
   line.scrollTop = line.scrollHeight;
-  room.textContent = [
-    `${TEXT.room(used, text.context)}.`,
+  room.textContent = tp.sentences([
+    TEXT.room(used, text.context),
     start && start === text.start ? TEXT.longPrompt(start) : start ? TEXT.slid(start, text.context / 2 | 0) : "",
     used === text.context ? TEXT.almost : "",
     text.end !== null && nodes[at].token === text.end && at !== 0 ? TEXT.ended : "",
     length >= text.limit ? TEXT.limit(text.limit) : "",
-  ].filter(Boolean).join(" ");
+  ]);
   drawVerdict();
 }
 

@@ -27,7 +27,7 @@ function showLens(answer) {
     const place = (stage * size + token) * listed + rank;
     return { piece: vocabulary[top[place]], share: shares[place] };
   };
-  const longest = Math.max(...[...shown, ...Object.values(vocabulary).map(visible)].map((text) => [...text].length));
+  const longest = Math.max(...[...shown, ...Object.values(vocabulary).map(visible)].map(tp.halves));
   LENS.width = Math.min(80, Math.max(22, 8 * longest + 8));
   const { width, height, left, top: above } = LENS;
   const full = left + size * width + 2;
@@ -59,7 +59,7 @@ function showLens(answer) {
   const label = TEXT.lensFigure(names.map((name, stage) => {
     const { piece, share } = guess(stage, size - 1);
     return TEXT.lensPart(name, visible(piece), percent(share));
-  }).join("; "));
+  }));
   const mark = el("rect", { class: "column", y: 2, width, height: tall - 4, rx: 4 });
   const cursor = el("rect", { class: "cursor", width: width - 1, height: height - 1, rx: 3 });
   const drawing = el("svg", { class: "lens", role: "img", "aria-label": label, width: full, height: tall, viewBox: `0 0 ${full} ${tall}` }, mark, parts, cursor);

@@ -185,7 +185,7 @@ function showList(query) {
 function announce() {
   const query = shownQuery();
   const parts = readers(query).slice(0, 3).map(([key, share]) => TEXT.announcePart(rounded(share), key === query ? TEXT.itself : frame.shown[key]));
-  tp.say(TEXT.announce(frame.shown[query], query + 1, parts.join(", ")));
+  tp.say(TEXT.announce(frame.shown[query], query + 1, tp.series(parts)));
 }
 
 function tokenMoved(event) {

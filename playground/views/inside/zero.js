@@ -43,7 +43,7 @@ function showZero(answer) {
     el(
       "p",
       { class: "zero-state" },
-      el("span", { text: some ? TEXT.zeroSome(heads.map(([layer, head]) => TEXT.layerHead(layer, head).toLowerCase()).join("; ")) : TEXT.zeroNone }),
+      el("span", { text: some ? TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head))) : TEXT.zeroNone }),
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
     ),
@@ -102,6 +102,6 @@ function zeroFigure(changes, some) {
       el("text", { class: "value", x: end, y: y + (some ? 18 : 14), text: some ? `${percent(before)} → ${percent(after)}` : percent(before) }),
     );
   });
-  const words = changes.map(({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`).join(", ");
-  return el("svg", { class: "bars", role: "img", "aria-label": `${TEXT.zeroFigure}: ${words}`, width, height, viewBox: `0 0 ${width} ${height}` }, legend, bars);
+  const words = tp.series(changes.map(({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`));
+  return el("svg", { class: "bars", role: "img", "aria-label": tp.named(TEXT.zeroFigure, words), width, height, viewBox: `0 0 ${width} ${height}` }, legend, bars);
 }

@@ -27,7 +27,7 @@ function makeSamples({ current }) {
   const choice = el("div", { class: "choice", role: "group", hidden: true });
   const save = tp.saveBar({
     rows: () => sampleRows(current()),
-    name: () => current().fileName(TEXT.files.samples),
+    name: () => current().fileName(FILES.samples),
   });
   const node = el(
     "section",
@@ -86,7 +86,7 @@ function makeSamples({ current }) {
       el("button", {
         type: "button",
         "aria-pressed": String(i === prompt),
-        "aria-label": `${TEXT.prompt(i + 1)}: ${readable(text)}`,
+        "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
         text: readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
         on: { click: () => show(i) },
       }),

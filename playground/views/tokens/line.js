@@ -69,7 +69,7 @@ function makeLine(kind, { label }) {
     else if (event.key === "Escape") hold(null);
     else return;
     event.preventDefault();
-    tp.say(factsOf(state.held)?.join(", ") ?? "");
+    tp.say(tp.series(factsOf(state.held) ?? []));
   });
 
   return { node, draw, mark, cut: () => drawn?.cut ?? null };

@@ -156,7 +156,8 @@ function makeBeam({ toggled }) {
       const fate = fateOf(tree[i]);
       const x = xs[depth[i]];
       const wide = columns[depth[i]];
-      const name = TEXT.node(word(text), percent(share), fixed(total), TEXT.fates[fate]) + (marks.includes("g") ? `; ${TEXT.fates.greedy}` : "");
+      const plain = TEXT.node(word(text), percent(share), fixed(total), TEXT.fates[fate]);
+      const name = marks.includes("g") ? TEXT.greedyToo(plain) : plain;
       const group = el(
         "g",
         { class: `node ${fate} ${marks.includes("g") ? "greedy" : ""}`, "data-node": i },

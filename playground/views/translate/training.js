@@ -67,7 +67,7 @@ class History {
 function makeTraining({ starters, opened, stopped }) {
   const buttons = starters.map(({ name, title, about }) => {
     const button = el("button", { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, button) } },
-      el("b", { text: title }), el("span", { text: about }), el("span", { class: "go", text: `▶ ${TEXT.trainStart}` }));
+      el("b", { text: tp.translate(title) }), el("span", { text: tp.translate(about) }), el("span", { class: "go", text: `▶ ${TEXT.trainStart}` }));
     return button;
   });
   const message = el("p", { class: "message", role: "alert", hidden: true });
@@ -138,7 +138,7 @@ function makeTraining({ starters, opened, stopped }) {
           id: "loss", title: TEXT.loss, unit: TEXT.lossUnit, height: 120,
           lines: [
             { id: "raw", name: TEXT.batch, style: "raw", x: steps.step, y: steps.loss, n: steps.step.length, fit: true, keep: 0.99, format: loss3 },
-            { id: "train", name: TEXT.states.running, style: "train", x: steps.step, y: steps.smooth, n: steps.step.length, fit: true, format: loss3 },
+            { id: "train", name: TEXT.train, style: "train", x: steps.step, y: steps.smooth, n: steps.step.length, fit: true, format: loss3 },
             { id: "held", name: TEXT.heldOut, style: "validation", x: evaluated.step, y: evaluated.loss, n, fit: true, dots: true, format: loss3 },
           ],
         },

@@ -59,7 +59,7 @@ function drawFacts() {
   const measured = accuracy.findLastIndex((share, i) => Number.isFinite(share) && (step[i] <= frame.step || frame.step === newest(frame)));
   const parts = [TEXT.facts(frame.name, frame.step)];
   if (measured >= 0) parts.push(TEXT.accuracy(percent(accuracy[measured]), step[measured]));
-  put(page.facts, `${parts.join(" · ")}.`);
+  put(page.facts, TEXT.sentence(parts.join(" · ")));
 }
 
 function drawNotice() {
