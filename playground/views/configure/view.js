@@ -138,7 +138,7 @@ function duration(seconds) {
   return TEXT.hours((seconds / 3600).toPrecision(2));
 }
 const start = el("button", { type: "button", class: "tp-button primary", id: "start", on: { click: begin } });
-const runName = el("p", { class: "run-name", id: "run-name" });
+const runName = el("p", { class: "run-name", id: "run-name", translate: "no" });
 const reasons = el("p", { class: "problem", id: "start-problem", role: "status" });
 const code = el("code");
 const copy = el("button", {

@@ -45,7 +45,7 @@ const TEXT = tp.words({
     step: (step, last) => (step === last ? `第 ${count(step)} 步，最新` : `第 ${count(step)} 步，共 ${count(last)} 步`),
     share: (share, dimensions) => `这两个方向反映了各点差别的 ${share}；其余的差别在另外 ${count(dimensions - 2)} 个方向上。这里靠得近的点，实际上可能离得很远。`,
     some: (shown, all) => `只画出全部 ${count(all)} 个中的前 ${count(shown)} 个。`,
-    tied: "最后算概率时用的也是这张表（共享嵌入）。",
+    tied: "最后算概率时用的也是这张表（共用嵌入）。",
     near: (name) => `在全部维度中离“${name}”最近的`,
     nearHelp: "把鼠标指向一个词元，或点击把它固定：这里会列出方向最相近的词元（按余弦相似度）。",
     position: (number) => `位置 ${number}`,

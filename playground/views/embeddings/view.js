@@ -32,7 +32,7 @@ function build() {
     goTo: (index) => choose({ step: index === frame.steps.length - 1 ? null : frame.steps[index] }),
     name: (index) => (frame ? TEXT.step(frame.steps[index], frame.steps.at(-1)) : ""),
   });
-  page.host = el("div", { class: "scatter" });
+  page.host = el("div", { class: "scatter", translate: "no" });
   page.share = el("p", { class: "help" });
   page.legend = el("div", { class: "legend" });
   page.near = el("div", { class: "near" });
@@ -136,7 +136,7 @@ function drawNear() {
         const bar = el("i");
         bar.style.width = `${Math.max(0, 100 * cosine)}%`;
         const text = cosine.toFixed(2).replace("-", "−");
-        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, el("span", { class: "piece", text: spoken(point) }), el("span", { class: "track" }, bar), el("span", { class: "cosine", text }));
+        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, el("span", { class: "piece", translate: "no", text: spoken(point) }), el("span", { class: "track" }, bar), el("span", { class: "cosine", text }));
       }),
     ),
   );

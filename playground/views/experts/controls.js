@@ -41,8 +41,7 @@ function makeChoices({ chosen, compared }) {
     if (key === listed) return;
     listed = key;
     const option = ({ id, name, experts }) => el("option", { value: id, text: experts ? name : TEXT.dense(name) });
-    found.shipped.forEach((run) => (run.name = tp.translate(run.name)));
-    const groups = ["own", "shipped"].map((group) => [TEXT.compareGroups[group], found[group].filter(({ id }) => id !== first.run)]);
+    const groups = ["own", "shipped"].map((group) => [TEXT.compareGroups[group], found[group].filter(({ id }) => id !== first.run).map((run) => ({ ...run, name: tp.runName({ ...run, shipped: group === "shipped" }) }))]);
     other.replaceChildren(
       el("option", { value: "", text: TEXT.compareNone }),
       ...groups.filter(([, runs]) => runs.length).map(([label, runs]) => el("optgroup", { label }, runs.map(option))),

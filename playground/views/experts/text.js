@@ -205,10 +205,10 @@ const TEXT = tp.words({
 
     timeline: "工作量的变化",
     timelineHelp: "每一行是一个专家，从左到右是训练过程。颜色越浓，这个专家分到的词元越多。在图上拖动或移动滑块，可以到达某一步。",
-    scale: { none: "没有词元", fair: "平均份额", most: (times) => `${times} 倍或更多` },
+    scale: { none: "没有词元", fair: "公平份额", most: (times) => `${times} 倍或更多` },
     mapLabel: (run, block, experts, now) => `第 ${block + 1} 块的 ${experts} 个专家在训练中的负载${run ? `，训练 ${run}` : ""}。${now}`,
     mapNow: (step, busiest, share) => `在第 ${whole(step)} 步，专家 ${busiest + 1} 分到的最多：${share}。`,
-    mapTip: (expert, step, share, fair) => `专家 ${expert + 1}，第 ${whole(step)} 步：占全部选择的 ${share}（平均份额：${fair}）`,
+    mapTip: (expert, step, share, fair) => `专家 ${expert + 1}，第 ${whole(step)} 步：占全部选择的 ${share}（公平份额：${fair}）`,
     loss: "损失",
     lossUnit: "nat/词元",
     training: "训练",
@@ -230,10 +230,10 @@ const TEXT = tp.words({
     mark: (field, value) => `${field} ${tp.number(value)}`,
 
     bars: "这一步的负载",
-    barsHelp: "f 是一个专家分到的词元所占的份额，P 是路由器给它的平均概率。虚线是平均份额。",
+    barsHelp: "f 是一个专家分到的词元所占的份额，P 是路由器给它的平均概率。虚线是公平份额。",
     f: "f，负载",
     p: "P，概率",
-    fair: "平均份额",
+    fair: "公平份额",
     barsLabel: (block, facts) => `第 ${block + 1} 块中每个专家的负载。${facts}`,
     balanceFacts: {
       vio: (value) => `MaxVio ${value}`,
@@ -270,7 +270,7 @@ const TEXT = tp.words({
     noExpert: "–",
     place: (t, block) => `词元 ${t + 1}，第 ${block + 1} 块`,
     held: "已固定",
-    gate: (value) => `门控 ${value}`,
+    gate: (value) => `门值 ${value}`,
     gates: "路由器是怎么想的",
     gatesLabel: (piece, block) => `第 ${block + 1} 块中路由器给 ${piece} 的概率`,
     cut: (k, chosen) =>
@@ -314,7 +314,7 @@ const TEXT = tp.words({
     csv: {
       load: ["训练", "步", "块", "专家", "负载", "概率"],
       curves: ["训练", "步", "FLOPs", "秒", "块", "MaxVio", "熵", "丢弃"],
-      tokens: ["块", "位置", "词元", "专家", "概率", "门控值"],
+      tokens: ["块", "位置", "词元", "专家", "概率", "门值"],
       kinds: ["块", "种类", "专家", "词元数", "打乱后的词元数"],
       together: ["块", "专家", "另一个专家", "份额"],
     },

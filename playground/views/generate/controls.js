@@ -15,7 +15,7 @@ function drawExamples() {
   examples.replaceChildren(
     el("span", { class: "muted", text: TEXT.examples }),
     ...text.examples.slice(0, 6).map((example) =>
-      el("button", { type: "button", class: "example", text: visibleText(example), on: { click: () => restartWith(example) } }),
+      el("button", { type: "button", class: "example", translate: "no", text: visibleText(example), on: { click: () => restartWith(example) } }),
     ),
   );
   drawUse();

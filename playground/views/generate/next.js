@@ -7,7 +7,7 @@ function drawNow() {
   rows.style.height = `${now.order.length * ROW}px`;
   list.classList.toggle("stale", now.place !== at);
   drawRows();
-  upcoming.replaceChildren(el("span", { class: "token", text: piece(now.drawn) }), ` ${TEXT.drawn(percent(now.after[now.drawn]))}`);
+  upcoming.replaceChildren(el("span", { class: "token", translate: "no", text: piece(now.drawn) }), ` ${TEXT.drawn(percent(now.after[now.drawn]))}`);
 
   const tokens = TEXT.filters.map(() => 0);
   const mass = TEXT.filters.map(() => 0);
@@ -56,7 +56,7 @@ function drawRows() {
           title: `${before} → ${after}`,
           style: `top:${i * ROW}px`,
         },
-        el("span", { class: "token", text: piece(token) }),
+        el("span", { class: "token", translate: "no", text: piece(token) }),
         el(
           "span",
           { class: "bars" },

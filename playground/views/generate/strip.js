@@ -7,7 +7,7 @@ function chip(node, token, place) {
   const title = mine
     ? TEXT.chipMine(TEXT.chip(quoted(token), place), percent(record.before), percent(record.after))
     : TEXT.chip(quoted(token), place);
-  const button = el("button", { type: "button", tabindex: "-1", class: mine ? "chip mine" : "chip", text: piece(token), title });
+  const button = el("button", { type: "button", tabindex: "-1", class: mine ? "chip mine" : "chip", translate: "no", text: piece(token), title });
   if (mine) button.style.setProperty("--sure", record.before.toFixed(3));
   if (/^[\s]+$/.test(text.pieces[token])) button.classList.add("blank");
   const holder = el("span", { class: "holder" }, button);
@@ -61,7 +61,7 @@ function drawVerdict() {
   verdict.dataset.state = state;
   verdict.replaceChildren(
     `${TEXT.right} `,
-    el("span", { class: "token", text: visibleText(text.right) }),
+    el("span", { class: "token", translate: "no", text: visibleText(text.right) }),
     ` ${{ right: "✓ ", wrong: "✗ ", open: "" }[state]}${TEXT.verdicts[state]}`,
   );
 }

@@ -104,7 +104,7 @@ async function list() {
   if (turn !== asked) return;
   const groups = [
     [TEXT.own, own],
-    [TEXT.shipped, shipped.map((run) => ({ ...run, name: tp.translate(run.name) }))],
+    [TEXT.shipped, shipped.map((run) => ({ ...run, name: tp.runName({ ...run, shipped: true }) }))],
   ].filter(([, runs]) => runs.length);
   select.replaceChildren(...groups.map(([label, runs]) => el("optgroup", { label }, runs.map(option))));
   select.value = shown?.id ?? "";

@@ -96,7 +96,7 @@ function zeroFigure(changes, some) {
     return el(
       "g",
       {},
-      el("text", { class: "mono", x: left - 12, y: y + (some ? 18 : 14), "text-anchor": "end", text: visible(piece) }),
+      el("text", { class: "mono", translate: "no", x: left - 12, y: y + (some ? 18 : 14), "text-anchor": "end", text: visible(piece) }),
       el("rect", { class: "before", x: left, y: y + 3, width: Math.max(1, before * scale), height: some ? 10 : 14, rx: 2 }),
       some && el("rect", { class: "after", x: left, y: y + 15, width: Math.max(1, after * scale), height: 10, rx: 2 }),
       el("text", { class: "value", x: end, y: y + (some ? 18 : 14), text: some ? `${percent(before)} → ${percent(after)}` : percent(before) }),

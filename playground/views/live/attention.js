@@ -15,7 +15,7 @@ function makeAttention({ current, probe }) {
   const shown = el("output", { class: "value" });
   const newest = el("button", { type: "button", class: "quiet", text: TEXT.newest });
   const help = el("p", { class: "help" });
-  const tokens = el("p", { class: "tokens" });
+  const tokens = el("p", { class: "tokens", translate: "no" });
   const save = tp.saveBar({
     figure: () => canvas,
     rows: () => attentionRows(snapshot),

@@ -26,7 +26,7 @@ function duration(seconds) {
 }
 
 function makeHeader() {
-  const title = el("h3", { class: "name" });
+  const title = el("h3", { class: "name", translate: "no" });
   const shape = el("span", { class: "shape", "aria-hidden": "true" });
   const word = el("span", {});
   const status = el("span", { class: "status" }, shape, word);

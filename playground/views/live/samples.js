@@ -85,6 +85,7 @@ function makeSamples({ current }) {
     const buttons = prompts.map((text, i) =>
       el("button", {
         type: "button",
+        translate: "no",
         "aria-pressed": String(i === prompt),
         "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
         text: readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
@@ -118,8 +119,8 @@ function textCard(step, samples, prompt) {
     el(
       "p",
       {},
-      el("span", { class: "prompt", text: readable(sample.prompt) }),
-      el("span", { class: "text", text: readable(sample.text) }),
+      el("span", { class: "prompt", translate: "no", text: readable(sample.prompt) }),
+      el("span", { class: "text", translate: "no", text: readable(sample.text) }),
     ),
   );
 }
@@ -131,8 +132,8 @@ function taskCard(step, samples) {
     el(
       "div",
       { class: `answer ${correct ? "right" : "wrong"}` },
-      el("span", { class: "prompt", text: tp.visible(prompt) }),
-      el("span", { class: "text", text: text ? tp.visible(text) : "" }),
+      el("span", { class: "prompt", translate: "no", text: tp.visible(prompt) }),
+      el("span", { class: "text", translate: "no", text: text ? tp.visible(text) : "" }),
       el("span", {
         class: "verdict",
         role: "img",

@@ -40,7 +40,7 @@ const TEXT = tp.words({
     said: (parts) => parts.join("。"),
     active: (count) => `处理每个词元时有 ${count} 个在工作`,
     stream: "残差流",
-    tied: "共享",
+    tied: "共用",
     lines: ["查询", "键", "值"],
     total: (count) => `${count} 个参数`,
     keys: "用方向键在各部分之间移动；Enter 展开一个块。",

@@ -10,20 +10,8 @@ const shares = root.querySelector(".shares");
 const strip = root.querySelector(".strip");
 const drawing = root.querySelector(".drawing");
 
-/** What the server says of a part: one sentence or several, which were written one by one. */
-function translated(text) {
-  const sentences = text.split(/(?<=\.) /);
-  const told = [];
-  while (sentences.length) {
-    let count = sentences.length; // the most that are known together
-    while (count > 1 && tp.translate(sentences.slice(0, count).join(" ")) === sentences.slice(0, count).join(" ")) count -= 1;
-    told.push(tp.translate(sentences.splice(0, count).join(" ")));
-  }
-  return tp.sentences(told);
-}
-const SAID = ["name", "about", "note", "summary"];
-const told = (spec) => JSON.parse(JSON.stringify(spec ?? null), (key, value) => (SAID.includes(key) && value ? translated(value) : value));
-
+const SAID = ["name", "about", "note", "summary"]; // to people
+const told = (spec) => JSON.parse(JSON.stringify(spec ?? null), (key, value) => (SAID.includes(key) ? tp.translate(value) : value));
 let spec = told(props.spec);
 let chosen = null; // the block that was opened by hand
 let open = 0; // the block that is open: that one, or the first with experts, or the first

@@ -142,7 +142,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     drawReadout(readout, ["recut"]);
   }
 
-  const piece = (id, kind = "") => el("span", { class: `piece ${kind}`, text: readable(learned.tokens[id]) });
+  const piece = (id, kind = "") => el("span", { class: `piece ${kind}`, translate: "no", text: readable(learned.tokens[id]) });
 
   function drawNow() {
     const k = applied();

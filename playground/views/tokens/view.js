@@ -14,7 +14,7 @@ function build() {
     "div",
     { class: "examples" },
     el("span", { class: "muted", text: TEXT.examples }),
-    EXAMPLES.map((text, i) => el("button", { type: "button", class: "example", title: text, text: TEXT.exampleNames[i], on: { click: () => take(text) } })),
+    EXAMPLES.map((text, i) => el("button", { type: "button", class: "example", translate: "no", title: text, text: TEXT.exampleNames[i], on: { click: () => take(text) } })),
   );
   page.rows = Object.fromEntries(KINDS.map((kind) => [kind, makeRow(kind)]));
   page.readout = el("p", { class: "readout" });
@@ -53,7 +53,7 @@ function makeRow(kind) {
     const cut = cutOf(kind);
     node.hidden = !cut;
     if (!cut) return;
-    put(name, kind === "run" ? TEXT.names.run(cut.name) : TEXT.names[kind]);
+    put(name, kind === "run" ? TEXT.names.run(tp.runName(cut)) : TEXT.names[kind]);
     put(about, kind === "run" ? TEXT.about.run(TEXT.kinds[cut.kind] ?? cut.kind) : TEXT.about[kind]);
     const tokens = cut.starts.length;
     const unknown = cut.ids.filter((id) => id === null).length;

@@ -16,7 +16,7 @@ class History {
   }
 
   get name() {
-    const name = (this.about?.name ?? "").trim();
+    const name = (this.about ? tp.runName({ name: this.about.name, shipped: this.status?.shipped }) : "").trim();
     return name.length > 60 ? `${name.slice(0, 58).trim()} …` : name;
   }
 
@@ -172,12 +172,12 @@ function makeTraining({ starters, opened, stopped }) {
       return el(
         "li",
         {},
-        el("button", { type: "button", class: "prompt", dir: "auto", text: prompt, on: { click: () => opened(prompt) } }),
+        el("button", { type: "button", class: "prompt", dir: "auto", translate: "no", text: prompt, on: { click: () => opened(prompt) } }),
         el(
           "p",
           { class: `answer ${now.correct}` },
           now.correct !== null && el("span", { class: "verdict", role: "img", "aria-label": TEXT.verdictName[now.correct], text: TEXT.verdict[now.correct] }),
-          el("span", { class: "text", dir: "auto", text: now.text || "∅" }),
+          el("span", { class: "text", dir: "auto", translate: "no", text: now.text || "∅" }),
         ),
         el("span", { class: "squares", role: "img", "aria-label": TEXT.sampleStrip(right, all.length) }, squares),
       );
