@@ -100,6 +100,20 @@ SAID = r"""(skipped) => {
 }"""
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
+WIDE = """() => {
+  const { scrollWidth } = document.documentElement;
+  if (scrollWidth > innerWidth) return [`${scrollWidth} in ${innerWidth}`];
+  /* Gradio clips its page: what is cut off there makes nothing scroll. What scrolls by itself may be wider. */
+  const scrolls = (node) => {
+    for (let at = node.parentElement; at && !at.matches(".gradio-container"); at = at.parentElement)
+      if (getComputedStyle(at).overflowX !== "visible") return true;
+    return false;
+  };
+  return [...document.querySelectorAll(".gradio-container *:not(svg *)")]
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && node.checkVisibility() && !scrolls(node))
+    .map((node) => `${node.outerHTML.slice(0, 100)} ends at ${node.getBoundingClientRect().right}`);
+}"""
+
 QUOTED = re.compile("“[^”]*”")
 WORDS = re.compile(r"[A-Za-z][A-Za-z'’./_-]*(?:[,:;]? +[A-Za-z][A-Za-z'’./_-]*)*")
 
@@ -121,8 +135,7 @@ def is_english(text: str) -> bool:
 
 
 def too_wide(page: Page, where: str) -> list[str]:
-    width, most = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    return [f"{where}: {width} in {most}"] if width > most else []
+    return [f"{where}: {each}" for each in page.evaluate(WIDE)]
 
 
 def visit(page: Page) -> Seen:
