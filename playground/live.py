@@ -207,6 +207,7 @@ def about(run: Run) -> dict[str, Any]:
             vocabulary = None
     return {
         "name": run.name,
+        "shipped": library.is_shipped(run),
         "vocabulary": vocabulary,
         "uniform": math.log(vocabulary) if vocabulary else None,
         "total_steps": run.config.train.total_steps,

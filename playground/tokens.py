@@ -214,7 +214,11 @@ def _of_run(run: object, text: str) -> dict[str, Any] | None:
         return None
     inner = tokenizer.inner if isinstance(tokenizer, MarkedTokenizer) else tokenizer
     kind = getattr(inner, "kind", "")
-    return _row(tokenizer, text) | {"name": found.name, "kind": kind}
+    return _row(tokenizer, text) | {
+        "name": found.name,
+        "shipped": library.is_shipped(found),
+        "kind": kind,
+    }
 
 
 SERVED: tuple[Callable[..., dict[str, Any]], ...] = (learn, cut)

@@ -8,7 +8,7 @@
 (() => {
   "use strict";
 
-  const { el, number } = window.tp;
+  const { el, number, halves, named, series } = window.tp;
 
   const LEFT = 46;
   const RIGHT = 10;
@@ -354,7 +354,7 @@
           const valueNode = node.lastChild.lastChild;
           if (valueNode.textContent !== value) valueNode.textContent = value;
           // Widths are estimated, not measured: measuring would force a layout at every update.
-          const wide = alone(panel) ? 0 : 22 + 6.3 * (line.name.length + 7);
+          const wide = alone(panel) ? 0 : 22 + 6.3 * (halves(line.name) + 7);
           if (!rightwards) x -= wide;
           const transform = `translate(${x.toFixed(1)},${y})`;
           if (node.getAttribute("transform") !== transform) node.setAttribute("transform", transform);
@@ -416,7 +416,7 @@
         const place = X(mark.x);
         for (const panel of panels)
           parts.push(el("path", { d: `M${place},${panel.top}V${panel.bottom}`, class: `mark ${mark.kind}` }));
-        const wide = 6.4 * mark.text.length + 10;
+        const wide = 6.4 * halves(mark.text) + 10;
         const left = Math.min(place + 5, frame.width - wide);
         if (left > free) {
           parts.push(el("text", { x: left, y: top + 12, class: `mark-text ${mark.kind}`, text: mark.text }));
@@ -476,7 +476,7 @@
         clientX,
         clientY,
       );
-      return `${heading}: ${facts.map((fact) => fact.join(" ")).join(", ")}`;
+      return named(heading, series(facts.map((fact) => fact.join(" "))));
     }
 
     function hide() {

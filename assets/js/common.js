@@ -11,6 +11,9 @@
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
+ *   series      one after the other: "a, b"             named      a name and what it has: "a: b"
+ *   sentences   several as one text                     halves     how wide a text is, in half-width characters
+ *   kind        a kind of token, in words
  *   whenSeen    begin when a view is first shown
  *   player      play the stops of a slider, one by one   film     a slider over training: film.js
  *
@@ -27,6 +30,13 @@
       svgTitle: "Save the figure as an SVG drawing",
       saved: (name) => `Saved ${name}`,
       open: (tab) => `Open ${tab}`,
+      series: ", ",
+      named: (name, what) => `${name}: ${what}`,
+      between: " ",
+      kinds: {
+        vowel: "vowel", consonant: "consonant", capital: "capital", digit: "digit", space: "space", newline: "newline",
+        punctuation: "punctuation", "Chinese character": "Chinese character", other: "other",
+      },
     },
     zh: {
       save: "将此图保存为",
@@ -35,6 +45,13 @@
       svgTitle: "将图保存为 SVG 矢量图",
       saved: (name) => `已保存 ${name}`,
       open: (tab) => `打开“${tab}”`,
+      series: "，",
+      named: (name, what) => `${name}：${what}`,
+      between: "",
+      kinds: {
+        vowel: "元音字母", consonant: "辅音字母", capital: "大写字母", digit: "数字", space: "空格", newline: "换行",
+        punctuation: "标点", "Chinese character": "汉字", other: "其他",
+      },
     },
   });
 
@@ -115,6 +132,16 @@
       })
       .join("");
   }
+
+  const series = (parts) => Array.from(parts).join(TEXT.series);
+  const named = (name, what) => TEXT.named(name, what);
+  const sentences = (parts) => parts.filter(Boolean).join(TEXT.between);
+  const kind = (name) => TEXT.kinds[name] ?? name;
+
+  const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+  /** How wide a text is, in half-width characters, where measuring it would force a layout: a Chinese one counts twice. */
+  const halves = (text) => [...text].reduce((sum, char) => sum + (WIDE.test(char) ? 2 : 1), 0);
 
   /** A short figure for people: 950, 12.3k, 4.56M; small ones with `digits` significant digits. */
   function number(value, digits = 3) {
@@ -575,6 +602,11 @@
   }
 
   Object.assign(window.tp, {
+    series,
+    named,
+    sentences,
+    kind,
+    halves,
     put,
     scheduler,
     asker,

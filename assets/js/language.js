@@ -4,6 +4,7 @@
  *   tp.speak(language)     change it: the choice is kept in the address and in this browser, the page begins again
  *   tp.words({en, zh})     a view's table of words in that language
  *   tp.translate(sentence) what the server says, which is English: looked up in `tp.catalogue` (assets/i18n)
+ *   tp.runName(run)         a run's name: a learner's own words, or of a shipped run, in that language
  *   tp.told(server)        a view's server, whose errors and reasons are told in that language: every view has it
  */
 (() => {
@@ -111,6 +112,8 @@
     return typeof sentence === "string" && sentence !== "" ? (found(sentence) ?? sentence) : sentence;
   }
 
+  const runName = ({ name, shipped }) => (shipped ? translate(name) : name);
+
   function told(server) {
     return new Proxy(server ?? {}, {
       get: (asked, name) => async (...args) => {
@@ -127,6 +130,7 @@
     words,
     tables,
     translate,
+    runName,
     told,
     set catalogue(all) {
       catalogue = all[language] ?? {};

@@ -50,7 +50,7 @@ function drawRows(list) {
         "li",
         { class: row === state.row ? "open" : "" },
         el("button", { type: "button", class: "number", text: row + 1, title: TEXT.toOpen(row + 1), "aria-label": TEXT.toOpen(row + 1), "aria-pressed": String(row === state.row), on: { click: () => open(row) } }),
-        el("div", { class: "tokens" }, frame.read ? el("div", { class: "reads", text: sourceOf(row) }) : null, first, chips),
+        el("div", { class: "tokens", translate: "no" }, frame.read ? el("div", { class: "reads", text: sourceOf(row) }) : null, first, chips),
       );
     }),
   );
@@ -61,12 +61,12 @@ function drawOpen(box) {
   const length = lengthOf(row);
   const shown = Math.min(length, MOST_OPEN);
   box.replaceChildren(
-    el("h4", { text: `${TEXT.sequence(row + 1)}: ${TEXT.open.toLowerCase()}` }),
+    el("h4", { text: TEXT.open(row + 1) }),
     el("p", { class: "help", text: frame.read ? TEXT.openHelpPairs : TEXT.openHelp }),
-    frame.read ? el("p", { class: "reads" }, el("b", { text: `${TEXT.reads} ` }), sourceOf(row)) : "",
+    frame.read ? el("p", { class: "reads" }, el("b", { text: `${TEXT.reads} ` }), el("span", { translate: "no", text: sourceOf(row) })) : "",
     el(
       "div",
-      { class: "aligned" },
+      { class: "aligned", translate: "no" },
       Array.from({ length: shown }, (_, place) => {
         const target = frame.targets[at(row, place)];
         const below = target === IGNORE ? el("span", { class: "chip quiet", text: "–", "data-place": at(row, place) }) : chip(row, place);

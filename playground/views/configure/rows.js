@@ -12,13 +12,13 @@ function grouped(entries, by) {
 function section({ name, groups }) {
   return el(
     "section",
-    { "aria-label": name },
-    el("h2", { text: name }),
+    { "aria-label": tp.translate(name) },
+    el("h2", { text: tp.translate(name) }),
     groups.map((group) => {
       const drawn = group.controls.map(row);
       if (!group.name) return drawn;
       const count = el("span", { class: "count" });
-      const folded = el("details", { id: `group-${group.name.toLowerCase()}` }, el("summary", {}, el("span", { text: group.name }), count), drawn);
+      const folded = el("details", { id: `group-${group.name.toLowerCase()}` }, el("summary", {}, el("span", { text: tp.translate(group.name) }), count), drawn);
       folded.update = (changed, wrong) => {
         folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now
         const inside = group.controls.filter((control) => changed.has(control.name)).length;
@@ -54,7 +54,7 @@ function row(control) {
   );
   const complain = (why) => {
     problem.hidden = why === undefined;
-    said.textContent = why ?? "";
+    said.textContent = tp.translate(why ?? "");
     remedy.hidden = !(control.name in (answer.remedies ?? {}));
     if (!remedy.hidden) remedy.textContent = TEXT.remedy(spelled(control, answer.remedies[control.name]));
   };
@@ -74,7 +74,7 @@ const spelled = (control, wanted) => {
   if (control.kind === "blocks") return TEXT.blocks(blocksOf(wanted));
   if (typeof wanted === "boolean") return wanted ? TEXT.yes : TEXT.no;
   if (control.kind === "source") return sources.get(wanted)?.title ?? String(wanted);
-  return typeof wanted === "number" ? plain(wanted) : String(wanted);
+  return typeof wanted === "number" ? plain(wanted) : control.kind === "choice" ? tp.translate(wanted) : String(wanted);
 };
 const plain = (wanted) =>
   wanted !== 0 && Math.abs(wanted) < 1e-3 ? wanted.toExponential().replace("+", "") : String(wanted);
@@ -132,7 +132,7 @@ const MAKERS = {
   choice(control, id, { describedby }) {
     const options = control.choices.map((option) => ({
       option,
-      name: el("span", { text: typeof option === "string" ? option : spelled(control, option) }),
+      name: el("span", { text: spelled(control, option) }),
       input: el("input", { type: "radio", name: id, id: `${id}-${option}`, value: option, on: { change: () => set(control.name, option) } }),
     }));
     const below = el(

@@ -13,7 +13,8 @@
  */
 
 const { el, number } = tp;
-const layout = JSON.parse(props.layout);
+const SAID = ["label", "help", "empty", "title", "about", "layer", "group", "size"]; // to people
+const layout = JSON.parse(props.layout, (key, told) => (SAID.includes(key) ? tp.translate(told) : told));
 /** Values as the controls hold them: a list is text with commas. */
 const flat = (values) =>
   Object.fromEntries(Object.entries(values).map(([name, wanted]) => [name, Array.isArray(wanted) ? wanted.join(",") : wanted]));
@@ -132,13 +133,12 @@ function bytes(count) {
   return count >= 1e9 ? `${(count / 1e9).toPrecision(3)} GB` : `${Math.round(count / 1e6)} MB`;
 }
 function duration(seconds) {
-  if (seconds < 1) return "1 s";
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toPrecision(2)} h`;
+  if (seconds < 90) return TEXT.seconds(Math.max(1, Math.round(seconds)));
+  if (seconds < 5400) return TEXT.minutes(Math.round(seconds / 60));
+  return TEXT.hours((seconds / 3600).toPrecision(2));
 }
 const start = el("button", { type: "button", class: "tp-button primary", id: "start", on: { click: begin } });
-const runName = el("p", { class: "run-name", id: "run-name" });
+const runName = el("p", { class: "run-name", id: "run-name", translate: "no" });
 const reasons = el("p", { class: "problem", id: "start-problem", role: "status" });
 const code = el("code");
 const copy = el("button", {
@@ -237,15 +237,15 @@ function show() {
   }
   if (answer.costs?.seconds === null) later(); // the machine is being measured
   const elsewhere = Object.entries(answer.problems).filter(([name]) => !rows.has(name));
-  const sentences = [...answer.obstacles, ...elsewhere.map(([name, why]) => `${name}: ${why}`)];
-  reasons.textContent = answer.ready ? "" : [TEXT.blocked, ...sentences].join(" ");
+  const why = [...answer.obstacles.map(tp.translate), ...elsewhere.map(([name, problem]) => tp.named(name, tp.translate(problem)))];
+  reasons.textContent = answer.ready ? "" : tp.sentences([TEXT.blocked, ...why]);
   runName.textContent = answer.ready ? answer.name : "";
   code.textContent = answer.command ?? "";
   form.querySelector(".command").hidden = !answer.command;
   notes.hidden = answer.refused.length === 0;
   notes.replaceChildren(
     el("p", { text: TEXT.refused }),
-    el("ul", {}, answer.refused.map((refusal) => el("li", { text: TEXT.refusal(...refusal) }))),
+    el("ul", {}, answer.refused.map(([field, wanted, why]) => el("li", { text: TEXT.refusal(field, wanted, tp.translate(why)) }))),
   );
   if (!started) busy(false);
   form.dataset.answered = turn;
@@ -260,7 +260,7 @@ watch("choice", () => {
 });
 watch("said", () => {
   busy(false);
-  reasons.textContent = props.said.text;
+  reasons.textContent = tp.translate(props.said.text);
 });
 
 /* Another view hands over what to learn from: {source, text, tokenizer, size}. */

@@ -32,7 +32,7 @@ function build() {
     goTo: (index) => choose({ step: index === frame.steps.length - 1 ? null : frame.steps[index] }),
     name: (index) => (frame ? TEXT.step(frame.steps[index], frame.steps.at(-1)) : ""),
   });
-  page.host = el("div", { class: "scatter" });
+  page.host = el("div", { class: "scatter", translate: "no" });
   page.share = el("p", { class: "help" });
   page.legend = el("div", { class: "legend" });
   page.near = el("div", { class: "near" });
@@ -112,10 +112,10 @@ function drawAll() {
   const notes = [TEXT.share(percent(frame.share), frame.dimensions)];
   if (frame.all > frame.count) notes.unshift(TEXT.some(frame.count, frame.all));
   if (frame.tied && !held) notes.push(TEXT.tied);
-  put(page.share, notes.join(" "));
+  put(page.share, tp.sentences(notes));
   const kinds = frame.kinds ? [...new Set(frame.kinds)].sort((a, b) => a - b) : [];
   page.legend.replaceChildren(
-    ...kinds.map((kind) => el("span", { class: `key k${kind}` }, el("i"), TEXT.kinds[frame.classes[kind]])),
+    ...kinds.map((kind) => el("span", { class: `key k${kind}` }, el("i"), tp.kind(frame.classes[kind]))),
     ...(held ? [el("span", { class: "key" }, TEXT.first, el("i", { class: "ramp" }), TEXT.last)] : []),
   );
   draw();
@@ -136,7 +136,7 @@ function drawNear() {
         const bar = el("i");
         bar.style.width = `${Math.max(0, 100 * cosine)}%`;
         const text = cosine.toFixed(2).replace("-", "−");
-        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, el("span", { class: "piece", text: spoken(point) }), el("span", { class: "track" }, bar), el("span", { class: "cosine", text }));
+        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, el("span", { class: "piece", translate: "no", text: spoken(point) }), el("span", { class: "track" }, bar), el("span", { class: "cosine", text }));
       }),
     ),
   );
@@ -179,7 +179,7 @@ function keys(event) {
   else return;
   event.preventDefault();
   state.hover = null;
-  showNear().then(() => state.held !== null && tp.say(`${TEXT.near(spoken(state.held))}: ${(near.get(state.held) ?? []).map(([point]) => spoken(point)).join(", ")}`));
+  showNear().then(() => state.held !== null && tp.say(tp.named(TEXT.near(spoken(state.held)), tp.series((near.get(state.held) ?? []).map(([point]) => spoken(point))))));
 }
 
 /** The neighbours of the point that is pointed at, asked for once at each step. */
@@ -197,7 +197,7 @@ async function showNear() {
 /* ------------------------------------------------------------------ asking */
 
 function csvRows() {
-  return [TEXT.csv, ...places.map((_, i) => [i, frame.names?.[i] ?? "", frame.kinds ? frame.classes[frame.kinds[i]] : "", frame.points[2 * i], frame.points[2 * i + 1]])];
+  return [TEXT.csv, ...places.map((_, i) => [i, frame.names?.[i] ?? "", frame.kinds ? tp.kind(frame.classes[frame.kinds[i]]) : "", frame.points[2 * i], frame.points[2 * i + 1]])];
 }
 
 function choose(change) {

@@ -69,7 +69,7 @@ function figure(layer, width) {
   const node = el(
     "figure",
     { class: "bars-layer", "data-layer": layer },
-    el("div", { class: "figure-head" }, title, tp.saveBar({ figure: () => svg, rows, name: () => fileName(`${TEXT.files.bars}-${first.layers[layer] + 1}-step-${cursorStep()}`) })),
+    el("div", { class: "figure-head" }, title, tp.saveBar({ figure: () => svg, rows, name: () => fileName(`${FILES.bars}-${first.layers[layer] + 1}-step-${cursorStep()}`) })),
     svg,
     el("figcaption", {}, facts),
   );
@@ -115,10 +115,10 @@ function figure(layer, width) {
       words.entropy(fixed2(entropy[record][layer]), fixed2(Math.log(experts))),
       words.dropped(percent(dropped[record][layer])),
     ];
-    const list = gone.slice(0, 12).map((expert) => expert + 1).join(", ") + (gone.length > 12 ? " …" : "");
+    const list = tp.series(gone.slice(0, 12).map((expert) => expert + 1)) + (gone.length > 12 ? " …" : "");
     const deadText = gone.length ? words.dead(list) : words.alive;
     facts.replaceChildren(el("span", { text: `${text.join(" · ")} · ` }), el("span", { class: gone.length ? "dead-list" : "", text: deadText }));
-    svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], [...text, deadText].join(", ")));
+    svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series([...text, deadText])));
     Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: gone.length });
   }
 

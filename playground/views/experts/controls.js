@@ -41,7 +41,7 @@ function makeChoices({ chosen, compared }) {
     if (key === listed) return;
     listed = key;
     const option = ({ id, name, experts }) => el("option", { value: id, text: experts ? name : TEXT.dense(name) });
-    const groups = ["own", "shipped"].map((group) => [TEXT.compareGroups[group], found[group].filter(({ id }) => id !== first.run)]);
+    const groups = ["own", "shipped"].map((group) => [TEXT.compareGroups[group], found[group].filter(({ id }) => id !== first.run).map((run) => ({ ...run, name: tp.runName({ ...run, shipped: group === "shipped" }) }))]);
     other.replaceChildren(
       el("option", { value: "", text: TEXT.compareNone }),
       ...groups.filter(([, runs]) => runs.length).map(([label, runs]) => el("optgroup", { label }, runs.map(option))),
@@ -86,8 +86,9 @@ function makeBalance() {
   function row(control) {
     const id = `experts-${control.name}`;
     const stops = control.stops;
-    const slider = el("input", { type: "range", class: "slider", id: `${id}-slider`, min: 0, max: stops.length - 1, step: 1, "aria-label": control.label });
-    const box = el("input", { type: "text", inputmode: "decimal", class: "typed", id, title: control.help });
+    const [label, about] = [control.label, control.help].map(tp.translate);
+    const slider = el("input", { type: "range", class: "slider", id: `${id}-slider`, min: 0, max: stops.length - 1, step: 1, "aria-label": label });
+    const box = el("input", { type: "text", inputmode: "decimal", class: "typed", id, title: about });
     const fill = () => slider.style.setProperty("--filled", `${(100 * slider.value) / (stops.length - 1)}%`);
     let waits = 0; // until the run has answered, what was asked for stands in the box
     const send = (value) => {
@@ -104,9 +105,9 @@ function makeBalance() {
       const value = Number(box.value.trim().replace(",", ".") || NaN);
       if (Number.isFinite(value)) return send(value);
       message.hidden = false;
-      put(message, TEXT.notNumber(control.label));
+      put(message, TEXT.notNumber(label));
     });
-    const line = el("div", { class: "weight", title: control.help }, el("label", { for: id, text: control.label }), slider, box);
+    const line = el("div", { class: "weight", title: about }, el("label", { for: id, text: label }), slider, box);
     return {
       line,
       draw(value, tunable) {

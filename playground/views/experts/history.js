@@ -26,7 +26,7 @@ class History {
 
   /** The run's name, as far as there is room in a sentence. */
   get name() {
-    const name = (this.about?.name ?? "").trim();
+    const name = (this.about ? tp.runName(this.about) : "").trim();
     return name.length > 70 ? `${name.slice(0, 68).trim()} …` : name;
   }
 

@@ -109,7 +109,7 @@ function makeSpecial() {
       heading(TEXT.together),
       el("p", { class: "help", text: TEXT.togetherHelp }),
       canvas,
-      el("figcaption", {}, el("p", { class: "said", text: sentence }), tp.saveBar({ figure: () => canvas, rows, name: () => fileName(TEXT.files.together) })),
+      el("figcaption", {}, el("p", { class: "said", text: sentence }), tp.saveBar({ figure: () => canvas, rows, name: () => fileName(FILES.together) })),
     );
   }
 
@@ -120,12 +120,12 @@ function makeSpecial() {
     const [real, dealt] = [answer.table[layer], answer.baseline[layer]];
     const some = answer.classes.map((_, kind) => kind).filter((kind) => real[kind].some(Boolean));
     const bits = (value) => value.toFixed(value < 0.05 ? 3 : 2);
-    const rows = () => [TEXT.csv.kinds, ...some.flatMap((kind) => real[kind].map((count, expert) => [first.layers[layer] + 1, answer.classes[kind], expert + 1, count, dealt[kind][expert]]))];
+    const rows = () => [TEXT.csv.kinds, ...some.flatMap((kind) => real[kind].map((count, expert) => [first.layers[layer] + 1, tp.kind(answer.classes[kind]), expert + 1, count, dealt[kind][expert]]))];
     kinds.replaceChildren(
       heading(TEXT.kinds),
       el("p", { class: "help", text: TEXT.kindsHelp }),
       el("div", { class: "tables" }, table(TEXT.kindsReal, real, some), table(TEXT.kindsDealt, dealt, some)),
-      el("figcaption", {}, el("p", { class: "said", text: TEXT.kindsSentence(bits(answer.information[layer]), bits(answer.chance[layer]), bits(answer.uncertainty)) }), el("p", { class: "help", text: TEXT.kindsWarning }), tp.saveBar({ figure: () => picture(real, dealt, some), rows, name: () => fileName(TEXT.files.kinds) })),
+      el("figcaption", {}, el("p", { class: "said", text: TEXT.kindsSentence(bits(answer.information[layer]), bits(answer.chance[layer]), bits(answer.uncertainty)) }), el("p", { class: "help", text: TEXT.kindsWarning }), tp.saveBar({ figure: () => picture(real, dealt, some), rows, name: () => fileName(FILES.kinds) })),
     );
     Object.assign(kinds.dataset, { information: bits(answer.information[layer]), chance: bits(answer.chance[layer]) });
   }
@@ -149,7 +149,7 @@ function makeSpecial() {
             return el(
               "tr",
               {},
-              el("th", { scope: "row", text: answer.classes[kind] }),
+              el("th", { scope: "row", text: tp.kind(answer.classes[kind]) }),
               counts[kind].map((count) => {
                 const share = total ? count / total : 0;
                 const rgb = tp.heat(Math.sqrt(share));
@@ -182,7 +182,7 @@ function makeSpecial() {
           const total = counts[kind].reduce((sum, count) => sum + count, 0) || 1;
           context.fillStyle = ink;
           context.textAlign = "left";
-          context.fillText(answer.classes[kind], x, y + high / 2);
+          context.fillText(tp.kind(answer.classes[kind]), x, y + high / 2);
           context.textAlign = "center";
           counts[kind].forEach((count, expert) => {
             const place = x + left - 8 + expert * cell;

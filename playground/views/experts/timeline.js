@@ -27,8 +27,8 @@ function makeTimeline({ moved }) {
     el(
       "div",
       { class: "saves" },
-      tp.saveBar({ figure: () => picture(), rows: loadRows, name: () => fileName(TEXT.files.map) }),
-      tp.saveBar({ figure: () => chart.svg, rows: curveRows, name: () => fileName(TEXT.files.curves) }),
+      tp.saveBar({ figure: () => picture(), rows: loadRows, name: () => fileName(FILES.map) }),
+      tp.saveBar({ figure: () => chart.svg, rows: curveRows, name: () => fileName(FILES.curves) }),
     ),
   );
 
@@ -259,7 +259,7 @@ function makeTimeline({ moved }) {
       const names = Object.keys(fields);
       const losses = names.filter((name) => name.endsWith("_loss"));
       if (losses.length > 2 && losses.every((name) => fields[name] === 0)) return { step, text: fields.bias_rate ? TEXT.biasOnly : TEXT.balancingOff };
-      return { step, text: names.map((name) => TEXT.mark(name, fields[name])).join(", ") };
+      return { step, text: tp.series(names.map((name) => TEXT.mark(name, fields[name]))) };
     });
   }
 

@@ -24,7 +24,7 @@ function makeTokens() {
     el(
       "div",
       { class: "token-pair" },
-      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${TEXT.files.tokens}-step-${frame?.step ?? 0}`) }))),
+      el("div", { class: "token-side" }, grid, el("div", { class: "saves" }, routedAt, tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${FILES.tokens}-step-${frame?.step ?? 0}`) }))),
       detail,
     ),
   );
@@ -104,7 +104,7 @@ function makeTokens() {
     const parts = [el("span", { text: TEXT.textHint(frame.size, frame.limit) })];
     if (frame.rest) {
       const rest = [...frame.rest];
-      parts.push(el("span", { text: ` ${TEXT.textCut} ` }), el("s", { class: "rest", text: rest.slice(0, 80).map(visible).join("") + (rest.length > 80 ? "…" : "") }));
+      parts.push(el("span", { text: ` ${TEXT.textCut} ` }), el("s", { class: "rest", translate: "no", text: rest.slice(0, 80).map(visible).join("") + (rest.length > 80 ? "…" : "") }));
     }
     if (state.text !== null) parts.push(" ", el("button", { type: "button", class: "link", text: first.probes.length ? TEXT.textReset : TEXT.textBegin, on: { click: reset } }));
     hint.replaceChildren(...parts);
@@ -151,7 +151,7 @@ function makeTokens() {
           const row = frame.shown.map((piece, token) => {
             const number = el("small", {});
             const blank = frame.pieces[token].trim() === "" ? " blank" : "";
-            const cell = el("span", { class: `cell${blank}`, role: "gridcell", id: `experts-cell-${layer}-${token}`, "data-token": token, "data-row": layer }, el("span", { class: "piece", text: piece }), number);
+            const cell = el("span", { class: `cell${blank}`, role: "gridcell", id: `experts-cell-${layer}-${token}`, "data-token": token, "data-row": layer }, el("span", { class: "piece", translate: "no", text: piece }), number);
             return { cell, number, drawn: null };
           });
           cells[layer] = row;
@@ -187,7 +187,7 @@ function makeTokens() {
     Object.assign(root.dataset, { token, row, locked: state.locked });
     const block = first.layers[row];
     detail.replaceChildren(
-      el("p", { class: "detail-title" }, el("span", { class: "big-token", text: frame.shown[token] }), el("span", { class: "muted", text: TEXT.place(token, block) }), state.locked && el("span", { class: "held-mark", text: TEXT.held })),
+      el("p", { class: "detail-title" }, el("span", { class: "big-token", translate: "no", text: frame.shown[token] }), el("span", { class: "muted", text: TEXT.place(token, block) }), state.locked && el("span", { class: "held-mark", text: TEXT.held })),
       el("h4", { text: TEXT.gates }),
       gates(row, token),
       el("h4", { text: TEXT.path }),
@@ -207,7 +207,7 @@ function makeTokens() {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${100 * probability}%`;
       bar.style.background = expertColour(expert);
-      return el("li", { class: gate ? "taken" : "", "data-expert": expert }, chip(expert), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: rounded(probability) }), el("span", { class: "gate", text: gate ? `gate ${gate.toFixed(2)}` : "" }));
+      return el("li", { class: gate ? "taken" : "", "data-expert": expert }, chip(expert), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: rounded(probability) }), el("span", { class: "gate", text: gate ? TEXT.gate(gate.toFixed(2)) : "" }));
     };
     const expected = first.about.router === "expert_choice" ? chosen.length : first.about.top_k;
     return el(

@@ -107,7 +107,7 @@ function describe() {
 /** What was measured, in a few sentences that promise nothing. */
 function drawMeasured() {
   const found = second?.loaded ? compared() : [alone()];
-  put(page.measuredText, [...found, TEXT.measuredSmall].join(" "));
+  put(page.measuredText, tp.sentences([...found, TEXT.measuredSmall]));
 }
 
 function alone() {

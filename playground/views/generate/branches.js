@@ -72,7 +72,7 @@ function drawTree() {
       },
       el("title", { text: name }),
       el("rect", { x, y: y + 5, width: size, height: 20, rx: 3 }),
-      el("text", { x: x + size / 2, y: y + 19, "text-anchor": "middle", text: label(id) }),
+      el("text", { x: x + size / 2, y: y + 19, "text-anchor": "middle", translate: "no", text: label(id) }),
     );
   });
   const branches = nodes.filter((node) => !node.children.length).length;

@@ -15,7 +15,7 @@ function drawExamples() {
   examples.replaceChildren(
     el("span", { class: "muted", text: TEXT.examples }),
     ...text.examples.slice(0, 6).map((example) =>
-      el("button", { type: "button", class: "example", text: visibleText(example), on: { click: () => restartWith(example) } }),
+      el("button", { type: "button", class: "example", translate: "no", text: visibleText(example), on: { click: () => restartWith(example) } }),
     ),
   );
   drawUse();
@@ -39,7 +39,7 @@ function drawSteps() {
 function drawStepNote(step) {
   const label = TEXT.checkpointAt(step, text.steps.at(-1));
   stepSlider.setAttribute("aria-valuetext", label);
-  stepNote.textContent = text.steps.length < 2 ? `${label}. ${TEXT.checkpointOne}` : label;
+  stepNote.textContent = text.steps.length < 2 ? TEXT.checkpointOne(label) : label;
 }
 
 function drawSettings() {

@@ -7,7 +7,7 @@ function drawNow() {
   rows.style.height = `${now.order.length * ROW}px`;
   list.classList.toggle("stale", now.place !== at);
   drawRows();
-  upcoming.replaceChildren(el("span", { class: "token", text: piece(now.drawn) }), ` ${TEXT.drawn(percent(now.after[now.drawn]))}`);
+  upcoming.replaceChildren(el("span", { class: "token", translate: "no", text: piece(now.drawn) }), ` ${TEXT.drawn(percent(now.after[now.drawn]))}`);
 
   const tokens = TEXT.filters.map(() => 0);
   const mass = TEXT.filters.map(() => 0);
@@ -19,9 +19,11 @@ function drawNow() {
     .map((filter, code) => (code && tokens[code] ? TEXT.removed(filter, tokens[code], percent(mass[code])) : ""))
     .filter(Boolean);
   const filtered = settings.top_k || settings.top_p < 1 || settings.min_p;
-  removal.textContent =
-    TEXT.kept(tokens[0], now.order.length) + (parts.length ? ` ${capital(parts.join(", "))}.` : "") +
-    (settings.temperature === 0 && filtered ? ` ${TEXT.impossible}` : "");
+  removal.textContent = tp.sentences([
+    TEXT.kept(tokens[0], now.order.length),
+    parts.length ? TEXT.removals(parts) : "",
+    settings.temperature === 0 && filtered ? TEXT.impossible : "",
+  ]);
   entropy.textContent = TEXT.entropy(...now.entropy);
   root.dataset.kept = String(tokens[0]);
 }
@@ -54,7 +56,7 @@ function drawRows() {
           title: `${before} → ${after}`,
           style: `top:${i * ROW}px`,
         },
-        el("span", { class: "token", text: piece(token) }),
+        el("span", { class: "token", translate: "no", text: piece(token) }),
         el(
           "span",
           { class: "bars" },

@@ -5,9 +5,9 @@ function chip(node, token, place) {
   const { record } = nodes[node];
   const mine = node !== 0;
   const title = mine
-    ? `${TEXT.chip(quoted(token), place)}: ${TEXT.chipChance(percent(record.before), percent(record.after))}. ${TEXT.chipGo}`
+    ? TEXT.chipMine(TEXT.chip(quoted(token), place), percent(record.before), percent(record.after))
     : TEXT.chip(quoted(token), place);
-  const button = el("button", { type: "button", tabindex: "-1", class: mine ? "chip mine" : "chip", text: piece(token), title });
+  const button = el("button", { type: "button", tabindex: "-1", class: mine ? "chip mine" : "chip", translate: "no", text: piece(token), title });
   if (mine) button.style.setProperty("--sure", record.before.toFixed(3));
   if (/^[\s]+$/.test(text.pieces[token])) button.classList.add("blank");
   const holder = el("span", { class: "holder" }, button);
@@ -37,13 +37,13 @@ function drawText() {
     button.classList.toggle("current", i === goal.length - 1);
   });
   line.scrollTop = line.scrollHeight;
-  room.textContent = [
-    `${TEXT.room(used, text.context)}.`,
+  room.textContent = tp.sentences([
+    TEXT.room(used, text.context),
     start && start === text.start ? TEXT.longPrompt(start) : start ? TEXT.slid(start, text.context / 2 | 0) : "",
     used === text.context ? TEXT.almost : "",
     text.end !== null && nodes[at].token === text.end && at !== 0 ? TEXT.ended : "",
     length >= text.limit ? TEXT.limit(text.limit) : "",
-  ].filter(Boolean).join(" ");
+  ]);
   drawVerdict();
 }
 
@@ -61,7 +61,7 @@ function drawVerdict() {
   verdict.dataset.state = state;
   verdict.replaceChildren(
     `${TEXT.right} `,
-    el("span", { class: "token", text: visibleText(text.right) }),
+    el("span", { class: "token", translate: "no", text: visibleText(text.right) }),
     ` ${{ right: "✓ ", wrong: "✗ ", open: "" }[state]}${TEXT.verdicts[state]}`,
   );
 }

@@ -18,7 +18,7 @@ const TEXT = tp.words({
   },
   zh: {
     name: "Transformer 实验场",
-    sentence: "改动一个小语言模型，按下“开始”，看它怎样学习。",
+    sentence: "改动一个小语言模型，按下“开始训练”，看它怎样学习。",
     run: "训练",
     shipped: "已训练好的模型",
     own: "你的训练",
@@ -106,7 +106,7 @@ async function list() {
   if (turn !== asked) return;
   const groups = [
     [TEXT.own, own],
-    [TEXT.shipped, shipped],
+    [TEXT.shipped, shipped.map((run) => ({ ...run, name: tp.runName({ ...run, shipped: true }) }))],
   ].filter(([, runs]) => runs.length);
   select.replaceChildren(...groups.map(([label, runs]) => el("optgroup", { label }, runs.map(option))));
   select.value = shown?.id ?? "";

@@ -10,8 +10,8 @@ function showGrid(rebuild) {
       const named = rule === "token" ? TEXT.patterns.token(visible(token)) : TEXT.patterns[rule];
       const name = share >= PATTERN_LEAST ? named : TEXT.patternMixed;
       cell.caption.textContent = share >= PATTERN_LEAST ? named : "";
-      cell.button.setAttribute("aria-label", `${TEXT.layerHead(layer, head)}: ${name}`);
-      cell.button.title = `${TEXT.layerHead(layer, head)}: ${name}`;
+      cell.button.setAttribute("aria-label", tp.named(TEXT.layerHead(layer, head), name));
+      cell.button.title = tp.named(TEXT.layerHead(layer, head), name);
     }),
   );
   markGrid();

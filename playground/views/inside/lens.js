@@ -27,14 +27,14 @@ function showLens(answer) {
     const place = (stage * size + token) * listed + rank;
     return { piece: vocabulary[top[place]], share: shares[place] };
   };
-  const longest = Math.max(...[...shown, ...Object.values(vocabulary).map(visible)].map((text) => [...text].length));
+  const longest = Math.max(...[...shown, ...Object.values(vocabulary).map(visible)].map(tp.halves));
   LENS.width = Math.min(80, Math.max(22, 8 * longest + 8));
   const { width, height, left, top: above } = LENS;
   const full = left + size * width + 2;
   const tall = above + (stages + 1) * height + 6;
   const parts = [
     el("text", { class: "row-name", x: left - 10, y: 17, "text-anchor": "end", text: TEXT.lensInput }),
-    ...shown.map((text, token) => el("text", { class: "mono input", x: left + (token + 0.5) * width, y: 17, "text-anchor": "middle", "data-token": token, text })),
+    ...shown.map((text, token) => el("text", { class: "mono input", translate: "no", x: left + (token + 0.5) * width, y: 17, "text-anchor": "middle", "data-token": token, text })),
   ];
   for (let stage = 0; stage < stages; stage++) {
     const y = above + stage * height;
@@ -47,19 +47,19 @@ function showLens(answer) {
         el("rect", { class: "bed", ...place }),
         el("rect", { class: "box", ...place, "fill-opacity": share.toFixed(3), "data-stage": stage, "data-token": token }),
         right && el("rect", { class: "right", ...place }),
-        el("text", { class: share > 0.55 ? "mono sure" : "mono", x: left + (token + 0.5) * width, y: y + 17, "text-anchor": "middle", text: visible(piece), "pointer-events": "none" }),
+        el("text", { class: share > 0.55 ? "mono sure" : "mono", translate: "no", x: left + (token + 0.5) * width, y: y + 17, "text-anchor": "middle", text: visible(piece), "pointer-events": "none" }),
       );
     }
   }
   const bottom = above + stages * height + 20;
   parts.push(
     el("text", { class: "row-name", x: left - 10, y: bottom, "text-anchor": "end", text: TEXT.lensTruth }),
-    ...shown.slice(1).map((text, token) => el("text", { class: "mono input", x: left + (token + 0.5) * width, y: bottom, "text-anchor": "middle", text })),
+    ...shown.slice(1).map((text, token) => el("text", { class: "mono input", translate: "no", x: left + (token + 0.5) * width, y: bottom, "text-anchor": "middle", text })),
   );
   const label = TEXT.lensFigure(names.map((name, stage) => {
     const { piece, share } = guess(stage, size - 1);
     return TEXT.lensPart(name, visible(piece), percent(share));
-  }).join("; "));
+  }));
   const mark = el("rect", { class: "column", y: 2, width, height: tall - 4, rx: 4 });
   const cursor = el("rect", { class: "cursor", width: width - 1, height: height - 1, rx: 3 });
   const drawing = el("svg", { class: "lens", role: "img", "aria-label": label, width: full, height: tall, viewBox: `0 0 ${full} ${tall}` }, mark, parts, cursor);
@@ -124,8 +124,8 @@ function toLensCell(stage, token, scroll = false) {
     el("ol", {}, guesses.map(({ piece, share }) => {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${100 * share}%`;
-      return el("li", {}, el("span", { class: "token", text: visible(piece) }), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: percent(share) }));
+      return el("li", {}, el("span", { class: "token", translate: "no", text: visible(piece) }), el("span", { class: "bar-track" }, bar), el("span", { class: "share", text: percent(share) }));
     })),
-    token + 1 < size ? el("p", { class: "muted" }, el("span", { class: "token", text: shown[token + 1] }), ` ${TEXT.lensRight(percent(truth[stage * (size - 1) + token]))}`) : "",
+    token + 1 < size ? el("p", { class: "muted" }, el("span", { class: "token", translate: "no", text: shown[token + 1] }), ` ${TEXT.lensRight(percent(truth[stage * (size - 1) + token]))}`) : "",
   );
 }

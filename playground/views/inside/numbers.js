@@ -38,7 +38,7 @@ function showNumbers(answer) {
   const total = answer.masked.reduce((sum, value) => sum + (value === null ? 0 : Math.exp(value)), 0);
   const worked = el("p", { class: "worked", "aria-live": "off" });
   const explain = (token) => {
-    const parts = [el("span", { class: "token", text: shown[token] }), el("span", { class: "muted", text: ` ${token + 1}:  ` })];
+    const parts = [el("span", { class: "token", translate: "no", text: shown[token] }), el("span", { class: "muted", text: ` ${token + 1}:  ` })];
     if (answer.masked[token] === null) worked.replaceChildren(...parts, TEXT.workedFuture(shown[token]));
     else {
       const distance = alibi ? ` ${answer.bias[token] < 0 ? "−" : "+"} ${Math.abs(answer.bias[token]).toFixed(2)}` : "";
@@ -71,7 +71,7 @@ function showNumbers(answer) {
       "tr",
       { class: (future ? "future" : "") + (i === query ? " query" : ""), "data-key": i, on: { pointerenter: () => explain(i) } },
       el("td", { class: "number muted", text: i + 1 }),
-      el("th", { scope: "row", class: "token-cell" }, el("span", { class: "token", text: token })),
+      el("th", { scope: "row", class: "token-cell" }, el("span", { class: "token", translate: "no", text: token })),
       el("td", {}, strip(row(keys, i), most.k)),
       el("td", { class: "number", text: fixed(answer.products[i]) }),
       el("td", { class: "number", text: fixed(answer.scaled[i]) }),
@@ -93,7 +93,7 @@ function showNumbers(answer) {
     note(TEXT.numbersNote(shown[query], width), TEXT.numbersTry),
     el("p", { class: "formula", "aria-label": TEXT.formula.spoken },
       formula(width, alibi)),
-    el("p", { class: "vector" }, el("span", { text: `${TEXT.query} ` }), el("span", { class: "token", text: shown[query] }), strip(q, most.q)),
+    el("p", { class: "vector" }, el("span", { text: `${TEXT.query} ` }), el("span", { class: "token", translate: "no", text: shown[query] }), strip(q, most.q)),
     worked,
     frameBox,
     tp.saveBar({

@@ -75,7 +75,7 @@ function layoutTokens() {
   });
   const height = CELL.top + lines.length * (CELL.height + CELL.gap) - CELL.gap + 4;
   const rects = el("g", { class: "rects" });
-  const texts = el("g", { class: "texts", "aria-hidden": "true" });
+  const texts = el("g", { class: "texts", translate: "no", "aria-hidden": "true" });
   lineGroup = el("g", { class: "lines", "aria-hidden": "true" });
   tokenParts = frame.shown.map((shown, token) => {
     const { x, y, width } = places[token];
@@ -158,7 +158,7 @@ function showList(query) {
   const head = el(
     "p",
     { class: "list-title" },
-    el("span", { class: "token big", text: frame.shown[query] }),
+    el("span", { class: "token big", translate: "no", text: frame.shown[query] }),
     el("span", { class: "muted", text: TEXT.place(query) }),
     el("span", { text: ` ${TEXT.reads} ` }),
     state.locked && el("span", { class: "held-mark", text: TEXT.held }),
@@ -169,7 +169,7 @@ function showList(query) {
     return el(
       "li",
       { class: key === state.key ? "key" : "" },
-      el("span", { class: "token", text: frame.shown[key] }),
+      el("span", { class: "token", translate: "no", text: frame.shown[key] }),
       el("span", { class: "muted place", text: key === query ? TEXT.itself : TEXT.place(key) }),
       el("span", { class: "bar-track" }, bar),
       el("span", { class: "share", text: rounded(share) }),
@@ -185,7 +185,7 @@ function showList(query) {
 function announce() {
   const query = shownQuery();
   const parts = readers(query).slice(0, 3).map(([key, share]) => TEXT.announcePart(rounded(share), key === query ? TEXT.itself : frame.shown[key]));
-  tp.say(TEXT.announce(frame.shown[query], query + 1, parts.join(", ")));
+  tp.say(TEXT.announce(frame.shown[query], query + 1, tp.series(parts)));
 }
 
 function tokenMoved(event) {

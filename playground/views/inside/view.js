@@ -294,7 +294,7 @@ function showHint() {
     const shown = [...frame.rest];
     parts.push(
       el("span", { text: ` ${TEXT.textCut} ` }),
-      el("s", { class: "rest", text: shown.slice(0, 80).map(visible).join("") + (shown.length > 80 ? "…" : "") }),
+      el("s", { class: "rest", translate: "no", text: shown.slice(0, 80).map(visible).join("") + (shown.length > 80 ? "…" : "") }),
     );
   }
   if (!frame.default) {

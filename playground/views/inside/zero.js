@@ -43,7 +43,7 @@ function showZero(answer) {
     el(
       "p",
       { class: "zero-state" },
-      el("span", { text: some ? TEXT.zeroSome(heads.map(([layer, head]) => TEXT.layerHead(layer, head).toLowerCase()).join("; ")) : TEXT.zeroNone }),
+      el("span", { text: some ? TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head))) : TEXT.zeroNone }),
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
     ),
@@ -96,12 +96,12 @@ function zeroFigure(changes, some) {
     return el(
       "g",
       {},
-      el("text", { class: "mono", x: left - 12, y: y + (some ? 18 : 14), "text-anchor": "end", text: visible(piece) }),
+      el("text", { class: "mono", translate: "no", x: left - 12, y: y + (some ? 18 : 14), "text-anchor": "end", text: visible(piece) }),
       el("rect", { class: "before", x: left, y: y + 3, width: Math.max(1, before * scale), height: some ? 10 : 14, rx: 2 }),
       some && el("rect", { class: "after", x: left, y: y + 15, width: Math.max(1, after * scale), height: 10, rx: 2 }),
       el("text", { class: "value", x: end, y: y + (some ? 18 : 14), text: some ? `${percent(before)} → ${percent(after)}` : percent(before) }),
     );
   });
-  const words = changes.map(({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`).join(", ");
-  return el("svg", { class: "bars", role: "img", "aria-label": `${TEXT.zeroFigure}: ${words}`, width, height, viewBox: `0 0 ${width} ${height}` }, legend, bars);
+  const words = tp.series(changes.map(({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`));
+  return el("svg", { class: "bars", role: "img", "aria-label": tp.named(TEXT.zeroFigure, words), width, height, viewBox: `0 0 ${width} ${height}` }, legend, bars);
 }

@@ -15,11 +15,11 @@ function makeAttention({ current, probe }) {
   const shown = el("output", { class: "value" });
   const newest = el("button", { type: "button", class: "quiet", text: TEXT.newest });
   const help = el("p", { class: "help" });
-  const tokens = el("p", { class: "tokens" });
+  const tokens = el("p", { class: "tokens", translate: "no" });
   const save = tp.saveBar({
     figure: () => canvas,
     rows: () => attentionRows(snapshot),
-    name: () => current().fileName(`${TEXT.files.attention}-${snapshot?.step ?? 0}`),
+    name: () => current().fileName(`${FILES.attention}-${snapshot?.step ?? 0}`),
   });
   const node = el(
     "section",
@@ -200,7 +200,7 @@ function makeAttention({ current, probe }) {
     if (!inside || key > query) return leave();
     const at = ((row * heads.length + column) * length + query) * length + key;
     const share = ((100 * bytes[at]) / 255).toFixed(0);
-    const heading = `${TEXT.layer(layers[row])}, ${TEXT.head(heads[column])}`;
+    const heading = tp.series([TEXT.layer(layers[row]), TEXT.head(heads[column])]);
     const sentence = TEXT.cell(tp.visible(texts[query]), tp.visible(texts[key]), share);
     const content = el("div", {}, el("strong", { text: heading }), el("div", { text: sentence }));
     tp.tip(content, event.clientX, event.clientY);

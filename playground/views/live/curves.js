@@ -88,7 +88,7 @@ function makeCurves({ current, smoothing }) {
       tp.saveBar({
         figure: () => chart.svg,
         rows: () => curveRows(current()),
-        name: () => current().fileName(TEXT.files.curves),
+        name: () => current().fileName(FILES.curves),
       }),
     ),
     el("p", { class: "help", text: TEXT.chartHelp }),
@@ -99,10 +99,8 @@ function makeCurves({ current, smoothing }) {
 const label = (text) => el("span", { class: "label", text });
 
 function newest({ steps, evaluated }) {
-  return [steps.n && ["train", steps.last("smooth")], evaluated.n && ["validation", evaluated.last("loss")]]
-    .filter(Boolean)
-    .map(([name, value]) => `${TEXT[name]} ${loss3(value)}`)
-    .join(", ");
+  const known = [steps.n && ["train", steps.last("smooth")], evaluated.n && ["validation", evaluated.last("loss")]].filter(Boolean);
+  return tp.series(known.map(([name, value]) => `${TEXT[name]} ${loss3(value)}`));
 }
 
 /** The first and the last step that there is anything of; a run from the beginning starts at 0. */

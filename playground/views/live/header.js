@@ -2,6 +2,18 @@
 
 const { el, put } = tp;
 
+const SHAPES = {
+  new: "○",
+  starting: "◌",
+  running: "●",
+  paused: "‖",
+  finished: "✓",
+  stopped: "■",
+  diverged: "▲",
+  failed: "✕",
+  interrupted: "◍",
+};
+
 const loss3 = (value) => (Math.abs(value) < 1000 ? value.toFixed(3) : tp.number(value));
 const percent = (value) => `${(100 * value).toFixed(value > 0.995 && value < 1 ? 1 : 0)} %`;
 
@@ -14,7 +26,7 @@ function duration(seconds) {
 }
 
 function makeHeader() {
-  const title = el("h3", { class: "name" });
+  const title = el("h3", { class: "name", translate: "no" });
   const shape = el("span", { class: "shape", "aria-hidden": "true" });
   const word = el("span", {});
   const status = el("span", { class: "status" }, shape, word);
@@ -59,7 +71,7 @@ function makeHeader() {
 
   function drawStatus({ state, step, total_steps: total }) {
     status.dataset.state = state;
-    put(shape, TEXT.shapes[state]);
+    put(shape, SHAPES[state]);
     put(word, TEXT.states[state]);
     fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
     progress.setAttribute("aria-valuemax", total);
@@ -75,7 +87,7 @@ function makeHeader() {
     if (error) return error;
     const diverged = notes.filter((note) => note.kind === "diverged").pop();
     if (state === "diverged" && diverged) return TEXT.diverged(diverged, saved);
-    return over ? (known?.reason ?? "") : "";
+    return over ? tp.translate(known?.reason ?? "") : "";
   }
 
   return { nodes: [el("div", { class: "head" }, title, status), progress, message, list], draw };

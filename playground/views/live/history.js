@@ -46,7 +46,7 @@ class History {
     this.offset = 0; // where to read on
     this.loaded = false; // has all of it been read once?
     this.error = null; // why it cannot be read, as a sentence
-    this.about = null; // {name, vocabulary, uniform, total_steps}
+    this.about = null; // {name, shipped, vocabulary, uniform, total_steps}
     this.status = null; // {state, step, total_steps, reason}
     this.steps = new Table("step", "loss", "lr", "grad_norm", "tokens", "seconds", "time", "smooth");
     this.evaluated = new Table("step", "loss", "accuracy");
@@ -61,7 +61,7 @@ class History {
   }
 
   get name() {
-    return this.about?.name ?? "";
+    return this.about ? tp.runName(this.about) : "";
   }
 
   get step() {

@@ -27,7 +27,7 @@ function makeSamples({ current }) {
   const choice = el("div", { class: "choice", role: "group", hidden: true });
   const save = tp.saveBar({
     rows: () => sampleRows(current()),
-    name: () => current().fileName(TEXT.files.samples),
+    name: () => current().fileName(FILES.samples),
   });
   const node = el(
     "section",
@@ -85,8 +85,9 @@ function makeSamples({ current }) {
     const buttons = prompts.map((text, i) =>
       el("button", {
         type: "button",
+        translate: "no",
         "aria-pressed": String(i === prompt),
-        "aria-label": `${TEXT.prompt(i + 1)}: ${readable(text)}`,
+        "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
         text: readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
         on: { click: () => show(i) },
       }),
@@ -118,8 +119,8 @@ function textCard(step, samples, prompt) {
     el(
       "p",
       {},
-      el("span", { class: "prompt", text: readable(sample.prompt) }),
-      el("span", { class: "text", text: readable(sample.text) }),
+      el("span", { class: "prompt", translate: "no", text: readable(sample.prompt) }),
+      el("span", { class: "text", translate: "no", text: readable(sample.text) }),
     ),
   );
 }
@@ -131,8 +132,8 @@ function taskCard(step, samples) {
     el(
       "div",
       { class: `answer ${correct ? "right" : "wrong"}` },
-      el("span", { class: "prompt", text: tp.visible(prompt) }),
-      el("span", { class: "text", text: text ? tp.visible(text) : "" }),
+      el("span", { class: "prompt", translate: "no", text: tp.visible(prompt) }),
+      el("span", { class: "text", translate: "no", text: text ? tp.visible(text) : "" }),
       el("span", {
         class: "verdict",
         role: "img",

@@ -8,7 +8,7 @@ const DOTS = 16; // width of the dots after experts that do not fit
 const HEAD = 24; // the line with a sub-layer's name
 
 /** The height of a sub-layer's head: on a narrow page, a long note stands on a line of its own. */
-const headHeight = ({ note = "" }, wide) => (!wide && note.length > 20 ? HEAD + 16 : HEAD);
+const headHeight = ({ note = "" }, wide) => (!wide && tp.halves(note) > 20 ? HEAD + 16 : HEAD);
 
 const HEIGHTS = {
   tokens: 40,

@@ -92,18 +92,18 @@ const mixed = (spec) => Object.keys(spec.blocks).length > 1;
 function kindsOf({ first, last = first }, spec) {
   const kinds = spec.layers.slice(first, last + 1);
   const names = [...new Set(kinds)];
-  const counted = (kind) => `${kinds.filter((other) => other === kind).length} ${spec.blocks[kind].name}`;
-  return names.length === 1 ? spec.blocks[names[0]].name : names.map(counted).join(", ");
+  const counted = (kind) => TEXT.kinds(kinds.filter((other) => other === kind).length, spec.blocks[kind].name);
+  return names.length === 1 ? spec.blocks[names[0]].name : tp.series(names.map(counted));
 }
 
 function titleOf(row, spec) {
   if (row.type === "blockhead") {
     const title = TEXT.block(row.first + 1, spec.layers.length);
-    return mixed(spec) ? `${title}: ${kindsOf(row, spec)}` : title;
+    return mixed(spec) ? tp.named(title, kindsOf(row, spec)) : title;
   }
   if (row.type === "slab" && row.first < row.last) return TEXT.slabs(row.first + 1, row.last + 1);
   if (row.type === "slab") return TEXT.slab(row.first + 1);
-  return row.part.glyph === "heads" ? TEXT.lines.join(", ") : row.part.name;
+  return row.part.glyph === "heads" ? tp.series(TEXT.lines) : row.part.name;
 }
 
 /** The sentence about a row and the facts beside it: shapes and parameters. */

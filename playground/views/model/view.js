@@ -10,7 +10,9 @@ const shares = root.querySelector(".shares");
 const strip = root.querySelector(".strip");
 const drawing = root.querySelector(".drawing");
 
-let spec = props.spec;
+const SAID = ["name", "about", "note", "summary"]; // to people
+const told = (spec) => JSON.parse(JSON.stringify(spec ?? null), (key, value) => (SAID.includes(key) ? tp.translate(value) : value));
+let spec = told(props.spec);
 let chosen = null; // the block that was opened by hand
 let open = 0; // the block that is open: that one, or the first with experts, or the first
 let current = null; // key of the part that the keyboard is on
@@ -35,7 +37,7 @@ function draw() {
   svg.setAttribute("viewBox", `0 0 ${grid.width} ${height}`);
   svg.setAttribute("width", grid.width);
   svg.setAttribute("height", height);
-  svg.setAttribute("aria-label", `${spec.summary} ${TEXT.keys}`);
+  svg.setAttribute("aria-label", tp.sentences([spec.summary, TEXT.keys]));
   svg.classList.toggle("narrow", !grid.wide);
 
   const gone = new Set(groups.keys());
@@ -89,7 +91,7 @@ function setTab(group, on) {
 function describe(group, row, spec) {
   const [sentence, facts] = about(row, spec);
   group.setAttribute("role", row.type === "slab" ? "button" : "img");
-  group.setAttribute("aria-label", [titleOf(row, spec), ...facts, sentence].join(". "));
+  group.setAttribute("aria-label", TEXT.said([titleOf(row, spec), ...facts, sentence]));
   group.dataset.part = row.key;
 }
 
@@ -157,13 +159,13 @@ function arrow(x, y, turn, reach = 4) {
 function drawShares(spec) {
   const kinds = spec.kinds.filter((kind) => kind.parameters);
   const percent = (kind) => (100 * kind.parameters) / spec.total;
-  const label = kinds.map((kind) => `${kind.name} ${percent(kind).toFixed(0)} %`).join(", ");
+  const label = tp.series(kinds.map((kind) => `${kind.name} ${percent(kind).toFixed(0)} %`));
   shares.replaceChildren(
     el(
       "div",
       { class: "total" },
       el("strong", { text: count(spec.total) }),
-      ` ${TEXT.parameters}`,
+      ` ${TEXT.unit}`,
       spec.active < spec.total && el("div", { text: TEXT.active(count(spec.active)) }),
     ),
     el(
@@ -173,7 +175,7 @@ function drawShares(spec) {
         el("span", {
           class: `kind-${kind.kind}`,
           style: `flex-grow:${kind.parameters}`,
-          title: `${kind.name}: ${count(kind.parameters)}`,
+          title: tp.named(kind.name, count(kind.parameters)),
         }),
       ),
     ),
@@ -217,7 +219,7 @@ function drawStrip(spec) {
       }),
     ),
     ...kinds.map((kind) =>
-      el("span", { class: "key", "aria-hidden": "true" }, el("i", { class: `of-${kind.replaceAll(" ", "-")}` }), TEXT.stripKinds(spec.layers, spec.blocks[kind].name, kind)),
+      el("span", { class: "key", "aria-hidden": "true" }, el("i", { class: `of-${kind.replaceAll(" ", "-")}` }), TEXT.kinds(spec.layers.filter((layer) => layer === kind).length, spec.blocks[kind].name)),
     ),
   );
 }
@@ -293,15 +295,15 @@ function rows() {
   spec.layers.forEach((kind, i) => {
     if (i === spec.encoders) spec.between.forEach((part) => add("", part));
     for (const section of spec.blocks[kind].sections)
-      section.parts.forEach((part) => add(`${TEXT.slab(i + 1)}: ${section.name}: `, part));
+      section.parts.forEach((part) => add(tp.named(TEXT.slab(i + 1), tp.named(section.name, "")), part));
   });
   spec.after.forEach((part) => add("", part));
   return out;
 }
 
-root.querySelector(".foot").append(tp.saveBar({ figure: () => svg, rows, name: () => TEXT.file }));
+root.querySelector(".foot").append(tp.saveBar({ figure: () => svg, rows, name: () => "model" }));
 function show(changed) {
-  spec = changed;
+  spec = told(changed);
   draw();
 }
 

@@ -12,6 +12,14 @@ const KINDS = ["byte", "char", "bpe", "word", "run"];
 const DELAY = 250; // ms after the last key before a text is cut
 const MOST_OWN = 1_000_000;
 const MOST_FILE = 1_000_000; // as where a model is trained on it
+const EXAMPLES = [
+  "Once upon a time there was a little fox who couldn't sleep.",
+  "从前，有一只小兔，它很喜欢胡萝卜。",
+  "I ❤️ Transformers! 🤗 👩‍🚀 🇨🇳",
+  "12 + 345 = 357, and 3.14159 is not 22/7.",
+  "def attention(q, k, v):\n    return softmax(q @ k.T / d**0.5) @ v",
+  "Ça va? Größe Привет नमस्ते مرحبا 한국어",
+];
 const SIZES = [300, 500, 1000, 2000, 4096];
 const USUAL = { source: "stories", size: 1000 };
 const LONGEST_URL = 1000;

@@ -126,7 +126,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     ownPart.hidden = state.source !== "own";
     size.value = state.size;
     if (!learned) return;
-    put(done, `${TEXT.learned(learned.M, learned.characters, learned.seconds < 0.095 ? "under 0.1" : fixed(learned.seconds, 1))}${learned.size < state.size ? ` ${TEXT.fewer}` : ""}`);
+    put(done, `${TEXT.learned(learned.M, learned.characters, learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1)))}${learned.size < state.size ? ` ${TEXT.fewer}` : ""}`);
     film.draw();
     drawNow();
     drawList();
@@ -142,7 +142,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     drawReadout(readout, ["recut"]);
   }
 
-  const piece = (id, kind = "") => el("span", { class: `piece ${kind}`, text: readable(learned.tokens[id]) });
+  const piece = (id, kind = "") => el("span", { class: `piece ${kind}`, translate: "no", text: readable(learned.tokens[id]) });
 
   function drawNow() {
     const k = applied();

@@ -2,7 +2,7 @@
 const COLOURS = 6; // neighbours never have the same
 
 function makeLine(kind, { label }) {
-  const node = el("div", { class: "line", tabindex: "0", role: "group", dir: "auto", "data-kind": kind });
+  const node = el("div", { class: "line", tabindex: "0", role: "group", dir: "auto", translate: "no", "data-kind": kind });
   let drawn = null; // the cut that is drawn
   let chips = []; // of each token, the node that shows it
 
@@ -69,7 +69,7 @@ function makeLine(kind, { label }) {
     else if (event.key === "Escape") hold(null);
     else return;
     event.preventDefault();
-    tp.say(factsOf(state.held)?.join(", ") ?? "");
+    tp.say(tp.series(factsOf(state.held) ?? []));
   });
 
   return { node, draw, mark, cut: () => drawn?.cut ?? null };
@@ -116,5 +116,5 @@ function drawReadout(node, kinds) {
   const facts = at && kinds.includes(at.kind) ? factsOf(at) : null;
   if (!facts) return put(node, TEXT.readout);
   const cut = cutOf(at.kind === "recut" ? "bpe" : at.kind);
-  node.replaceChildren(el("b", { text: readable(bytesOf(cut, at.index)) }), ...facts.map((fact) => el("span", { text: fact })));
+  node.replaceChildren(el("b", { translate: "no", text: readable(bytesOf(cut, at.index)) }), ...facts.map((fact) => el("span", { text: fact })));
 }

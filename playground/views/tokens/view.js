@@ -14,7 +14,7 @@ function build() {
     "div",
     { class: "examples" },
     el("span", { class: "muted", text: TEXT.examples }),
-    TEXT.exampleTexts.map(([name, text]) => el("button", { type: "button", class: "example", title: text, text: name, on: { click: () => take(text) } })),
+    EXAMPLES.map((text, i) => el("button", { type: "button", class: "example", translate: "no", title: text, text: TEXT.exampleNames[i], on: { click: () => take(text) } })),
   );
   page.rows = Object.fromEntries(KINDS.map((kind) => [kind, makeRow(kind)]));
   page.readout = el("p", { class: "readout" });
@@ -53,7 +53,7 @@ function makeRow(kind) {
     const cut = cutOf(kind);
     node.hidden = !cut;
     if (!cut) return;
-    put(name, kind === "run" ? TEXT.names.run(cut.name) : TEXT.names[kind]);
+    put(name, kind === "run" ? TEXT.names.run(tp.runName(cut)) : TEXT.names[kind]);
     put(about, kind === "run" ? TEXT.about.run(TEXT.kinds[cut.kind] ?? cut.kind) : TEXT.about[kind]);
     const tokens = cut.starts.length;
     const unknown = cut.ids.filter((id) => id === null).length;
@@ -202,7 +202,7 @@ function readUrl() {
   const text = tp.url.get("k.text");
   const size = Number(tp.url.get("k.size"));
   const merges = tp.url.get("k.merges");
-  state.text = text || TEXT.exampleTexts[0][1];
+  state.text = text || EXAMPLES[0];
   if (SIZES.includes(size)) state.size = size;
   if (tp.url.get("k.source") in TEXT.sources && tp.url.get("k.source") !== "own") state.source = tp.url.get("k.source");
   if (/^\d{1,5}$/.test(merges ?? "")) state.merges = Number(merges);
@@ -212,7 +212,7 @@ let saving = 0;
 function saveUrl() {
   clearTimeout(saving);
   saving = setTimeout(() => {
-    const usual = state.text === TEXT.exampleTexts[0][1] || state.text.length > LONGEST_URL;
+    const usual = state.text === EXAMPLES[0] || state.text.length > LONGEST_URL;
     tp.url.set({
       "k.text": usual ? null : state.text,
       "k.source": state.source === USUAL.source || state.source === "own" ? null : state.source,

@@ -105,7 +105,7 @@ function makeBeam({ toggled }) {
         "tr",
         { class: kind },
         el("th", { scope: "row", text: name }),
-        el("td", { class: "text", dir: "auto", text: each.written || "∅" }),
+        el("td", { class: "text", dir: "auto", translate: "no", text: each.written || "∅" }),
         el("td", { class: "number", text: fixed(each.log_probability) }),
         el("td", { class: "number", text: each.length }),
         el("td", { class: "number", text: fixed(each.score) }),
@@ -156,12 +156,13 @@ function makeBeam({ toggled }) {
       const fate = fateOf(tree[i]);
       const x = xs[depth[i]];
       const wide = columns[depth[i]];
-      const name = TEXT.node(word(text), percent(share), fixed(total), TEXT.fates[fate]) + (marks.includes("g") ? `; ${TEXT.fates.greedy}` : "");
+      const plain = TEXT.node(word(text), percent(share), fixed(total), TEXT.fates[fate]);
+      const name = marks.includes("g") ? TEXT.greedyToo(plain) : plain;
       const group = el(
         "g",
         { class: `node ${fate} ${marks.includes("g") ? "greedy" : ""}`, "data-node": i },
         el("rect", { x, y: y(i), width: wide, height: NODE.height, rx: 5 }),
-        el("text", { class: "piece", x: x + wide / 2, y: y(i) + 15.5, "text-anchor": "middle", text: word(text) }),
+        el("text", { class: "piece", translate: "no", x: x + wide / 2, y: y(i) + 15.5, "text-anchor": "middle", text: word(text) }),
         marks.includes("g") && el("path", { class: "greedy-mark", d: `M${x + 5},${y(i) + NODE.height - 0.5}h${wide - 10}` }),
         el("text", { class: "total", x: x + wide / 2, y: y(i) + NODE.height + 11, "text-anchor": "middle", text: fixed(total) }),
       );
@@ -170,7 +171,7 @@ function makeBeam({ toggled }) {
       return group;
     });
     const count = (fate) => tree.filter((each) => each[4] === fate).length;
-    const root0 = el("g", { class: "node best" }, el("rect", { x: 0.5, y: NODE.top, width: begin, height: NODE.height, rx: 5 }), el("text", { class: "piece", x: begin / 2, y: NODE.top + 15.5, "text-anchor": "middle", text: TEXT.begin }));
+    const root0 = el("g", { class: "node best" }, el("rect", { x: 0.5, y: NODE.top, width: begin, height: NODE.height, rx: 5 }), el("text", { class: "piece", translate: "no", x: begin / 2, y: NODE.top + 15.5, "text-anchor": "middle", text: TEXT.begin }));
     const svg = el(
       "svg",
       { class: "tree", role: "img", width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": TEXT.treeLabel(tree.length, count("kept"), count("ended"), count("pruned")) },

@@ -41,7 +41,7 @@ function makeSource({ written }) {
     if (document.activeElement !== input || input.value === "") show(frame.text);
     const parts = [el("span", { text: TEXT.hint(frame.S - 1, frame.limit) })];
     if (frame.unknown.size) parts.push(el("span", { class: "unknown-hint", text: ` ${TEXT.unknownHint(frame.unknown.size)}` }));
-    if (frame.rest) parts.push(el("span", { text: ` ${TEXT.cut} ` }), el("s", { class: "rest", text: frame.rest.slice(0, 80) + (frame.rest.length > 80 ? "…" : "") }));
+    if (frame.rest) parts.push(el("span", { text: ` ${TEXT.cut} ` }), el("s", { class: "rest", translate: "no", text: frame.rest.slice(0, 80) + (frame.rest.length > 80 ? "…" : "") }));
     if (!frame.default) parts.push(el("span", { text: " " }), el("button", { type: "button", class: "link", text: TEXT.reset, on: { click: () => take(null) } }));
     hint.replaceChildren(...parts);
   }
@@ -60,7 +60,7 @@ function makeSource({ written }) {
     const others = texts.filter((text) => text !== frame?.text);
     examples.hidden = !others.length;
     const label = (text) => ([...text].length > 36 ? `${[...text].slice(0, 35).join("").trim()}…` : text);
-    examples.replaceChildren(el("span", { class: "muted", text: TEXT.examples }), ...others.map((text) => el("button", { type: "button", class: "example", dir: "auto", title: text, text: label(text), on: { click: () => take(text) } })));
+    examples.replaceChildren(el("span", { class: "muted", text: TEXT.examples }), ...others.map((text) => el("button", { type: "button", class: "example", dir: "auto", translate: "no", title: text, text: label(text), on: { click: () => take(text) } })));
   }
 
   function problem(sentence) {
@@ -200,11 +200,11 @@ function makeTransport({ moved, branchBack }) {
     const own = !frame.right;
     const ended = frame.ended && count >= frame.T ? 1 : 0;
     const text = all ? frame.written : frame.targets.slice(0, count - ended).join("");
-    const parts = [el("span", { class: "muted", text: `${own ? TEXT.translation : TEXT.rightTranslation} ` }), el("span", { class: "written", dir: "auto", text: text || "…" })];
+    const parts = [el("span", { class: "muted", text: `${own ? TEXT.translation : TEXT.rightTranslation} ` }), el("span", { class: "written", dir: "auto", translate: "no", text: text || "…" })];
     if (all && own && expectedText !== null) {
       const correct = frame.written === expectedText;
       parts.push(el("span", { class: `verdict ${correct}`, text: correct ? ` ✓ ${TEXT.correct}` : ` ✗ ${TEXT.wrong} ` }));
-      if (!correct) parts.push(el("span", { class: "expected", dir: "auto", text: expectedText }));
+      if (!correct) parts.push(el("span", { class: "expected", dir: "auto", translate: "no", text: expectedText }));
       root.dataset.correct = correct;
     } else delete root.dataset.correct;
     if (all && own && !frame.ended) parts.push(el("span", { class: "muted", text: ` ${TEXT.never}` }));

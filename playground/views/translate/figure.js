@@ -132,7 +132,7 @@ function makeFigure({ held, hovered }) {
     const room = width - 2 * CHIP.pad - (parts.space ? CHIP.space : 0) + 1;
     const label = el(
       "text",
-      { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle" },
+      { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" },
       parts.space && el("tspan", { class: "space", text: "␣" }),
       el("tspan", { text: fitting(parts.word, room) }),
     );
@@ -254,7 +254,7 @@ function makeFigure({ held, hovered }) {
     const { title, listed } = reading(line);
     const parts = [el("span", { text: `${title} ` })];
     if (!listed.length) parts.push(el("span", { text: TEXT.nobody }));
-    listed.forEach(([token, share], i) => parts.push(el("span", { class: "looked" }, el("b", { text: word(token) }), ` ${rounded(share)}${i < listed.length - 1 ? "," : ""}`), " "));
+    listed.forEach(([token, share], i) => parts.push(el("span", { class: "looked" }, el("b", { translate: "no", text: word(token) }), ` ${rounded(share)}${i < listed.length - 1 ? TEXT.comma : ""}`), " "));
     if (state.hover?.row === "source" && state.of !== "decoder" && frame.unknown.has(state.hover.index)) parts.push(el("span", { text: ` ${TEXT.unknownToken}` }));
     readout.replaceChildren(...parts);
   }
@@ -296,7 +296,7 @@ function makeFigure({ held, hovered }) {
     const line = lineOf(next);
     if (line) {
       const { title, listed } = reading(line);
-      tp.say(`${title} ${listed.map(([token, share]) => `${word(token)} ${rounded(share)}`).join(", ")}`);
+      tp.say(`${title} ${tp.series(listed.map(([token, share]) => `${word(token)} ${rounded(share)}`))}`);
     }
   }
 

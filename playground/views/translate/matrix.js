@@ -38,13 +38,13 @@ function makeMatrix({ hovered, held }) {
     const every = Math.max(1, Math.ceil(13 / cell));
     const columns = columnTokens().map((text, c) => {
       const [x, y] = [left + (c + 0.5) * cell, top - 6];
-      return c % every ? null : el("text", { class: "name", x, y, transform: `rotate(-${TILT} ${x} ${y})`, text: label(text) });
+      return c % every ? null : el("text", { class: "name", translate: "no", x, y, transform: `rotate(-${TILT} ${x} ${y})`, text: label(text) });
     });
     const gap = cell > 12 ? 1 : 0;
     rows = Array.from({ length: found.rows }, (_, r) => {
       const group = el("g", { class: "matrix-row" });
       const y = top + r * cell;
-      if (r % every === 0) group.append(el("text", { class: "name", x: left - 7, y: y + cell / 2 + 4, "text-anchor": "end", text: label(rowTokens()[r]) }));
+      if (r % every === 0) group.append(el("text", { class: "name", translate: "no", x: left - 7, y: y + cell / 2 + 4, "text-anchor": "end", text: label(rowTokens()[r]) }));
       const last = state.of === "decoder" ? r + 1 : found.columns;
       for (let c = 0; c < last; c++) {
         const weight = found.at(r, c);

@@ -16,7 +16,7 @@ class History {
   }
 
   get name() {
-    const name = (this.about?.name ?? "").trim();
+    const name = (this.about ? tp.runName({ name: this.about.name, shipped: this.status?.shipped }) : "").trim();
     return name.length > 60 ? `${name.slice(0, 58).trim()} …` : name;
   }
 
@@ -67,7 +67,7 @@ class History {
 function makeTraining({ starters, opened, stopped }) {
   const buttons = starters.map(({ name, title, about }) => {
     const button = el("button", { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, button) } },
-      el("b", { text: title }), el("span", { text: about }), el("span", { class: "go", text: `▶ ${TEXT.trainStart}` }));
+      el("b", { text: tp.translate(title) }), el("span", { text: tp.translate(about) }), el("span", { class: "go", text: `▶ ${TEXT.trainStart}` }));
     return button;
   });
   const message = el("p", { class: "message", role: "alert", hidden: true });
@@ -138,7 +138,7 @@ function makeTraining({ starters, opened, stopped }) {
           id: "loss", title: TEXT.loss, unit: TEXT.lossUnit, height: 120,
           lines: [
             { id: "raw", name: TEXT.batch, style: "raw", x: steps.step, y: steps.loss, n: steps.step.length, fit: true, keep: 0.99, format: loss3 },
-            { id: "train", name: TEXT.states.running, style: "train", x: steps.step, y: steps.smooth, n: steps.step.length, fit: true, format: loss3 },
+            { id: "train", name: TEXT.train, style: "train", x: steps.step, y: steps.smooth, n: steps.step.length, fit: true, format: loss3 },
             { id: "held", name: TEXT.heldOut, style: "validation", x: evaluated.step, y: evaluated.loss, n, fit: true, dots: true, format: loss3 },
           ],
         },
@@ -172,12 +172,12 @@ function makeTraining({ starters, opened, stopped }) {
       return el(
         "li",
         {},
-        el("button", { type: "button", class: "prompt", dir: "auto", text: prompt, on: { click: () => opened(prompt) } }),
+        el("button", { type: "button", class: "prompt", dir: "auto", translate: "no", text: prompt, on: { click: () => opened(prompt) } }),
         el(
           "p",
           { class: `answer ${now.correct}` },
           now.correct !== null && el("span", { class: "verdict", role: "img", "aria-label": TEXT.verdictName[now.correct], text: TEXT.verdict[now.correct] }),
-          el("span", { class: "text", dir: "auto", text: now.text || "∅" }),
+          el("span", { class: "text", dir: "auto", translate: "no", text: now.text || "∅" }),
         ),
         el("span", { class: "squares", role: "img", "aria-label": TEXT.sampleStrip(right, all.length) }, squares),
       );

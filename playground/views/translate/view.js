@@ -57,13 +57,13 @@ function drawAll() {
 function drawFacts() {
   const { step, accuracy } = history?.run === frame.run ? history.evaluated : { step: [], accuracy: [] };
   const measured = accuracy.findLastIndex((share, i) => Number.isFinite(share) && (step[i] <= frame.step || frame.step === newest(frame)));
-  const parts = [TEXT.facts(frame.name, frame.step)];
+  const parts = [TEXT.facts(history.name, frame.step)];
   if (measured >= 0) parts.push(TEXT.accuracy(percent(accuracy[measured]), step[measured]));
-  put(page.facts, `${parts.join(" · ")}.`);
+  put(page.facts, TEXT.sentence(parts.join(" · ")));
 }
 
 function drawNotice() {
-  const text = instead && frame ? TEXT.standIn(instead, frame.name) : instead ? TEXT.standInNone(instead) : "";
+  const text = instead && frame ? TEXT.standIn(instead, history.name) : instead ? TEXT.standInNone(instead) : "";
   page.notice.hidden = !text;
   put(page.notice, text);
 }

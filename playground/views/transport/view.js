@@ -5,36 +5,72 @@
  * another run on the page: "reset" {run}, "fork" {run, step}, "remove" {run}. `props.said` {text} is an answer
  * to one of these.
  */
-const TEXT = {
-  states: {
-    new: "not started", starting: "starting", running: "training", paused: "paused", finished: "finished",
-    stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
+const TEXT = tp.words({
+  en: {
+    states: {
+      new: "not started", starting: "starting", running: "training", paused: "paused", finished: "finished",
+      stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
+    },
+    controls: "Control the run",
+    pause: "Pause",
+    resume: "Resume",
+    step: "One step",
+    stop: "Stop",
+    reset: "Start over",
+    resetTitle: "A new run of the same configuration, with the same initial weights, paused before its first step",
+    stepTitle: "Make one update, then pause",
+    stopTitle: "Save and end; it can be resumed",
+    fork: "Fork",
+    forkTitle: "Take this checkpoint as the start of another run, and change how it goes on",
+    from: "Checkpoint",
+    option: (step) => `step ${step.toLocaleString("en")}`,
+    rate: "Learning rate",
+    rateTitle: "The highest learning rate of the schedule; changes at the next step",
+    download: "Download",
+    downloadTitle: "The run as a zip: configuration, newest weights, events, and a script that generates",
+    remove: "Delete",
+    confirm: (name) => `Delete “${name}”? Its weights and its history are gone for good.`,
+    keep: "Keep it",
+    sure: "Delete it",
+    result: "Predicted and measured",
+    columns: ["", "predicted", "measured"],
+    rows: { seconds: "Time", memory: "Memory", parameters: "Parameters" },
+    seconds: (s) => `${s} s`,
+    minutes: (m) => `${m} min`,
   },
-  controls: "Control the run",
-  pause: "Pause",
-  resume: "Resume",
-  step: "One step",
-  stop: "Stop",
-  reset: "Start over",
-  resetTitle: "A new run of the same configuration, with the same initial weights, paused before its first step",
-  stepTitle: "Make one update, then pause",
-  stopTitle: "Save and end; it can be resumed",
-  fork: "Fork",
-  forkTitle: "Take this checkpoint as the start of another run, and change how it goes on",
-  from: "Checkpoint",
-  option: (step) => `step ${step.toLocaleString("en")}`,
-  rate: "Learning rate",
-  rateTitle: "The highest learning rate of the schedule; changes at the next step",
-  download: "Download",
-  downloadTitle: "The run as a zip: configuration, newest weights, events, and a script that generates",
-  remove: "Delete",
-  confirm: (name) => `Delete “${name}”? Its weights and its history are gone for good.`,
-  keep: "Keep it",
-  sure: "Delete it",
-  result: "Predicted and measured",
-  columns: ["", "predicted", "measured"],
-  rows: { seconds: "Time", memory: "Memory", parameters: "Parameters" },
-};
+  zh: {
+    states: {
+      new: "未开始", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已完成",
+      stopped: "已停止", diverged: "已发散", failed: "失败", interrupted: "已中断",
+    },
+    controls: "控制训练",
+    pause: "暂停",
+    resume: "继续",
+    step: "走一步",
+    stop: "停止",
+    reset: "重新开始",
+    resetTitle: "用同样的配置和同样的初始权重新开一次训练，停在第一步之前",
+    stepTitle: "做一次更新，然后暂停",
+    stopTitle: "保存并结束；之后可以继续",
+    fork: "分叉",
+    forkTitle: "以这个检查点为起点，另开一次训练，改变它接下来的走法",
+    from: "检查点",
+    option: (step) => `第 ${step.toLocaleString("en")} 步`,
+    rate: "学习率",
+    rateTitle: "学习率计划中的最高值；从下一步起生效",
+    download: "下载",
+    downloadTitle: "把这次训练打包成 zip：配置、最新的权重、事件，以及一个生成文本的脚本",
+    remove: "删除",
+    confirm: (name) => `删除“${name}”？它的权重和历史记录将无法恢复。`,
+    keep: "保留",
+    sure: "删除",
+    result: "预测与实测",
+    columns: ["", "预测", "实测"],
+    rows: { seconds: "时间", memory: "内存", parameters: "参数" },
+    seconds: (s) => `${s} 秒`,
+    minutes: (m) => `${m} 分钟`,
+  },
+});
 const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 1e-2, 3e-2];
 
 const { el, number } = tp;
@@ -126,7 +162,7 @@ function say(sentence) {
 
 const spell = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value));
 const SPELL = {
-  seconds: (value) => (value < 90 ? `${value.toPrecision(2)} s` : `${Math.round(value / 60)} min`),
+  seconds: (value) => (value < 90 ? TEXT.seconds(value.toPrecision(2)) : TEXT.minutes(Math.round(value / 60))),
   memory: (value) => (value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${Math.round(value / 1e6)} MB`),
   parameters: (value) => value.toLocaleString("en"),
 };
@@ -204,7 +240,7 @@ const asking = tp.poll(
     const before = status;
     status = answer;
     if (before && before.id === status.id && before.state !== status.state) {
-      tp.say(`${status.name}: ${TEXT.states[status.state]}`);
+      tp.say(tp.named(status.name, TEXT.states[status.state]));
       if (status.reason && !status.alive) say(status.reason);
       else if (status.state !== "failed") say("");
     }
@@ -221,4 +257,4 @@ watch("run", () => {
   expecting = performance.now() + 3000;
   asking.now();
 });
-watch("said", () => say(props.said.text));
+watch("said", () => say(tp.translate(props.said.text)));
