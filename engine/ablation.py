@@ -51,7 +51,10 @@ class Row:
     parameters: int | None
     tokens_per_second: Spread | None
     difference: Difference | None
-    """Final loss minus that of the first variant, paired by seed; None for the first itself."""
+    """Final loss minus that of the first variant, paired by seed; None for the first itself. In bits
+    a character where the variants have different tokens."""
+    bits: Spread | None = None
+    """The final loss of a text in bits a character, where the variants have different tokens."""
 
     @property
     def finished(self) -> int:
@@ -79,7 +82,8 @@ def compare(results: Iterable[Result], first: str | None = None) -> list[Row]:
     grouped: dict[str, dict[int, Outcome]] = {} if first is None else {first: {}}
     for result in results:
         grouped.setdefault(result.variant, {})[result.seed] = result.outcome
-    base = _final(next(iter(grouped.values()))) if grouped else {}
+    compared = _bits if _tokens_differ(grouped.values()) else _loss
+    base = _finished(next(iter(grouped.values())), compared) if grouped else {}
     rows: list[Row] = []
     for number, (variant, outcomes) in enumerate(grouped.items()):
         finished = [each for each in outcomes.values() if each.state == "finished"]
@@ -93,19 +97,36 @@ def compare(results: Iterable[Result], first: str | None = None) -> list[Row]:
                 accuracy=Spread.of(each.accuracy for each in finished),
                 parameters=counts[-1] if counts else None,
                 tokens_per_second=Spread.of(each.tokens_per_second for each in finished),
-                difference=Difference.paired(_final(outcomes), base) if number else None,
+                difference=Difference.paired(_finished(outcomes, compared), base)
+                if number
+                else None,
+                bits=Spread.of(map(_bits, finished)) if compared is _bits else None,
             )
         )
     return rows
 
 
-def _final(outcomes: dict[int, Outcome]) -> dict[int, float]:
-    """The final loss by seed, of the runs that finished."""
-    return {
-        seed: each.final_loss
-        for seed, each in outcomes.items()
-        if each.state == "finished" and each.final_loss is not None
-    }
+def _loss(outcome: Outcome) -> float | None:
+    return outcome.final_loss
+
+
+def _bits(outcome: Outcome) -> float | None:
+    return outcome.bits
+
+
+def _finished(
+    outcomes: dict[int, Outcome], compared: Callable[[Outcome], float | None]
+) -> dict[int, float]:
+    """What is compared, by seed, of the runs that finished."""
+    values = {seed: compared(run) for seed, run in outcomes.items() if run.state == "finished"}
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _tokens_differ(variants: Iterable[dict[int, Outcome]]) -> bool:
+    """Do some runs have other tokens for their text? A loss in nats per token compares nothing then."""
+    outcomes = (outcome for variant in variants for outcome in variant.values())
+    sizes = [each.bits / each.final_loss for each in outcomes if each.bits and each.final_loss]
+    return bool(sizes) and max(sizes) > 1.02 * min(sizes)
 
 
 # The runs of a suite ------------------------------------------------------------------------------
@@ -172,11 +193,14 @@ def make_planned(store: RunStore, name: str, plan: Sequence[Planned]) -> list[Ru
 
 WORDS: dict[str, Any] = {
     "columns": ["variant", "runs", "final loss", "best loss", "right", "parameters", "tokens/s"],
+    "bits": "bits a character",
     "difference": "difference to {first}",
+    "difference in bits": "difference to {first}, bits",
     "note": "Losses are on held-out data, in nats per token: mean ± standard deviation over the seeds. "
     "A difference is that of the final losses, paired by seed, with the interval that has the "
     "true one with 95 % confidence (Student's t); within noise: zero is in it. Each interval "
     "stands alone: of twenty, about one misses.",
+    "note on bits": "The variants have different tokens, so the differences are of bits a character.",
 }
 """What `to_markdown` says."""
 
@@ -194,22 +218,27 @@ def to_markdown(
     For another language, `words` are its `WORDS`, and `say` tells variants, states and verdicts in it.
     """
     exact = any(row.accuracy is not None for row in rows)
+    text = any(row.bits is not None for row in rows)
     first = say(rows[0].variant) if rows else ""
     headings = list(words["columns"])
+    if text:
+        headings.insert(5, words["bits"])
     if not exact:
         del headings[4]
-    headings += [words["difference"].format(first=first), ""]
+    headings += [words["difference in bits" if text else "difference"].format(first=first), ""]
     lines = [f"# {title}", "", question, "", f"    {base}", ""]
     lines += [_line(headings), _line(["---"] * len(headings))]
     for row in rows:
         cells = [say(row.variant), _states(row, say), _spread(row.final), _spread(row.best)]
         if exact:
             cells.append(_spread(row.accuracy, percent=True))
+        if text:
+            cells.append(_spread(row.bits))
         speed = row.tokens_per_second
         cells.append("–" if row.parameters is None else f"{row.parameters:,}")
         cells.append("–" if speed is None else f"{speed.mean:,.0f}")
         lines.append(_line([*cells, _difference(row.difference), say(row.verdict)]))
-    lines += ["", words["note"]]
+    lines += ["", words["note"], *(["", words["note on bits"]] if text else [])]
     return "\n".join(lines) + "\n"
 
 
@@ -227,7 +256,7 @@ def _columns(row: Row) -> dict[str, Any]:
     values: dict[str, Any] = {"variant": row.variant, "finished": row.finished}
     values["diverged"] = row.states.get("diverged", 0)
     values["other"] = sum(row.states.values()) - row.finished - values["diverged"]
-    for name in ("final", "best", "accuracy", "tokens_per_second"):
+    for name in ("final", "best", "accuracy", "bits", "tokens_per_second"):
         spread: Spread | None = getattr(row, name)
         values[name] = spread and spread.mean
         values[f"{name}_deviation"] = spread and spread.deviation

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli_runs import add_choice, chosen
-from engine.data import PairData, TextData, make_data
+from engine.data import PairData, make_data
 from engine.data.pair_files import read_pairs
 from engine.runs import Run
 from engine.tokenizers import END, UNKNOWN
@@ -169,7 +169,6 @@ def evaluate(options: Namespace) -> int:
 
 def _evaluate_language_model(folder: Path) -> int:
     from engine.checkpoint import load
-    from engine.metrics import bits_per_character
     from engine.training import evaluate as measure
 
     data = make_data(Run(folder.resolve().parent).data_config())
@@ -180,9 +179,8 @@ def _evaluate_language_model(folder: Path) -> int:
     print(f"held-out loss    {found.loss:.4f} nats a token (perplexity {math.exp(found.loss):.2f})")
     if found.accuracy is not None:
         print(f"exactly right    {found.accuracy:.2%}")
-    if isinstance(data, TextData):
-        bits = bits_per_character(found.loss, len(data.valid) - 1, data.predicted_characters())
-        print(f"held-out text    {bits:.4f} bits a character, whatever the tokens")
+    if found.bits is not None:
+        print(f"held-out text    {found.bits:.4f} bits a character, whatever the tokens")
     return 0
 
 

@@ -89,11 +89,13 @@ class Routed(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(Message):
-    """Held-out loss in nats per token and, for a task with exact answers, the share it got right."""
+    """Held-out loss in nats per token; for a task with exact answers, also the share it got right."""
 
     step: int
     loss: float
     accuracy: float | None = None
+    bits: float | None = None
+    """Of a text, the loss in bits a character: unlike that per token, whatever the tokens are."""
 
 
 @dataclass(frozen=True, kw_only=True)

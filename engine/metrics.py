@@ -29,7 +29,7 @@ class Score(NamedTuple):
     """Everything that others need to know to compute the same, in sacrebleu's short form."""
 
 
-def bits_per_character(loss: float, tokens: int, characters: int) -> float:
+def bits_per_character(loss: float, tokens: float, characters: float) -> float:
     """A loss in nats a token, as what it comes to for a character of the text.
 
     Losses a token cannot be compared between tokenizers: a longer token is harder to predict and says

@@ -32,6 +32,8 @@ class Outcome:
     parameters: int | None = None
     tokens_per_second: float | None = None
     """Of training alone: tokens in a step over the seconds of the median step."""
+    bits: float | None = None
+    """The newest held-out loss of a text, in bits a character."""
 
     @classmethod
     def of(cls, run: Run) -> Outcome:
@@ -51,6 +53,7 @@ class Outcome:
             accuracy=measured[-1].accuracy if measured else None,
             parameters=started[-1] if started else count(run.config),
             tokens_per_second=speed,
+            bits=measured[-1].bits if measured else None,
         )
 
 

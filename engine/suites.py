@@ -9,8 +9,8 @@
     }
 
 The first variant is what the others are compared with. Every variant is trained with each seed; of
-one seed, all variants read the same batches in the same order. assets/suites.json has those that
-ship, a list; a file of one's own has one of them.
+one seed, all variants read the same batches in the same order, unless what they read is the question.
+assets/suites.json has those that ship, a list; a file of one's own has one of them.
 
 Nothing in this file loads PyTorch.
 """

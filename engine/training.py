@@ -24,6 +24,7 @@ from engine.data.base import IGNORE, Batch, Data
 from engine.devices import precision, prepare
 from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Routed, Stepped
 from engine.loss import cross_entropy
+from engine.metrics import bits_per_character
 from engine.model.build import build
 from engine.model.context import Output
 from engine.model.decoder import Decoder
@@ -294,8 +295,8 @@ def evaluate(state: TrainState) -> Evaluated:
     The loss is the mean over all targets. Where answers are exact, accuracy is the share of rows in
     which the most probable token is right at every target. Several processes share the rows.
     """
-    config, ranks = state.config.train, state.ranks
-    total, count, right, rows = 0.0, 0, 0, 0
+    config, ranks, lengths = state.config.train, state.ranks, state.data.character_counts
+    total, count, right, rows, characters = 0.0, 0, 0, 0, 0
     state.model.eval()
     try:
         for batch in state.data.validation(config.batch_size, config.eval_steps):
@@ -305,6 +306,8 @@ def evaluate(state: TrainState) -> Evaluated:
                 logits = state.model.predict(inputs, sources).logits  # (B, T, V)
             total += cross_entropy(logits, targets, count=1).item()
             count += _targets_counted(batch)
+            if lengths is not None:
+                characters += int(lengths[batch.targets[batch.targets != IGNORE]].sum())
             if state.data.exact:
                 hits = (logits.argmax(-1) == targets) | (targets == IGNORE)  # (B, T)
                 asked = (targets != IGNORE).any(-1)  # (B,)
@@ -312,12 +315,16 @@ def evaluate(state: TrainState) -> Evaluated:
                 rows += int(asked.sum())
     finally:
         state.model.train()
-    sums = ranks.sum(torch.tensor([total, count, right, rows], dtype=torch.float64))
+    sums = ranks.sum(torch.tensor([total, count, right, rows, characters], dtype=torch.float64))
     numbers: list[float] = sums.tolist()
-    loss, accuracy = numbers[0] / max(1.0, numbers[1]), None
-    if numbers[3]:
-        accuracy = numbers[2] / numbers[3]
-    return Evaluated(step=state.step, loss=loss, accuracy=accuracy)
+    total, count, right, rows, characters = numbers
+    loss = total / max(1.0, count)
+    return Evaluated(
+        step=state.step,
+        loss=loss,
+        accuracy=right / rows if rows else None,
+        bits=bits_per_character(loss, count, characters) if characters else None,
+    )
 
 
 def rehearse(state: TrainState) -> Callable[[], None]:

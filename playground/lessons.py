@@ -30,6 +30,9 @@ ORDER = (
 )  # fmt: skip
 """The path, from the ground up."""
 
+BESIDE = ("tokens", "cache", "translation", "failed-run")
+"""Lessons that stand beside the path: each on its own, at any time."""
+
 RECORDING = {
     "seed", "threads", "device", "log_interval", "eval_interval", "eval_steps", "sample_interval",
     "probe_interval", "save_interval", "keep_checkpoints",
@@ -39,6 +42,7 @@ RECORDING = {
 MEASURES: dict[str, Callable[[Run], float | None]] = {
     "accuracy": lambda run: _last(run, Evaluated, lambda event: event.accuracy),
     "loss": lambda run: _last(run, Evaluated, lambda event: event.loss),
+    "bits": lambda run: _last(run, Evaluated, lambda event: event.bits),
     "maxvio": lambda run: _last(run, Routed, lambda event: max(map(max_violation, event.load))),
 }
 """What a step may measure of a learner's run: the newest there is."""
@@ -59,8 +63,8 @@ def lesson(name: str, language: str) -> Lesson:
 
 
 def names() -> list[str]:
-    """The lessons there are, along the path."""
-    return [name for name in ORDER if (FOLDER / "en" / f"{name}.md").is_file()]
+    """The lessons there are, along the path and then those beside it."""
+    return [name for name in (*ORDER, *BESIDE) if (FOLDER / "en" / f"{name}.md").is_file()]
 
 
 def source(reference: str) -> str:
@@ -82,12 +86,13 @@ def source(reference: str) -> str:
 
 @answers.answer
 def path(lang: str) -> dict[str, Any]:
-    """All lessons of the path: {"lessons": [{"name", "title", "goal", "minutes", "paper", "steps"}]}."""
+    """All lessons: {"lessons": [{"name", "beside", "title", "goal", "minutes", "paper", "steps"}]}."""
     found = [lesson(name, _language(lang)) for name in names()]
     return {
         "lessons": [
             {
                 "name": each.name,
+                "beside": each.name in BESIDE,
                 "title": each.title,
                 "goal": each.goal,
                 "minutes": each.minutes,

@@ -93,6 +93,7 @@ class Entry:
             accuracy=measured[-1].accuracy if measured else None,
             parameters=self.parameters or count(self.run.config),
             tokens_per_second=self.tokens_per_second,
+            bits=measured[-1].bits if measured else None,
         )
 
 

@@ -23,12 +23,18 @@ settings.load_profile("any machine")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups of tests are long, and each runs in one worker: those of the whole page, which
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Walks through whole lessons take many minutes: they are for who asks for them, by `-m walk`.
+
+    Two groups of tests are long, and each runs in one worker: those of the whole page, which
     have one playground, and those of views by themselves. Each has a Chromium.
 
     The largest groups start first, so the many short tests that follow end together.
     """
+    if "walk" not in config.option.markexpr:
+        walks = [item for item in items if item.get_closest_marker("walk")]
+        config.hook.pytest_deselected(items=walks)
+        items[:] = [item for item in items if item not in walks]
     for item in items:
         if "address" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("page"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,31 @@ def test_the_variant_to_compare_with_is_first_also_where_it_comes_later() -> Non
     assert [row.variant for row in rows] == ["a", "b"]
     assert rows[1].difference is not None and rows[1].difference.mean == 1.0
     assert compare([]) == []
+
+
+def test_other_tokens_are_compared_by_bits_of_a_character() -> None:
+    """A token of two characters is harder to guess, and the model may be better all the same."""
+
+    def of_text(loss: float, tokens_of_a_character: float) -> Outcome:
+        return replace(outcome(loss), bits=loss * tokens_of_a_character)
+
+    same = give("a", of_text(1.0, 1), of_text(2.0, 1)) + give("b", of_text(1.5, 1))
+    assert [row.bits for row in compare(same)] == [None, None]
+    rows = compare(
+        give("characters", of_text(1.0, 1), of_text(1.2, 1))
+        + give("pairs", of_text(1.8, 0.5), of_text(2.0, 0.5))
+        + give("lost", outcome(None, "diverged"))
+    )
+    characters, pairs, lost = rows
+    assert characters.bits is not None and characters.bits.mean == pytest.approx(1.1)
+    assert pairs.final is not None and pairs.final.mean == pytest.approx(1.9)
+    assert pairs.difference is not None and pairs.difference.mean == pytest.approx(-0.15)
+    assert lost.bits is None
+    text = to_markdown(rows, "mine", "Which?", "")
+    assert "| bits a character |" in text and "difference to characters, bits |" in text
+    assert "| 0.950 ± 0.071 |" in text
+    first = next(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert float(first["bits"]) == pytest.approx(1.1)
 
 
 def test_markdown_and_csv() -> None:

@@ -9,8 +9,8 @@ import pytest
 from engine.config import RunConfig
 from engine.events import Ended, Evaluated, Stepped
 from engine.runs import Run, RunStore
-from engine.suites import SUITES
 from playground import lesson_text, lessons, library
+from tests import measured
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.loss:cross_entropy\npaper: P\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
@@ -41,28 +41,22 @@ def test_a_lesson_is_whole(name: str, language: str) -> None:
 def test_what_is_predicted_was_measured(name: str) -> None:
     """Each run that a lesson asks for is a variant of a suite with a stored result, which one answer covers."""
     found = lessons.lesson(name, "en")
-    tables = {
-        block["text"] for step in found.steps for block in step.blocks if block["kind"] == "table"
-    }
-    planned = {
-        (variant, suite): SUITES[suite].config(variant)
-        for suite in tables
-        for variant in SUITES[suite].variants
-    }
     for number, step in enumerate(found.steps):
-        config = step.config()
-        if not step.measure or config is None:
+        if not step.measure:
             continue
-        same = [
-            key for key, plan in planned.items()
-            if not set(plan.differences(config)) - lessons.RECORDING
-        ]  # fmt: skip
-        assert same, f"{step.title}: no suite measured this"
-        variant, suite = same[0]
-        row = next(row for row in lesson_text.results(suite) if row["variant"] == variant)
-        column = {"accuracy": "accuracy", "loss": "final"}[step.measure]
-        options = lessons.predicted(found, number)
-        assert sum(o.low <= float(row[column]) <= o.high for o in options) == 1
+        value = measured.value_of(found, step)
+        assert value is not None, f"{step.title}: no suite measured this"
+        assert len(measured.right(lessons.predicted(found, number), value)) == 1
+
+
+def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
+    """In this order; and all that there is a file for is found."""
+    stored = {path.stem for path in (lessons.FOLDER / "en").glob("*.md")}
+    assert set(lessons.names()) == stored
+    listed = lessons.path("en")["lessons"]
+    assert [each["name"] for each in listed] == lessons.names()
+    assert [each["beside"] for each in listed] == sorted(each["beside"] for each in listed)
+    assert {each["name"] for each in listed if each["beside"]} <= set(lessons.BESIDE)
 
 
 @pytest.mark.parametrize(

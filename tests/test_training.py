@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.config import RunConfig
-from engine.data import IGNORE, Batch, Data, make_data
+from engine.data import IGNORE, Batch, Data, TextData, make_data
 from engine.devices import (
     ISA_LIMIT,
     WITHOUT_AMX,
@@ -249,11 +249,19 @@ def test_a_row_is_right_only_with_every_answer_token() -> None:
     assert accuracies[-1] is not None and accuracies[-1] > accuracies[0]
 
 
-def test_text_has_no_accuracy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "bpe", "word"])
+def test_text_has_bits_and_no_accuracy(tmp_path: Path, tokenizer: str) -> None:
+    """Bits of a character are the whole loss over the characters, however the text is cut."""
     path = tmp_path / "text.txt"
-    path.write_text("so many words, and no end\n" * 50)
-    state = state_of(source="text", train_data_path=str(path))
-    assert evaluate(state).accuracy is None
+    path.write_text("so many wörds, and no end 我\n" * 50, encoding="utf-8")
+    state = state_of(source="text", train_data_path=str(path), tokenizer=tokenizer, eval_steps=99)
+    found = evaluate(state)
+    assert found.accuracy is None and found.bits is not None
+    valid: list[int] = cast(TextData, state.data).valid.tolist()
+    text = state.data.tokenizer.decode(valid)
+    predicted = len(text) - len(state.data.tokenizer.decode(valid[:1]))
+    assert found.bits == pytest.approx(found.loss * (len(valid) - 1) / predicted / math.log(2))
+    assert evaluate(state_of()).bits is None  # a task has no text
 
 
 # Changes in the middle of a run

@@ -35,13 +35,17 @@
   const spans = (list) => list.map(([kind, text]) => (kind ? el(kind, { text }) : text));
 
   function table(rows) {
-    const wide = rows.some((row) => row.accuracy);
-    const show = (value, share) => (value === "" ? "–" : share ? `${Math.round(100 * value)} %` : Number(value).toFixed(3));
-    const columns = wide ? ["accuracy", "final"] : ["final"];
+    const SHOW = {
+      accuracy: (value) => `${Math.round(100 * value)} %`,
+      bits: (value) => `${Number(value).toFixed(3)} bits`,
+      final: (value) => Number(value).toFixed(3),
+    };
+    const show = (value, name) => (value ? SHOW[name](value) : "–");
+    const columns = Object.keys(SHOW).filter((name) => name === "final" || rows.some((row) => row[name]));
     return el(
       "table",
       {},
-      rows.map((row) => el("tr", {}, el("th", { text: row.variant }), columns.map((name) => el("td", { text: show(row[name], name === "accuracy") })))),
+      rows.map((row) => el("tr", {}, el("th", { text: row.variant }), columns.map((name) => el("td", { text: show(row[name], name) })))),
     );
   }
 

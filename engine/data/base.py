@@ -89,6 +89,11 @@ class Data(Protocol):
         ...
 
     @property
+    def character_counts(self) -> NDArray[np.int64] | None:
+        """(V,) how many characters of a text begin in each token; None where there is no text."""
+        ...
+
+    @property
     def end(self) -> int | None:
         """The token that ends an answer; None where nothing does."""
         ...
@@ -129,6 +134,8 @@ class Data(Protocol):
 
 class Generated:
     """The generator that text and tasks draw batches from, and its state."""
+
+    character_counts: NDArray[np.int64] | None = None
 
     def __init__(self, seed: int) -> None:
         self.generator = np.random.Generator(np.random.PCG64(seed))

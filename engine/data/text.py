@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import IGNORE, Batch, DataError, Generated, spread
@@ -22,9 +23,6 @@ from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray
 
 PROBE_LENGTH = 64
 """Tokens in the text whose attention is recorded: as many as can be read on a page."""
-
-COUNTED_AT_ONCE = 2**20
-"""Tokens."""
 
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
@@ -57,6 +55,7 @@ class TextData(Generated):
         self.valid = valid
         self.train_tokens: int | None = len(train)
         self.sequence_length = max_seq_len
+        self.character_counts = _character_counts(tokenizer)
         self.prompts = prompts or self._openings()
 
     def batch(self, batch_size: int) -> Batch:
@@ -93,15 +92,6 @@ class TextData(Generated):
         start = _first_start(text)
         return self._fitting(text[start:] if len(text) - start >= length else text, length)
 
-    def predicted_characters(self) -> int:
-        """Characters of the held-out part that `validation` predicts: all but those of its first token."""
-        stream = TextStream(self.tokenizer)
-        first = len(stream.feed(self.valid[:1]))
-        pieces = range(0, len(self.valid), COUNTED_AT_ONCE)
-        stream = TextStream(self.tokenizer)
-        whole = sum(len(stream.feed(self.valid[i : i + COUNTED_AT_ONCE])) for i in pieces)
-        return whole + len(stream.end()) - first
-
     def _openings(self) -> list[str]:
         """The first tokens at three places of the held-out part."""
         length = min(16, self.sequence_length // 2)
@@ -118,6 +108,14 @@ class TextData(Generated):
     def _text(self, ids: TokenArray) -> str:
         """The text of a stretch of tokens, without the halves of characters at its ends."""
         return self.tokenizer.decode(ids).strip("\ufffd")
+
+
+def _character_counts(tokenizer: Tokenizer) -> NDArray[np.int64] | None:
+    """(V,) the bytes of each token that do not go on with a character; None: ids have no text."""
+    if isinstance(tokenizer, IdTokenizer):
+        return None
+    tokens = map(tokenizer.decode_bytes, ([i] for i in range(tokenizer.vocab_size)))
+    return np.array([sum(byte & 0xC0 != 0x80 for byte in token) for token in tokens], np.int64)
 
 
 def _first_start(text: str) -> int:

@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from playground import lessons
 from playground.app import TABS
+from playground.lesson_text import Lesson
+from tests import measured
 from tests.browser.conftest import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -16,7 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 Open = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
 
+Act = Callable[[Page], None]
+
 COACH = Watched(".coach")
+GENERATE = Watched(".generate")
 
 
 def at_step(page: Page, number: int) -> None:
@@ -69,6 +74,94 @@ def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
     expect(page.locator(".learn li").first).to_contain_text("done")
 
 
+# A whole lesson, as a learner does it: each takes a minute or more, so only `-m walk` runs them
+
+
+def enter(selector: str, value: str) -> Act:
+    """An action: give a field another value."""
+
+    def act(page: Page) -> None:
+        page.locator(selector).fill(value)
+
+    return act
+
+
+def write(tokens: int) -> Act:
+    """An action: have the model write so many tokens."""
+
+    def act(page: Page) -> None:
+        for _ in range(tokens):
+            length = GENERATE.value(page, "length")
+            page.locator("#generate-step").click()
+            GENERATE.until(page, "d.length !== a", length)
+
+    return act
+
+
+def looked(page: Page) -> None:
+    """An action: none is needed, since what "Show me" opens was what was to be done."""
+
+
+ACTIONS: dict[str, tuple[Act, ...]] = {
+    "attention": (looked,),
+    "block": (looked,),
+    "model": (write(8), enter("#generate-top-k", "3")),
+    "cache": (write(30),),
+    "tokens": (enter("#tokens-text", "I ❤️ 中文"), enter("#tokens-merges", "10")),
+}
+"""What a learner does at the steps of a lesson that wait until something is done, in their order."""
+
+SAID = {"en": "Just as you predicted", "zh": "和你预测的一样"}
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize("language", lessons.LANGUAGES)
+@pytest.mark.parametrize("name", lessons.names())
+def test_a_walk_through_a_lesson(open_page: Open, shoot: Shoot, name: str, language: str) -> None:
+    """Predict what the suites measured, do everything, train everything: each run bears the prediction out."""
+    page = open_page(f"?tab=learn&lang={language}")
+    page.locator(f"#learn-{name}").click()
+    found = lessons.lesson(name, language)
+    waiting = iter(ACTIONS.get(name, ()))
+    trained: set[str] = set()
+    for number, step in enumerate(found.steps):
+        at_step(page, number + 1)
+        expect(page.locator(".coach h3")).to_have_text(step.title)
+        if step.options:
+            expect(page.locator("#coach-next")).to_have_count(0)
+            page.locator(f"#coach-option-{guess(found, number)}").click()
+        if step.open or step.point:
+            page.locator("#coach-show").click()
+            page.wait_for_selector(f".coach[data-pointed='{step.point}']")
+        if step.until:
+            next(waiting)(page)
+            COACH.until(page, "d.done === 'true'")
+        if step.measure:
+            if step.open not in trained:
+                page.locator("#start:enabled").click()
+                COACH.until(page, "d.state === 'training'")
+                trained.add(step.open)
+            COACH.until(page, "d.state === 'over'")
+            expect(page.locator(".coach .result").first).to_contain_text(SAID[language])
+        shoot(page, f"walk-{name}-{language}-{number + 1}")
+        page.locator("#coach-next").click()
+    assert next(waiting, None) is None, "an action is left over"
+    expect(page.locator(".coach")).to_be_hidden()
+    page.locator("#tab-learn-button").click()
+    done = {"en": "✓ done", "zh": "✓ 已完成"}[language]
+    expect(page.locator("li", has=page.locator(f"#learn-{name}"))).to_contain_text(done)
+
+
+def guess(found: Lesson, number: int) -> int:
+    """The answer that a prediction's run will bear out, by what its suite measured; else the first."""
+    for step in found.steps[number : number + 2]:
+        if step.measure:
+            value = measured.value_of(lessons.lesson(found.name, "en"), step)
+            assert value is not None
+            return measured.right(found.steps[number].options, value)[0]
+    return 0
+
+
 @pytest.mark.parametrize("language", lessons.LANGUAGES)
 @pytest.mark.parametrize("name", lessons.names())
 def test_every_step_is_shown(open_page: Open, shoot: Shoot, name: str, language: str) -> None:
@@ -87,6 +180,21 @@ def test_every_step_is_shown(open_page: Open, shoot: Shoot, name: str, language:
             shoot(page, f"learn-{name}-{language}")
         if number < len(found.steps):
             page.locator("#coach-skip, #coach-next").click()
+
+
+@pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
+def test_lessons_beside_the_path(open_page: Open, shoot: Shoot, width: int, language: str) -> None:
+    """They have a list of their own, and are begun as those of the path are."""
+    page = open_page(f"?tab=learn&lang={language}", width=width)
+    beside = [name for name in lessons.names() if name in lessons.BESIDE]
+    expect(page.locator(".learn .path li")).to_have_count(len(lessons.names()) - len(beside))
+    expect(page.locator(".learn .beside li")).to_have_count(len(beside))
+    heading = {"en": "Beside the path", "zh": "路径之外"}[language]
+    expect(page.locator(".learn h2.other")).to_have_text(heading)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shoot(page, f"learn-{language}-{width}")
+    page.locator(f"#learn-{beside[0]}").click()
+    at_step(page, 1)
 
 
 def test_a_link_to_a_lesson_that_is_not_there(open_page: Open) -> None:
