@@ -48,6 +48,10 @@ class Row:
     """The lowest held-out loss of each run."""
     accuracy: Spread | None
     """Share of exact answers after the last step, 0 to 1, for a task that has them."""
+    maxvio: Spread | None
+    """How uneven the work of experts was in the last batch: MaxVio of the least balanced layer."""
+    sharpness: Spread | None
+    """How sharp the alignment was at the last recorded step, 0 to 1, where a translator's was recorded."""
     parameters: int | None
     tokens_per_second: Spread | None
     difference: Difference | None
@@ -91,6 +95,8 @@ def compare(results: Iterable[Result], first: str | None = None) -> list[Row]:
                 final=Spread.of(each.final_loss for each in finished),
                 best=Spread.of(each.best_loss for each in finished),
                 accuracy=Spread.of(each.accuracy for each in finished),
+                maxvio=Spread.of(each.maxvio for each in finished),
+                sharpness=Spread.of(each.sharpness for each in finished),
                 parameters=counts[-1] if counts else None,
                 tokens_per_second=Spread.of(each.tokens_per_second for each in finished),
                 difference=Difference.paired(_final(outcomes), base) if number else None,
@@ -169,19 +175,21 @@ def make_planned(store: RunStore, name: str, plan: Sequence[Planned]) -> list[Ru
 
 # The table, written -------------------------------------------------------------------------------
 
+MORE = {"accuracy": "right", "maxvio": "MaxVio", "sharpness": "sharpness"}
+"""What only some runs have, and its heading in the table for people."""
+
 
 def to_markdown(rows: Sequence[Row], title: str, question: str, base: str) -> str:
     """The table for people. `base` is the command that trains what the variants change."""
-    exact = any(row.accuracy is not None for row in rows)
+    more = [name for name in MORE if any(getattr(row, name) is not None for row in rows)]
     first = rows[0].variant if rows else ""
-    headings = ["variant", "runs", "final loss", "best loss", *(["right"] if exact else [])]
+    headings = ["variant", "runs", "final loss", "best loss", *(MORE[name] for name in more)]
     headings += ["parameters", "tokens/s", f"difference to {first}", ""]
     lines = [f"# {title}", "", question, "", f"    {base}", ""]
     lines += [_line(headings), _line(["---"] * len(headings))]
     for row in rows:
         cells = [row.variant, _states(row), _spread(row.final), _spread(row.best)]
-        if exact:
-            cells.append(_spread(row.accuracy, percent=True))
+        cells += [_spread(getattr(row, name), percent=name != "maxvio") for name in more]
         speed = row.tokens_per_second
         cells.append("–" if row.parameters is None else f"{row.parameters:,}")
         cells.append("–" if speed is None else f"{speed.mean:,.0f}")
@@ -210,7 +218,7 @@ def _columns(row: Row) -> dict[str, Any]:
     values: dict[str, Any] = {"variant": row.variant, "finished": row.finished}
     values["diverged"] = row.states.get("diverged", 0)
     values["other"] = sum(row.states.values()) - row.finished - values["diverged"]
-    for name in ("final", "best", "accuracy", "tokens_per_second"):
+    for name in ("final", "best", *MORE, "tokens_per_second"):
         spread: Spread | None = getattr(row, name)
         values[name] = spread and spread.mean
         values[f"{name}_deviation"] = spread and spread.deviation
