@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.events import Evaluated, Routed
+from engine import outcomes
+from engine.events import Evaluated
 from engine.presets import PRESETS
 from engine.runs import Run
 from engine.validation import ConfigError
 from playground import answers, library
-from playground.curves import max_violation
 from playground.lesson_text import BLOCKS, Lesson, LessonError, Option, Step, parse, results
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "lessons"
@@ -29,6 +29,7 @@ ORDER = (
     "attention", "positions", "normalisation", "block", "model", "experts", "training",
 )  # fmt: skip
 """The path, from the ground up."""
+BESIDE = ("tokens", "cache", "translation", "failed-run")
 
 RECORDING = {
     "seed", "threads", "device", "log_interval", "eval_interval", "eval_steps", "sample_interval",
@@ -39,7 +40,9 @@ RECORDING = {
 MEASURES: dict[str, Callable[[Run], float | None]] = {
     "accuracy": lambda run: _last(run, Evaluated, lambda event: event.accuracy),
     "loss": lambda run: _last(run, Evaluated, lambda event: event.loss),
-    "maxvio": lambda run: _last(run, Routed, lambda event: max(map(max_violation, event.load))),
+    "maxvio": lambda run: outcomes.maxvio(run.history()),
+    "sharpness": lambda run: outcomes.sharpness(run, run.history()),
+    "finished": lambda run: float(run.status().state == "finished"),
 }
 """What a step may measure of a learner's run: the newest there is."""
 
@@ -59,8 +62,8 @@ def lesson(name: str, language: str) -> Lesson:
 
 
 def names() -> list[str]:
-    """The lessons there are, along the path."""
-    return [name for name in ORDER if (FOLDER / "en" / f"{name}.md").is_file()]
+    """The lessons there are, along the path, and then those beside it."""
+    return [name for name in (*ORDER, *BESIDE) if (FOLDER / "en" / f"{name}.md").is_file()]
 
 
 def source(reference: str) -> str:

@@ -41,14 +41,26 @@
 
   const spans = (list) => list.map(([kind, text]) => (kind ? el(kind, { text }) : text));
 
+  const COLUMNS = {
+    accuracy: { en: "right", zh: "答对", share: true },
+    maxvio: { en: "MaxVio", zh: "MaxVio" },
+    sharpness: { en: "sharpness", zh: "集中度", share: true },
+    final: { en: "loss", zh: "损失" },
+  };
+  const DIVERGED = { en: "diverged", zh: "发散" };
+
+  /** What a suite measured: a row for each variant; a variant of which no run came to its end has no numbers. */
   function table(rows) {
-    const wide = rows.some((row) => row.accuracy);
-    const show = (value, share) => (value === "" ? "–" : share ? `${Math.round(100 * value)} %` : Number(value).toFixed(3));
-    const columns = wide ? ["accuracy", "final"] : ["final"];
+    const names = Object.keys(COLUMNS).filter((name) => rows.some((row) => row[name]));
+    const show = (value, share) => (!value ? "–" : share ? `${Math.round(100 * value)} %` : Number(value).toFixed(3));
+    const lost = ({ finished, diverged }) => finished === "0" && diverged !== "0";
+    const cells = (row) =>
+      lost(row) ? el("td", { colspan: names.length, text: DIVERGED[language()] }) : names.map((name) => el("td", { text: show(row[name], COLUMNS[name].share) }));
     return el(
       "table",
       {},
-      rows.map((row) => el("tr", {}, el("th", { text: row.variant }), columns.map((name) => el("td", { text: show(row[name], name === "accuracy") })))),
+      el("thead", {}, el("tr", {}, el("th"), names.map((name) => el("th", { scope: "col", text: COLUMNS[name][language()] })))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, el("th", { scope: "row", text: row.variant }), cells(row)))),
     );
   }
 
