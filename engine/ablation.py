@@ -48,6 +48,10 @@ class Row:
     """The lowest held-out loss of each run."""
     accuracy: Spread | None
     """Share of exact answers after the last step, 0 to 1, for a task that has them."""
+    maxvio: Spread | None
+    """How uneven the work of experts was in the last batch: MaxVio of the least balanced layer."""
+    sharpness: Spread | None
+    """How sharp the alignment was at the last recorded step, 0 to 1, where a translator's was recorded."""
     parameters: int | None
     tokens_per_second: Spread | None
     difference: Difference | None
@@ -95,6 +99,8 @@ def compare(results: Iterable[Result], first: str | None = None) -> list[Row]:
                 final=Spread.of(each.final_loss for each in finished),
                 best=Spread.of(each.best_loss for each in finished),
                 accuracy=Spread.of(each.accuracy for each in finished),
+                maxvio=Spread.of(each.maxvio for each in finished),
+                sharpness=Spread.of(each.sharpness for each in finished),
                 parameters=counts[-1] if counts else None,
                 tokens_per_second=Spread.of(each.tokens_per_second for each in finished),
                 difference=Difference.paired(_finished(outcomes, compared), base)
@@ -190,10 +196,17 @@ def make_planned(store: RunStore, name: str, plan: Sequence[Planned]) -> list[Ru
 
 # The table, written -------------------------------------------------------------------------------
 
+MORE = {"accuracy": True, "bits": False, "maxvio": False, "sharpness": True}
+"""What only some runs have; is it a share?"""
+
 
 WORDS: dict[str, Any] = {
-    "columns": ["variant", "runs", "final loss", "best loss", "right", "parameters", "tokens/s"],
+    "columns": ["variant", "runs", "final loss", "best loss"],
+    "accuracy": "right",
     "bits": "bits a character",
+    "maxvio": "MaxVio",
+    "sharpness": "sharpness",
+    "costs": ["parameters", "tokens/s"],
     "difference": "difference to {first}",
     "difference in bits": "difference to {first}, bits",
     "note": "Losses are on held-out data, in nats per token: mean ± standard deviation over the seeds. "
@@ -217,23 +230,16 @@ def to_markdown(
 
     For another language, `words` are its `WORDS`, and `say` tells variants, states and verdicts in it.
     """
-    exact = any(row.accuracy is not None for row in rows)
-    text = any(row.bits is not None for row in rows)
+    more = [name for name in MORE if any(getattr(row, name) is not None for row in rows)]
+    text = "bits" in more
     first = say(rows[0].variant) if rows else ""
-    headings = list(words["columns"])
-    if text:
-        headings.insert(5, words["bits"])
-    if not exact:
-        del headings[4]
+    headings = [*words["columns"], *(words[name] for name in more), *words["costs"]]
     headings += [words["difference in bits" if text else "difference"].format(first=first), ""]
     lines = [f"# {title}", "", question, "", f"    {base}", ""]
     lines += [_line(headings), _line(["---"] * len(headings))]
     for row in rows:
         cells = [say(row.variant), _states(row, say), _spread(row.final), _spread(row.best)]
-        if exact:
-            cells.append(_spread(row.accuracy, percent=True))
-        if text:
-            cells.append(_spread(row.bits))
+        cells += [_spread(getattr(row, name), percent=MORE[name]) for name in more]
         speed = row.tokens_per_second
         cells.append("–" if row.parameters is None else f"{row.parameters:,}")
         cells.append("–" if speed is None else f"{speed.mean:,.0f}")
@@ -256,7 +262,7 @@ def _columns(row: Row) -> dict[str, Any]:
     values: dict[str, Any] = {"variant": row.variant, "finished": row.finished}
     values["diverged"] = row.states.get("diverged", 0)
     values["other"] = sum(row.states.values()) - row.finished - values["diverged"]
-    for name in ("final", "best", "accuracy", "bits", "tokens_per_second"):
+    for name in ("final", "best", *MORE, "tokens_per_second"):
         spread: Spread | None = getattr(row, name)
         values[name] = spread and spread.mean
         values[f"{name}_deviation"] = spread and spread.deviation

@@ -5,14 +5,15 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from engine import snapshots
 from engine.config import RunConfig
 from engine.estimate import parameters
-from engine.events import Evaluated, Started, Stepped
+from engine.events import Evaluated, Message, Probed, Routed, Started, Stepped
 from engine.runs import Run, State
 from engine.validation import ConfigError
 
@@ -34,6 +35,10 @@ class Outcome:
     """Of training alone: tokens in a step over the seconds of the median step."""
     bits: float | None = None
     """The newest held-out loss of a text, in bits a character."""
+    maxvio: float | None = None
+    """With experts: the newest MaxVio, of the least balanced layer."""
+    sharpness: float | None = None
+    """Of a translator that recorded its attention: the newest sharpness of its alignment, 0 to 1."""
 
     @classmethod
     def of(cls, run: Run) -> Outcome:
@@ -54,7 +59,35 @@ class Outcome:
             parameters=started[-1] if started else count(run.config),
             tokens_per_second=speed,
             bits=measured[-1].bits if measured else None,
+            maxvio=maxvio(history),
+            sharpness=sharpness(run, history),
         )
+
+
+def maxvio(history: Sequence[Message]) -> float | None:
+    """The newest MaxVio of the least balanced layer; None without experts."""
+    loads = [event.load for event in history if isinstance(event, Routed)]
+    return max(map(max_violation, loads[-1])) if loads else None
+
+
+def max_violation(load: Sequence[float]) -> float:
+    """MaxVio of one layer's loads: max / mean - 1, 0 where all are even (Wang et al. 2024, eq. 4)."""
+    total = sum(load)
+    return max(load) * len(load) / total - 1 if total else 0.0
+
+
+def sharpness(run: Run, history: Sequence[Message]) -> float | None:
+    """The newest sharpness of a translator's alignment, of all layers and heads together.
+
+    None where no cross-attention was recorded, or what was cannot be read.
+    """
+    recorded = [event.name for event in history if isinstance(event, Probed)]
+    if run.config.model.n_encoder_layer is None or not recorded:
+        return None
+    try:
+        return float(snapshots.load(run.snapshot_path(recorded[-1])).sharpness()[-1, -1])
+    except (OSError, ValueError):
+        return None
 
 
 def differing(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,20 @@ class Snapshot:
     encoder: Bytes = field(default_factory=lambda: NO_WEIGHTS)
     """(N, H, S, S) the encoder's attention."""
 
+    def sharpness(self) -> Floats:
+        """(L + 1, H + 1) how sharp the alignment is: the largest weight of each row of cross-attention,
+        on average over the rows; 1 / S where every token is looked at alike.
+
+        The last layer and head stand for all: their weights are averaged before the largest is taken.
+        Raises `ValueError` without cross-attention.
+        """
+        if 0 in self.cross.shape:
+            raise ValueError(f"step {self.step}: without cross-attention")
+        cross = dequantise(self.cross)  # (L, H, T, S)
+        cross = np.concatenate([cross, cross.mean(0, keepdims=True)])
+        cross = np.concatenate([cross, cross.mean(1, keepdims=True)], 1)
+        return cross.max(-1).mean(-1).astype(np.float32)
+
 
 def quantise(weights: Floats) -> Bytes:
     """Weights in 0..1 as bytes: round(255 w). The error is at most 1/510, about 0.002."""

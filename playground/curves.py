@@ -6,7 +6,7 @@ No torch, no UI.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events import Evaluated, Message, Routed, Started, Stepped
+from engine.outcomes import max_violation
 
 Column = npt.NDArray[np.float64]
 
@@ -87,12 +88,6 @@ def along(curves: Curves, knots: Column, values: Column) -> Curves:
         evaluated=np.interp(curves.evaluated, steps, reached),
         routed=np.interp(curves.routed, steps, reached),
     )
-
-
-def max_violation(load: Sequence[float]) -> float:
-    """MaxVio of one layer's loads: max / mean - 1, 0 where all are even (Wang et al. 2024, eq. 4)."""
-    total = sum(load)
-    return max(load) * len(load) / total - 1 if total else 0.0
 
 
 def column(values: Iterable[float]) -> Column:

@@ -40,6 +40,8 @@ ONCE = ("open", "point", "until", "measure", "predict")
 """Lines that a step has at most once."""
 BLOCKS = ("code", "equation", "table")
 """Lines that are read where they stand."""
+SHARES = ("accuracy", "sharpness")
+"""Columns of a table that are written in per cent."""
 
 
 class LessonError(ValueError):
@@ -190,7 +192,7 @@ def _number(match: re.Match[str]) -> str:
     if values is None or not values.get(column):
         raise LessonError(f"{table}: has no {row!r} with {column}")
     value = float(values[column])
-    return f"{100 * value:.0f} %" if column.startswith("accuracy") else f"{value:.2f}"
+    return f"{100 * value:.0f} %" if column.startswith(SHARES) else f"{value:.2f}"
 
 
 @functools.cache

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.events import Evaluated, Routed
+from engine import outcomes
+from engine.events import Evaluated
 from engine.presets import PRESETS
 from engine.runs import Run
 from engine.validation import ConfigError
 from playground import answers, library
-from playground.curves import max_violation
 from playground.lesson_text import BLOCKS, Lesson, LessonError, Option, Step, parse, results
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "lessons"
@@ -43,7 +43,9 @@ MEASURES: dict[str, Callable[[Run], float | None]] = {
     "accuracy": lambda run: _last(run, Evaluated, lambda event: event.accuracy),
     "loss": lambda run: _last(run, Evaluated, lambda event: event.loss),
     "bits": lambda run: _last(run, Evaluated, lambda event: event.bits),
-    "maxvio": lambda run: _last(run, Routed, lambda event: max(map(max_violation, event.load))),
+    "maxvio": lambda run: outcomes.maxvio(run.history()),
+    "sharpness": lambda run: outcomes.sharpness(run, run.history()),
+    "finished": lambda run: float(run.status().state == "finished"),
 }
 """What a step may measure of a learner's run: the newest there is."""
 

@@ -174,12 +174,8 @@ def sharpness(run: str, after: int = -1) -> dict[str, Any]:
 @functools.lru_cache(maxsize=4096)
 def _sharpness(path: Path) -> tuple[Floats, float]:
     """(L + 1, H + 1), and 1 / S."""
-    cross = probes.snapshot(path).cross / np.float32(255)  # (L, H, T, S)
-    if 0 in cross.shape:
-        raise ValueError(f"{path.name}: without cross-attention")
-    cross = np.concatenate([cross, cross.mean(0, keepdims=True)])
-    cross = np.concatenate([cross, cross.mean(1, keepdims=True)], 1)
-    return cross.max(-1).mean(-1).astype(np.float32), 1 / cross.shape[-1]
+    snapshot = probes.snapshot(path)
+    return snapshot.sharpness(), 1 / snapshot.cross.shape[-1]
 
 
 SERVED: tuple[Callable[..., dict[str, Any]], ...] = (

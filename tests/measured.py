@@ -18,6 +18,8 @@ def value_of(found: Lesson, step: Step) -> float | None:
             if not set(plan.differences(config)) - lessons.RECORDING:
                 rows = lesson_text.results(suite)
                 row = next(row for row in rows if row["variant"] == variant)
+                if step.measure == "finished":
+                    return int(row["finished"]) / (int(row["finished"]) + int(row["diverged"]))
                 return float(row[{"loss": "final"}.get(step.measure, step.measure)])
     return None
 

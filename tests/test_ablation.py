@@ -21,7 +21,7 @@ from engine.ablation import (
     to_markdown,
 )
 from engine.config import RunConfig
-from engine.events import Ended, Evaluated, Started, Stepped
+from engine.events import Ended, Evaluated, Routed, Started, Stepped
 from engine.outcomes import Outcome
 from engine.runs import Run, RunStore, State
 from engine.suites import Planned
@@ -121,6 +121,16 @@ def test_markdown_and_csv() -> None:
     assert to_csv([]) == "variant\n"
 
 
+def test_what_only_some_runs_have_has_a_column_of_its_own() -> None:
+    mixed = [replace(outcome(1.0), maxvio=value) for value in (2.0, 4.0)]
+    rows = compare(give("base", *mixed) + give("other", replace(outcome(1.0), sharpness=0.75)))
+    text = to_markdown(rows, "", "", "")
+    assert "| best loss | MaxVio | sharpness | parameters |" in text
+    assert "| 3.000 ± 1.414 | – | 1,000 |" in text and "| – | 75.0 % | 1,000 |" in text
+    base, other = csv.DictReader(io.StringIO(to_csv(rows)))
+    assert (base["maxvio"], base["sharpness"], other["sharpness"]) == ("3.0", "", "0.75")
+
+
 # Runs of a suite
 
 
@@ -143,6 +153,20 @@ def test_an_outcome_is_read_from_the_log(tmp_path: Path) -> None:
     assert new.parameters is not None and new.parameters > 7
     told(run, 1.5)
     assert Outcome.of(run) == Outcome("finished", 3, 1.5, 1.25, 0.5, 7, 80.0)
+
+
+def test_an_outcome_says_how_even_the_last_batch_was(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(RunConfig.from_flat({"n_experts": 4}), "a run")
+    for step, load in ((1, [1.0, 0, 0, 0]), (2, [0.5, 0.5, 0, 0])):
+        loads = [[0.25] * 4, load]
+        run.append(
+            Routed(
+                step=step, layers=[0, 1], load=loads, probability=loads, dropped=[0, 0],
+                entropy=[1, 1], losses={}, balance_loss=0.0,
+            )
+        )  # fmt: skip
+    assert Outcome.of(run).maxvio == 1  # of the worse layer, in the newest record
+    assert Outcome.of(run).sharpness is None
 
 
 def test_planned_runs_are_made_once(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.config import RunConfig
 from engine.driver import drive
 from engine.events import Stop
 from engine.model.encoder_decoder import Transformer
+from engine.outcomes import Outcome
 from engine.presets import PRESETS
 from engine.runs import Run, RunStore
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
@@ -175,6 +176,7 @@ def test_sharpness_is_that_of_the_recorded_attention(run: Run) -> None:
     assert values[2, 0, 2] == pytest.approx(cross[0].mean(0).max(-1).mean(), abs=1e-5)
     assert answer["even"] == pytest.approx(1 / cross.shape[-1])
     assert translating.sharpness(run.id, 4)["steps"] == [6]
+    assert Outcome.of(run).sharpness == pytest.approx(values[3, 2, 2])
     later = translating.sharpness(run.id, 6)
     assert later["steps"] == [] and later["values"] == "" and later["even"] is None
 

@@ -34,18 +34,25 @@
 
   const spans = (list) => list.map(([kind, text]) => (kind ? el(kind, { text }) : text));
 
+  const TEXT = window.tp.words({
+    en: { accuracy: "right", bits: "bits a character", maxvio: "MaxVio", sharpness: "sharpness", final: "loss", diverged: "diverged" },
+    zh: { accuracy: "答对", bits: "每字符比特", maxvio: "MaxVio", sharpness: "集中度", final: "损失", diverged: "发散" },
+  });
+  const COLUMNS = ["accuracy", "bits", "maxvio", "sharpness", "final"];
+  const SHARES = ["accuracy", "sharpness"];
+
+  /** What a suite measured: a row for each variant; a variant of which no run came to its end has no numbers. */
   function table(rows) {
-    const SHOW = {
-      accuracy: (value) => `${Math.round(100 * value)} %`,
-      bits: (value) => `${Number(value).toFixed(3)} bits`,
-      final: (value) => Number(value).toFixed(3),
-    };
-    const show = (value, name) => (value ? SHOW[name](value) : "–");
-    const columns = Object.keys(SHOW).filter((name) => name === "final" || rows.some((row) => row[name]));
+    const names = COLUMNS.filter((name) => rows.some((row) => row[name]));
+    const show = (value, share) => (!value ? "–" : share ? `${Math.round(100 * value)} %` : Number(value).toFixed(3));
+    const lost = ({ finished, diverged }) => finished === "0" && diverged !== "0";
+    const cells = (row) =>
+      lost(row) ? el("td", { colspan: names.length, text: TEXT.diverged }) : names.map((name) => el("td", { text: show(row[name], SHARES.includes(name)) }));
     return el(
       "table",
       {},
-      rows.map((row) => el("tr", {}, el("th", { text: row.variant }), columns.map((name) => el("td", { text: show(row[name], name) })))),
+      el("thead", {}, el("tr", {}, el("th"), names.map((name) => el("th", { scope: "col", text: TEXT[name] })))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, el("th", { scope: "row", text: row.variant }), cells(row)))),
     );
   }
 

@@ -63,6 +63,7 @@ def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot
     page = open_page(COLLAPSING)
     start(page)
     until(page, "Number(d.last) >= 300 && Number(d.maxvio) > 1.5")
+    assert value(page, "rescued") == "false"
     shoot(page, "experts-collapsed")
 
     page.locator("#experts-switch_loss").fill("1")
@@ -72,6 +73,7 @@ def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot
     until(page, "Number(d.maxvio) < 0.5 || Number(d.last) > a + 300", raised)
     assert float(value(page, "maxvio")) < 0.5
     assert int(value(page, "last")) <= raised + 300
+    until(page, "d.rescued === 'true'")
     expect(page.locator(".experts .tp-chart .mark-text")).to_have_text("switch_loss 1")
     expect(page.locator(".map-marks i")).to_have_count(1)
     shoot(page, "experts-rescued")

@@ -64,7 +64,7 @@ def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
         page.locator("#coach-next").click()
 
     at_step(page, 8)
-    expect(page.locator(".coach table tr")).to_have_count(2)
+    expect(page.locator(".coach tbody tr")).to_have_count(2)
     shoot(page, "learn-attention")
     page.locator("#coach-next").click()
     expect(page.locator(".coach")).to_be_hidden()

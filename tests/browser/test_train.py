@@ -86,6 +86,7 @@ def test_a_learner_walks_through(open_page: Open, shoot: Shoot) -> None:
     page.locator("#rate").fill("0.0005")
     page.locator("#rate").press("Enter")
     page.locator(".transport[data-rate='0.0005']").wait_for()
+    page.locator(".live[data-changed~=max_lr]").wait_for()
     page.locator("#step").click()
     until(
         page, "n => Number(document.querySelector('.transport').dataset.step) === n", paused_at + 1

@@ -2,6 +2,7 @@
  * answer of `server.follow`, and stays short: of many records every other one is forgotten. */
 const MOST_RECORDS = 1200;
 const MOST_POINTS = 3000;
+const [UNEVEN, EVEN] = [1, 0.5]; // MaxVio
 const WINDOW = 6; // steps that the smoothed curves average over
 const OVER = new Set(["new", "finished", "stopped", "diverged", "failed", "interrupted"]);
 
@@ -150,6 +151,13 @@ class History {
     const now = { ...(this.about?.balance ?? {}) };
     for (const [, field, value] of this.notes) if (field in now) now[field] = value;
     return now;
+  }
+
+  /** Did its busiest expert have more than twice its share when its balance was first changed, and is it even now? */
+  get rescued() {
+    const changed = this.notes.find(([, field]) => field in (this.about?.balance ?? {}));
+    if (!changed || !this.count) return false;
+    return this.vio(this.nearest(changed[0]), null) > UNEVEN && this.vio(this.count - 1, null) < EVEN;
   }
 
   /** The held-out loss at a step: the last that was measured by then. */

@@ -100,6 +100,7 @@ function describe() {
     last: first.records.step[last] ?? 0,
     step: cursorStep(),
     maxvio: last < 0 ? "" : first.vio(last, state.layer).toFixed(4),
+    rescued: String(first.rescued),
     secondVio: second?.count ? second.vio(second.count - 1, null).toFixed(4) : "",
   });
 }

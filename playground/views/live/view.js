@@ -3,7 +3,8 @@
  * The page asks the server what is new since the byte it has read to (`server.poll`, see playground/live.py), adds
  * it to what it knows (history.js), and draws in place. A run that is over is asked about rarely.
  *
- * `data-status`, `data-step` and `data-updates` on the root tell scripts and tests where it is.
+ * `data-status`, `data-step`, `data-updates` and `data-changed`, the settings that were changed while it trained, on the
+ * root tell scripts, lessons and tests where it is.
  */
 const HZ = 6;
 const PATIENCE = 3000; // milliseconds until a page without a run says so: one may be on its way
@@ -37,6 +38,7 @@ function draw(first) {
   notes.draw(history, first);
   root.dataset.status = history.state;
   root.dataset.step = String(history.step);
+  root.dataset.changed = history.notes.filter(({ kind }) => kind === "changed").map(({ field }) => field).join(" ");
   root.dataset.updates = String(Number(root.dataset.updates) + 1);
 }
 
