@@ -21,7 +21,7 @@ from tests import spoken
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 NOT_TRANSLATED = {
-    "Beta1", "Beta2", "Dropout", "FLOPs", "Logits", "RMSNorm", "LayerNorm", "config: {0}", "data: {0}",
+    "Beta1", "Beta2", "Dropout", "FLOPs", "Logits", "RMSNorm", "LayerNorm", "MaxVio", "config: {0}", "data: {0}",
     "generators: {0}", "{0} = {1}: {2}",
 }  # fmt: skip
 """The same in Chinese."""
