@@ -14,7 +14,7 @@
  *   series      one after the other: "a, b"             named      a name and what it has: "a: b"
  *   sentences   several as one text                     halves     how wide a text is, in half-width characters
  *   kind        a kind of token, in words
- *   whenSeen    begin when a view is first shown
+ *   whenSeen    begin when a view is first shown        unsaid   its parent's label says it all
  *   player      play the stops of a slider, one by one   film     a slider over training: film.js
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
@@ -206,6 +206,12 @@
       ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
     );
     return node;
+  }
+
+  /** Keep nodes from screen readers, which read the label of what they stand in instead. */
+  function unsaid(...nodes) {
+    nodes.flat(Infinity).forEach((node) => node?.setAttribute?.("aria-hidden", "true"));
+    return nodes;
   }
 
   /* ---------------------------------------------------------------- saving */
@@ -608,6 +614,7 @@
     kind,
     halves,
     put,
+    unsaid,
     scheduler,
     asker,
     player,

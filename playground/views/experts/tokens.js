@@ -151,7 +151,7 @@ function makeTokens() {
           const row = frame.shown.map((piece, token) => {
             const number = el("small", {});
             const blank = frame.pieces[token].trim() === "" ? " blank" : "";
-            const cell = el("span", { class: `cell${blank}`, role: "gridcell", id: `experts-cell-${layer}-${token}`, "data-token": token, "data-row": layer }, el("span", { class: "piece", translate: "no", text: piece }), number);
+            const cell = el("span", { class: `cell${blank}`, role: "gridcell", id: `experts-cell-${layer}-${token}`, "data-token": token, "data-row": layer }, tp.unsaid(el("span", { class: "piece", translate: "no", text: piece }), number));
             return { cell, number, drawn: null };
           });
           cells[layer] = row;

@@ -56,16 +56,18 @@ function drawRows() {
           title: `${before} → ${after}`,
           style: `top:${i * ROW}px`,
         },
-        el("span", { class: "token", translate: "no", text: piece(token) }),
-        el(
-          "span",
-          { class: "bars" },
-          el("i", { class: "before", style: `width:${(100 * before) / now.most}%` }),
-          el("i", { class: "after", style: `width:${(100 * after) / now.most}%` }),
+        tp.unsaid(
+          el("span", { class: "token", translate: "no", text: piece(token) }),
+          el(
+            "span",
+            { class: "bars" },
+            el("i", { class: "before", style: `width:${(100 * before) / now.most}%` }),
+            el("i", { class: "after", style: `width:${(100 * after) / now.most}%` }),
+          ),
+          el("span", { class: "number muted", text: percent(before) }),
+          el("span", { class: "number", text: code ? "–" : percent(after) }),
+          el("span", { class: "note", text: code ? TEXT.filters[code] : token === now.drawn ? TEXT.nextMark : "" }),
         ),
-        el("span", { class: "number muted", text: percent(before) }),
-        el("span", { class: "number", text: code ? "–" : percent(after) }),
-        el("span", { class: "note", text: code ? TEXT.filters[code] : token === now.drawn ? TEXT.nextMark : "" }),
       ),
     );
   }

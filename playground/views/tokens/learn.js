@@ -168,8 +168,10 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
         const go = el(
           "button",
           { type: "button", "aria-label": label, class: at === k ? "here" : at > k ? "later" : "", "aria-current": at === k ? "true" : null, on: { click: () => (film.stop(), goTo(at)) } },
-          el("span", { class: "at", text: count(at) }), el("span", { class: "what" }, piece(left), piece(right)), el("span", { class: "arrow", text: "→" }), piece(id, "new"),
-          el("span", { class: "track" }, bar), el("span", { class: "times", text: count(times) }),
+          tp.unsaid(
+            el("span", { class: "at", text: count(at) }), el("span", { class: "what" }, piece(left), piece(right)), el("span", { class: "arrow", text: "→" }), piece(id, "new"),
+            el("span", { class: "track" }, bar), el("span", { class: "times", text: count(times) }),
+          ),
         );
         return el("li", {}, go);
       }),

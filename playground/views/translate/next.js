@@ -43,9 +43,11 @@ function makeNext({ chosen }) {
         el(
           "button",
           { type: "button", class: on ? "candidate on" : "candidate", "data-id": id, "aria-pressed": String(on), "aria-label": TEXT.nextOption(parts.word, percent(share), on), on: { click: () => chosen(place, id) } },
-          el("span", { class: "piece", dir: "auto", translate: "no" }, parts.space && el("span", { class: "space", text: "␣" }), el("span", { text: parts.word })),
-          el("span", { class: "track" }, bar),
-          el("span", { class: "share", text: percent(share) }),
+          tp.unsaid(
+            el("span", { class: "piece", dir: "auto", translate: "no" }, parts.space && el("span", { class: "space", text: "␣" }), el("span", { text: parts.word })),
+            el("span", { class: "track" }, bar),
+            el("span", { class: "share", text: percent(share) }),
+          ),
         ),
       );
     });
