@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from engine.presets import DEFAULT, PRESETS
-from playground import actions, controls, library, live
+from playground import actions, controls, library, live, settings
 from playground.page import Page, data_of
 from playground.plan import (
     Choice,
@@ -61,6 +61,7 @@ def build(page: Page) -> None:
                 answer=told(first),
                 choice=None,
                 said=None,
+                limits=settings.current().told(),
             )
         with gr.Column(elem_id="picture-column"):
             view("model", elem_id="model", spec=spec(first))
@@ -127,7 +128,8 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     """Start what was chosen; the page turns to the new run."""
     data = data_of(event)
     try:
-        run = actions.start(read_choice(data.get("choice")), data.get("text"))
+        choice = read_choice(data.get("choice"))
+        run = actions.start(choice, data.get("text"), mine=data.get("own"))
     except (ValueError, OSError) as error:
         return gr.skip(), said(error)
     return run.id, said("")
@@ -136,7 +138,7 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
 def reset(event: gr.EventData) -> tuple[Any, Any]:
     """The same run once more from its beginning, paused."""
     try:
-        run = actions.reset(data_of(event).get("run"))
+        run = actions.reset(data_of(event).get("run"), data_of(event).get("own") or ())
     except (ValueError, OSError) as error:
         return gr.skip(), said(error)
     return run.id, said("")
@@ -182,10 +184,10 @@ def status(run_id: str) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def tell(run_id: str, what: str, value: float | None) -> dict[str, Any]:
+def tell(run_id: str, what: str, value: float | None, own: list[str]) -> dict[str, Any]:
     """See `actions.tell`; answers {} or {"error": sentence}."""
     try:
-        actions.tell(run_id, what, value)
+        actions.tell(run_id, what, value, mine=own)
     except (ValueError, OSError) as error:
         return {"error": str(error)}
     return {}

@@ -29,6 +29,20 @@ const TEXT = {
     memory: ["Memory", "Estimated for the whole process."],
     seconds: ["Time", "Estimated for the whole run on this machine."],
   },
+  limits: (host) => {
+    const count = (value) => value.toLocaleString("en");
+    const most = [
+      host.max_parameters && `${count(host.max_parameters)} parameters`,
+      host.max_context && `a context of ${count(host.max_context)}`,
+      host.max_steps && `${count(host.max_steps)} steps`,
+      host.max_minutes && `${count(host.max_minutes)} minutes`,
+    ].filter(Boolean);
+    return [
+      most.length && `On this host a run has at most ${most.join(", ").replace(/, ([^,]*)$/, " and $1")}.`,
+      host.max_runs && (host.max_runs === 1 ? "One run trains at a time, the next ones wait." : `${count(host.max_runs)} runs train at once, the next ones wait.`),
+      host.keep_hours && `A run is deleted ${count(host.keep_hours)} hours after its last step: download what you want to keep.`,
+    ].filter(Boolean).join(" ");
+  },
   start: "Start training",
   starting: "Starting…",
   blocked: "Cannot start yet.",

@@ -3,7 +3,8 @@
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
- * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}.
+ * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
+ * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
 const TEXT = {
   name: "Transformer playground",
@@ -14,6 +15,7 @@ const TEXT = {
   dark: "Switch to dark",
   light: "Switch to light",
 };
+const HERE_SECONDS = 2;
 const THEME = "transformer-playground-theme";
 
 const { el } = tp;
@@ -103,5 +105,8 @@ function open(tab) {
   look();
 }
 
+if (props.limited) {
+  tp.poll(() => server.here(props.shown?.id ?? null, tp.memory.read().runs), { hz: 1 / HERE_SECONDS, hidden_hz: 1 / HERE_SECONDS, element });
+}
 if (tp.url.first("tab")) open(tp.url.first("tab"));
 trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown });

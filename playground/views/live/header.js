@@ -57,10 +57,10 @@ function makeHeader() {
     put(message, sentence);
   }
 
-  function drawStatus({ state, step, total_steps: total }) {
+  function drawStatus({ state, step, total_steps: total, place }) {
     status.dataset.state = state;
     put(shape, TEXT.shapes[state]);
-    put(word, TEXT.states[state]);
+    put(word, place ? TEXT.place(place) : TEXT.states[state]);
     fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
     progress.setAttribute("aria-valuemax", total);
     progress.setAttribute("aria-valuenow", step);

@@ -3,6 +3,7 @@ const TEXT = {
   none: "No run yet. Choose one, or press Start.",
   states: {
     new: "not started",
+    waiting: "waiting",
     starting: "starting",
     running: "training",
     paused: "paused",
@@ -14,6 +15,7 @@ const TEXT = {
   },
   shapes: {
     new: "○",
+    waiting: "◷",
     starting: "◌",
     running: "●",
     paused: "‖",
@@ -32,6 +34,7 @@ const TEXT = {
     left: "time left",
     took: "trained for",
   },
+  place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
   of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
   seconds: (s) => (s < 10 ? `${s.toFixed(1)} s` : `${Math.round(s)} s`),
   minutes: (m, s) => `${m} min ${s} s`,

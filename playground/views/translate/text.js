@@ -134,9 +134,10 @@ const TEXT = {
   trainStarting: "Starting …",
   trainStop: "Stop",
   states: {
-    new: "not started", starting: "starting", running: "training", paused: "paused", finished: "trained",
+    new: "not started", waiting: "waiting", starting: "starting", running: "training", paused: "paused", finished: "trained",
     stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
   },
+  place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
   progress: (name, state, step, total) => `“${name}”: ${state}, step ${whole(step)} of ${whole(total)}`,
   curves: "Exact match over steps",
   exactUnit: "share of unseen texts, every token right",

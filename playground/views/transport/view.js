@@ -7,7 +7,7 @@
  */
 const TEXT = {
   states: {
-    new: "not started", starting: "starting", running: "training", paused: "paused", finished: "finished",
+    new: "not started", waiting: "waiting", starting: "starting", running: "training", paused: "paused", finished: "finished",
     stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
   },
   controls: "Control the run",
@@ -19,6 +19,11 @@ const TEXT = {
   resetTitle: "A new run of the same configuration, with the same initial weights, paused before its first step",
   stepTitle: "Make one update, then pause",
   stopTitle: "Save and end; it can be resumed",
+  begin: "Start",
+  leave: "Leave the queue",
+  leaveTitle: "Give up this run's place in the queue; it can be started later",
+  waiting: ([place, waiting]) =>
+    `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing the page gives up its place.`,
   fork: "Fork",
   forkTitle: "Take this checkpoint as the start of another run, and change how it goes on",
   from: "Checkpoint",
@@ -50,7 +55,7 @@ const button = (name, action, classes = "") =>
 const toggle = button("pause", () => tell(status.state === "paused" || !status.alive ? "resume" : "pause"));
 const step = button("step", () => tell("step", 1));
 const stop = button("stop", () => tell("stop"));
-const reset = button("reset", () => trigger("reset", { run: props.run }));
+const reset = button("reset", () => trigger("reset", { run: props.run, own: tp.memory.read().runs }));
 const download = button("download", fetchZip, "quiet");
 const remove = button("remove", () => dialog.showModal(), "quiet");
 const forkStep = el("select", { id: "fork-step", "aria-label": TEXT.from });
@@ -92,7 +97,7 @@ root.append(
 /* ---------------------------------------------------------------- telling */
 
 async function tell(what, wanted = null) {
-  const answer = await server.tell(props.run, what, wanted);
+  const answer = await server.tell(props.run, what, wanted, tp.memory.read().runs);
   say(answer.error ?? "");
   expecting = performance.now() + 2000; // look often until it has obeyed
   asking.now();
@@ -141,15 +146,21 @@ function show() {
   root.dataset.step = status.step;
   root.dataset.shown = status.id;
   const paused = now === "paused";
-  const again = !alive && status.resumable;
-  toggle.textContent = paused || again ? TEXT.resume : TEXT.pause;
+  const waits = now === "waiting";
+  const again = !alive && !waits && status.resumable;
+  toggle.textContent = again && now === "new" ? TEXT.begin : paused || again ? TEXT.resume : TEXT.pause;
   toggle.classList.toggle("primary", paused || again);
   toggle.disabled = !(alive ? now === "running" || paused : again);
   step.disabled = !(now === "running" || paused);
-  stop.disabled = !alive;
+  stop.disabled = !alive && !waits;
+  stop.textContent = waits ? TEXT.leave : TEXT.stop;
+  stop.title = waits ? TEXT.leaveTitle : TEXT.stopTitle;
   reset.disabled = now === "starting";
   toggle.hidden = !alive && !again;
-  step.hidden = stop.hidden = !alive;
+  step.hidden = !alive;
+  stop.hidden = !alive && !waits;
+  if (waits) say(TEXT.waiting(status.place));
+  root.dataset.place = waits ? status.place.join("/") : "";
   remove.hidden = status.shipped;
   remove.disabled = alive;
   question.textContent = TEXT.confirm(status.name);
