@@ -5,7 +5,7 @@
 
 Starts a playground of its own with the limits of a public host (`playground/settings.py`). Twelve learners
 press Start in the same moment, through the API (`gradio_client`), and each follows the run as the page does:
-what is new six times a second, how the run is four times, and that somebody is here. Then the first one
+what is new three times a second, how the run is once, and that somebody is here. Then the first one
 stops, and whoever waits first must start without doing anything.
 
 For each learner: seconds from Start to the first step seen, updates per second (answers with a new step: the
@@ -37,9 +37,10 @@ from benchmarks.common import print_table
 from benchmarks.first_page import question, served_by
 from engine.presets import PRESETS
 from playground.settings import PUBLIC
+from playground.tabs.train import SHARED_HZ
 from tests.served import served
 
-POLL_HZ, STATUS_HZ, HERE_HZ = 6.0, 4.0, 0.5
+POLL_HZ, STATUS_HZ, HERE_HZ = SHARED_HZ["live"], SHARED_HZ["transport"], 0.5
 """How often a page asks what is new, how its run is, and says that it is open."""
 
 CORES = 2
@@ -281,7 +282,7 @@ def main() -> None:
                 os.sched_setaffinity(0, affinity)
             (server,) = psutil.Process().children()
             time.sleep(10)  # a process is warm then, as on a Space that has been up for a while
-            found = asyncio.run(watch(address, learners, seconds, server))
+            found = asyncio.run(watch(address.rstrip("/"), learners, seconds, server))
     met = report(learners, found)
     print("every learner saw at least one update a second" if met else "not every second had one")
 

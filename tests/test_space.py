@@ -103,7 +103,14 @@ def test_zero_gpu_finds_its_function_and_runs_train_on_the_cpu(tmp_path: Path) -
     (tmp_path / "spaces.py").write_text(FAKE_SPACES, encoding="utf-8")
     notes = tmp_path / "notes.txt"
     more = {"PYTHONPATH": str(tmp_path), "NOTES": str(notes), "SPACES_ZERO_GPU": "true"}
-    tiny = {"d_model": 16, "n_layer": 1, "max_seq_len": 16, "batch_size": 2, "total_steps": 20, "warmup_steps": 1}
+    tiny = {
+        "d_model": 16,
+        "n_layer": 1,
+        "max_seq_len": 16,
+        "batch_size": 2,
+        "total_steps": 20,
+        "warmup_steps": 1,
+    }
     with as_a_space(ROOT, sys.executable, tmp_path, more) as address:
         assert notes.read_text("utf-8").split("\n")[:1] == ["registered __main__.gpu"]
         client = Client(address, verbose=False, download_files=str(tmp_path / "files"))
@@ -115,7 +122,7 @@ def test_zero_gpu_finds_its_function_and_runs_train_on_the_cpu(tmp_path: Path) -
         while client.predict(run, api_name="/status")["state"] != "finished":
             assert time.monotonic() < end
             time.sleep(0.2)
-        client.predict(run, "Once", 3, api_name="/generate")
+        client.predict(run, None, "a", 3, api_name="/generate")
     history = RunStore(tmp_path / "runs").open(run).history()
     assert [event.device for event in history if isinstance(event, Started)] == ["cpu"]
     assert notes.read_text("utf-8") == "registered __main__.gpu\n"

@@ -34,6 +34,11 @@ QUIET: dict[str, Any] = {
 """How every event here is handled: at once, without the queue, and without a spinner."""
 
 
+ALONE_HZ, SHARED_HZ = {"live": 6, "transport": 4}, {"live": 3, "transport": 1}
+"""How often the views ask about a run, in a second: each answer costs the server some milliseconds, which
+many pages at once would take from the runs."""
+
+
 def build(page: Page) -> None:
     """The tab's views, and what connects them."""
 
@@ -49,8 +54,10 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="train"):
         view("jump", elem_id="jump")
         with gr.Column(elem_id="live-column"):
-            transport = view("transport", (status, tell, download), "transport", run="", said=None)
-            learning = view("live", live.SERVER, "live", run="")
+            asked = (status, tell, download)
+            hz = SHARED_HZ if settings.current().public else ALONE_HZ
+            transport = view("transport", asked, "transport", run="", said=None, hz=hz["transport"])
+            learning = view("live", live.SERVER, "live", run="", hz=hz["live"])
         with gr.Column(elem_id="configure-column"):
             form = view(
                 "configure",

@@ -1,6 +1,6 @@
 /* The controls of the run on the page: pause, one step, stop, again from the start, the learning rate, a fork.
  *
- * `props.run` is its id. The view asks the server how the run is, four times a second while it trains, and
+ * `props.run` is its id. The view asks the server how the run is, `props.hz` times a second while it trains, and
  * enables what makes sense. Server: status(run), tell(run, what, value), download(run). Events that lead to
  * another run on the page: "reset" {run}, "fork" {run, step}, "remove" {run}. `props.said` {text} is an answer
  * to one of these.
@@ -222,7 +222,7 @@ const asking = tp.poll(
     if ((!before || before.id !== status.id) && !status.alive) say(status.reason ?? "");
     show();
   },
-  { hz: 4, hidden_hz: 0.5, element },
+  { hz: props.hz ?? 4, hidden_hz: 0.5, element },
 );
 watch("run", () => {
   say("");
