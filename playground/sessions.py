@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -336,7 +337,21 @@ def _spawn() -> Worker:
         start_new_session=sys.platform != "win32",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+    _yield_to_page(process.pid)
     return Worker(process, log)
+
+
+def _yield_to_page(pid: int) -> None:
+    """Let the page go first, also while this process still imports PyTorch.
+
+    Linux weighs sessions before it weighs processes, where it groups them (autogroup, see sched(7)): what
+    a process's own niceness says then counts within its session only, and each run has one of its own.
+    """
+    low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10
+    with suppress(psutil.Error):
+        psutil.Process(pid).nice(low)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("10", encoding="utf-8")
 
 
 def _environment() -> dict[str, str]:
