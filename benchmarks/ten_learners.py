@@ -154,6 +154,25 @@ def memory(server: psutil.Process) -> tuple[float, list[float]]:
     return of(server), found
 
 
+def spent(server: psutil.Process) -> dict[str, float]:
+    """Seconds of the processors so far: by whom, and in all."""
+
+    def of(process: psutil.Process) -> float:
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            return 0.0
+        return times.user + times.system
+
+    whole = psutil.cpu_times()
+    return {
+        "the server": of(server),
+        "training": sum(map(of, server.children(recursive=True))),
+        "these clients": of(psutil.Process()),
+        "all": sum(whole) - whole.idle - getattr(whole, "iowait", 0.0),
+    }
+
+
 async def watch(
     address: str, learners: list[Learner], seconds: float, server: psutil.Process
 ) -> dict[str, Any]:
@@ -178,14 +197,14 @@ async def watch(
         end = time.perf_counter() + PATIENCE
         while not all(learner.seen for learner in training) and time.perf_counter() < end:
             await asyncio.sleep(0.1)
-        busy = psutil.cpu_times_percent(None)
+        before = spent(server)
         peaks: list[tuple[float, list[float]]] = []
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
             peaks.append(await asyncio.to_thread(memory, server))
             await asyncio.sleep(min(10.0, max(0.0, until - time.perf_counter())))
-        busy = psutil.cpu_times_percent(None)
-        until = time.perf_counter()
+        until, after = time.perf_counter(), spent(server)
+        cores = {name: (after[name] - before[name]) / seconds for name in before}
         pages[learners.index(training[0])].cancel()
         await asyncio.to_thread(client.predict, training[0].run, api_name="/stop")
         end = time.perf_counter() + PATIENCE
@@ -200,7 +219,7 @@ async def watch(
             state = await asyncio.to_thread(client.predict, learner.run, api_name="/status")
             if state["alive"] or state["place"]:
                 await asyncio.to_thread(client.predict, learner.run, api_name="/stop")
-    return {"until": until, "turn": turn, "memory": peaks, "idle": busy.idle}
+    return {"until": until, "turn": turn, "memory": peaks, "cores": cores}
 
 
 def report(learners: list[Learner], found: dict[str, Any]) -> bool:
@@ -255,8 +274,12 @@ def report(learners: list[Learner], found: dict[str, Any]) -> bool:
     late = answers[int(0.95 * len(answers))]
     print(
         f"{len(answers):,} answers: half of them within {1e3 * statistics.median(answers):.0f} ms, "
-        f"95 % within {1e3 * late:.0f} ms; processors idle {found['idle']:.0f} %"
+        f"95 % within {1e3 * late:.0f} ms"
     )
+    whole = found["cores"].pop("all")
+    shares = ", ".join(f"{name} {cores:.2f}" for name, cores in found["cores"].items())
+    others = max(0.0, whole - sum(found["cores"].values()))
+    print(f"processors: {shares}, other programs {others:.2f}")
     errors = [f"{learner.name}: {error}" for learner in learners for error in learner.errors]
     print("\n".join(errors[:20]) if errors else "no errors")
     return met
