@@ -181,10 +181,11 @@ def keep_freed_memory() -> bool:
 
 
 def cpu_count() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may use; OpenMP's own OMP_THREAD_LIMIT, where set, allows no more."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    limit = os.environ.get("OMP_THREAD_LIMIT", "")
+    return min(count, max(1, int(limit))) if limit.isdecimal() else count
 
 
 def measure_threads(

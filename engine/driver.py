@@ -144,6 +144,8 @@ class Driver:
         """Kept here for a failure before there is a state."""
         self.begun_at = -1
         """The step of the checkpoint this process began from, if what happens there is recorded."""
+        self.why = ""
+        """Why it was told to stop, where that was not the learner's wish."""
 
     def tell(self, event: Message) -> None:
         """Record an event."""
@@ -197,7 +199,7 @@ class Driver:
     def stopped(self) -> Ended:
         if self.saved != self.state.config:
             self.save()
-        return Ended(step=self.state.step, how="stopped")
+        return Ended(step=self.state.step, how="stopped", reason=self.why)
 
     def diverged(self, event: Diverged) -> Ended:
         kept = self.run.checkpoints()
@@ -386,6 +388,7 @@ class Driver:
                 commands, self.commands = self.run.commands(self.commands)
                 for command, _ in commands:
                     if isinstance(command, Stop):
+                        self.why = command.reason
                         return False
                     self.follow(command)
             if not self.paused:

@@ -196,7 +196,9 @@ class Step(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Stop(Message):
-    """Save and end; the run can be resumed from there."""
+    """Save and end; the run can be resumed from there. `reason`: where it is not the learner's wish."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

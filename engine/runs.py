@@ -39,6 +39,7 @@ from engine.validation import ConfigError
 
 State = Literal[
     "new",
+    "waiting",
     "starting",
     "running",
     "paused",

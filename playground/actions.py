@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from engine.events import (
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
 from engine.validation import ConfigError
-from playground import library, sessions
+from playground import library, sessions, storage
 from playground.controls import OWN_TEXT
 from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice
 
@@ -58,6 +58,8 @@ TEXT = {
     "field": "{field} cannot be changed in the middle of a run; {known} can.",
     "number": "{value} is not a number that {field} can have.",
     "not training": "“{name}” is not being trained.",
+    "waits": "“{name}” waits for its turn: until then it can only be stopped.",
+    "mine": "Your own runs are a list of ids.",
     "not resumable": "“{name}” has nothing left to do, or no checkpoint to go on from.",
 }
 
@@ -87,12 +89,13 @@ def understood(asked: object, text: object = None) -> Choice:
     return choice
 
 
-def start(choice: Choice, text: object = None, *, paused: bool = False) -> Run:
+def start(choice: Choice, text: object = None, *, paused: bool = False, mine: object = None) -> Run:
     """Make a run of this choice and train it. Raises `ConfigError` for one that cannot be.
 
     `text` is the learner's own, where the choice reads one. A run started `paused` waits before its
-    first step.
+    first step. `mine`: the ids of this learner's runs, as far as the browser knows them.
     """
+    check_host(mine)
     worked_out = plan(choice)
     if worked_out.problems:
         raise ConfigError(list(worked_out.problems))
@@ -111,12 +114,21 @@ def start(choice: Choice, text: object = None, *, paused: bool = False) -> Run:
     return _begin(run, paused)
 
 
-def reset(run_id: object) -> Run:
+def check_host(mine: object = None, more: int = 1) -> None:
+    """Raises `ValueError` where this host has no room for so many more runs of this learner."""
+    if mine is not None and not isinstance(mine, list):
+        raise ValueError(TEXT["mine"])
+    sessions.check_each([str(run_id) for run_id in mine or ()], more)
+    storage.make_room()
+
+
+def reset(run_id: object, mine: Sequence[object] = ()) -> Run:
     """A new run like this one: same configuration, same initial weights, paused before its start.
 
     The old one is told to stop, and keeps what it has learned.
     """
     run = find(run_id)
+    check_host([other for other in mine if other != run.id])
     store, parent, step = library.store(), run.info.parent, run.info.parent_step
     if parent is not None and step is not None:
         again = forks.fork(store, library.find(parent), step, run.config.flat(), run.name)
@@ -129,10 +141,16 @@ def reset(run_id: object) -> Run:
     return _begin(again, paused=True, replacing=run.id)
 
 
-def tell(run_id: object, what: object, value: object = None, field: object = "max_lr") -> None:
+def tell(
+    run_id: object,
+    what: object,
+    value: object = None,
+    field: object = "max_lr",
+    mine: object = None,
+) -> None:
     """Pause, resume, make `value` steps, stop, or change `field` to `value`.
 
-    To resume a run without a process starts one.
+    To resume a run without a process starts one. To stop one that waits for its turn gives up its place.
     """
     run = own(run_id)
     if what not in COMMANDS:
@@ -150,17 +168,23 @@ def tell(run_id: object, what: object, value: object = None, field: object = "ma
         command = {"pause": Pause(), "resume": Resume(), "stop": Stop()}[str(what)]
     if run.id in sessions.training() or run.status().alive:
         run.send(command)
+    elif sessions.place(run.id) is not None:
+        if what != "stop":
+            raise RunError(TEXT["waits"].format(name=run.name))
+        sessions.leave(run.id)
     elif what == "resume":
         if not _resumable(run, run.status().state):
             raise RunError(TEXT["not resumable"].format(name=run.name))
+        check_host(mine)
         sessions.start(run)
     else:
         raise RunError(TEXT["not training"].format(name=run.name))
 
 
 def status(run_id: object) -> dict[str, Any]:
-    """Where a run is, as plain data."""
+    """Where a run is, as plain data. `place`: [its place in the queue, how many wait], where it waits."""
     run = find(run_id)
+    sessions.see([run.id])
     now = sessions.status(run)
     saved = run.checkpoints()
     over = now.state in ("finished", "stopped", "diverged")
@@ -171,6 +195,7 @@ def status(run_id: object) -> dict[str, Any]:
         "step": now.step,
         "total": now.total_steps,
         "reason": now.reason,
+        "place": sessions.place(run.id),
         "alive": now.alive or now.state == "starting",
         "shipped": library.is_shipped(run),
         "resumable": _resumable(run, now.state),
@@ -191,7 +216,9 @@ def measured(run: Run) -> dict[str, Any]:
 
 def remove(run_id: object) -> None:
     """Delete a run for good. Raises `RunBusy` while it is trained."""
-    library.store().delete(own(run_id).id)
+    run = own(run_id)
+    sessions.leave(run.id)
+    library.store().delete(run.id)
 
 
 def download(run_id: object, keep: Callable[[str], str | None]) -> str:
@@ -212,7 +239,9 @@ def events(run_id: object, offset: object = 0) -> dict[str, Any]:
     """What happened since byte `offset` of the run's log, and the offset to go on from."""
     if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 2**53:
         raise ValueError(f"{str(offset)[:40]!r} is not a place in a run's log.")
-    found, after = find(run_id).raw_events(offset)
+    run = find(run_id)
+    sessions.see([run.id])
+    found, after = run.raw_events(offset)
     return {"events": found, "offset": after}
 
 
@@ -229,8 +258,11 @@ def runs(ids: object = ()) -> dict[str, list[dict[str, str]]]:
 
 
 def _resumable(run: Run, state: State) -> bool:
-    over = state in ("finished", "diverged")
-    return not over and any(checkpoint.resumable for checkpoint in run.checkpoints())
+    if state in ("finished", "diverged"):
+        return False
+    saved = run.checkpoints()
+    fresh = state == "new" and (not saved or saved[-1].step == run.info.parent_step)
+    return fresh or any(checkpoint.resumable for checkpoint in saved)
 
 
 def _entry(run: Run) -> dict[str, str]:

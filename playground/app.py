@@ -25,9 +25,26 @@ if str(ROOT) not in sys.path:
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from engine.validation import ConfigError
+from playground import settings
+
+try:
+    HOST = settings.read(os.environ)
+except ConfigError as error:
+    sys.exit(f"The playground cannot be set so: {error}")
+
+if settings.on_zero_gpu(os.environ):
+    import spaces  # before PyTorch and Gradio  # pyright: ignore[reportMissingImports]
+
+    @spaces.GPU(duration=1)
+    def gpu() -> None:
+        """ZeroGPU ends a Space that names no function for its GPU. Nothing calls this one: such a call
+        is a process that lasts a minute and hears nothing, so runs train on the CPU (`cpu_only`)."""
+
+
 import gradio as gr
 
-from playground import actions, api, inference, library, sessions
+from playground import actions, api, caretaker, inference, library, sessions
 from playground.page import Page, data_of
 from playground.tabs import experts, generate, inside, learn, tokens, train, translate
 from playground.theme import CSS, theme
@@ -74,7 +91,7 @@ def build() -> gr.Blocks:
     with gr.Blocks(title=TEXT["title"], delete_cache=(DAY, DAY), fill_width=True) as blocks:
         api.register()  # first, so that no event of the page takes an endpoint's name
         run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
-        header = view("header", (runs,), "header", shown=None)
+        header = view("header", (runs, here), "header", shown=None, limited=HOST.limited)
         page = Page(run, header)
         with gr.Tabs(elem_id="tabs", selected=FIRST):
             for name, tab in TABS.items():
@@ -118,6 +135,14 @@ def runs(ids: list[str]) -> dict[str, Any]:
     return actions.runs(ids)
 
 
+def here(shown: str | None, own: list[str]) -> dict[str, Any]:
+    """A page is still open: it shows this run, and its browser has these. Keeps their places."""
+    known = {*sessions.training(), *(run.id for run in sessions.registry().waiting)}
+    mine = [run_id for run_id in own if run_id in known] if isinstance(own, list) else []
+    sessions.see([*mine, *([shown] if isinstance(shown, str) and _exists(shown) else [])])
+    return {}
+
+
 def _exists(run_id: object) -> bool:
     try:
         actions.find(run_id)
@@ -137,6 +162,7 @@ def by_hand() -> bool:
 def main() -> None:
     """Serve the page until it is stopped."""
     sessions.prepare()
+    caretaker.begin()
     inference.warm_up().join()  # now, rather than in the middle of the first visit
     served = (
         demo  # Gradio's hot reload runs this file again, and `demo` is another one from then on
@@ -154,15 +180,16 @@ LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css": CSS.read_text(encoding="utf-8"),
     "head": HEAD,
-    "server_name": "0.0.0.0"
-    if os.environ.get("SPACE_ID")
-    else None,  # None: GRADIO_SERVER_NAME, or this machine
+    "server_name": "0.0.0.0" if os.environ.get("SPACE_ID") else None,
+    "ssr_mode": False,  # what a Space would turn on: pages made by Node, which knows no views
+    "pwa": False,
     "enable_monitoring": False,
     "run_history": False,
     "footer_links": ["api"],
     "max_file_size": "2mb",
 }
-"""How the page is served, wherever that happens; Gradio reads address and port from the environment."""
+"""How the page is served, wherever that happens; Gradio reads address (GRADIO_SERVER_NAME, else this
+machine alone) and port from the environment."""
 
 if __name__ == "__main__":
     main()

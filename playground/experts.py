@@ -23,7 +23,7 @@ from engine.estimate import active_parameters, flops_per_step, parameters
 from engine.events import BALANCE, Stop
 from engine.presets import PRESETS
 from engine.runs import TEXT_PATH, Run, RunError, Status
-from playground import actions, answers, controls, library, live, routes, sessions
+from playground import actions, answers, controls, library, live, routes, sessions, settings
 from playground.plan import stored_text
 
 CHUNK = 1 << 20
@@ -51,8 +51,6 @@ TEXT = {
     "changes": "Changes are a list of settings with their values.",
     "unbalanced": "Balancing changes nothing with the router “{router}”.",
     "one": "Here one run trains at a time, so two cannot be compared while they train.",
-    "places": "A pair needs two free places: at most {limit} runs train at once, and {training} "
-    "train now. Stop what trains first.",
     "on": "balance on · {name}",
     "off": "balance off · {name}",
 }
@@ -91,7 +89,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
 
 def _goes_on(run: Run, status: Status) -> bool:
     """Does it train, or may it yet? An imported run never does: it has no optimizer."""
-    if status.alive or status.state in ("new", "starting"):
+    if status.alive or status.state in ("new", "waiting", "starting"):
         return True
     over = status.state in ("finished", "diverged")
     return not over and any(checkpoint.resumable for checkpoint in run.checkpoints())
@@ -260,26 +258,25 @@ def balance(run_id: str, changes: object) -> dict[str, Any]:
     return {}
 
 
-def start_pair(run_id: object) -> tuple[Run, Run]:
+def start_pair(run_id: object, own: object = None) -> tuple[Run, Run]:
     """Two runs of this one's configuration, same seed and same batches: with balancing, and without.
 
-    Where the second cannot start, the first is told to stop. Raises `ValueError` in a sentence for
-    the learner, or `OSError`.
+    Where the second cannot start, the first is told to stop. `own`: the ids of this learner's runs.
+    Raises `ValueError` in a sentence for the learner, or `OSError`.
     """
     run = routes.with_experts(run_id)
     if not controls.matters("switch_loss", run.config):
         raise ValueError(TEXT["unbalanced"].format(router=run.config.model.router))
-    limit, training = sessions.limit(), len(sessions.training())
-    if limit < 2:
+    if settings.current().max_runs == 1:
         raise ValueError(TEXT["one"])
-    if training > limit - 2:
-        raise ValueError(TEXT["places"].format(limit=limit, training=training))
+    actions.check_host(own, more=2)
     with_balance = _started(run, balanced(run.config), TEXT["on"])
     try:
         return with_balance, _started(run, UNBALANCED, TEXT["off"])
     except (ValueError, OSError):
         with suppress(OSError):  # a full disk, perhaps, which is why the second could not start
-            with_balance.send(Stop())
+            if not sessions.leave(with_balance.id):
+                with_balance.send(Stop())
         raise
 
 

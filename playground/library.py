@@ -5,10 +5,10 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from engine.runs import Run, RunStore, UnknownRun
+from playground import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository's root."""
@@ -18,8 +18,8 @@ SHIPPED = "stories"
 
 
 def store() -> RunStore:
-    """The learners' runs: below TP_RUNS, or else checkpoints/runs."""
-    return RunStore(os.environ.get("TP_RUNS") or ROOT / "checkpoints" / "runs")
+    """The learners' runs: where this host keeps them, or else below checkpoints/runs."""
+    return RunStore(settings.current().runs or ROOT / "checkpoints" / "runs")
 
 
 def shipped() -> list[Run]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from engine import snapshots
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
-from playground import library
+from playground import library, sessions
 from playground.curves import extremes
 
 Rows = npt.NDArray[np.float64]
@@ -73,7 +73,8 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
     try:
         run = find(run_id)
         events, after = run.raw_events(offset, CHUNK)
-        status = run.status()
+        status = sessions.status(run)
+        sessions.see([run.id])
         news = digest(events)
         if offset == 0 or news["cut"] is not None:
             news["about"] = about(run)
@@ -87,6 +88,7 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
             "step": status.step,
             "total_steps": status.total_steps,
             "reason": status.reason,
+            "place": sessions.place(run.id),
         },
     }
 

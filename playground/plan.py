@@ -29,14 +29,21 @@ from engine.config import (
 from engine.data import is_pairs, make_data
 from engine.data.text import encode_text
 from engine.data.tokens import BPE_SIZE, MIN_COUNT, TEXT_BPE_SIZE, check_size
-from engine.estimate import active_parameters, flops_per_token, memory_bytes, parameters, seconds
+from engine.estimate import (
+    active_parameters,
+    flops_per_step,
+    flops_per_token,
+    memory_bytes,
+    parameters,
+    seconds,
+)
 from engine.forks import FREE_MODEL_FIELDS
 from engine.presets import DEFAULT, PRESETS, Preset
 from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
-from playground import library, machine
+from playground import library, machine, settings
 from playground.controls import CONTROLS, HIDDEN, OWN_TEXT
 
 MAX_TEXT = 1_000_000
@@ -57,6 +64,16 @@ FAR = 1e12
 MAX_LIST = 512
 """Numbers in one field: as many as there can be blocks."""
 
+HOST_LIMITS = {"max_seq_len": "max_context", "total_steps": "max_steps", "threads": "max_threads"}
+"""Fields that a host may limit, and the names of these limits in its settings."""
+
+SAVED_BYTES = 12
+"""Of one parameter in a checkpoint: the weight, and the optimizer's two averages, in fp32."""
+LOGGED_BYTES = 200
+"""Of one step in the run's log, or a little less."""
+MOST_PROBES, PROBED_TOKENS = 500, 48
+"""Attention maps that a run records at most, and the length of their text, as in the engine."""
+
 TEXT = {
     "preset": "is not the name of a preset",
     "field": "is not the name of a field",
@@ -73,6 +90,14 @@ TEXT = {
     "fork.steps": "must be above step {step}, where the fork begins",
     "memory": "This run needs about {needed}, and this machine has {free} to spare. Make the model, "
     "the batch or the context smaller.",
+    "host.most": "must be at most {most:,} on this host",
+    "host.parameters": "makes {count:,} parameters, and this host takes at most {most:,}; lower the "
+    "width, the blocks or the experts",
+    "host.step": "makes a step of {work:,.1f} GFLOP, and this host takes at most {most:g}; lower the "
+    "batch, the context or the width",
+    "host.storage": "would fill {needed}, and a run may take at most {most} on this host; keep fewer "
+    "checkpoints, or record attention less often",
+    "host.device": "must be auto or cpu: this host trains on its processor",
     "own text": "own text",
     "from": "from step {step}",
 }
@@ -277,6 +302,7 @@ def plan(choice: Choice) -> Plan:
     if config is not None:
         problems += _machine_problems(config)
     if config is not None and vocabulary is not None:
+        problems += _host_problems(config, vocabulary)
         needed = memory_bytes(config, vocabulary)["total"]
         free = psutil.virtual_memory().available
         if needed > free:
@@ -331,7 +357,7 @@ def told(worked_out: Plan) -> dict[str, Any]:
 def remedies(worked_out: Plan) -> dict[str, Any]:
     """For each field at fault, the nearest value its control offers that alone mends its part."""
     if worked_out.config is not None:
-        return {}
+        return _within_limits(worked_out)
     found: dict[str, Any] = {}
     values = worked_out.choice.values()
     for problem in worked_out.problems:
@@ -347,6 +373,18 @@ def remedies(worked_out: Plan) -> dict[str, Any]:
             found[problem.field] = value
             break
     return found
+
+
+def _within_limits(worked_out: Plan) -> dict[str, Any]:
+    """Of each field that is over a limit of this host, the limit."""
+    host, values = settings.current(), worked_out.choice.values()
+    limits = {name: getattr(host, HOST_LIMITS[name]) for name in HOST_LIMITS.keys() & values.keys()}
+    wrong = {problem.field for problem in worked_out.problems}
+    return {
+        name: limit
+        for name, limit in limits.items()
+        if name in wrong and limit is not None and values[name] > limit
+    }
 
 
 def _offered(name: str, wrong: object) -> list[Any]:
@@ -481,6 +519,11 @@ def _same_tokens(run: Run, data: DataConfig, model: ModelConfig) -> bool:
 def _machine_problems(config: RunConfig) -> list[Problem]:
     """What this machine cannot do. PyTorch is asked only about what is not a matter of course."""
     train, usual = config.train, TrainConfig()
+    if settings.current().cpu_only:
+        if train.device not in ("auto", "cpu"):
+            return [Problem("device", train.device, TEXT["host.device"])]
+        train = train.model_copy(update={"device": "cpu"})
+        usual = usual.model_copy(update={"device": "cpu"})
     if (train.device, train.dtype, train.compile) == (usual.device, usual.dtype, usual.compile):
         return []
     from engine import devices
@@ -490,6 +533,43 @@ def _machine_problems(config: RunConfig) -> list[Problem]:
     except ConfigError as error:
         return error.problems
     return []
+
+
+def _host_problems(config: RunConfig, vocabulary: int) -> list[Problem]:
+    """What this host's limits do not allow."""
+    host, model, train = settings.current(), config.model, config.train
+    values = config.flat()
+    problems: list[Problem] = []
+    for name, setting in HOST_LIMITS.items():
+        most: int | None = getattr(host, setting)
+        if most is not None and values[name] is not None and values[name] > most:
+            problems.append(Problem(name, values[name], TEXT["host.most"].format(most=most)))
+    count, most = parameters(model, vocabulary)["total"], host.max_parameters
+    if most is not None and count > most:
+        allowed = TEXT["host.parameters"].format(count=count, most=most)
+        problems.append(Problem("d_model", model.d_model, allowed))
+    work, largest = flops_per_step(config, vocabulary) / 1e9, host.max_step_gflop
+    if largest is not None and work > largest:
+        field = "batch_size" if train.batch_tokens is None else "batch_tokens"
+        allowed = TEXT["host.step"].format(work=work, most=largest)
+        problems.append(Problem(field, values[field], allowed))
+    needed, room = storage_bytes(config, vocabulary), host.max_run_mb
+    if room is not None and needed > 1e6 * room:
+        allowed = TEXT["host.storage"].format(needed=_bytes(needed), most=_bytes(1e6 * room))
+        problems.append(Problem("keep_checkpoints", train.keep_checkpoints, allowed))
+    return problems
+
+
+def storage_bytes(config: RunConfig, vocabulary: int) -> float:
+    """About what a run's folder takes on the disk when it has finished, in bytes; rather more."""
+    model, train = config.model, config.train
+    saved = min(max(2, train.keep_checkpoints), train.total_steps // train.save_interval + 2) + 1
+    checkpoint = SAVED_BYTES * parameters(model, vocabulary)["total"]
+    probes = train.total_steps // train.probe_interval if train.probe_interval else 0
+    layers = 2 * model.n_layer + (model.n_encoder_layer or 0)  # also what crosses, or is routed
+    snapshot = layers * model.n_head * min(model.max_seq_len, PROBED_TOKENS) ** 2
+    logged = LOGGED_BYTES * train.total_steps / train.log_interval
+    return saved * checkpoint + min(probes, MOST_PROBES) * snapshot + logged
 
 
 def _is_value(value: object) -> bool:

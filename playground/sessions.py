@@ -5,6 +5,10 @@ not this program. One is kept warm, with PyTorch imported and waiting for a fold
 input, so that Start answers at once. A process that is handed a run is followed by one thread,
 which waits for its end (so that none is left as a zombie) and notes the memory it took.
 
+Where this host lets only so many runs train at once, the next ones wait in a queue, and each starts by
+itself when it is its turn (`advance`, which `caretaker` calls). A run is waited for by those who look at
+it: one that nobody asks about for a while loses its place.
+
 What is known of processes is kept on `sys` and not in this module: Gradio's hot reload executes the
 module again, and must neither stop nor lose a run.
 
@@ -21,6 +25,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +35,7 @@ import psutil
 
 from engine.jsonl import read_object, size_of, write_whole
 from engine.runs import Run, RunBusy, RunError, Status
-from playground import machine
+from playground import machine, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-", "--nice"]
@@ -47,11 +53,24 @@ CLOSE_SECONDS = 10.0
 MEASURED = "measured.json"
 """In a run's folder: what its processes needed, as far as this program has seen it."""
 
+PRESENT_SECONDS = 5.0
+"""A run whose turn it is starts if it was asked about so lately; else the next one goes first."""
+
+TEXT = {
+    "busy": "“{name}” is already being trained.",
+    "waits": "“{name}” is already waiting for its turn.",
+    "full": "All {most} places are taken and {waiting} wait already, the most that may: try again in "
+    "a few minutes.",
+    "each": "At most {most} runs of one learner train at once on this host, and {count} of yours train "
+    "or wait already: stop one first.",
+    "ended": "The process for “{name}” ended at once: {reason}",
+}
+
 _HOME = "_playground_sessions"
 
 
 class TooManyRuns(RunError):
-    """As many runs train as may at once."""
+    """As many runs train and wait as may."""
 
 
 @dataclass(eq=False)
@@ -64,6 +83,10 @@ class Worker:
     run: Path | None = None
     begun: int = 0
     """Bytes that the run's log had when it was handed over."""
+    since: float = 0.0
+    """When the run was handed over, on the clock of `time.monotonic`."""
+    told: bool = False
+    """Has this host told it to stop?"""
     peak: int = 0
     """Most resident memory seen, in bytes."""
     last_words: str = ""
@@ -72,6 +95,10 @@ class Worker:
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def run_id(self) -> str:
+        return "" if self.run is None else self.run.name
 
     @property
     def trains(self) -> bool:
@@ -98,6 +125,10 @@ class Registry:
     warm: Worker | None = None
     workers: dict[str, Worker] = field(default_factory=dict)
     """By the id of the run."""
+    waiting: list[Run] = field(default_factory=list)
+    """Runs that wait for their turn, the first one first."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """When somebody last asked about a run, on the clock of `time.monotonic`."""
     closing: bool = False
 
 
@@ -109,17 +140,12 @@ def registry() -> Registry:
     return getattr(sys, _HOME)
 
 
-def limit() -> int:
-    """How many runs may train at once: TP_MAX_RUNS, or 2."""
-    return max(1, int(os.environ.get("TP_MAX_RUNS") or 2))
-
-
 def training() -> list[str]:
     """The ids of the runs that processes of this program train.
 
     A run that has said its end no longer counts, though its process takes a moment more.
     """
-    return [run_id for run_id, worker in registry().workers.items() if worker.trains]
+    return [run_id for run_id, worker in list(registry().workers.items()) if worker.trains]
 
 
 def keep_warm() -> None:
@@ -145,28 +171,105 @@ def prepare() -> None:
 
 
 def start(run: Run, replacing: str | None = None) -> None:
-    """Train this run, from its last checkpoint if it has one.
+    """Train this run, from its last checkpoint if it has one; or let it wait for its turn.
 
-    `replacing` is a run that was told to stop and no longer counts. Raises `RunBusy` when the run
-    is being trained, `TooManyRuns` when too many are.
+    `replacing` is a run that was told to stop and no longer counts, or one that waits and gives this
+    one its place. Raises `RunBusy` when the run is being trained or waits already, `TooManyRuns`
+    when too many wait.
     """
-    known = registry()
+    known, host = registry(), settings.current()
     with known.lock:
         others = set(training()) - {replacing}
         if run.id in others or run.status().alive:
-            raise RunBusy(f"“{run.name}” is already being trained.")
-        if len(others) >= limit():
-            runs = "One run is" if limit() == 1 else f"{limit()} runs are"
-            raise TooManyRuns(
-                f"{runs} training already, which is the most at once: stop one first."
-            )
-        worker, known.warm = known.warm, None
-        if worker is None or not _hand_over(worker, run):
-            worker = _spawn()
-            if not _hand_over(worker, run):
-                worker.end()
-                raise RunError(f"The process for “{run.name}” ended at once: {worker.last_words}")
-        known.workers[run.id] = worker
+            raise RunBusy(TEXT["busy"].format(name=run.name))
+        queue = [waiting.id for waiting in known.waiting]
+        if run.id in queue:
+            raise RunBusy(TEXT["waits"].format(name=run.name))
+        see([run.id])
+        if replacing in queue:
+            known.waiting[queue.index(replacing)] = run
+        elif host.max_runs is None or len(others) < host.max_runs - len(queue):
+            _train(run)
+        elif host.max_waiting is not None and len(queue) >= host.max_waiting:
+            raise TooManyRuns(TEXT["full"].format(most=host.max_runs, waiting=len(queue)))
+        else:
+            known.waiting.append(run)
+
+
+def check_each(own: Iterable[str], more: int = 1) -> None:
+    """Raises `TooManyRuns` where so many more would be above what one learner may train at once.
+
+    `own` are the ids of this learner's runs, as far as the browser tells.
+    """
+    most = settings.current().max_each
+    if most is None:
+        return
+    with registry().lock:
+        count = len({*training(), *(run.id for run in registry().waiting)} & set(own))
+    if count + more > most:
+        raise TooManyRuns(TEXT["each"].format(count=count, most=most))
+
+
+def see(run_ids: Iterable[str]) -> None:
+    """Somebody looks at these runs."""
+    now = time.monotonic()
+    registry().seen.update(dict.fromkeys(run_ids, now))
+
+
+def unseen(run_id: str) -> float:
+    """Seconds since somebody looked at this run; since the beginning of time if nobody did."""
+    return time.monotonic() - registry().seen.get(run_id, -float("inf"))
+
+
+def place(run_id: str) -> tuple[int, int] | None:
+    """A waiting run's place in the queue, 1 is the next, and how many wait; None for any other."""
+    queue = [run.id for run in registry().waiting]
+    return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
+
+
+def leave(run_id: str) -> bool:
+    """Give up this run's place in the queue. False if it had none."""
+    known = registry()
+    with known.lock:
+        left = [run for run in known.waiting if run.id != run_id]
+        had, known.waiting[:] = len(left) < len(known.waiting), left
+    return had
+
+
+def advance() -> None:
+    """Let those wait no longer who are gone, and start whose turn it is, as far as there is room."""
+    known, host = registry(), settings.current()
+    if not known.waiting:
+        return
+    with known.lock:
+        known.waiting[:] = [run for run in known.waiting if run.path.is_dir() and not _away(run.id)]
+        most = len(known.waiting) if host.max_runs is None else host.max_runs - len(training())
+        alone = host.away_seconds is None
+        present = [run for run in known.waiting if alone or unseen(run.id) <= PRESENT_SECONDS]
+        for run in present[: max(0, most)]:
+            known.waiting.remove(run)
+            try:
+                _train(run)
+            except (RunError, OSError):
+                continue  # its status tells what its process said
+
+
+def _away(run_id: str) -> bool:
+    """Has nobody looked at this run for as long as this host waits?"""
+    patience = settings.current().away_seconds
+    return patience is not None and unseen(run_id) > patience
+
+
+def _train(run: Run) -> None:
+    """Hand this run to a process; called with the registry's lock. Raises `RunError`."""
+    known = registry()
+    worker, known.warm = known.warm, None
+    if worker is None or not _hand_over(worker, run):
+        worker = _spawn()
+        if not _hand_over(worker, run):
+            worker.end()
+            raise RunError(TEXT["ended"].format(name=run.name, reason=worker.last_words))
+    known.workers[run.id] = worker
     threading.Thread(target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True).start()
     timer = threading.Timer(WARM_DELAY, keep_warm)
     timer.daemon = True
@@ -174,8 +277,10 @@ def start(run: Run, replacing: str | None = None) -> None:
 
 
 def status(run: Run) -> Status:
-    """The run's status, also in the moment between Start and the process's first word."""
+    """The run's status, also while it waits, and between Start and the process's first word."""
     found = run.status()
+    if place(run.id) is not None:
+        return Status("waiting", found.step, found.total_steps)
     worker = registry().workers.get(run.id)
     if worker is None or found.alive:
         return found
@@ -204,6 +309,7 @@ def close() -> None:
     known = registry()
     with known.lock:
         known.closing = True
+        known.waiting.clear()
         workers = [*known.workers.values(), *([known.warm] if known.warm else [])]
         known.warm = None
     for worker in workers:
@@ -224,13 +330,38 @@ def _spawn() -> Worker:
     process = subprocess.Popen(
         COMMAND,
         cwd=ROOT,
+        env=_environment(),
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=sys.platform != "win32",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+    _yield_to_page(process.pid)
     return Worker(process, log)
+
+
+def _yield_to_page(pid: int) -> None:
+    """Let the page go first, also while this process still imports PyTorch.
+
+    Linux weighs sessions before it weighs processes, where it groups them (autogroup, see sched(7)): what
+    a process's own niceness says then counts within its session only, and each run has one of its own.
+    """
+    low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10
+    with suppress(psutil.Error):
+        psutil.Process(pid).nice(low)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("10", encoding="utf-8")
+
+
+def _environment() -> dict[str, str]:
+    """What a process that trains is to know of this host."""
+    host, environment = settings.current(), dict(os.environ)
+    if host.max_threads is not None:
+        environment["OMP_THREAD_LIMIT"] = str(host.max_threads)
+    if host.cpu_only:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment
 
 
 def _hand_over(worker: Worker, run: Run) -> bool:
@@ -244,7 +375,7 @@ def _hand_over(worker: Worker, run: Run) -> bool:
         worker.process.stdin.flush()
     except OSError:
         return False
-    worker.run, worker.begun = run.path, begun
+    worker.run, worker.begun, worker.since = run.path, begun, time.monotonic()
     return True
 
 

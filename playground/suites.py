@@ -18,7 +18,7 @@ from engine import claims
 from engine.ablation import OVER, folder_of
 from engine.runs import RunError, State
 from engine.suites import SUITES
-from playground import library
+from playground import library, settings
 from playground.i18n import Words
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +30,8 @@ TEXT = Words({
     "suite": "There is no suite {name!r}.",
     "number": "{name} must be a whole number from 1 to {most}.",
     "works": "This suite is being trained already.",
+    "public": "Suites are not trained on a public host: they take hours of its processors. The command "
+    "below trains one on your own machine.",
 })  # fmt: skip
 
 _started: list[subprocess.Popen[bytes]] = []
@@ -52,6 +54,8 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
 
     Raises `RunError` for what cannot be.
     """
+    if settings.current().public:
+        raise RunError(TEXT["public"])
     if name not in SUITES:
         raise RunError(TEXT["suite"].format(name=name[:80]))
     for what, value, most in (("seeds", seeds, MOST_SEEDS), ("jobs", jobs, MOST_JOBS)):

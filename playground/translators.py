@@ -49,9 +49,10 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
         "state": status.state,
         "step": status.step,
         "total": status.total_steps,
-        "alive": (status.alive or status.state == "starting") and not shipped,
+        "alive": (status.alive or status.state in ("waiting", "starting")) and not shipped,
         "shipped": shipped,
         "reason": status.reason,
+        "place": sessions.place(run.id),
     }
     return news
 
@@ -97,8 +98,8 @@ def starters() -> list[dict[str, str]]:
     ]
 
 
-def start(name: object) -> Run:
-    """Train one of `starters`. Raises `ValueError` in a sentence for the learner."""
+def start(name: object, own: object = None) -> Run:
+    """Train one of `starters`. `own`: the ids of this learner's runs. Raises `ValueError` in a sentence."""
     if name not in [starter["name"] for starter in starters()]:
         raise ValueError(TEXT["preset"].format(name=str(name)[:40]))
-    return actions.start(actions.understood({"preset": name}))
+    return actions.start(actions.understood({"preset": name}), mine=own)

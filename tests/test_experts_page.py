@@ -393,8 +393,9 @@ def test_a_pair_needs_two_places(
 ) -> None:
     made = make_run(runs, "no room")
     training.append(make_run(runs, "another").id)
-    with pytest.raises(ValueError, match="two free places"):
-        experts.start_pair(made.id)
+    monkeypatch.setenv("TP_MAX_EACH", "2")
+    with pytest.raises(ValueError, match="1 of yours train or wait"):
+        experts.start_pair(made.id, training)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     with pytest.raises(ValueError, match="one run trains at a time"):
         experts.start_pair(made.id)

@@ -98,6 +98,7 @@ def test_everything_the_view_shows_arrives(run: Run) -> None:
         "step": 2,
         "total_steps": 100,
         "reason": "why",
+        "place": None,
     }
     json.dumps(answer, allow_nan=False)
 

@@ -14,7 +14,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.driver import drive
-from engine.events import Pause, Stepped, Stop
+from engine.events import Noted, Pause, Started, Stepped, Stop
 from engine.runs import Run, RunBusy
 from playground import actions, library, machine, sessions
 
@@ -102,16 +102,36 @@ def test_a_run_is_handed_to_the_process_that_waits() -> None:
     wait(lambda: state(run) == "finished")
 
 
-def test_more_runs_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_runs_than_allowed_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TP_MAX_RUNS", "1")
-    first, second = make(total_steps=100_000), make()
+    first, second, third = make(total_steps=100_000), make(), make()
     sessions.start(first)
-    with pytest.raises(sessions.TooManyRuns, match="stop one first"):
-        sessions.start(second)
+    sessions.start(second)
+    assert state(second) == "waiting" and second.status().state == "new"
     first.send(Stop())
-    sessions.start(second, replacing=first.id)
-    wait(lambda: state(second) == "finished")
+    sessions.start(third, replacing=first.id)
+    assert state(third) == "waiting"  # the second was there before
+
+    def over(run: Run) -> bool:
+        sessions.advance()
+        return state(run) == "finished"
+
+    wait(lambda: over(second))
+    wait(lambda: over(third))
     wait(lambda: state(first) == "stopped")
+
+
+def test_a_host_tells_its_processes_what_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_MAX_THREADS", "1")
+    monkeypatch.setenv("TP_CPU_ONLY", "1")
+    run = make(threads=None)
+    sessions.start(run)
+    wait(lambda: state(run) == "finished")
+    (started,) = [event for event in run.history() if isinstance(event, Started)]
+    assert (started.device, started.threads) == ("cpu", 1)
+    assert not [event for event in run.history() if isinstance(event, Noted)]  # none was measured
+    environment = sessions._environment()
+    assert environment["OMP_THREAD_LIMIT"] == "1" and environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_a_reset_begins_again_from_the_same_weights() -> None:

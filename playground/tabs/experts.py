@@ -29,7 +29,9 @@ def start_pair(event: gr.EventData) -> tuple[Any, Any]:
     """Start the two runs of an A/B; the page turns to the first of them."""
     answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
     try:
-        with_balance, without = experts.start_pair(data_of(event).get("run"))
+        with_balance, without = experts.start_pair(
+            data_of(event).get("run"), data_of(event).get("own")
+        )
     except (ValueError, OSError) as error:
         return gr.skip(), gr.HTML(pair=answer | {"error": str(error)})
     return with_balance.id, gr.HTML(pair=answer | {"runs": [with_balance.id, without.id]})

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from engine.presets import DEFAULT, PRESETS
-from playground import actions, controls, library, live
+from playground import actions, controls, library, live, settings
 from playground.page import Page, data_of
 from playground.plan import (
     Choice,
@@ -34,6 +34,11 @@ QUIET: dict[str, Any] = {
 """How every event here is handled: at once, without the queue, and without a spinner."""
 
 
+ALONE_HZ, SHARED_HZ = {"live": 6, "transport": 4}, {"live": 3, "transport": 1}
+"""How often the views ask about a run, in a second: each answer costs the server some milliseconds, which
+many pages at once would take from the runs."""
+
+
 def build(page: Page) -> None:
     """The tab's views, and what connects them."""
 
@@ -49,8 +54,10 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="train"):
         view("jump", elem_id="jump")
         with gr.Column(elem_id="live-column"):
-            transport = view("transport", (status, tell, download), "transport", run="", said=None)
-            learning = view("live", live.SERVER, "live", run="")
+            asked = (status, tell, download)
+            hz = SHARED_HZ if settings.current().public else ALONE_HZ
+            transport = view("transport", asked, "transport", run="", said=None, hz=hz["transport"])
+            learning = view("live", live.SERVER, "live", run="", hz=hz["live"])
         with gr.Column(elem_id="configure-column"):
             form = view(
                 "configure",
@@ -61,6 +68,7 @@ def build(page: Page) -> None:
                 answer=told(first),
                 choice=None,
                 said=None,
+                limits=settings.current().told(),
             )
         with gr.Column(elem_id="picture-column"):
             view("model", elem_id="model", spec=spec(first))
@@ -127,7 +135,8 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     """Start what was chosen; the page turns to the new run."""
     data = data_of(event)
     try:
-        run = actions.start(read_choice(data.get("choice")), data.get("text"))
+        choice = read_choice(data.get("choice"))
+        run = actions.start(choice, data.get("text"), mine=data.get("own"))
     except (ValueError, OSError) as error:
         return gr.skip(), said(error)
     return run.id, said("")
@@ -136,7 +145,7 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
 def reset(event: gr.EventData) -> tuple[Any, Any]:
     """The same run once more from its beginning, paused."""
     try:
-        run = actions.reset(data_of(event).get("run"))
+        run = actions.reset(data_of(event).get("run"), data_of(event).get("own") or ())
     except (ValueError, OSError) as error:
         return gr.skip(), said(error)
     return run.id, said("")
@@ -182,10 +191,10 @@ def status(run_id: str) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def tell(run_id: str, what: str, value: float | None) -> dict[str, Any]:
+def tell(run_id: str, what: str, value: float | None, own: list[str]) -> dict[str, Any]:
     """See `actions.tell`; answers {} or {"error": sentence}."""
     try:
-        actions.tell(run_id, what, value)
+        actions.tell(run_id, what, value, mine=own)
     except (ValueError, OSError) as error:
         return {"error": str(error)}
     return {}

@@ -36,7 +36,7 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     """Train on one of the sets of pairs; the page turns to the new run."""
     answer: dict[str, Any] = {"at": time.time()}  # the time makes it news, even if it is the same
     try:
-        run = translators.start(data_of(event).get("preset"))
+        run = translators.start(data_of(event).get("preset"), data_of(event).get("own"))
     except (ValueError, OSError) as error:
         return gr.skip(), gr.HTML(started=answer | {"error": str(error)})
     return run.id, gr.HTML(started=answer | {"run": run.id})

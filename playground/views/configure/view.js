@@ -5,9 +5,9 @@
  * The learner's choice is a preset, the fields that differ from it, and perhaps a checkpoint to start from. At
  * every move the server is asked what there is to say about it, `server.describe(choice)`: what is wrong with
  * which field, the name, the costs, and the picture of the model, which goes to the view `props.picture`;
- * `props.answer` is what it says of the first preset. The server sets another choice through `props.choice`, and
+ * `props.answer` is what it says of the first preset, `props.limits` what this host allows, where that is limited. The server sets another choice through `props.choice`, and
  * says a sentence through `props.said`. A text of one's own stays in the browser until Start. Event: "start"
- * {choice, text}.
+ * {choice, text, own: this browser's runs}.
  *
  * The choice is in the page's address too, as "preset" and "c.FIELD", where it differs from the defaults.
  */
@@ -108,6 +108,7 @@ const presetSelect = el(
   grouped(layout.presets, "layer").map(([label, entries]) =>
     el("optgroup", { label }, entries.map(({ name, title }) => el("option", { value: name, text: title })))),
 );
+const limits = el("p", { class: "about", id: "host-limits", hidden: !props.limits, text: props.limits ? TEXT.limits(props.limits) : "" });
 const changedCount = el("span");
 const resetAll = el("button", { type: "button", class: "link", id: "reset-to-preset", text: TEXT.reset, on: { click: () => choosePreset(choice.preset) } });
 const changedLine = el("p", { class: "changed-line" }, changedCount, resetAll);
@@ -118,6 +119,7 @@ form.append(
   el("label", { class: "caption", for: "preset", text: TEXT.preset }),
   presetSelect,
   presetAbout,
+  limits,
   forkLine,
   changedLine,
   ...layout.sections.map(section),
@@ -179,7 +181,7 @@ form.addEventListener("submit", (event) => event.preventDefault()); // Enter in 
 function begin() {
   reasons.textContent = "";
   busy(true);
-  trigger("start", { choice: { ...choice, text: facts }, text: value("source") === "text" ? text : null });
+  trigger("start", { choice: { ...choice, text: facts }, text: value("source") === "text" ? text : null, own: tp.memory.read().runs });
 }
 
 /* ---------------------------------------------------------------- drawing */

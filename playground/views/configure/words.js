@@ -33,6 +33,20 @@ const TEXT = tp.words({
     seconds: (s) => `${s} s`,
     minutes: (m) => `${m} min`,
     hours: (h) => `${h} h`,
+    limits: (host) => {
+      const count = (value) => value.toLocaleString("en");
+      const most = [
+        host.max_parameters && `${count(host.max_parameters)} parameters`,
+        host.max_context && `a context of ${count(host.max_context)}`,
+        host.max_steps && `${count(host.max_steps)} steps`,
+        host.max_minutes && `${count(host.max_minutes)} minutes`,
+      ].filter(Boolean);
+      return [
+        most.length && `On this host a run has at most ${most.join(", ").replace(/, ([^,]*)$/, " and $1")}.`,
+        host.max_runs && (host.max_runs === 1 ? "One run trains at a time, the next ones wait." : `${count(host.max_runs)} runs train at once, the next ones wait.`),
+        host.keep_hours && `A run is deleted ${count(host.keep_hours)} hours after its last step: download what you want to keep.`,
+      ].filter(Boolean).join(" ");
+    },
     start: "Start training",
     starting: "Starting…",
     blocked: "Cannot start yet.",
@@ -77,6 +91,20 @@ const TEXT = tp.words({
     seconds: (s) => `${s} 秒`,
     minutes: (m) => `${m} 分钟`,
     hours: (h) => `${h} 小时`,
+    limits: (host) => {
+      const count = (value) => value.toLocaleString("en");
+      const most = [
+        host.max_parameters && `${count(host.max_parameters)} 个参数`,
+        host.max_context && `${count(host.max_context)} 的上下文`,
+        host.max_steps && `${count(host.max_steps)} 步`,
+        host.max_minutes && `${count(host.max_minutes)} 分钟`,
+      ].filter(Boolean);
+      return [
+        most.length && `在这台服务器上，一次训练最多 ${most.join("、")}。`,
+        host.max_runs && `同时最多 ${count(host.max_runs)} 次训练，之后的要排队。`,
+        host.keep_hours && `训练在最后一步的 ${count(host.keep_hours)} 小时后删除：要保留的请下载。`,
+      ].filter(Boolean).join("");
+    },
     start: "开始训练",
     starting: "正在启动……",
     blocked: "现在还不能开始。",

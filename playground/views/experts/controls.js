@@ -24,7 +24,7 @@ function makeChoices({ chosen, compared }) {
   function startPair() {
     pair.disabled = true;
     say(TEXT.pairStarting);
-    trigger("pair", { run: first.run });
+    trigger("pair", { run: first.run, own: tp.memory.read().runs });
   }
 
   function paired(answer) {

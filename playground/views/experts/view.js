@@ -4,7 +4,7 @@
  * on in (`server.follow`, see playground/experts.py). Where the run on the page is dense, `first` is a shipped one
  * that has experts. `state` is what was chosen. Everything that is drawn follows from these three.
  *
- * Event: "pair" {run} asks for an A/B; `props.pair` is the answer, {runs: [with, without]} or {error}.
+ * Event: "pair" {run, own} asks for an A/B; `props.pair` is the answer, {runs: [with, without]} or {error}.
  * `data-*` on the root tells scripts and tests where the page is.
  */
 const HZ = 3;

@@ -3,7 +3,8 @@
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
- * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}.
+ * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
+ * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
 const TEXT = tp.words({
   en: {
@@ -27,6 +28,7 @@ const TEXT = tp.words({
     other: ["en", "English", "Read this page in English"],
   },
 });
+const HERE_SECONDS = 2;
 const THEME = "transformer-playground-theme";
 
 const { el, put } = tp;

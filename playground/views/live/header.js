@@ -4,6 +4,7 @@ const { el, put } = tp;
 
 const SHAPES = {
   new: "○",
+  waiting: "◷",
   starting: "◌",
   running: "●",
   paused: "‖",
@@ -69,10 +70,10 @@ function makeHeader() {
     put(message, sentence);
   }
 
-  function drawStatus({ state, step, total_steps: total }) {
+  function drawStatus({ state, step, total_steps: total, place }) {
     status.dataset.state = state;
     put(shape, SHAPES[state]);
-    put(word, TEXT.states[state]);
+    put(word, place ? TEXT.place(place) : TEXT.states[state]);
     fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
     progress.setAttribute("aria-valuemax", total);
     progress.setAttribute("aria-valuenow", step);

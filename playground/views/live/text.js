@@ -5,6 +5,7 @@ const TEXT = tp.words({
     none: "No run yet. Choose one, or press Start.",
     states: {
       new: "not started",
+      waiting: "waiting",
       starting: "starting",
       running: "training",
       paused: "paused",
@@ -23,6 +24,7 @@ const TEXT = tp.words({
       left: "time left",
       took: "trained for",
     },
+    place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
     seconds: (s) => (s < 10 ? `${s.toFixed(1)} s` : `${Math.round(s)} s`),
     minutes: (m, s) => `${m} min ${s} s`,
@@ -112,6 +114,7 @@ const TEXT = tp.words({
     none: "还没有训练。请选一个，或按“开始训练”。",
     states: {
       new: "未开始",
+      waiting: "排队中",
       starting: "正在启动",
       running: "训练中",
       paused: "已暂停",
@@ -130,6 +133,7 @@ const TEXT = tp.words({
       left: "剩余时间",
       took: "训练用时",
     },
+    place: ([place, waiting]) => `排队中，第 ${place} 位，共 ${waiting} 位`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
     seconds: (s) => (s < 10 ? `${s.toFixed(1)} 秒` : `${Math.round(s)} 秒`),
     minutes: (m, s) => `${m} 分 ${s} 秒`,

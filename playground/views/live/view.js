@@ -1,12 +1,12 @@
 /* One run, followed while it trains: `props.run` is its id.
  *
  * The page asks the server what is new since the byte it has read to (`server.poll`, see playground/live.py), adds
- * it to what it knows (history.js), and draws in place. A run that is over is asked about rarely.
+ * it to what it knows (history.js), and draws in place, `props.hz` times a second. A run that is over is asked
+ * about rarely.
  *
  * `data-status`, `data-step`, `data-updates` and `data-changed`, the settings that were changed while it trained, on the
  * root tell scripts, lessons and tests where it is.
  */
-const HZ = 6;
 const PATIENCE = 3000; // milliseconds until a page without a run says so: one may be on its way
 const IDLE = 1000; // milliseconds between questions about a run that is over
 
@@ -80,7 +80,7 @@ function choose() {
 
 let poller = null;
 choose();
-poller = tp.poll(look, { hz: HZ, hidden_hz: 1, element: root });
+poller = tp.poll(look, { hz: props.hz ?? 6, hidden_hz: 1, element: root });
 watch("run", choose);
 tp.onTheme(attention.redraw);
 new ResizeObserver(attention.redraw).observe(root);

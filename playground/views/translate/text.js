@@ -137,9 +137,10 @@ const TEXT = tp.words({
     trainStarting: "Starting …",
     trainStop: "Stop",
     states: {
-      new: "not started", starting: "starting", running: "training", paused: "paused", finished: "trained",
+      new: "not started", waiting: "waiting", starting: "starting", running: "training", paused: "paused", finished: "trained",
       stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
     },
+    place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
     progress: (name, state, step, total) => `“${name}”: ${state}, step ${whole(step)} of ${whole(total)}`,
     curves: "Exact match over steps",
     exactUnit: "share of unseen texts, every token right",
@@ -298,9 +299,10 @@ const TEXT = tp.words({
     trainStarting: "正在启动……",
     trainStop: "停止",
     states: {
-      new: "未开始", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已训练完",
+      new: "未开始", waiting: "排队中", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已训练完",
       stopped: "已停止", diverged: "已发散", failed: "失败", interrupted: "已中断",
     },
+    place: ([place, waiting]) => `排队中，第 ${place} 位，共 ${waiting} 位`,
     progress: (name, state, step, total) => `“${name}”：${state}，第 ${whole(step)} 步，共 ${whole(total)} 步`,
     curves: "完全正确率随步数的变化",
     exactUnit: "没见过的文本中，每个词元都正确的比例",

@@ -97,7 +97,7 @@ function makeTraining({ starters, opened, stopped }) {
     buttons.forEach((each) => (each.disabled = true));
     say(null);
     put(button.querySelector(".go"), TEXT.trainStarting);
-    trigger("train", { preset: name });
+    trigger("train", { preset: name, own: tp.memory.read().runs });
   }
 
   /** The server's answer to `begin`. */
@@ -120,7 +120,8 @@ function makeTraining({ starters, opened, stopped }) {
     live.hidden = !known || !history.status.alive;
     if (!known) return;
     const { status, steps, evaluated } = history;
-    put(progress, TEXT.progress(history.name, TEXT.states[status.state] ?? status.state, status.step, status.total));
+    const state = status.place ? TEXT.place(status.place) : (TEXT.states[status.state] ?? status.state);
+    put(progress, TEXT.progress(history.name, state, status.step, status.total));
     bar.style.width = `${status.total ? (100 * status.step) / status.total : 0}%`;
     if (!status.alive) stop.disabled = false;
     Object.assign(root.dataset, { status: status.state, last: status.step });

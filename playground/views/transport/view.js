@@ -1,6 +1,6 @@
 /* The controls of the run on the page: pause, one step, stop, again from the start, the learning rate, a fork.
  *
- * `props.run` is its id. The view asks the server how the run is, four times a second while it trains, and
+ * `props.run` is its id. The view asks the server how the run is, `props.hz` times a second while it trains, and
  * enables what makes sense. Server: status(run), tell(run, what, value), download(run). Events that lead to
  * another run on the page: "reset" {run}, "fork" {run, step}, "remove" {run}. `props.said` {text} is an answer
  * to one of these.
@@ -8,7 +8,7 @@
 const TEXT = tp.words({
   en: {
     states: {
-      new: "not started", starting: "starting", running: "training", paused: "paused", finished: "finished",
+      new: "not started", waiting: "waiting", starting: "starting", running: "training", paused: "paused", finished: "finished",
       stopped: "stopped", diverged: "diverged", failed: "failed", interrupted: "interrupted",
     },
     controls: "Control the run",
@@ -20,6 +20,11 @@ const TEXT = tp.words({
     resetTitle: "A new run of the same configuration, with the same initial weights, paused before its first step",
     stepTitle: "Make one update, then pause",
     stopTitle: "Save and end; it can be resumed",
+    begin: "Start",
+    leave: "Leave the queue",
+    leaveTitle: "Give up this run's place in the queue; it can be started later",
+    waiting: ([place, waiting]) =>
+      `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing the page gives up its place.`,
     fork: "Fork",
     forkTitle: "Take this checkpoint as the start of another run, and change how it goes on",
     from: "Checkpoint",
@@ -40,7 +45,7 @@ const TEXT = tp.words({
   },
   zh: {
     states: {
-      new: "未开始", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已完成",
+      new: "未开始", waiting: "排队中", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已完成",
       stopped: "已停止", diverged: "已发散", failed: "失败", interrupted: "已中断",
     },
     controls: "控制训练",
@@ -52,6 +57,10 @@ const TEXT = tp.words({
     resetTitle: "用同样的配置和同样的初始权重新开一次训练，停在第一步之前",
     stepTitle: "做一次更新，然后暂停",
     stopTitle: "保存并结束；之后可以继续",
+    begin: "开始",
+    leave: "退出排队",
+    leaveTitle: "放弃这次训练的排队位置；之后还可以再开始",
+    waiting: ([place, waiting]) => `训练位置都满了。这次训练排在第 ${place} 位，共 ${waiting} 位，轮到时会自动开始。关闭页面就会放弃位置。`,
     fork: "分叉",
     forkTitle: "以这个检查点为起点，另开一次训练，改变它接下来的走法",
     from: "检查点",
@@ -86,7 +95,7 @@ const button = (name, action, classes = "") =>
 const toggle = button("pause", () => tell(status.state === "paused" || !status.alive ? "resume" : "pause"));
 const step = button("step", () => tell("step", 1));
 const stop = button("stop", () => tell("stop"));
-const reset = button("reset", () => trigger("reset", { run: props.run }));
+const reset = button("reset", () => trigger("reset", { run: props.run, own: tp.memory.read().runs }));
 const download = button("download", fetchZip, "quiet");
 const remove = button("remove", () => dialog.showModal(), "quiet");
 const forkStep = el("select", { id: "fork-step", "aria-label": TEXT.from });
@@ -128,7 +137,7 @@ root.append(
 /* ---------------------------------------------------------------- telling */
 
 async function tell(what, wanted = null) {
-  const answer = await server.tell(props.run, what, wanted);
+  const answer = await server.tell(props.run, what, wanted, tp.memory.read().runs);
   say(answer.error ?? "");
   expecting = performance.now() + 2000; // look often until it has obeyed
   asking.now();
@@ -177,15 +186,21 @@ function show() {
   root.dataset.step = status.step;
   root.dataset.shown = status.id;
   const paused = now === "paused";
-  const again = !alive && status.resumable;
-  toggle.textContent = paused || again ? TEXT.resume : TEXT.pause;
+  const waits = now === "waiting";
+  const again = !alive && !waits && status.resumable;
+  toggle.textContent = again && now === "new" ? TEXT.begin : paused || again ? TEXT.resume : TEXT.pause;
   toggle.classList.toggle("primary", paused || again);
   toggle.disabled = !(alive ? now === "running" || paused : again);
   step.disabled = !(now === "running" || paused);
-  stop.disabled = !alive;
+  stop.disabled = !alive && !waits;
+  stop.textContent = waits ? TEXT.leave : TEXT.stop;
+  stop.title = waits ? TEXT.leaveTitle : TEXT.stopTitle;
   reset.disabled = now === "starting";
   toggle.hidden = !alive && !again;
-  step.hidden = stop.hidden = !alive;
+  step.hidden = !alive;
+  stop.hidden = !alive && !waits;
+  if (waits) say(TEXT.waiting(status.place));
+  root.dataset.place = waits ? status.place.join("/") : "";
   remove.hidden = status.shipped;
   remove.disabled = alive;
   question.textContent = TEXT.confirm(status.name);
@@ -247,7 +262,7 @@ const asking = tp.poll(
     if ((!before || before.id !== status.id) && !status.alive) say(status.reason ?? "");
     show();
   },
-  { hz: 4, hidden_hz: 0.5, element },
+  { hz: props.hz ?? 4, hidden_hz: 0.5, element },
 );
 watch("run", () => {
   say("");

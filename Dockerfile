@@ -1,0 +1,42 @@
+# The playground, or the dashboard of stored runs, in a container.
+#
+#     docker build -t playground .
+#     docker run -p 7860:7860 -v runs:/app/checkpoints/runs playground
+#     docker run -p 7860:7860 -v runs:/app/checkpoints/runs -e FRONT=dashboard playground
+#
+# -e PORT=8000 serves at another port, -e TP_PUBLIC=1 sets the limits of a host that strangers use.
+
+FROM python:3.12-slim
+
+ARG FRONT=playground
+ENV FRONT=$FRONT \
+    PORT=7860 \
+    GRADIO_SERVER_NAME=0.0.0.0 \
+    PYTHONUNBUFFERED=1
+
+RUN useradd --create-home --uid 1000 learner
+WORKDIR /app
+
+# PyTorch without several gigabytes for GPUs; a GPU needs the usual build, without the first line.
+COPY requirements.txt ./
+RUN grep '^torch' requirements.txt > torch.txt \
+    && pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu -r torch.txt \
+    && pip install --no-cache-dir -r requirements.txt \
+    && rm torch.txt
+
+COPY LICENSE README.md ./
+COPY .streamlit/ .streamlit/
+COPY assets/ assets/
+COPY engine/ engine/
+COPY playground/ playground/
+COPY --chown=learner checkpoints/ checkpoints/
+RUN mkdir -p checkpoints/runs && chown learner checkpoints/runs
+
+USER learner
+EXPOSE 7860
+CMD if [ "$FRONT" = dashboard ]; then \
+        exec python -m streamlit run playground/dashboard.py \
+            --server.address=0.0.0.0 --server.port="$PORT" --server.headless=true; \
+    else \
+        export GRADIO_SERVER_PORT="$PORT"; exec python playground/app.py; \
+    fi

@@ -1,0 +1,241 @@
+"""A fresh clone, started as a Hugging Face Space starts it, serves its first page.
+
+    python -m benchmarks.first_page
+    python -m benchmarks.first_page --install
+
+Clones this repository, starts `app_file` of the README's front matter there as a Space does (SPACE_ID,
+SYSTEM and the port in the environment, no terminal), and asks for the first page and for the curve of the
+model that it shows. Uncommitted changes are not in the clone.
+
+Without `--install` it runs in this environment, where everything is hidden that requirements.txt does not
+ask for, directly or through what it asks for. With it, a new environment gets requirements.txt and nothing
+else, as on a Space: that downloads PyTorch, of the small build without GPUs where `--index` names one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 180
+"""How long the first page may take: a Space that answers nothing for half an hour is ended."""
+
+HIDDEN = '''
+"""Hides from this process, and from every process that it starts, what requirements.txt does not ask for."""
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"{name}: requirements.txt does not ask for it", name=name)
+
+HIDDEN = frozenset(NAMES)
+sys.meta_path.insert(0, Hidden())
+'''
+
+
+def front_matter(readme: str) -> dict[str, str]:
+    """The values between the README's first two lines of dashes. Raises `ValueError` without them."""
+    head = re.match(r"---\n(.*?)\n---\n", readme, re.DOTALL)
+    if head is None:
+        raise ValueError("README.md has no front matter")
+    pairs = (line.split(":", 1) for line in head[1].splitlines())
+    return {name.strip(): value.strip().strip('"') for name, value in pairs}
+
+
+def requirements(text: str) -> list[Requirement]:
+    """The lines of a requirements.txt."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def asked_for(wanted: list[Requirement]) -> set[str]:
+    """The installed distributions that these requirements lead to, by their canonical names."""
+    found: set[str] = set()
+    waiting = [(canonicalize_name(each.name), frozenset(each.extras)) for each in wanted]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            needs = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # for another system, or an extra that is not here
+        found.add(name)
+        for need in map(Requirement, needs):
+            marker = need.marker
+            if marker is None or any(marker.evaluate({"extra": e}) for e in ("", *extras)):
+                waiting.append((canonicalize_name(need.name), frozenset(need.extras)))
+    return found
+
+
+def hidden(wanted: list[Requirement]) -> list[str]:
+    """The importable names that are installed here and that these requirements do not lead to."""
+    asked = asked_for(wanted)
+    owners = metadata.packages_distributions()
+    return sorted(
+        name
+        for name, distributions in owners.items()
+        if not {canonicalize_name(each) for each in distributions} & asked
+    )
+
+
+def clone(folder: Path) -> Path:
+    """The repository as it is committed."""
+    command = ["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@contextmanager
+def as_a_space(
+    root: Path, python: str, scratch: Path, more: dict[str, str] | None = None
+) -> Iterator[str]:
+    """Start the playground of this folder as a Space does; gives its address. Raises `RuntimeError`."""
+    port = free_port()
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ} | {
+        "SPACE_ID": "somebody/playground",
+        "SPACE_HOST": "somebody-playground.hf.space",
+        "SYSTEM": "spaces",
+        "GRADIO_SERVER_NAME": "0.0.0.0",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SSR_MODE": "True",
+        "GRADIO_TEMP_DIR": str(scratch / "gradio"),
+        "TP_RUNS": str(scratch / "runs"),
+        "PYTHONUNBUFFERED": "1",
+        **(more or {}),
+    }
+    app = front_matter((root / "README.md").read_text(encoding="utf-8"))["app_file"]
+    log = scratch / "space.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [python, app],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        address, end = f"http://127.0.0.1:{port}", time.monotonic() + SECONDS
+        while "is at" not in (said := log.read_text(encoding="utf-8", errors="replace")):
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"it did not start:\n{said}")
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(address: str | urllib.request.Request) -> bytes:
+    """The body of an answer. Raises `OSError` for a refusal."""
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read()
+
+
+def served_by(address: str) -> dict[str, int]:
+    """The functions of the server that the page's views may call, as `view.function`, and the views' numbers."""
+    parts = json.loads(get(address + "/config"))["components"]
+    return {
+        f"{part['props']['elem_id']}.{name}": part["id"]
+        for part in parts
+        for name in part["props"].get("server_fns") or ()
+    }
+
+
+def question(components: dict[str, int], name: str, *arguments: object) -> dict[str, object]:
+    """What a page sends to `/gradio_api/component_server` to call a function of `served_by`."""
+    return {
+        "data": arguments[0] if len(arguments) == 1 else list(arguments),
+        "fn_name": name.partition(".")[2],
+        "component_id": components[name],
+        "session_hash": "benchmark",
+    }
+
+
+def first_page(address: str) -> dict[str, int]:
+    """Ask for what a first visit needs; what came back, counted. Raises `RuntimeError` where it is wrong."""
+    page = get(address + "/")
+    components = served_by(address)
+    body = json.dumps(question(components, "live.poll", "stories", 0)).encode()
+    url, headers = address + "/gradio_api/component_server", {"Content-Type": "application/json"}
+    curve = get(urllib.request.Request(url, body, headers))
+    if b"gradio" not in page or b'"columns"' not in curve:
+        raise RuntimeError("the first page is not the playground")
+    return {"first page": len(page), "curve": len(curve), "functions": len(components)}
+
+
+def installed(folder: Path, root: Path, index: str | None) -> str:
+    """A new environment with requirements.txt in it and nothing else; its Python."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "-r", str(root / "requirements.txt")]
+    subprocess.run([*pip, *(["--extra-index-url", index] if index else [])], check=True)
+    return python
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--install", action="store_true", help="in a new environment")
+    parser.add_argument("--index", help="where pip also looks, such as PyTorch's for CPUs")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        root = clone(scratch / "clone")
+        python, more = sys.executable, dict[str, str]()
+        if arguments.install:
+            python = installed(scratch / "venv", root, arguments.index)
+        else:
+            names = hidden(requirements((root / "requirements.txt").read_text(encoding="utf-8")))
+            more = hide(names, scratch)
+            print(f"hidden: {len(names)} packages, such as {', '.join(names[:5])}")
+        begun = time.monotonic()
+        with as_a_space(root, python, scratch, more) as address:
+            ready = time.monotonic() - begun
+            found = first_page(address)
+            print(f"ready after {ready:.1f} s, first page after {time.monotonic() - begun:.1f} s")
+            print(
+                f"{found['first page']:,} bytes of page, {found['curve']:,} of a trained model's curve, "
+                f"{found['functions']} functions to call"
+            )
+
+
+def hide(names: list[str], scratch: Path) -> dict[str, str]:
+    """What the environment needs, so that these packages cannot be imported."""
+    guard = scratch / "hidden"
+    guard.mkdir()
+    text = HIDDEN.replace("NAMES", repr(names))
+    (guard / "sitecustomize.py").write_text(text, encoding="utf-8")
+    return {"PYTHONPATH": str(guard)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""What a host may set: read from the environment, refused by name, off on one's own machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.presets import PRESETS
+from engine.validation import ConfigError
+from playground import settings
+from playground.plan import plan, read_choice, told
+from playground.settings import PUBLIC, Settings, read
+
+HOST = {"TP_PUBLIC": "1"}
+
+
+def test_on_ones_own_machine_nothing_is_limited() -> None:
+    found = read({"PATH": "/bin"})
+    assert found == Settings() and not found.limited and found.told() is None
+    assert not found.public and not found.cpu_only
+
+
+def test_a_space_is_a_public_host_and_its_limits_can_be_set() -> None:
+    found = read({"SPACE_ID": "somebody/playground"})
+    assert found.public and found.limited and not found.cpu_only
+    assert {name: getattr(found, name) for name in PUBLIC} == PUBLIC
+    changed = read(
+        {"SPACE_ID": "a/b", "TP_MAX_RUNS": "3", "TP_MAX_MINUTES": "2.5", "TP_KEEP_HOURS": "none"}
+    )
+    assert (changed.max_runs, changed.max_minutes, changed.keep_hours) == (3, 2.5, None)
+    assert changed.max_context == PUBLIC["max_context"]
+    assert not read({"SPACE_ID": "a/b", "TP_PUBLIC": "0"}).limited
+
+
+def test_any_host_can_be_public_or_have_one_limit() -> None:
+    assert read(HOST) == read({"SPACE_ID": "a/b"})
+    alone = read({"TP_MAX_RUNS": "1", "TP_MAX_STEPS": ""})
+    assert alone == Settings(max_runs=1) and alone.limited and alone.told() == {"max_runs": 1}
+
+
+def test_a_space_with_zero_gpu_computes_on_the_cpu() -> None:
+    assert read({"SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"}).cpu_only
+
+
+def test_runs_are_kept_where_a_space_has_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "PERSISTENT", tmp_path)
+    assert read({"SPACE_ID": "a/b"}).runs == str(tmp_path / "runs")
+    assert read({"SPACE_ID": "a/b", "TP_RUNS": "/elsewhere"}).runs == "/elsewhere"
+    assert read({}).runs is None
+    monkeypatch.setattr(settings, "PERSISTENT", tmp_path / "missing")
+    assert read({"SPACE_ID": "a/b"}).runs is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("TP_MAX_RUNS", "ten", "must be a whole number"),
+        ("TP_MAX_RUNS", "0", "must be at least 1"),
+        ("TP_MAX_MINUTES", "-1", "must be greater than 0"),
+        ("TP_KEEP_HOURS", "nan", "must be a finite number"),
+        ("TP_PUBLIC", "perhaps", "must be true or false"),
+        ("TP_MAX_RUN", "3", "is not a setting; there are TP_PUBLIC"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read({name: value})
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.value) == (name, value) and allowed in problem.allowed
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        read({"TP_MAX_RUNS": "x", "TP_MAX_STEPS": "y", "TP_STEPS": "7"})
+    assert {problem.field for problem in refused.value.problems} == {
+        "TP_MAX_RUNS", "TP_MAX_STEPS", "TP_STEPS",
+    }  # fmt: skip
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description and field.description.endswith("."), name
+    assert set(PUBLIC) < set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_may_be_started_on_a_public_host(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    made = plan(read_choice({"preset": name}))
+    assert made.ready, made.problems or made.obstacles
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"d_model": 256, "n_layer": 8}, "d_model", "2,000,000"),
+        ({"max_seq_len": 512, "batch_size": 1}, "max_seq_len", "at most 256"),
+        ({"total_steps": 20_000}, "total_steps", "at most 10,000"),
+        ({"batch_size": 512}, "batch_size", "at most 6"),
+        ({"threads": 2}, "threads", "at most 1"),
+        ({"keep_checkpoints": 1_000, "save_interval": 1}, "keep_checkpoints", "at most 400 MB"),
+    ],
+)
+def test_what_is_over_a_limit_is_refused_in_the_form(
+    changes: dict[str, int], field: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = read_choice({"changes": changes})
+    assert not {field} & {problem.field for problem in plan(choice).problems}
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    answer = told(plan(choice))
+    assert not answer["ready"] and words in answer["problems"][field]
+
+
+def test_a_limit_offers_the_largest_value_that_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    asked = {"total_steps": 20_000, "max_seq_len": 512, "batch_size": 1}
+    remedies = told(plan(read_choice({"changes": asked})))["remedies"]
+    assert remedies == {"total_steps": 10_000, "max_seq_len": 256}
+
+
+def test_a_host_without_a_gpu_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_CPU_ONLY", "1")
+    answer = told(plan(read_choice({"changes": {"device": "cuda"}})))
+    assert "auto or cpu" in answer["problems"]["device"]
+    assert plan(read_choice({"changes": {"device": "cpu"}})).ready
