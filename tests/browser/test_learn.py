@@ -11,7 +11,7 @@ from playground import lessons
 from playground.app import TABS
 from playground.lesson_text import Lesson
 from tests import measured
-from tests.browser.conftest import Watched
+from tests.browser.conftest import PATIENCE, Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -120,6 +120,7 @@ SAID = {"en": "Just as you predicted", "zh": "和你预测的一样"}
 def test_a_walk_through_a_lesson(open_page: Open, shoot: Shoot, name: str, language: str) -> None:
     """Predict what the suites measured, do everything, train everything: each run bears the prediction out."""
     page = open_page(f"?tab=learn&lang={language}")
+    page.set_default_timeout(5 * PATIENCE)  # a run takes its time where others run too
     page.locator(f"#learn-{name}").click()
     found = lessons.lesson(name, language)
     waiting = iter(ACTIONS.get(name, ()))
@@ -139,7 +140,7 @@ def test_a_walk_through_a_lesson(open_page: Open, shoot: Shoot, name: str, langu
         if step.measure:
             if step.open not in trained:
                 page.locator("#start:enabled").click()
-                COACH.until(page, "d.state === 'training'")
+                COACH.until(page, "['training', 'over'].includes(d.state)")
                 trained.add(step.open)
             COACH.until(page, "d.state === 'over'")
             expect(page.locator(".coach .result").first).to_contain_text(SAID[language])
