@@ -19,7 +19,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 300  # about ten seconds a model
+STEPS = 300  # about five seconds a model
 
 # %% [markdown]
 # All of it is a few lines. Find the scores, the mask that hides the future, and the softmax.
@@ -93,7 +93,7 @@ for layer, head in product(layers, heads):
     print(f"without layer {layer + 1}, head {head + 1}: {harm([(layer, head)]):+.3f} nats a letter")
 
 repeat = shares[..., observe.PATTERNS.index("repeat")]
-matching = [(layer, head) for layer, head in product(layers, heads) if repeat[layer, head] > 0.5]
+matching = [(layer, head) for layer, head in product(layers, heads) if repeat[layer, head] > 0.2]
 print(f"without all {len(matching)} that find the match: {harm(matching):+.3f} nats a letter")
 
 # %% [markdown]

@@ -21,7 +21,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 600  # about twenty seconds a model
+STEPS = 600  # about seven seconds a model
 
 # %% [markdown]
 # ## The residual stream

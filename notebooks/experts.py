@@ -24,7 +24,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 300  # about fifteen seconds a model
+STEPS = 300  # about seven seconds a model
 
 # %% [markdown]
 # A small matrix, the **router**, gives every expert a score for every token. The K experts with the

@@ -46,6 +46,7 @@ def trained(name, **changes):
 
 # %%
 wild = {
+    "total_steps": STEPS // 2,
     "norm": "none",
     "optimizer": "sgd",
     "max_lr": 1.0,

@@ -22,7 +22,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 1000  # about half a minute a model
+STEPS = 1000  # about twenty seconds a model
 
 # %% [markdown]
 # ## From a token to scores

@@ -23,7 +23,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 200  # about half a minute a model: it has twelve layers
+STEPS = 200  # about ten seconds a model: it has twelve layers
 
 # %%
 print(inspect.getsource(RMSNorm))

@@ -19,7 +19,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 300  # about ten seconds a model
+STEPS = 300  # about four seconds a model
 
 # %% [markdown]
 # ## Shuffle the past

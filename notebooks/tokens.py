@@ -15,6 +15,7 @@ import numpy as np
 
 from engine import RunConfig, new_state, train
 from engine.data import CORPORA, make_data
+from engine.events import Evaluated
 from engine.metrics import bits_per_character
 from engine.presets import PRESETS
 from engine.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, train_merges
@@ -22,7 +23,7 @@ from engine.tokenizers.merging import Merger
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 600  # about half a minute a model
+STEPS = 600  # about fifteen seconds a model
 
 # %% [markdown]
 # ## Bytes, characters, pieces
@@ -81,7 +82,7 @@ def trained(**changes):
     base = PRESETS["stories"].changes | {"total_steps": STEPS, "warmup_steps": STEPS // 12}
     config = RunConfig.from_flat(base | changes)
     events = list(train(new_state(config, make_data(config))))
-    return Curves.of(events), events[-1].bits
+    return Curves.of(events), [event.bits for event in events if isinstance(event, Evaluated)][-1]
 
 
 runs = {

@@ -11,8 +11,8 @@ import sys
 
 sys.path[:0] = [".", ".."]  # the repository's root, from wherever this is run
 
-from engine import RunConfig, new_state, observe, train, translate
-from engine.data import make_data
+from engine import RunConfig, Transformer, new_state, observe, train, translate
+from engine.data import PairData, make_data
 from engine.events import Evaluated
 from engine.model.attention import CrossAttention
 from engine.model.block import CrossBlock
@@ -21,7 +21,7 @@ from engine.tokenizers import BEGIN, END
 from playground import figures
 from playground.curves import Curves, column
 
-STEPS = 500  # about a minute
+STEPS = 500  # about fifteen seconds
 
 # %% [markdown]
 # ## Looking across
@@ -44,10 +44,11 @@ print(inspect.getsource(CrossAttention))
 base = PRESETS["numbers"].changes | {"total_steps": STEPS, "warmup_steps": STEPS // 10}
 config = RunConfig.from_flat(base | {"eval_interval": max(1, STEPS // 20)})
 state = new_state(config, make_data(config))
-model, tokenizer = state.model, state.data.tokenizer
-text = state.data.probe()
+model, data, tokenizer = state.model, state.data, state.data.tokenizer
+assert isinstance(model, Transformer) and isinstance(data, PairData)
+text = data.probe()
 sources = [*tokenizer.encode(text), END]
-ids = [BEGIN, *tokenizer.encode(state.data.answer(text) or "")]
+ids = [BEGIN, *tokenizer.encode(data.answer(text) or "")]
 
 events, snapshots = [], []
 for event in train(state):
@@ -91,7 +92,7 @@ for snapshot in (snapshots[0], snapshots[-1]):
 # ## Does it translate?
 
 # %%
-pairs = state.data.pairs()[:8]
+pairs = data.pairs()[:8]
 encoded = [[*tokenizer.encode(source), END] for source, _ in pairs]
 for (source, wanted), written in zip(pairs, translate(model, encoded), strict=True):
     said = tokenizer.decode(written.text)

@@ -32,7 +32,7 @@ def test_every_lesson_has_a_notebook() -> None:
 @each
 def test_it_runs_and_draws(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[go.Figure] = []
-    monkeypatch.setattr(go.Figure, "show", shown.append)
+    monkeypatch.setattr(go.Figure, "show", lambda figure: shown.append(figure))
     monkeypatch.setattr(sys, "path", sys.path[:])
     text = source.read_text(encoding="utf-8")
     short, found = re.subn(r"^STEPS = \d+", f"STEPS = {STEPS}", text, flags=re.MULTILINE)
