@@ -48,7 +48,7 @@ for name, (_, curves) in runs.items():
     print(f"{name}: loss {curves.validation[-1]:.3f}, {curves.accuracy[-1]:.1%} right")
 
 curves_by_name = {name: curves for name, (_, curves) in runs.items()}
-figures_runs.compare(curves_by_name, metric="right answers").show()
+figures_runs.compare(curves_by_name, metric="right answers", title="Right answers").show()
 
 # %% [markdown]
 # ## Which head finds the match?

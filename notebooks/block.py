@@ -60,7 +60,7 @@ for name, (state, curves) in runs.items():
     print(f"{name}: {curves.accuracy[-1]:.1%} right, {count:,} parameters")
 
 curves_by_name = {name: curves for name, (_, curves) in runs.items()}
-figures_runs.compare(curves_by_name, metric="right answers").show()
+figures_runs.compare(curves_by_name, metric="right answers", title="Right answers").show()
 
 # %% [markdown]
 # ## Read it half-way

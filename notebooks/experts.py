@@ -69,8 +69,8 @@ for name, (_, curves, _) in runs.items():
     print(f"{name}: MaxVio {curves.imbalance[-1]:.2f}, held-out loss {curves.validation[-1]:.3f}")
 
 curves_by_name = {name: curves for name, (_, curves, _) in runs.items()}
-figures_runs.compare(curves_by_name, metric="balance").show()
-figures_runs.compare(curves_by_name, metric="loss").show()
+figures_runs.compare(curves_by_name, metric="balance", title="How uneven the work is").show()
+figures_runs.compare(curves_by_name).show()
 
 # %% [markdown]
 # ## Where did the work go?

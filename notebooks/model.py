@@ -100,7 +100,7 @@ for name, (state, curves) in orders.items():
     print(f"{name}: {curves.accuracy[-1]:.1%} of the sums; as written, digits 1 to 3: {by_place}")
 
 by_name = {name: curves for name, (_, curves) in orders.items()}
-figures_runs.compare(by_name, metric="right answers").show()
+figures_runs.compare(by_name, metric="right answers", title="Right answers").show()
 
 # %% [markdown]
 # Nothing of the model was changed, only the **order**. What has been written can be read by every

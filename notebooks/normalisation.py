@@ -101,7 +101,7 @@ for placement, curves in runs.items():
     print(f"{placement:>4}: loss {curves.validation[-1]:.3f}, {curves.accuracy[-1]:.1%} right, "
           f"gradient norm {last:.2f} in the end")  # fmt: skip
 figures_runs.compare(runs).show()
-figures_runs.compare(runs, metric="gradient", log=True).show()
+figures_runs.compare(runs, metric="gradient", title="Gradients", log=True).show()
 
 # %% [markdown]
 # Post-norm is not bad as such: it bears less. That is why large models of today put the norm before

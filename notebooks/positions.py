@@ -86,7 +86,7 @@ def trained(**changes):
 runs = {scheme: trained(position=scheme) for scheme in ("none", "learned", "rope")}
 for scheme, curves in runs.items():
     print(f"{scheme:>8}: loss {curves.validation[-1]:.3f}, {curves.accuracy[-1]:.1%} right")
-figures_runs.compare(runs, metric="right answers").show()
+figures_runs.compare(runs, metric="right answers", title="Right answers").show()
 
 # %% [markdown]
 # To reverse a row, a model has to go to a certain **place**, and there learned places are ahead. On
