@@ -111,5 +111,5 @@ for number, counter in enumerate(taken, 1):
 # ## To try
 #
 # - A balance loss ten times as large, `switch_loss=0.1`. What does it do to the loss on the text?
-# - Two experts for each token, `top_k=2`. Does the router still collapse?
+# - Two experts for each token, `trained(router="topk", top_k=2)`. Does the router still collapse?
 # - Another seed, `trained(seed=1)`: which of the differences above stay?

@@ -110,4 +110,4 @@ figures_runs.compare(helped, title="What helps").show()
 #
 # - From which learning rate on does `wild` diverge? Halve until it lives.
 # - Does a smaller model over-fit less? `d_model=16` on one page.
-# - AdamW instead of SGD in `wild`, still without norms or clipping. Why does it live longer?
+# - AdamW instead of SGD in `wild`: it comes to the last step. Has it been saved?

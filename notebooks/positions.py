@@ -25,8 +25,8 @@ STEPS = 300  # about four seconds a model
 # ## Shuffle the past
 #
 # Without positions, the last token collects the very same from tokens in another order. With one
-# layer that can be checked to the last digit; with more, the causal mask tells a little: a token
-# sees how many stand before it.
+# layer nothing moves but the rounding of 32-bit numbers; with more, the causal mask tells a little: a
+# token sees how many stand before it.
 
 # %%
 size = {"d_model": 32, "n_head": 2, "n_layer": 1, "vocab_size": 20, "max_seq_len": 16}

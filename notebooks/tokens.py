@@ -107,5 +107,5 @@ print(inspect.getsource(bits_per_character))
 # ## To try
 #
 # - A thousand pieces, or bytes: `trained(tokenizer="byte")`. Which is best, by either unit?
-# - Is it only that more text is read? Give the characters three times the context: `max_seq_len=192`.
+# - Is it only that more text is read? Give the characters three times the context: `max_seq_len=384`.
 # - The stories in Chinese: `CORPORA["stories-zh"]`. How many tokens does a character take there?
