@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run dashboard test lint format checkpoints bench clean
+.PHONY: help run dashboard test lint format checkpoints notebooks bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,9 @@ format: $(VENV)/dev ## bring the code into its style
 
 checkpoints: $(VENV)/runtime ## train the models that ship, again
 	$(PY) -m engine.shipped
+
+notebooks: $(VENV)/dev ## render the notebooks of the lessons, again
+	$(PY) -m notebooks
 
 bench: $(VENV)/dev ## measure speed against other libraries
 	$(PY) -m benchmarks.train_speed
