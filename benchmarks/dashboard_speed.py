@@ -95,19 +95,19 @@ def measure_page(folder: Path, rounds: int) -> None:
     ):
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
         visits: list[float] = []
+        page = browser.new_page()
         for _ in range(rounds + 1):
+            page.close()
             page = browser.new_context().new_page()
             began = perf_counter()
             page.goto(address)
             page.wait_for_selector("[data-testid=stDataFrame] canvas")
             visits.append(perf_counter() - began)
-            if len(visits) <= rounds:
-                page.context.close()
         print(f"  the page, first visit of all: {visits[0]:.2f} s")
         print(f"  the page, later visits:       {statistics.median(visits[1:]):.2f} s")
         news: list[float] = []
         for _ in range(rounds):
-            count = len(RunStore(folder).list()[0]) + 1
+            count = len(RunStore(folder).list()) + 1
             sleep(random.random())  # anywhere between two looks
             RunStore(folder).create(RunConfig(), "new")
             began = perf_counter()
