@@ -22,12 +22,16 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 
+SECOND_PAGE = ("test_experts", "test_learn", "test_header", "test_accessibility")
+"""Files of about half the tests of the whole page, by the time they take."""
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Walks through whole lessons take many minutes: they are for who asks for them, by `-m walk`.
 
-    Two groups of tests are long, and each runs in one worker: those of the whole page, which
-    have one playground, and those of views by themselves. Each has a Chromium.
+    Three groups of tests are long, and each runs in one worker: two of the whole page, which have
+    one playground each, and those of views by themselves. Each has a Chromium.
 
     The largest groups start first, so the many short tests that follow end together.
     """
@@ -37,7 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in walks]
     for item in items:
         if "address" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("page"))
+            second = item.path.stem in SECOND_PAGE
+            item.add_marker(pytest.mark.xdist_group("page 2" if second else "page 1"))
         elif item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("views"))
 

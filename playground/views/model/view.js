@@ -92,6 +92,7 @@ function describe(group, row, spec) {
   const [sentence, facts] = about(row, spec);
   group.setAttribute("role", row.type === "slab" ? "button" : "img");
   group.setAttribute("aria-label", TEXT.said([titleOf(row, spec), ...facts, sentence]));
+  tp.unsaid([...group.children]);
   group.dataset.part = row.key;
 }
 

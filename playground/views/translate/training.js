@@ -120,7 +120,7 @@ function makeTraining({ starters, opened, stopped }) {
     live.hidden = !known || !history.status.alive;
     if (!known) return;
     const { status, steps, evaluated } = history;
-    const state = status.place ? TEXT.place(status.place) : (TEXT.states[status.state] ?? status.state);
+    const state = status.place ? TEXT.queued(status.place) : (TEXT.states[status.state] ?? status.state);
     put(progress, TEXT.progress(history.name, state, status.step, status.total));
     bar.style.width = `${status.total ? (100 * status.step) / status.total : 0}%`;
     if (!status.alive) stop.disabled = false;
