@@ -345,11 +345,14 @@ def _yield_to_page(pid: int) -> None:
     """Let the page go first, also while this process still imports PyTorch.
 
     Linux weighs sessions before it weighs processes, where it groups them (autogroup, see sched(7)): what
-    a process's own niceness says then counts within its session only, and each run has one of its own.
+    a process's own niceness says then counts within its session only, and each run has one of its own. So a
+    host that many share weighs these down too; on one's own machine a run has its share beside other programs.
     """
     low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10
     with suppress(psutil.Error):
         psutil.Process(pid).nice(low)
+    if not settings.current().public:
+        return
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text("10", encoding="utf-8")
 

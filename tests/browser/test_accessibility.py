@@ -31,7 +31,9 @@ SETTLED = (
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_is_found(open_page: Open, scheme: str) -> None:
-    page = open_page("?tab=train", height=4000, scheme=scheme)  # all of a tab is in sight, and drawn
+    page = open_page(
+        "?tab=train", height=4000, scheme=scheme
+    )  # all of a tab is in sight, and drawn
     page.wait_for_selector(".configure[data-answered]")
     page.evaluate(AXE.read_text("utf-8"))
     found: list[str] = []

@@ -94,8 +94,6 @@ def test_a_pair_with_and_without_balancing(open_page: Open, shoot: Shoot) -> Non
     page.set_default_timeout(3 * PATIENCE)  # three processes start, beside another test's
     start(page)
     until(page, "Number(d.records) > 0")
-    page.locator("#experts-pair").click()  # one of two places is taken
-    expect(page.locator(".choices .message")).to_contain_text("two free places")
     stop(page)
     page.locator("#tab-experts-button").click()
     page.locator("#experts-pair").click()

@@ -68,10 +68,10 @@ def test_keys_lead_through_the_page_and_not_out_of_a_field(open_page: Open, shoo
 
 def test_the_language_is_chosen_and_stays(open_page: Open) -> None:
     page = open_page("?tab=learn")
-    expect(page.locator(".learn h2")).to_have_text("Learn how Transformers work")
+    expect(page.locator(".learn h2").first).to_have_text("Learn how Transformers work")
     page.locator("#language-switch").click()
     page.wait_for_url("**lang=zh**")
-    expect(page.locator(".learn h2")).to_contain_text("学习")
+    expect(page.locator(".learn h2").first).to_contain_text("学习")
     expect(page.locator("#tab-learn-button")).to_have_text("学习")
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     assert page.title() == "Transformer 实验场"

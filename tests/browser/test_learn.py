@@ -102,12 +102,56 @@ def looked(page: Page) -> None:
     """An action: none is needed, since what "Show me" opens was what was to be done."""
 
 
+def started(page: Page) -> str:
+    """Press Start; the id of the run that the page turns to."""
+    before = page.locator(".transport").get_attribute("data-shown")
+    page.locator("#start:enabled").click()
+    Watched(".transport").until(page, "d.shown && d.shown !== a", before)
+    return Watched(".transport").value(page, "shown")
+
+
+def rescue(page: Page) -> None:
+    """Start a run whose router collapses, and in the middle of it raise the weight that balances."""
+    run = started(page)
+    page.locator("#tab-experts-button").click()
+    Watched(".experts").until(page, "d.run === a && Number(d.last) >= 200", run)
+    page.locator("#experts-switch_loss").fill("1")
+    page.locator("#experts-switch_loss").press("Enter")
+
+
+def slow_down(page: Page) -> None:
+    """Start a run, and lower its learning rate in the middle of it."""
+    started(page)
+    Watched(".live").until(page, "d.status === 'running' && Number(d.step) > 0")
+    page.locator("#rate").fill("0.001")
+    page.locator("#rate").press("Enter")
+
+
+def stop_at(place: int) -> Act:
+    """Go to a stop of the translation's slider over training."""
+
+    def act(page: Page) -> None:
+        page.wait_for_selector(".translate[data-ready=true]")
+        page.locator("#translate-step").fill(str(place))
+
+    return act
+
+
+def read_why(page: Page) -> None:
+    """Open what happened."""
+    page.locator(".live .notes summary").click()
+
+
 ACTIONS: dict[str, tuple[Act, ...]] = {
     "attention": (looked,),
     "block": (looked,),
     "model": (write(8), enter("#generate-top-k", "3")),
     "cache": (write(30),),
     "tokens": (enter("#tokens-text", "I ❤️ 中文"), enter("#tokens-merges", "10")),
+    "experts": (rescue,),
+    "training": (slow_down,),
+    "translation": (stop_at(0), stop_at(3)),
+    "failed-run": (read_why,),
 }
 """What a learner does at the steps of a lesson that wait until something is done, in their order."""
 
