@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,9 +32,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.served import address_of, free_port
+
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 180
-"""How long the first page may take: a Space that answers nothing for half an hour is ended."""
 
 HIDDEN = '''
 """Hides from this process, and from every process that it starts, what requirements.txt does not ask for."""
@@ -110,7 +109,8 @@ def clone(folder: Path) -> Path:
 def as_a_space(
     root: Path, python: str, scratch: Path, more: dict[str, str] | None = None
 ) -> Iterator[str]:
-    """Start the playground of this folder as a Space does; gives its address. Raises `RuntimeError`."""
+    """Start the playground of this folder as a Space does; gives its address. Raises `AssertionError`
+    with what it said if it does not start."""
     port = free_port()
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS")
     environment = {name: os.environ[name] for name in kept if name in os.environ} | {
@@ -137,22 +137,11 @@ def as_a_space(
             stderr=subprocess.STDOUT,
         )
     try:
-        address, end = f"http://127.0.0.1:{port}", time.monotonic() + SECONDS
-        while "is at" not in (said := log.read_text(encoding="utf-8", errors="replace")):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"it did not start:\n{said}")
-            time.sleep(0.1)
-        yield address
+        address_of(process, log)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(60)
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def get(address: str | urllib.request.Request) -> bytes:

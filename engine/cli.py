@@ -95,7 +95,6 @@ def build_parser() -> Parser:
     part.add_argument(
         "--run", metavar="FOLDER", help="train a prepared run; -: read which from stdin"
     )
-    part.add_argument("--nice", action="store_true", help="let everything else go first")
     add_root(part)
     _add_logger(part)
     add_config_flags(part)
@@ -348,7 +347,7 @@ def train_prepared(options: Namespace) -> int:
         raise ConfigError([Problem("run", options.run, allowed)])
     if options.run != "-":
         run = Run(Path(options.run))
-        return _finish_prepared(run, run.claim(), options.nice)
+        return _finish_prepared(run, run.claim())
     from engine.driver import warm_up
 
     warm_up()
@@ -357,14 +356,12 @@ def train_prepared(options: Namespace) -> int:
     if not line:
         return 0
     run = Run(Path(line))
-    return _finish_prepared(run, run.claim(), options.nice)
+    return _finish_prepared(run, run.claim())
 
 
-def _finish_prepared(run: Run, claim: Claim, nice: bool) -> int:
-    from engine.driver import be_nice, drive, end_with_parent
+def _finish_prepared(run: Run, claim: Claim) -> int:
+    from engine.driver import drive, end_with_parent
 
-    if nice:
-        be_nice()
     with stop_on_signals() as stop:
         if stat.S_ISFIFO(os.fstat(0).st_mode):
             end_with_parent(stop)

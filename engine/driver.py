@@ -20,7 +20,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import psutil
 import torch
 
 from engine import checkpoint, following, observe, snapshots
@@ -463,15 +462,6 @@ def warm_up() -> None:
         cross_entropy(model(tokens), tokens).backward()
         AdamW(model.named_parameters()).step()
         continue_all(model, [[1, 2]], most=2)
-
-
-def be_nice() -> None:
-    """Let everything else on this machine go first."""
-    process = psutil.Process()
-    if os.name == "nt":
-        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    else:
-        process.nice(max(10, process.nice()))
 
 
 def end_with_parent(stop: threading.Event, descriptor: int = 0) -> None:

@@ -38,7 +38,7 @@ from engine.runs import Run, RunBusy, RunError, Status
 from playground import machine, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-", "--nice"]
+COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-"]
 
 WARM_DELAY = 10.0
 """Seconds after a start before the next process is warmed, so that it takes nothing from the first
@@ -337,12 +337,12 @@ def _spawn() -> Worker:
         start_new_session=sys.platform != "win32",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
-    _yield_to_page(process.pid)
+    give_way(process.pid)
     return Worker(process, log)
 
 
-def _yield_to_page(pid: int) -> None:
-    """Let the page go first, also while this process still imports PyTorch.
+def give_way(pid: int) -> None:
+    """Let the page go before this process and those that it starts, also while they still import PyTorch.
 
     Linux weighs sessions before it weighs processes, where it groups them (autogroup, see sched(7)): what
     a process's own niceness says then counts within its session only, and each run has one of its own. So a

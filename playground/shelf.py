@@ -26,7 +26,7 @@ CHUNK = 1 << 23
 """Bytes of a log that are in memory at once."""
 RECENT = 50
 """Steps over which tokens per second are taken."""
-FRESH = 0.5
+FRESH = 0.25
 """Seconds for which sessions share one look."""
 
 WANTED = tuple(f'{{"type": "{kind.type}"'.encode() for kind in (Evaluated, Started))

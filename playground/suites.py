@@ -18,7 +18,7 @@ from engine import claims
 from engine.ablation import OVER, folder_of
 from engine.runs import RunError, State
 from engine.suites import SUITES
-from playground import library, settings
+from playground import library, sessions, settings
 from playground.i18n import Words
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,18 +73,12 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
     if steps is not None:
         command += ["--total_steps", str(steps)]
     with open(folder / LOG, "wb") as log:
-        _started.append(
-            subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=_be_nice if os.name == "posix" else None,
-            )
-        )  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    sessions.give_way(process.pid)
+    _started.append(process)
     return suite.name
-
-
-def _be_nice() -> None:
-    """Let the page go first."""
-    os.nice(10)
 
 
 def working(folder: Path) -> int | None:

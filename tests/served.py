@@ -31,7 +31,7 @@ def served(
     environment = os.environ | {
         "TP_RUNS": str(runs or folder / "runs"),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "GRADIO_SERVER_PORT": str(port := _free_port()),
+        "GRADIO_SERVER_PORT": str(port := free_port()),
         "STREAMLIT_SERVER_PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }
@@ -46,7 +46,7 @@ def served(
             stderr=subprocess.STDOUT,
         )
     try:
-        yield _address(process, log)
+        yield address_of(process, log)
     finally:
         children = psutil.Process(process.pid).children()  # Gradio's own command serves in one
         process.terminate()
@@ -57,13 +57,15 @@ def served(
         psutil.wait_procs(children, 120)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where a playground or a dashboard serves, once its log says so. Raises `AssertionError` if it does not."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"(?:playground is at|URL:) (\S+)", log.read_text(encoding="utf-8"))

@@ -120,27 +120,36 @@ def paths() -> Iterator[Path]:
 def raised(path: Path) -> Iterator[str]:
     """The sentences of a file's errors, as they stand in its code, with {0}, {1}, ... for what is filled in."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            yield from _sentences(node.exc)
-        elif isinstance(node, ast.Call) and _name(node.func) in SAYING:
-            yield from _sentences(node)
-        elif (
-            isinstance(node, ast.Assign) and {_name(each) for each in node.targets} & SAID_AS
-        ) or (isinstance(node, ast.AugAssign) and _name(node.target) in SAID_AS):
-            yield from _template(node.value)
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value == "error":
-                    yield from _template(value)
-        elif isinstance(node, ast.FunctionDef) and node.name in EXPLAINING:
-            for each in ast.walk(node):
-                if isinstance(each, ast.Return) and each.value is not None:
-                    yield from _template(each.value)
+        for expression in _said(node):
+            yield from _template(expression)
 
 
-def _sentences(call: ast.Call) -> Iterator[str]:
-    for argument in (*call.args, *(each.value for each in call.keywords)):
-        yield from _template(argument)
+def _said(node: ast.AST) -> list[ast.expr]:
+    """What a piece of code says to a person: an error's arguments, or what goes by a name that is told."""
+    match node:
+        case ast.Raise(exc=ast.Call() as call):
+            return _arguments(call)
+        case ast.Call(func=func) if _name(func) in SAYING:
+            return _arguments(node)
+        case ast.Assign(targets=targets, value=value) if {*map(_name, targets)} & SAID_AS:
+            return [value]
+        case ast.AugAssign(target=target, value=value) if _name(target) in SAID_AS:
+            return [value]
+        case ast.Dict(keys=keys, values=values):
+            return [v for k, v in zip(keys, values, strict=True) if _is_error(k)]
+        case ast.FunctionDef(name=name) if name in EXPLAINING:
+            returned = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
+            return [value for value in returned if value is not None]
+        case _:
+            return []
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(each.value for each in call.keywords)]
+
+
+def _is_error(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value == "error"
 
 
 def _template(node: ast.expr) -> Iterator[str]:

@@ -1,6 +1,7 @@
 /* `tp.point`: a ring around one thing of the page, which a lesson or the tour speaks about.
  *
- *   tp.point.at(selector, seconds, found)   until it is used, or for so long; `found()` when it is there
+ *   tp.point.at(selector, {seconds, found, block})   the first that is displayed, for so long; `found()` when it is
+ *                                                    there; `block` as in scrollIntoView
  *   tp.point.stop()
  */
 (() => {
@@ -12,17 +13,17 @@
   const ring = el("div", { class: "tp-ring", hidden: true, "aria-hidden": "true" });
   let pointing = 0;
 
-  function at(selector, seconds = 12, found = () => {}) {
+  function at(selector, { seconds = 12, found = () => {}, block = "center" } = {}) {
     stop();
     if (!selector) return;
     if (!ring.isConnected) document.body.append(ring);
     const began = performance.now();
     let target = null;
     const follow = () => {
-      const there = document.querySelector(selector);
-      if (there?.getClientRects().length) {
+      const there = [...document.querySelectorAll(selector)].find((node) => node.getClientRects().length);
+      if (there) {
         if (target !== there) {
-          there.scrollIntoView({ block: "center", behavior: "smooth" });
+          there.scrollIntoView({ block, behavior: "smooth" });
           found();
         }
         target = there;

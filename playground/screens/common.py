@@ -16,7 +16,7 @@ from playground.compare import History, distinct
 from playground.i18n import LANGUAGES, Words
 from playground.shelf import Entry, Shelf
 
-REFRESH = 1.0  # seconds between two looks at the runs
+REFRESH = 0.5  # seconds between two looks at the runs
 
 TEXT = Words({
     "follow": "Follow running runs",

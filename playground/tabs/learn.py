@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.presets import PRESETS
-from playground import lessons
+from playground import i18n, lessons
 from playground.page import Page
 from playground.views import view
 
@@ -11,7 +11,8 @@ from playground.views import view
 def build(page: Page) -> None:
     """Place the list of lessons."""
     presets = [{"name": preset.name, "title": preset.title} for preset in PRESETS.values()]
-    view("learn", (lessons.path,), "learn", presets=presets)
+    terms = [{"en": term.en, "zh": term.zh} for term in i18n.glossary()]
+    view("learn", (lessons.path,), "learn", presets=presets, terms=terms)
 
 
 def build_coach() -> None:

@@ -32,8 +32,6 @@ PATIENCE = 60_000
 """Milliseconds that anything may take: far more than it should, since machines are busy."""
 expect.set_options(timeout=PATIENCE)
 
-expect.set_options(timeout=PATIENCE)
-
 Open = Callable[..., Page]
 
 TOUR = "transformer-playground-tour"
@@ -161,6 +159,26 @@ def alone(
     for page in pages:
         page.close()
     assert errors == []
+
+
+WIDE = """() => {
+  const { scrollWidth } = document.documentElement;
+  if (scrollWidth > innerWidth) return [`${scrollWidth} in ${innerWidth}`];
+  /* Gradio clips its page: what is cut off there makes nothing scroll. What scrolls by itself may be wider. */
+  const scrolls = (node) => {
+    for (let at = node.parentElement; at && !at.matches(".gradio-container"); at = at.parentElement)
+      if (getComputedStyle(at).overflowX !== "visible") return true;
+    return false;
+  };
+  return [...document.querySelectorAll(".gradio-container *:not(svg *)")]
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && node.checkVisibility() && !scrolls(node))
+    .map((node) => `${node.outerHTML.slice(0, 100)} ends at ${node.getBoundingClientRect().right}`);
+}"""
+
+
+def too_wide(page: Page) -> list[str]:
+    """What does not fit into the page's width."""
+    return page.evaluate(WIDE)
 
 
 class Watched:

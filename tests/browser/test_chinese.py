@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from playground.app import TABS
 from playground.views import HEAD, VIEWS, sources
+from tests.browser.conftest import too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -97,20 +98,6 @@ SAID = r"""(skipped) => {
 }"""
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-WIDE = """() => {
-  const { scrollWidth } = document.documentElement;
-  if (scrollWidth > innerWidth) return [`${scrollWidth} in ${innerWidth}`];
-  /* Gradio clips its page: what is cut off there makes nothing scroll. What scrolls by itself may be wider. */
-  const scrolls = (node) => {
-    for (let at = node.parentElement; at && !at.matches(".gradio-container"); at = at.parentElement)
-      if (getComputedStyle(at).overflowX !== "visible") return true;
-    return false;
-  };
-  return [...document.querySelectorAll(".gradio-container *:not(svg *)")]
-    .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && node.checkVisibility() && !scrolls(node))
-    .map((node) => `${node.outerHTML.slice(0, 100)} ends at ${node.getBoundingClientRect().right}`);
-}"""
-
 QUOTED = re.compile("“[^”]*”")
 WORDS = re.compile(r"[A-Za-z][A-Za-z'’./_-]*(?:[,:;]? +[A-Za-z][A-Za-z'’./_-]*)*")
 
@@ -131,17 +118,13 @@ def is_english(text: str) -> bool:
     return False
 
 
-def too_wide(page: Page, where: str) -> list[str]:
-    return [f"{where}: {each}" for each in page.evaluate(WIDE)]
-
-
 def visit(page: Page) -> Seen:
     """See every tab to its end and open what folds; then the same on a phone."""
     said: dict[str, str] = {}
     wide: list[str] = []
 
     def look(where: str) -> None:
-        wide.extend(too_wide(page, where))
+        wide.extend(f"{where}: {each}" for each in too_wide(page))
         skipped = f"{NOT_OURS}, {WRITTEN}"
         for node, text in page.evaluate(SAID, skipped):
             said.setdefault(text, f"{where}: {node}")
@@ -166,7 +149,7 @@ def visit(page: Page) -> Seen:
         page.evaluate(
             "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
-        wide.extend(too_wide(page, f"{tab} on a phone"))
+        wide.extend(f"{tab} on a phone: {each}" for each in too_wide(page))
     return Seen(said, wide)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -299,6 +301,26 @@ def test_a_text_of_ones_own(open_page: Open) -> None:
     stop(page)
 
 
+def test_a_link_is_not_started_before_it_is_understood(open_page: Open, address: str) -> None:
+    """Else who is quick starts the run that the form held before."""
+    page = open_page("?tab=learn")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked = "describe" in (route.request.post_data or "")
+        held.append(route) if asked else route.continue_()
+
+    page.route(re.compile("component_server"), hold)
+    page.goto(f"{address}?preset=tiny&c.total_steps=321")
+    page.wait_for_function("document.querySelector('#start')")
+    while not held:
+        page.wait_for_timeout(50)
+    expect(page.locator("#start")).to_be_disabled()
+    held[0].continue_()
+    expect(page.locator("#start")).to_be_enabled()
+    expect(page.locator("#run-name")).to_have_text("tiny · total_steps=321")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_page_fits_and_nothing_is_empty(
@@ -312,7 +334,7 @@ def test_the_page_fits_and_nothing_is_empty(
         page.locator(f"#tab-{tab}-button").click()
         if tab != "train":
             page.locator(f".{tab}[data-ready=true]").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert too_wide(page) == []
         shoot(page, f"{tab}-{width}-{scheme}")
 
 

@@ -134,7 +134,7 @@ function show() {
   pointAt(point);
 }
 
-const pointAt = (selector) => tp.point.at(selector, 12, () => (root.dataset.pointed = selector));
+const pointAt = (selector) => tp.point.at(selector, { found: () => (root.dataset.pointed = selector) });
 document.addEventListener("pointerdown", (event) => !root.contains(event.target) && tp.point.stop(), true);
 
 /* ------------------------------------------------------------------ looking at what is done */

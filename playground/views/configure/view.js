@@ -63,15 +63,16 @@ function remember() {
 let turn = 0;
 let asking = false;
 let stale = false;
+let link = null; // what the address asks for, until the server has said what of it can be understood
 
 /** Ask what there is to say about the choice: never two questions at once, and the newest at last. */
-async function send(extra = {}) {
+async function send() {
   stale = asking;
   if (asking) return;
   asking = true;
   form.dataset.asked = ++turn;
   try {
-    told(await server.describe({ ...choice, text: facts, ...extra }));
+    told(await server.describe({ ...choice, text: facts, ...link }));
   } catch {
     later(); // the server is not there; perhaps it starts again
   }
@@ -88,6 +89,7 @@ function later() {
 function told(news) {
   answer = news;
   if (answer.choice) {
+    link = null;
     Object.assign(choice, answer.choice, { changes: flat(answer.choice.changes) }); // a link, as far as it could be understood
     render();
   }
@@ -175,7 +177,7 @@ function busy(on) {
   clearTimeout(started);
   started = on ? setTimeout(() => busy(false), 8000) : 0;
   start.textContent = on ? TEXT.starting : TEXT.start;
-  start.disabled = on || !answer.ready;
+  start.disabled = on || link !== null || !answer.ready;
 }
 form.addEventListener("submit", (event) => event.preventDefault()); // Enter in a box is not Start
 function begin() {
@@ -255,6 +257,7 @@ function show() {
 }
 
 watch("choice", () => {
+  link = null;
   Object.assign(choice, { preset: props.choice.preset, changes: flat(props.choice.changes), fork: props.choice.fork });
   busy(false);
   render();
@@ -277,14 +280,15 @@ form.addEventListener("learnfrom", ({ detail: { source, tokenizer, size } }) => 
 
 /* ---------------------------------------------------------------- the beginning: a link, or the first preset */
 
-const linked = { preset: tp.url.get("preset") ?? FIRST, changes: {} };
+const linked = { preset: tp.url.get("preset") ?? FIRST, changes: {}, link: true };
 for (const name of new URLSearchParams(location.search).keys()) {
   if (name.startsWith("c.")) linked.changes[name.slice(2)] = tp.url.get(name);
 }
-busy(false);
 if (linked.preset === FIRST && !Object.keys(linked.changes).length) {
   render();
   show();
 } else {
-  send({ ...linked, link: true });
+  link = linked;
+  busy(false); // not to be started: until it is understood, that would be another run
+  send();
 }

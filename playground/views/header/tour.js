@@ -1,12 +1,12 @@
 /* Four things to know, shown beside the page on a first visit that no link led to. Nothing waits for it. */
 const TOUR = "transformer-playground-tour";
-const STOPS = ["#start", ".live .charts, .live", "#tabs [role=tablist]:not(.visually-hidden)", "#tab-learn-button"];
+const STOPS = [".jump button:nth-child(2), #start", ".live", "#tabs [role=tablist]:not(.visually-hidden)", "#tab-learn-button"];
 const TOUR_TEXT = tp.words({
   en: {
     label: "First visit",
     next: "Next", skip: "Not now", end: "Begin",
     stops: [
-      ["Train a Transformer", "Change something at the left, or nothing, and press Start. A small model learns in a minute, here, without a GPU."],
+      ["Train a Transformer", "Change something in the form, or nothing, and press Start. A small model learns in a minute, here, without a GPU."],
       ["Watch it learn", "The loss falls, samples turn from noise into words, attention forms: live."],
       ["Open it up", "Each tab looks at the same run from another side: what it writes, token by token, what is inside, its tokens, its experts."],
       ["Or be led", "The lessons begin with attention. Each asks you to predict, and lets you find out on this very page."],
@@ -27,7 +27,7 @@ const TOUR_TEXT = tp.words({
 function beginTour() {
   if (localStorage.getItem(TOUR) || tp.url.cameWith()) return;
   let stop = 0;
-  const card = el("aside", { class: "tour", id: "tour", "aria-label": TOUR_TEXT.label });
+  const card = el("aside", { class: "tour tp-card", id: "tour", "aria-label": TOUR_TEXT.label });
   const end = () => {
     localStorage.setItem(TOUR, "seen");
     tp.point.stop();
@@ -48,7 +48,7 @@ function beginTour() {
           on: { click: () => (last ? end() : ((stop += 1), show())) },
         })),
     );
-    tp.point.at(STOPS[stop], 3600);
+    tp.point.at(STOPS[stop], { seconds: 3600, block: "nearest" });
   };
   element.append(card);
   show();

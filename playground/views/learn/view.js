@@ -18,6 +18,7 @@ const TEXT = tp.words({
     kinds: { lesson: "Lessons", preset: "Presets", tab: "Tabs" },
     only: "without the other tabs and without the controls that configure",
     link: "The link", copy: "Copy", copied: "Copied",
+    words: "The field's words, in English and Chinese",
     offline: "The page's server does not answer. Is it still running?",
   },
   zh: {
@@ -34,6 +35,7 @@ const TEXT = tp.words({
     kinds: { lesson: "课程", preset: "预设", tab: "标签页" },
     only: "不显示其他标签页和配置控件",
     link: "链接", copy: "复制", copied: "已复制",
+    words: "术语表：英文与中文",
     offline: "页面的服务器没有响应。它还在运行吗？",
   },
 });
@@ -50,7 +52,7 @@ function draw() {
     beside.length ? el("p", { class: "intro", text: TEXT.besideIntro }) : "",
     beside.length ? el("ul", { class: "beside" }, beside.map(item)) : "",
   );
-  root.append(teaching());
+  root.append(glossary(), teaching());
   root.dataset.ready = "true";
 }
 
@@ -67,6 +69,12 @@ function item({ name, title, goal, minutes, steps, paper }) {
     el("p", { class: "facts" }, el("span", { text: TEXT.minutes(minutes) }), el("span", { text: TEXT.done(done, steps) }), el("cite", { text: paper })),
     el("a", { class: done ? "tp-button" : "tp-button primary", id: `learn-${name}`, href: tp.lessons.address(name, done >= steps ? 0 : first), text: label }),
   );
+}
+
+/** The terms of both languages beside each other, for who reads papers in one and thinks in the other. */
+function glossary() {
+  const pair = ({ en, zh }) => el("div", {}, el("dt", { lang: "en", text: en }), el("dd", { lang: "zh-CN", text: zh }));
+  return el("details", { class: "words" }, el("summary", { text: TEXT.words }), el("dl", {}, props.terms.map(pair)));
 }
 
 /* ------------------------------------------------------------------ one link for a class */
