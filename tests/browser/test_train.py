@@ -318,7 +318,7 @@ def test_a_link_is_not_started_before_it_is_understood(open_page: Open, address:
     expect(page.locator("#start")).to_be_disabled()
     held[0].continue_()
     expect(page.locator("#start")).to_be_enabled()
-    expect(page.locator("#run-name")).to_have_text("tiny · total_steps=321")
+    expect(page.locator("#run-name")).to_have_text("tiny · total_steps 321")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
