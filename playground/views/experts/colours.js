@@ -8,10 +8,10 @@ const PALETTE = [
 const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
 const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
 
-/** Ink that can be read on this colour. */
-function inkOn([r, g, b]) {
-  const linear = [r, g, b].map((x) => (x / 255) ** 2.2);
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.2 ? "#14161a" : "#ffffff";
+/** Black or white, whichever stands out more: by at least 4.58 to 1 on any colour (WCAG 2, relative luminance). */
+function inkOn(colour) {
+  const [r, g, b] = colour.map((x) => x / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
 const INKS = PALETTE.map((colour) => inkOn(hex(colour)));
 const expertColour = (expert) => PALETTE[expert % PALETTE.length];
