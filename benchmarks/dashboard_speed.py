@@ -5,9 +5,10 @@
 Makes 300 runs of 2,000 events each in a temporary folder, and times
 
 - the shelf, which reads the logs, by itself,
-- the page in a headless Chromium: from navigation until the table is there, when the server has just begun
-  and nobody was there before, and for the next visitors,
-- news: from a new run's being written until the open page counts it. The page looks once a second.
+- the page in a headless Chromium without anything in its cache: from navigation until the table is there, when
+  the server has just begun and nobody was there before, and for the next visitors; and the same of a Streamlit
+  page that is a title and a table of as many rows, which is what Streamlit itself takes,
+- news: from a new run's being written until the open page counts it. The page looks twice a second.
 
 Needs Chromium (`python tests/chromium.py`) and `pip install playwright`.
 """
@@ -19,10 +20,11 @@ import os
 import random
 import statistics
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter, sleep
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from engine.config import RunConfig
 from engine.events import Ended, Evaluated, Started, Stepped
@@ -82,29 +84,53 @@ def main() -> None:
         print(f"  the shelf, from nothing read: {statistics.median(first):.2f} s")
         print(f"  again, with nothing new:      {statistics.median(again):.2f} s")
         print(f"  with news of one run:         {statistics.median(news):.2f} s")
-        measure_page(Path(folder), options.rounds)
+        measure_page(Path(folder), options.rounds, options.runs)
 
 
-def measure_page(folder: Path, rounds: int) -> None:
+BARE = """import pandas, streamlit
+streamlit.title("Bare")
+streamlit.dataframe(pandas.DataFrame({{name: range({rows}) for name in "abcdefghij"}}))
+"""
+
+
+def visit(browser: Browser, address: str) -> tuple[Page, float]:
+    """A new visitor's page, and the seconds until its table was there."""
+    page = browser.new_context().new_page()
+    began = perf_counter()
+    page.goto(address)
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
+    return page, perf_counter() - began
+
+
+def measure_page(folder: Path, rounds: int, rows: int) -> None:
     """Print how long the page takes in a browser."""
-    command = ("-m", "streamlit", "run", "playground/dashboard.py", "--server.headless=true")
     with (
-        tempfile.TemporaryDirectory() as logs,
-        served(Path(logs), command, folder) as address,
+        tempfile.TemporaryDirectory() as bare,
         sync_playwright() as playwright,
+        ExitStack() as stack,
     ):
+        script = Path(bare) / "bare.py"
+        script.write_text(BARE.format(rows=rows), encoding="utf-8")
+        addresses: list[str] = []
+        for name in ("playground/dashboard.py", str(script)):
+            command = ("-m", "streamlit", "run", name, "--server.headless=true")
+            logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            addresses.append(stack.enter_context(served(logs, command, folder)))
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
-        visits: list[float] = []
-        page = browser.new_page()
+        visits: list[list[float]] = []
         for _ in range(rounds + 1):
-            page.close()
-            page = browser.new_context().new_page()
-            began = perf_counter()
-            page.goto(address)
-            page.wait_for_selector("[data-testid=stDataFrame] canvas")
-            visits.append(perf_counter() - began)
-        print(f"  the page, first visit of all: {visits[0]:.2f} s")
-        print(f"  the page, later visits:       {statistics.median(visits[1:]):.2f} s")
+            seconds: list[float] = []
+            for address in addresses:
+                page, took = visit(browser, address)
+                page.close()
+                seconds.append(took)
+            visits.append(seconds)
+        (first, _), *later = visits
+        ours, theirs = (statistics.median(each) for each in zip(*later, strict=True))
+        print(f"  the page, first visit of all: {first:.2f} s")
+        print(f"  the page, later visits:       {ours:.2f} s")
+        print(f"  a bare page, later visits:    {theirs:.2f} s")
+        page, _ = visit(browser, addresses[0])
         counted = int(page.get_by_text(" runs, ").inner_text().split()[0])  # the shipped ones too
         news: list[float] = []
         for _ in range(rounds):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from engine.jsonl import read_object
@@ -237,6 +238,11 @@ COMMANDS: dict[str, type[Message]] = {
 }
 
 
+@cache
+def _names(kind: type[Message]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
 def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Message:
     """Read one line. Fields it does not know are left out, so that newer runs stay readable.
 
@@ -247,8 +253,7 @@ def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Me
     if kind is None:
         raise ValueError(f"not one of {', '.join(kinds)}: {line[:80]!r}")
     try:
-        return kind(
-            **{field.name: values[field.name] for field in fields(kind) if field.name in values}
-        )
+        known = _names(kind)
+        return kind(**{name: value for name, value in values.items() if name in known})
     except TypeError as error:
         raise ValueError(f"{kind.type}: {error}") from None

@@ -8,6 +8,7 @@ Nothing in this file loads PyTorch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,3 +65,20 @@ def _read(entry: Any, where: str) -> Preset:
 
 
 PRESETS: dict[str, Preset] = read_presets(PATH.read_text(encoding="utf-8"))
+
+
+def nearest(config: RunConfig) -> tuple[Preset, dict[str, Any]]:
+    """The preset that a run differs least from, and what the run has otherwise, flat."""
+    mine = config.flat()
+    differences = {
+        name: {field: value for field, value in mine.items() if value != preset[field]}
+        for name, preset in _flat().items()
+    }
+    name = min(differences, key=lambda name: (len(differences[name]), name != DEFAULT))
+    return PRESETS[name], differences[name]
+
+
+@cache
+def _flat() -> dict[str, dict[str, Any]]:
+    """Every preset's fields, worked out once: lists of runs ask for them again and again."""
+    return {name: preset.config().flat() for name, preset in PRESETS.items()}

@@ -12,14 +12,13 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from engine.config import RunConfig
 from engine.estimate import flops_per_token, sequence_length
 from engine.events import Evaluated, Message, Routed, Sampled, Started, Stepped
-from engine.presets import PRESETS
+from engine.presets import nearest
 from engine.runs import Run, describe
 from engine.tokenizers import TokenizerError, load_tokenizer
 from playground.curves import Curves, along, column
@@ -100,17 +99,10 @@ class History:
         return list(newest.values())
 
 
-def origin(config: RunConfig) -> tuple[str, dict[str, Any]]:
-    """The preset that a run is closest to, and what it changes of it."""
-    distances = {name: config.differences(preset.config()) for name, preset in PRESETS.items()}
-    nearest = min(distances, key=lambda name: len(distances[name]))
-    return nearest, distances[nearest]
-
-
 def what_changed(config: RunConfig) -> str:
     """ "stories" for the preset as it is, "stories: d_model 128, position alibi" otherwise."""
-    name, changes = origin(config)
-    return f"{name}: {describe(changes)}" if changes else name
+    preset, changes = nearest(config)
+    return f"{preset.name}: {describe(changes)}" if changes else preset.name
 
 
 def distinct(names: Sequence[str]) -> list[str]:

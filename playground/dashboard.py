@@ -5,39 +5,41 @@
 It reads the runs' folders, and starts and stops suites. Its pages are one file each in `screens/`; what
 they compute is in `shelf.py`, `compare.py` and `suites.py`.
 
+The libraries and the logs are read when the server starts, while the browser still loads its part: a first
+visitor would wait for both, one after the other.
+
 Nothing in this file loads PyTorch.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-import streamlit as st
+from streamlit.starlette import App
 
-from playground.i18n import Words
-from playground.screens import common, compare, runs, suites
-
-TEXT = Words({"title": "Transformer dashboard"})
+SCRIPT = ROOT / "playground" / "screens" / "main.py"
 
 
-def main() -> None:
-    """The page that the address names, in the language that it names."""
-    common.speak()
-    st.set_page_config(page_title=TEXT["title"], layout="wide")
-    comparing = st.Page(compare.show, title=compare.TEXT["title"], url_path="compare")
-    runs.COMPARE[:] = [comparing]
-    pages = [
-        st.Page(runs.show, title=runs.TEXT["title"], url_path="runs", default=True),
-        comparing,
-        st.Page(suites.show, title=suites.TEXT["title"], url_path="suites"),
-    ]
-    st.navigation(pages, position="top").run()
+def warm() -> None:
+    """Import what the pages need, and read the logs of the runs that are there."""
+    from playground.screens import main
+
+    main.runs.table(main.common.shelf().look()[0])
 
 
-if __name__ == "__main__":
-    main()
+@asynccontextmanager
+async def lifespan(_: App) -> AsyncGenerator[None]:
+    """The server's beginning and end."""
+    threading.Thread(target=warm, daemon=True, name="warm").start()
+    yield
+
+
+app = App(SCRIPT, lifespan=lifespan)

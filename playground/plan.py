@@ -38,7 +38,7 @@ from engine.estimate import (
     seconds,
 )
 from engine.forks import FREE_MODEL_FIELDS
-from engine.presets import DEFAULT, PRESETS, Preset
+from engine.presets import DEFAULT, PRESETS, Preset, nearest
 from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from engine.tokenizers.word import split_words
@@ -401,10 +401,8 @@ def _offered(name: str, wrong: object) -> list[Any]:
 
 def of_run(run: Run) -> Choice:
     """The choice that leads to this run's configuration: from the preset that is nearest to it."""
-    changes = {name: run.config.differences(preset.config()) for name, preset in PRESETS.items()}
-    name = min(changes, key=lambda preset: (len(changes[preset]), preset != DEFAULT))
-    chosen = {key: value for key, value in changes[name].items() if key not in HIDDEN}
-    return Choice(PRESETS[name], chosen)
+    preset, changes = nearest(run.config)
+    return Choice(preset, {key: value for key, value in changes.items() if key not in HIDDEN})
 
 
 def stored_text(run: Run) -> str:

@@ -21,15 +21,15 @@ from engine import ablation
 from engine.config import RunConfig
 from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
 from engine.outcomes import Outcome, differing
-from engine.presets import PRESETS
+from engine.presets import PRESETS, nearest
 from engine.runs import Run, RunStore
 from engine.suites import SUITES
 from playground import dashboard, i18n, library, report, shelf, suites
-from playground.compare import AXES, History, distinct, origin, seeded, what_changed
+from playground.compare import AXES, History, distinct, seeded, what_changed
 from playground.screens import common, compare, runs
 from playground.screens import suites as suite_page
 
-DASHBOARD = str(Path(dashboard.__file__))
+DASHBOARD = str(dashboard.SCRIPT)
 PAGE = "from playground.screens import common, {page}\ncommon.speak()\n{page}.show()"
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"
 
@@ -41,7 +41,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.setattr(library, "ROOT", tmp_path)
     monkeypatch.setattr(shelf, "FRESH", 0.0)
     common.history_of.clear()
-    common.shelf.clear()
+    common.shelf.cache_clear()
     return library.store()
 
 
@@ -528,8 +528,8 @@ def test_a_history_shared_by_sessions_counts_each_event_once(store: RunStore) ->
 
 def test_what_changed_is_told_from_the_nearest_preset() -> None:
     for name, preset in PRESETS.items():
-        nearest, changes = origin(preset.config())
-        assert not changes and PRESETS[nearest].config() == preset.config(), name
+        found, changes = nearest(preset.config())
+        assert not changes and found.config() == preset.config(), name
     first = next(iter(PRESETS))
     config = RunConfig.from_flat(PRESETS[first].config().changes() | {"bias": True})
     assert what_changed(config).endswith(": bias")

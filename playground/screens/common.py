@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def picked(
     return str(state[key])
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def shelf() -> Shelf:
     """One for all sessions: the learners' runs, then those that ship."""
     return Shelf(lambda: (library.store().root, library.ROOT / "checkpoints"))
