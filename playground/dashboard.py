@@ -32,7 +32,8 @@ def warm() -> None:
     """Import what the pages need, and read the logs of the runs that are there."""
     from playground.screens import main
 
-    main.runs.table(main.common.shelf().look()[0])
+    if entries := main.common.shelf().look()[0]:
+        main.runs.table(entries)
 
 
 @asynccontextmanager

@@ -107,6 +107,18 @@ def test_the_first_page_is_the_table(store: RunStore) -> None:
     assert test.dataframe[0].value["Run"].tolist() == ["first"]
 
 
+def test_the_server_reads_the_runs_when_it_starts(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard.warm()  # without any
+    common.shelf.cache_clear()
+    run = make(store, "first")
+    dashboard.warm()
+    monkeypatch.setattr(shelf.Entry, "read", lambda _: pytest.fail("read once more"))
+    monkeypatch.setattr(shelf, "FRESH", 3600.0)
+    assert list(common.shelf().look()[0]) == [run.id]
+
+
 def test_a_run_in_numbers(store: RunStore) -> None:
     make(store, "first", loss=1.5, n_layer=3)
     (row,) = rows()
