@@ -102,8 +102,13 @@ class Worker:
 
     @property
     def trains(self) -> bool:
-        """Is it still at its run?"""
-        return self.alive and self.run is not None and not Run(self.run).ended_since(self.begun)
+        """Is it still at its run? A run that was deleted had ended, though its process takes a moment more."""
+        if not self.alive or self.run is None:
+            return False
+        try:
+            return not Run(self.run).ended_since(self.begun)
+        except (OSError, RunError):
+            return self.run.is_dir()
 
     def end(self) -> None:
         """Wait for the process, and keep what it said last."""

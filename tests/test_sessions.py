@@ -89,6 +89,22 @@ def test_a_run_that_was_stopped_makes_room_at_once(monkeypatch: pytest.MonkeyPat
     run.send(Stop())
 
 
+def test_a_run_that_was_deleted_before_its_process_ended_is_in_nobodys_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process takes a moment to end, and longer where many train."""
+    lingering = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    gone, another = make(), make(total_steps=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(sessions, "COMMAND", lingering)
+        sessions.start(gone)
+    library.store().delete(gone.id)
+    assert sessions.registry().workers[gone.id].alive
+    assert sessions.training() == []
+    sessions.start(another)
+    wait(lambda: state(another) == "finished")
+
+
 def test_a_run_is_handed_to_the_process_that_waits() -> None:
     sessions.keep_warm()
     warm = sessions.registry().warm
