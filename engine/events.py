@@ -240,6 +240,7 @@ COMMANDS: dict[str, type[Message]] = {
 
 @cache
 def _names(kind: type[Message]) -> frozenset[str]:
+    """The fields of a kind, worked out once: a log has thousands of lines."""
     return frozenset(field.name for field in fields(kind))
 
 

@@ -29,7 +29,7 @@ SCRIPT = ROOT / "playground" / "screens" / "main.py"
 
 
 def warm() -> None:
-    """Import what the pages need, and read the logs of the runs that are there."""
+    """Import what the pages need, read the logs, and work out what the first table says of each run."""
     from playground.screens import main
 
     if entries := main.common.shelf().look()[0]:

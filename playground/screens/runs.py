@@ -71,7 +71,7 @@ def show() -> None:
     if st.session_state.get("marked") and COMPARE:
         st.session_state.still = False
         st.switch_page(COMPARE[0], query_params=common.address(run=st.session_state.pop("marked")))
-    entries, _ = common.shelf().look()  # first, while the browser asks for nothing
+    entries, _ = common.shelf().look()
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
@@ -79,10 +79,9 @@ def show() -> None:
     states = {"": TEXT["all"], **report.TEXT["states"]}
     common.picked(middle.selectbox, TEXT["state"], states, "state")
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
-    if suites:
-        common.picked(
-            right.selectbox, TEXT["suite"], {"": TEXT["all"]} | {s: s for s in suites}, "suite"
-        )
+    common.picked(
+        right.selectbox, TEXT["suite"], {"": TEXT["all"]} | {s: s for s in suites}, "suite"
+    )
     common.followed(show_table, still=bool(st.session_state.get("still")))
 
 
