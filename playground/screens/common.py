@@ -67,6 +67,34 @@ def heading(title: str) -> None:
         )  # fmt: skip
 
 
+def changed(name: str) -> Callable[[], None]:
+    """What a widget does when it changes, so that `keep` writes its choice into the address.
+
+    Widgets that Streamlit binds to the address write there in the browser, these from the server, whose
+    answer may meet a choice it did not know of and wipe out one of the two. So the next run looks again;
+    later ones do not, or one could never go back.
+    """
+
+    def remember() -> None:
+        st.session_state[f"{name}-looks"] = 2
+
+    return remember
+
+
+def keep(name: str, values: list[str]) -> None:
+    """Write a choice into the address if it has just `changed`."""
+    looks = f"{name}-looks"
+    if not st.session_state.get(looks):
+        return
+    st.session_state[looks] -= 1
+    if st.query_params.get_all(name) == values:
+        return
+    if values:
+        st.query_params[name] = values
+    else:
+        st.query_params.pop(name)
+
+
 def picked(
     widget: Callable[..., Any], label: str, options: Mapping[str, str], key: str, **more: Any
 ) -> str:
@@ -80,15 +108,14 @@ def picked(
         state[key] = st.query_params.get(key)
     if state[key] not in options:
         state[key] = first
-
-    def remember() -> None:
-        if state[key] == first:
-            st.query_params.pop(key, None)
-        else:
-            st.query_params[key] = state[key]
-
+    keep(key, [] if state[key] == first else [state[key]])
     widget(
-        label, list(options), format_func=options.__getitem__, key=key, on_change=remember, **more
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=key,
+        on_change=changed(key),
+        **more,
     )
     return str(state[key])
 

@@ -111,11 +111,13 @@ def choose(entries: dict[str, Entry]) -> dict[str, Entry]:
     def name_of(run_id: str) -> str:
         return names[run_id]
 
-    def remember() -> None:
-        st.query_params["run"] = state.chosen
-
+    common.keep("run", state.chosen)
     chosen = st.multiselect(
-        TEXT["choose"], list(entries), format_func=name_of, key="chosen", on_change=remember
+        TEXT["choose"],
+        list(entries),
+        format_func=name_of,
+        key="chosen",
+        on_change=common.changed("run"),
     )
     return {run_id: entries[run_id] for run_id in chosen}
 
