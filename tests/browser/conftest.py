@@ -23,10 +23,10 @@ from playwright.sync_api import (
 from playground.theme import CSS
 from playground.views import HEAD, sources
 from tests import chromium
-from tests.served import ROOT
 
-SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "screenshots")
-"""Where the pictures of the page land."""
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+"""Where pictures of the page land, `SCREENSHOTS=screenshots pytest -m browser`. None are taken without:
+each draws every figure twice again."""
 
 PATIENCE = 60_000
 """Milliseconds that anything may take: far more than it should, since machines are busy."""
@@ -97,13 +97,14 @@ def shoot() -> Callable[[Page, str], None]:
     """Keep a picture of the page."""
 
     def picture(page: Page, name: str) -> None:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        if not SCREENSHOTS:
+            return
         size = page.viewport_size
         assert size is not None
         # As high as the page, so that what sticks to the window's edge is where it ends up.
         whole = max(size["height"], page.evaluate("document.documentElement.scrollHeight"))
         page.set_viewport_size({"width": size["width"], "height": whole})
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
         page.set_viewport_size(size)
 
     return picture
