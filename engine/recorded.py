@@ -2,9 +2,9 @@
 
 A token that is fed alone is so little work that most of a step is Python going from one layer to the
 next. `torch.jit.trace` writes down the operations of one step and replays them: a third of the time,
-for a tenth of a second once. The recording holds the model's own weights, so it follows what training
-makes of them. It is fixed in its shapes: one token in, and attention over the whole cache, where a mask
-hides what is not written yet.
+for a tenth of a second once. The recording holds the model's own weights, or copies that it brings up to
+date, so it follows what training makes of them. It is fixed in its shapes: one token in, and attention over
+the whole cache, where a mask hides what is not written yet.
 """
 
 # Many of PyTorch's functions have no types yet.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -29,9 +30,51 @@ from engine.model.decoder import Decoder
 MAX_BYTES = 4 << 20
 """Larger caches are not recorded for: reading all of them at each token would cost more than Python."""
 
+WIDE = 128
+"""A matrix with so many columns, and twice as many rows or more, is read column by column: `Turned`."""
+
+MAX_TURNED = 64 << 20
+"""Larger matrices, in bytes, are not worth the memory of a second one."""
+
 Replay = Callable[..., tuple[Tensor, Tensor]]
 
-_replays: WeakKeyDictionary[Decoder, Replay] = WeakKeyDictionary()
+
+class Turned:
+    """A copy of a weight (F, C) that lies in memory by columns: (C, F).
+
+    One vector times a matrix takes as long as the matrix takes to be read, and the library reads a flat one
+    best along its longer side: 1.2 to 2.8 times as fast from 256 x 128 to 8,000 x 256 (PyTorch 2.13, AVX2).
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight, self.copy = weight, weight.t().contiguous()
+        self.version = weight._version  # pyright: ignore[reportPrivateUsage]
+
+    @staticmethod
+    def pays(weight: Tensor) -> bool:
+        """Is it flat enough, and one whose changes PyTorch counts?"""
+        rows, columns = weight.shape
+        flat = columns >= WIDE and rows >= 2 * columns
+        return flat and weight.nbytes <= MAX_TURNED and not weight.is_inference()
+
+    def refresh(self) -> None:
+        """Copy the weight again if it has changed."""
+        version = self.weight._version  # pyright: ignore[reportPrivateUsage]
+        if version != self.version:
+            with torch.inference_mode():  # where it was made
+                self.copy.copy_(self.weight.t())
+            self.version = version
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A step of one model, and the copies of its weights that the step reads."""
+
+    step: Replay
+    turned: list[Turned]
+
+
+_recordings: WeakKeyDictionary[Decoder, Recording] = WeakKeyDictionary()
 
 
 def can_replay(model: Decoder, cache: KVCache, memory: Memory | None = None) -> bool:
@@ -62,10 +105,12 @@ def replay(
         raise ValueError(f"the cache is full: it holds {cache.capacity} tokens")
     read = [] if memory is None else [both for pair in memory.projected.values() for both in pair]
     given = (torch.tensor([[token], [cache.length]]), cache.keys, cache.values, *read)
-    step = _replays.get(model)
-    if step is None:
-        step = _replays[model] = _record(model, given)
-    result = step(*given)
+    recording = _recordings.get(model)
+    if recording is None:
+        recording = _recordings[model] = _record(model, given)
+    for weight in recording.turned:
+        weight.refresh()
+    result = recording.step(*given)
     cache.advance(1)
     return result
 
@@ -132,12 +177,22 @@ class Shorter(TorchFunctionMode):
     counts more than their work.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.turned: dict[Tensor, Turned] = {}
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         x: Any = args[0] if args else None
         if func is F.linear and x.shape[:-1] == (1, 1):
             weight, bias = args[1:]  # (F, C), (F,) or None
-            column = x.view(-1, 1)  # (1, 1, C) -> (C, 1): a product of two plain matrices
-            y = weight.mm(column).view(1, 1, -1)  # (1, 1, F)
+            # (1, 1, C) as a row or a column: a product of two plain matrices
+            if Turned.pays(weight):
+                if weight not in self.turned:
+                    self.turned[weight] = Turned(weight)
+                y = x.view(1, -1).mm(self.turned[weight].copy)
+            else:
+                y = weight.mm(x.view(-1, 1))
+            y = y.view(1, 1, -1)  # (1, 1, F)
             return y if bias is None else y + bias
         if func is torch.linalg.vecdot and x.shape[:-1] == (1, 1):
             return torch.dot(x.flatten(), args[1].flatten()).view(1, 1)
@@ -149,11 +204,17 @@ class Shorter(TorchFunctionMode):
         return x if already else func(*args, **(kwargs or {}))
 
 
-def _record(model: Decoder, example: tuple[Tensor, ...]) -> Replay:
+def _record(model: Decoder, example: tuple[Tensor, ...]) -> Recording:
     copies = tuple(tensor.clone() for tensor in example)  # recording runs the step, and writes
+    step = Step(model).eval()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
-        with Shorter():
-            traced = cast(Any, torch.jit.trace(Step(model).eval(), copies, check_trace=False))
-        # Frozen, the weights need no look-up at each step; they are still the model's own.
-        return cast(Replay, torch.jit.freeze(traced, optimize_numerics=False).forward)
+        with Shorter() as shorter:
+            step(*copies)  # which weights are turned?
+            turned = list(shorter.turned.values())
+            for number, weight in enumerate(turned):  # what is no part of the step becomes a constant
+                step.register_buffer(f"turned_{number}", weight.copy)
+            traced = cast(Any, torch.jit.trace(step, copies, check_trace=False))
+        # Frozen, the weights need no look-up at each step; they are still the same tensors.
+        frozen = torch.jit.freeze(traced, optimize_numerics=False)
+    return Recording(cast(Replay, frozen.forward), turned)

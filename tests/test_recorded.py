@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine import recorded
 from engine.generation import generate
 from engine.model.context import KVCache
 from engine.recorded import MAX_BYTES, can_replay, edges, replay
@@ -17,6 +18,15 @@ from tests.options import AXES, CONTEXT, build, sequence
 OPTIONS = [{axis: value} for axis, values in AXES.items() for value in values]
 
 
+@pytest.fixture(params=[False, True], ids=["rows", "columns"])
+def turned(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether flat matrices are read by columns; those of tests are too small to be, if they are let."""
+    if request.param:
+        monkeypatch.setattr(recorded, "WIDE", 1)
+    return request.param
+
+
+@pytest.mark.usefixtures("turned")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_replayed_step_equals_the_pass(options: dict[str, Any]) -> None:
     model, tokens = build(**options), sequence(batch=1)
@@ -33,7 +43,7 @@ def test_a_replayed_step_equals_the_pass(options: dict[str, Any]) -> None:
             replay(model, 0, cache)
 
 
-def test_it_follows_the_weights_and_serves_every_cache() -> None:
+def test_it_follows_the_weights_and_serves_every_cache(turned: bool) -> None:
     model = build()
 
     def logits() -> torch.Tensor:
@@ -42,6 +52,7 @@ def test_it_follows_the_weights_and_serves_every_cache() -> None:
 
     before = logits()
     torch.testing.assert_close(logits(), before, rtol=0, atol=0)
+    assert bool(recorded._recordings[model].turned) == turned
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(1.1)
