@@ -8,9 +8,10 @@ press Start in the same moment, through the API (`gradio_client`), and each foll
 what is new three times a second, how the run is once, and that somebody is here. Then the first one
 stops, and whoever waits first must start without doing anything.
 
-For each learner: seconds from Start to the first step seen, updates per second (answers with a new step: the
-median of all whole seconds, and the worst), the longest time without one, and steps per second. Then the
-memory of the server and of the processes that train, as PSS: what they share counts once.
+For each learner: seconds from Start to the first step seen, updates per second (answers with something new,
+which is a step, an evaluation, a sample or what else the log then tells: the median of all whole seconds, and
+the worst), the longest time without one, and steps per second. Then the memory of the server and of the
+processes that train, as PSS: what they share counts once.
 
 The clients share the processors with the server here, which learners' browsers do not. Where there are more
 than two processors, the server and all it starts get two of them. Everything ends after `--seconds` and the
@@ -66,7 +67,7 @@ class Learner:
     started: float = 0.0
     """When Start was pressed, on the clock of `time.perf_counter`."""
     seen: list[tuple[float, int]] = field(default_factory=list)
-    """When an answer had a new step, and which."""
+    """When an answer had something new, from the first step on, and the step by then."""
     places: list[tuple[float, int, int]] = field(default_factory=list)
     """When an answer had another place in the queue, the place, and how many waited."""
     answers: list[float] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Learner:
         for at in times:
             if int(at - times[0]) < len(seconds):
                 seconds[int(at - times[0])] += 1
+        times = [at for at in times if at < until]
         gaps = [after - before for before, after in zip(times, [*times[1:], until], strict=True)]
         return seconds, max(gaps)
 
@@ -107,10 +109,10 @@ class Page:
         if "error" in news:
             self.learner.errors.append(news["error"])
             return
-        self.offset = news["offset"]
+        new, self.offset = news["offset"] > self.offset, news["offset"]
         now, status, learner = time.perf_counter(), news["status"], self.learner
         step = status["step"]
-        if step > 0 and (not learner.seen or step > learner.seen[-1][1]):
+        if step > 0 and new:
             learner.seen.append((now, step))
         place = status["place"]
         if place and (not learner.places or list(learner.places[-1][1:]) != place):
