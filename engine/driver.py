@@ -16,9 +16,10 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -48,6 +49,7 @@ from engine.events import (
     Step,
     Stepped,
     Stop,
+    Working,
 )
 from engine.following import Work, begin
 from engine.jsonl import size_of, write_whole
@@ -75,6 +77,9 @@ SAMPLE_TOKENS = 96
 
 SAMPLE_TEMPERATURE = 0.8
 """For texts. Where answers are exact, the most probable token is taken."""
+
+SILENCE = 0.5
+"""Seconds after which whoever looks on is told how far a long evaluation is, or a long sample."""
 
 PAUSE_SECONDS = 0.02
 """How long a paused run sleeps before it looks for commands."""
@@ -145,12 +150,20 @@ class Driver:
         """The step of the checkpoint this process began from, if what happens there is recorded."""
         self.why = ""
         """Why it was told to stop, where that was not the learner's wish."""
+        self.told = 0.0
+        """When an event was last recorded."""
 
     def tell(self, event: Message) -> None:
         """Record an event."""
         self.run.append(event)
+        self.told = monotonic()
         if self.listen is not None:
             self.listen(event)
+
+    def work_on(self, task: Literal["evaluate", "sample"], done: int, total: int) -> None:
+        """Tell how far this is, where nothing else was told for a while."""
+        if monotonic() - self.told >= SILENCE:
+            self.tell(Working(step=self.state.step, task=task, done=done, total=total))
 
     def do(self, task: str, *given: Any) -> Any:
         """Do one of `following.TASKS`, in all processes that train this run."""
@@ -238,6 +251,8 @@ class Driver:
             self.saved = state.config
         else:
             state.config = run.config  # without the whole path of the learner's own text
+        self.state = state
+        state.report = partial(self.work_on, "evaluate")
         self.work = Work(state, train(state))
         self.step = state.step
         self.begun_at = state.step if saved and recorded else -1
@@ -254,7 +269,6 @@ class Driver:
         )
         if note:
             self.tell(Noted(step=state.step, text=note))
-        self.state = state
         if state.step > 0 and not recorded:  # a fork: show where it stands
             self.tell(self.do("evaluate"))
             self.observe()
@@ -327,6 +341,7 @@ class Driver:
                 temperature=0.0 if data.exact else SAMPLE_TEMPERATURE,
                 end=data.end,
                 known=data.tokenizer.vocab_size,
+                report=partial(self.work_on, "sample"),
             )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
             text = TextStream(data.tokenizer).feed(tokens)  # whole characters only

@@ -121,6 +121,18 @@ class Sampled(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Working(Message):
+    """Nothing else was told for a while, since something takes long: how far it is."""
+
+    step: int
+    task: Literal["evaluate", "sample"]
+    done: int
+    """Batches measured, or tokens written."""
+    total: int
+    """At most so many there will be."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probed(Message):
     """The attention of one fixed sequence was recorded, in `snapshots/<name>`."""
 
@@ -173,8 +185,8 @@ class Ended(Message):
 
 
 Event = (
-    Started | Stepped | Routed | Evaluated | Diverged | Sampled | Probed | Saved | Paused | Resumed
-    | Changed | Noted | Ended
+    Started | Stepped | Routed | Evaluated | Diverged | Sampled | Working | Probed | Saved | Paused
+    | Resumed | Changed | Noted | Ended
 )  # fmt: skip
 
 
@@ -229,8 +241,8 @@ CHANGEABLE = ("max_lr", "min_lr", "weight_decay", "max_grad_norm", *BALANCE)
 EVENTS: dict[str, type[Message]] = {
     kind.type: kind
     for kind in (
-        Started, Stepped, Routed, Evaluated, Diverged, Sampled, Probed, Saved, Paused, Resumed, Changed,
-        Noted, Ended,
+        Started, Stepped, Routed, Evaluated, Diverged, Sampled, Working, Probed, Saved, Paused, Resumed,
+        Changed, Noted, Ended,
     )
 }  # fmt: skip
 COMMANDS: dict[str, type[Message]] = {

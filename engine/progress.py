@@ -19,12 +19,15 @@ from engine.events import (
     Sampled,
     Started,
     Stepped,
+    Working,
 )
 
 BAR = 20
 """Characters of the bar."""
 
 REDRAW_SECONDS = 0.1
+
+TASKS = {"evaluate": "measuring", "sample": "writing a sample"}
 
 
 class Line:
@@ -100,6 +103,9 @@ class Progress:
             self.since = perf_counter()
         elif isinstance(event, Sampled) and event.correct is None:
             self.line.note(f"    {event.prompt + event.text!r}")
+        elif isinstance(event, Working):
+            task = f"{TASKS[event.task]} {event.done} of {event.total}"
+            self.line.draw(lambda: "  ".join(filter(None, [self.describe(), task])))
         elif isinstance(event, Noted):
             self.line.note(event.text)
         elif isinstance(event, Changed):

@@ -212,7 +212,9 @@ def _record(model: Decoder, example: tuple[Tensor, ...]) -> Recording:
         with Shorter() as shorter:
             step(*copies)  # which weights are turned?
             turned = list(shorter.turned.values())
-            for number, weight in enumerate(turned):  # what is no part of the step becomes a constant
+            for number, weight in enumerate(
+                turned
+            ):  # what is no part of the step becomes a constant
                 step.register_buffer(f"turned_{number}", weight.copy)
             traced = cast(Any, torch.jit.trace(step, copies, check_trace=False))
         # Frozen, the weights need no look-up at each step; they are still the same tensors.

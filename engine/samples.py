@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -23,13 +23,15 @@ def continue_all(
     seed: int = 0,
     end: int | None = None,
     known: int | None = None,
+    report: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[list[int]]:
     """Up to `most` new tokens after each prompt, one forward pass for a token of every text.
 
     All texts begin together, as long as the shortest prompt; a longer one is read to its end while
     the others are being written. Each ends before the token `end`. At temperature 0 the most
     probable token is taken. Only the first `known` tokens are written, where a model has more than
-    its tokenizer. The draws come from a generator of their own.
+    its tokenizer. The draws come from a generator of their own. `report` is told how many tokens of how many
+    are written.
     """
     texts = [list(prompt) for prompt in prompts]
     ends = [len(prompt) + most for prompt in prompts]
@@ -38,7 +40,9 @@ def continue_all(
     cache, start = model.new_cache(len(texts)), -1  # no window yet
     length = min(map(len, texts))
     with evaluating(model):
+        begun, last = length, max(ends)
         while any(length < stop for stop in ends):
+            report(length - begun, last - begun)
             window = window_start(length, model.config.max_seq_len)
             first = length - 1 if window == start else window
             if window != start:

@@ -82,6 +82,8 @@ class TrainState:
     """The processes that train this model; each has a state of its own, and the same `data`."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """How the newest batch was routed, for whoever wants to tell it; not stored."""
+    report: Callable[[int, int], object] = lambda done, total: None
+    """Is told how many batches of how many `evaluate` has measured."""
     forward: Callable[[Tensor, Tensor | None], Output] = field(init=False)
     """`Decoder.predict`, compiled where the configuration says so, and parallel with others."""
     summing: Callable[[bool], object] = field(init=False)
@@ -299,7 +301,8 @@ def evaluate(state: TrainState) -> Evaluated:
     total, count, right, rows, characters = 0.0, 0, 0, 0, 0
     state.model.eval()
     try:
-        for batch in state.data.validation(config.batch_size, config.eval_steps):
+        for done, batch in enumerate(state.data.validation(config.batch_size, config.eval_steps)):
+            state.report(done, config.eval_steps)
             batch = batch.part(ranks.rank, ranks.size)
             inputs, targets, sources = _tensors(batch, state.device)
             with precision(state.device, config.dtype):

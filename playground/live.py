@@ -55,6 +55,9 @@ NOTED = {
 }
 """Events that the view shows as notes, and what of them it needs."""
 
+TASKS = ("evaluate", "sample")
+"""What a run may be working on for long."""
+
 REPEATED = ("stepped", "evaluated", "sampled", "probed")
 """Events that a resumed run tells again."""
 
@@ -66,7 +69,8 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
     "cut": forget what came after this step (a resumed run repeats it) or None, "columns": {name:
     base64 of float64 little-endian} as in `COLUMNS`, "evaluated": [[step, loss, accuracy]],
     "samples": [{"step", "prompt", "text", "correct"}], "probes": [step], "saved": last checkpoint's
-    step or None, "notes": [{"kind", "step", ...}], "about": {...} at the run's beginning}
+    step or None, "working": {"task", "done", "total"} where that is the newest, or None, "notes": [{"kind",
+    "step", ...}], "about": {...} at the run's beginning}
     """
     if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 2**53:
         return {"error": f"{str(offset)[:40]!r} is not a place in a run's log."}
@@ -104,9 +108,10 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
     probes: list[int] = []
     notes: list[dict[str, Any]] = []
     saved: int | None = None
+    working: dict[str, Any] | None = None
     held, cut = standing(events, REPEATED)
     for event in held:
-        kind, step = event.get("type"), event["step"]
+        kind, step, working = event.get("type"), event["step"], None
         if kind == "stepped":
             rows.append(event)
         elif kind == "evaluated" and isinstance(event.get("loss"), int | float):
@@ -122,6 +127,10 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
                     "correct": event.get("correct"),
                 }
             )
+        elif kind == "working":
+            done, total = event.get("done"), event.get("total")
+            if event.get("task") in TASKS and isinstance(done, int) and isinstance(total, int):
+                working = {"task": event["task"], "done": done, "total": total}
         elif kind == "probed":
             probes.append(step)
         elif kind == "saved":
@@ -138,6 +147,7 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
         "samples": thinned(samples, MOST_SAMPLED),
         "probes": probes,
         "saved": saved,
+        "working": working,
         "notes": notes[-MOST_NOTES:],
     }
 

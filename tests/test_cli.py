@@ -20,7 +20,7 @@ import torch
 
 from engine.cli import build_parser, command_line, main
 from engine.config import PART_OF, RunConfig, fields
-from engine.events import Ended, Evaluated, Message, Noted, Sampled, Started, Stepped, Stop
+from engine.events import Ended, Evaluated, Message, Noted, Sampled, Started, Stepped, Stop, Working
 from engine.flags import Parser, add_config_flags, flags_of, underscored
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
@@ -408,6 +408,18 @@ def test_progress_in_a_terminal_is_one_line_written_again(monkeypatch: pytest.Mo
     text = stream.getvalue()
     assert text.endswith("\n") and text.count("\n") == 4
     assert all(len(part) < 60 for line in text.split("\n") for part in line.split("\r"))
+
+
+def test_progress_says_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("engine.progress.REDRAW_SECONDS", 0.0)
+    stream = io.StringIO()
+    progress = Progress(config_of(*TINY), stream)
+    progress.line.live = True
+    *before, last = events()
+    for event in (*before, Working(step=6, task="evaluate", done=3, total=8), last):
+        progress(event)
+    assert stream.getvalue().rstrip().endswith("measuring 3 of 8")
 
 
 def test_durations() -> None:

@@ -42,6 +42,7 @@ from engine.events import (
     Step,
     Stepped,
     Stop,
+    Working,
 )
 from engine.forks import begin_again, fork
 from engine.generation import Sampler, generate
@@ -54,6 +55,12 @@ from engine.validation import ConfigError
 from tests.options import TINY_RUN, VOCAB, build
 
 TINY = TINY_RUN | {"sample_interval": 3, "probe_interval": 2, "save_interval": 4}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far something is, nobody is told here, however slow the machine; one test asks for it."""
+    monkeypatch.setattr(driving, "SILENCE", math.inf)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +143,27 @@ def test_what_is_recorded_disturbs_nothing(store: RunStore) -> None:
     drive(quiet)
     assert losses(watched) == losses(quiet)
     assert not of(quiet, Sampled, Probed)
+
+
+def test_what_takes_long_tells_how_far_it_is(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, run = make(store), make(store)
+    drive(quiet)
+    monkeypatch.setattr(driving, "SILENCE", 0.0)
+    drive(run)
+    steps = run.config.train.eval_steps
+    measured = [event for event in of(run, Working) if event.task == "evaluate"]
+    assert {event.step for event in measured} == {0, 3, 6}
+    assert [event.done for event in measured][: len(measured) // 3] == list(
+        range(len(measured) // 3)
+    )
+    assert all(event.done < event.total == steps for event in measured)
+    written = [event for event in of(run, Working) if event.task == "sample"]
+    assert written and all(event.done < event.total for event in written)
+    assert {event.step for event in written} == {0, 3, 6}
+    assert losses(run) == losses(quiet), "telling changes nothing"
+    assert run.status().state == "finished"
 
 
 def test_samples_and_snapshots_are_of_the_run(store: RunStore) -> None:

@@ -24,6 +24,7 @@ from engine.events import (
     Saved,
     Started,
     Stepped,
+    Working,
 )
 from engine.runs import Run, RunStore
 from engine.tokenizers import CharTokenizer, save_tokenizer
@@ -101,6 +102,20 @@ def test_everything_the_view_shows_arrives(run: Run) -> None:
         "place": None,
     }
     json.dumps(answer, allow_nan=False)
+
+
+def test_what_takes_long_is_told_until_something_else_is(run: Run) -> None:
+    tell(run, started(), stepped(1), Working(step=1, task="evaluate", done=3, total=8))
+    first = live.poll(run.id, 0)
+    assert first["working"] == {"task": "evaluate", "done": 3, "total": 8}
+    assert first["status"]["step"] == 1
+    tell(run, Working(step=1, task="evaluate", done=5, total=8), Evaluated(step=1, loss=2.0))
+    assert live.poll(run.id, first["offset"])["working"] is None
+    with open(run.path / "events.jsonl", "a", encoding="utf-8") as log:
+        log.write(
+            '{"type": "working", "step": 1, "task": "constructor", "done": "<b>", "total": 8}\n'
+        )
+    assert live.poll(run.id, first["offset"])["working"] is None
 
 
 def test_a_resumed_run_repeats_nothing(run: Run) -> None:

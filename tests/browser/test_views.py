@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from engine import snapshots
 from engine.config import ModelConfig, RunConfig
@@ -25,6 +25,7 @@ from engine.events import (
     Sampled,
     Started,
     Stepped,
+    Working,
 )
 from engine.runs import Run, RunStore
 from engine.tokenizers import CharTokenizer, save_tokenizer
@@ -313,6 +314,19 @@ def test_follows_a_run_and_keeps_the_zoom(open_view: Open, run: Run) -> None:
     assert page.locator(".tp-chart .tick").all_text_contents() == ticks
     page.get_by_text("Show the whole run").click()
     assert not page.get_by_text("Show the whole run").is_visible()
+
+
+def test_says_what_takes_long(open_view: Open, run: Run) -> None:
+    claim = run.claim()
+    train(run, 1, 100)
+    tell(run, Working(step=100, task="evaluate", done=3, total=8))
+    page = open_view("live", run=run.id)
+    expect(page.locator(".status")).to_contain_text("measuring on held-out data, 3 of 8")
+    tell(run, Working(step=100, task="sample", done=40, total=96))
+    expect(page.locator(".status")).to_contain_text("writing a sample, 40 of 96")
+    train(run, 101, 101)
+    expect(page.locator(".status")).to_contain_text("training")
+    claim.release()
 
 
 def test_choices_live_in_the_address(open_view: Open, run: Run) -> None:

@@ -54,7 +54,7 @@ function makeHeader() {
     const { steps, evaluated, state, over, tested } = history;
     put(title, history.name);
     status.hidden = !history.status;
-    if (history.status) drawStatus(history.status);
+    if (history.status) drawStatus(history.status, history.working);
     put(stats.loss.value, steps.n ? loss3(steps.last("smooth")) : "–");
     put(stats.validation.value, evaluated.n ? loss3(evaluated.last("loss")) : "–");
     stats.accuracy.box.hidden = !tested;
@@ -70,10 +70,11 @@ function makeHeader() {
     put(message, sentence);
   }
 
-  function drawStatus({ state, step, total_steps: total, place }) {
+  function drawStatus({ state, step, total_steps: total, place }, working) {
     status.dataset.state = state;
     put(shape, SHAPES[state]);
-    put(word, place ? TEXT.place(place) : TEXT.states[state]);
+    const task = state === "running" && working ? TEXT.working[working.task](working) : null;
+    put(word, place ? TEXT.place(place) : (task ?? TEXT.states[state]));
     fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
     progress.setAttribute("aria-valuemax", total);
     progress.setAttribute("aria-valuenow", step);

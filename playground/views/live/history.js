@@ -54,6 +54,7 @@ class History {
     this.samples = new Map(); // step -> [{prompt, text, correct}]
     this.probes = []; // steps with recorded attention
     this.notes = []; // {kind, step, ...}
+    this.working = null; // {task, done, total}: what takes long just now
     this.saved = null; // the newest checkpoint's step
     this.trained = 0; // seconds spent on updates
     this.resumed = 0; // the row at which it newly started or went on
@@ -95,11 +96,13 @@ class History {
     this.probes.push(...answer.probes);
     for (const note of answer.notes) this.addNote(note);
     this.saved = answer.saved ?? this.saved;
+    const heard = answer.offset > this.offset; // else the newest event is still what it was
+    if (heard) this.working = answer.working;
     const changed = JSON.stringify(this.status) !== JSON.stringify(answer.status);
     this.status = answer.status;
     this.offset = answer.offset;
     const lists = [answer.evaluated, answer.samples, answer.probes, answer.notes];
-    return changed || added > 0 || lists.some((list) => list.length > 0);
+    return changed || added > 0 || (heard && this.working !== null) || lists.some((list) => list.length > 0);
   }
 
   /** A resumed run does again what came after its checkpoint. */

@@ -24,6 +24,10 @@ const TEXT = tp.words({
       left: "time left",
       took: "trained for",
     },
+    working: {
+      evaluate: ({ done, total }) => `measuring on held-out data, ${done} of ${total}`,
+      sample: ({ done, total }) => `writing a sample, ${done} of ${total}`,
+    },
     place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
     seconds: (s) => (s < 10 ? `${s.toFixed(1)} s` : `${Math.round(s)} s`),
@@ -132,6 +136,10 @@ const TEXT = tp.words({
       speed: "每秒词元数",
       left: "剩余时间",
       took: "训练用时",
+    },
+    working: {
+      evaluate: ({ done, total }) => `正在验证数据上测量，${done} / ${total}`,
+      sample: ({ done, total }) => `正在写样本，${done} / ${total}`,
     },
     place: ([place, waiting]) => `排队中，第 ${place} 位，共 ${waiting} 位`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
