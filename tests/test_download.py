@@ -77,8 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def body(self, content: bytes) -> None:
+        self.server.sent += len(content)  # before whoever asked can have all of it
         self.wfile.write(content)
-        self.server.sent += len(content)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
