@@ -35,6 +35,7 @@ def speak() -> None:
 
     What was chosen stays in the address from page to page, so that a link is read as it was sent.
     """
+    st.session_state.choices = {}  # this page's, as its widgets are drawn
     asked = st.query_params.get(LANGUAGE)
     chosen = asked if asked in LANGUAGES else st.session_state.get("language")
     if chosen:
@@ -67,32 +68,54 @@ def heading(title: str) -> None:
         )  # fmt: skip
 
 
-def changed(name: str) -> Callable[[], None]:
-    """What a widget does when it changes, so that `keep` writes its choice into the address.
+def remember(key: str, first: Any, name: str = "") -> Callable[[], None]:
+    """What a widget does when it changes, so that its choice stands in the address; `first` needs no saying.
 
-    Widgets that Streamlit binds to the address write there in the browser, these from the server, whose
-    answer may meet a choice it did not know of and wipe out one of the two. So the next run looks again;
-    later ones do not, or one could never go back.
+    `name` is what the address calls it, if not `key`. Streamlit's own binding writes in the browser, where
+    the next answer of `st.query_params`, which does not know of it yet, wipes it out again. Here the server
+    alone writes, and each time all that the page's widgets say: the newest answer is always whole.
     """
-
-    def remember() -> None:
-        st.session_state[f"{name}-looks"] = 2
-
-    return remember
+    st.session_state.choices[name or key] = key, first
+    return _write
 
 
-def keep(name: str, values: list[str]) -> None:
-    """Write a choice into the address if it has just `changed`."""
-    looks = f"{name}-looks"
-    if not st.session_state.get(looks):
-        return
-    st.session_state[looks] -= 1
-    if st.query_params.get_all(name) == values:
-        return
-    if values:
-        st.query_params[name] = values
-    else:
-        st.query_params.pop(name)
+def _write() -> None:
+    state, query = st.session_state, st.query_params
+    for name, (key, first) in state.choices.items():
+        if key not in state:
+            continue  # not drawn in the last run
+        value: Any = state[key]
+        word = str(value).lower() if isinstance(value, bool) else str(value)
+        words = value if isinstance(value, list) else [word]
+        if value == first or not words:
+            query.pop(name, None)
+        elif query.get_all(name) != words:
+            query[name] = words
+
+
+def kept(
+    widget: Callable[..., Any],
+    label: str,
+    *arguments: Any,
+    key: str,
+    first: Any,
+    read: Callable[[str], Any] = str,
+    **more: Any,
+) -> Any:
+    """A widget whose value stands in the address under its key; what `read` refuses is `first`."""
+    state = st.session_state
+    if key not in state:
+        try:
+            state[key] = read(st.query_params[key])
+        except (KeyError, ValueError):
+            state[key] = first
+    return widget(label, *arguments, key=key, on_change=remember(key, first), **more)
+
+
+def toggle(label: str, key: str, first: bool = False, **more: Any) -> bool:
+    """A switch that stands in the address."""
+    read = {"true": True, "false": False}.__getitem__
+    return kept(st.toggle, label, key=key, first=first, read=read, **more)
 
 
 def picked(
@@ -100,24 +123,17 @@ def picked(
 ) -> str:
     """One of some options by its key, at first the first, chosen with a widget that shows their words.
 
-    The key stands in the address under the widget's, so that a link means the same in every language;
-    Streamlit's own binding would write the words.
+    The key stands in the address, so that a link means the same in every language.
     """
-    state, first = st.session_state, next(iter(options))
-    if key not in state:
-        state[key] = st.query_params.get(key)
-    if state[key] not in options:
-        state[key] = first
-    keep(key, [] if state[key] == first else [state[key]])
-    widget(
-        label,
-        list(options),
-        format_func=options.__getitem__,
-        key=key,
-        on_change=changed(key),
-        **more,
-    )
-    return str(state[key])
+    if st.session_state.get(key, "") not in options:
+        st.session_state.pop(key, None)
+    known = {option: option for option in options}
+    return str(
+        kept(
+            widget, label, list(options), key=key, first=next(iter(options)), read=known.__getitem__,
+            format_func=options.__getitem__, **more,
+        )
+    )  # fmt: skip
 
 
 @cache
@@ -175,9 +191,7 @@ def followed(show: Callable[[], None], still: bool = False) -> None:
         i18n.use(language)  # the part draws itself without the rest of the page
         show()
 
-    follow = st.toggle(
-        TEXT["follow"], value=True, key="follow", help=TEXT["follow_help"], bind="query-params"
-    )
+    follow = toggle(TEXT["follow"], "follow", True, help=TEXT["follow_help"])
     st.fragment(part, run_every=REFRESH if follow and not still else None)()
 
 

@@ -76,8 +76,11 @@ def show_all() -> None:
     entries, damaged = common.shelf().look()
     stored = ablation.names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
-    first = names.index(stored[0]) if stored else 0
-    name = str(st.selectbox(TEXT["suite"], names, first, key="suite-name", bind="query-params"))
+    first = stored[0] if stored else names[0]
+    read = {name: name for name in names}.__getitem__
+    name = str(
+        common.kept(st.selectbox, TEXT["suite"], names, key="suite-name", first=first, read=read)
+    )
     members = of_suite(entries, name)
     if name in SUITES:
         show_start(name)

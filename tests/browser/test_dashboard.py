@@ -105,7 +105,7 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
 def test_two_choices_made_before_the_server_answers_both_stand_in_the_address(
     dashboard: str, page: Page
 ) -> None:
-    """The first answer knows nothing of the second choice, and rewrites the address without it."""
+    """The first answer knows nothing of the second choice: it must not be what the address stays at."""
     held: list[Callable[[], None]] | None = None
 
     def relay(route: WebSocketRoute) -> None:
@@ -126,7 +126,8 @@ def test_two_choices_made_before_the_server_answers_both_stand_in_the_address(
     held = []
     page.get_by_text("seconds", exact=True).click()
     page.get_by_text("Seeds as one band").click()
-    expect(page).to_have_url(re.compile("bands=true"))
+    page.wait_for_timeout(1_000)
+    assert held, "nothing has been answered so far"
     waiting, held = held, None
     for send in waiting:
         send()
