@@ -9,6 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.runs import Damaged, Run
 from playground import figures, i18n, library
@@ -35,6 +36,7 @@ def speak() -> None:
 
     What was chosen stays in the address from page to page, so that a link is read as it was sent.
     """
+    _go_back()
     st.session_state.choices = {}  # this page's, as its widgets are drawn
     asked = st.query_params.get(LANGUAGE)
     chosen = asked if asked in LANGUAGES else st.session_state.get("language")
@@ -42,6 +44,14 @@ def speak() -> None:
         _choose(chosen)
     browser = (st.context.locale or "").lower()
     i18n.use(chosen or ("zh" if browser.startswith("zh") else "en"))
+
+
+def _go_back() -> None:
+    """Where the browser's buttons lead through the addresses of a page, forget what its widgets said."""
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        for key, _ in st.session_state.get("choices", {}).values():
+            st.session_state.pop(key, None)
 
 
 def _choose(language: str) -> None:

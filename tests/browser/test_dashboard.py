@@ -92,6 +92,10 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     page.get_by_text("Seeds as one band").click()
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     expect(page).to_have_url(re.compile("over=seconds.*bands=true|bands=true.*over=seconds"))
+    page.go_back()
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
+    page.go_forward()
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     page.reload()
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     with page.expect_download() as download:
