@@ -81,7 +81,6 @@ class Learner:
         for at in times:
             if int(at - times[0]) < len(seconds):
                 seconds[int(at - times[0])] += 1
-        times = [at for at in times if at < until]
         gaps = [after - before for before, after in zip(times, [*times[1:], until], strict=True)]
         return seconds, max(gaps)
 
@@ -228,6 +227,8 @@ def report(learners: list[Learner], found: dict[str, Any]) -> bool:
     """Print what was measured. Did every learner see at least one update a second?"""
     rows: list[list[str]] = []
     met = True
+    for learner in learners:
+        learner.seen = [one for one in learner.seen if one[0] < found["until"]]
     for learner in (one for one in learners if one.place is None):
         if not learner.seen:
             rows.append([learner.name, learner.preset, "never", *["–"] * 5])

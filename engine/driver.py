@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -49,6 +49,7 @@ from engine.events import (
     Step,
     Stepped,
     Stop,
+    Task,
     Working,
 )
 from engine.following import Work, begin
@@ -160,7 +161,7 @@ class Driver:
         if self.listen is not None:
             self.listen(event)
 
-    def work_on(self, task: Literal["evaluate", "sample"], done: int, total: int) -> None:
+    def report(self, task: Task, done: int, total: int) -> None:
         """Tell how far this is, where nothing else was told for a while."""
         if monotonic() - self.told >= SILENCE:
             self.tell(Working(step=self.state.step, task=task, done=done, total=total))
@@ -252,7 +253,7 @@ class Driver:
         else:
             state.config = run.config  # without the whole path of the learner's own text
         self.state = state
-        state.report = partial(self.work_on, "evaluate")
+        state.report = partial(self.report, "evaluate")
         self.work = Work(state, train(state))
         self.step = state.step
         self.begun_at = state.step if saved and recorded else -1
@@ -341,7 +342,7 @@ class Driver:
                 temperature=0.0 if data.exact else SAMPLE_TEMPERATURE,
                 end=data.end,
                 known=data.tokenizer.vocab_size,
-                report=partial(self.work_on, "sample"),
+                report=partial(self.report, "sample"),
             )
         for prompt, answer, tokens in zip(data.prompts, answers, written, strict=True):
             text = TextStream(data.tokenizer).feed(tokens)  # whole characters only

@@ -120,12 +120,16 @@ class Sampled(Message):
     """For a task with exact answers: is it right?"""
 
 
+Task = Literal["evaluate", "sample"]
+"""What a run may be working on for long."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Working(Message):
     """Nothing else was told for a while, since something takes long: how far it is."""
 
     step: int
-    task: Literal["evaluate", "sample"]
+    task: Task
     done: int
     """Batches measured, or tokens written."""
     total: int

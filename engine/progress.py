@@ -19,6 +19,7 @@ from engine.events import (
     Sampled,
     Started,
     Stepped,
+    Task,
     Working,
 )
 
@@ -27,7 +28,7 @@ BAR = 20
 
 REDRAW_SECONDS = 0.1
 
-TASKS = {"evaluate": "measuring", "sample": "writing a sample"}
+TASKS: dict[Task, str] = {"evaluate": "measuring", "sample": "writing a sample"}
 
 
 class Line:

@@ -52,7 +52,7 @@ class Turned:
 
     @staticmethod
     def pays(weight: Tensor) -> bool:
-        """Is it flat enough, and one whose changes PyTorch counts?"""
+        """Is it flat enough, and one whose changes PyTorch counts? It counts none made through `.data`."""
         rows, columns = weight.shape
         flat = columns >= WIDE and rows >= 2 * columns
         return flat and weight.nbytes <= MAX_TURNED and not weight.is_inference()
@@ -185,14 +185,7 @@ class Shorter(TorchFunctionMode):
         x: Any = args[0] if args else None
         if func is F.linear and x.shape[:-1] == (1, 1):
             weight, bias = args[1:]  # (F, C), (F,) or None
-            # (1, 1, C) as a row or a column: a product of two plain matrices
-            if Turned.pays(weight):
-                if weight not in self.turned:
-                    self.turned[weight] = Turned(weight)
-                y = x.view(1, -1).mm(self.turned[weight].copy)
-            else:
-                y = weight.mm(x.view(-1, 1))
-            y = y.view(1, 1, -1)  # (1, 1, F)
+            y = self.product(weight, x).view(1, 1, -1)  # (1, 1, F)
             return y if bias is None else y + bias
         if func is torch.linalg.vecdot and x.shape[:-1] == (1, 1):
             return torch.dot(x.flatten(), args[1].flatten()).view(1, 1)
@@ -203,6 +196,14 @@ class Shorter(TorchFunctionMode):
         )
         return x if already else func(*args, **(kwargs or {}))
 
+    def product(self, weight: Tensor, x: Tensor) -> Tensor:
+        """(F, C) times (1, 1, C), as a product of two plain matrices: (1, F) or (F, 1)."""
+        if not Turned.pays(weight):
+            return weight.mm(x.view(-1, 1))
+        if weight not in self.turned:
+            self.turned[weight] = Turned(weight)
+        return x.view(1, -1).mm(self.turned[weight].copy)
+
 
 def _record(model: Decoder, example: tuple[Tensor, ...]) -> Recording:
     copies = tuple(tensor.clone() for tensor in example)  # recording runs the step, and writes
@@ -210,11 +211,11 @@ def _record(model: Decoder, example: tuple[Tensor, ...]) -> Recording:
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
         with Shorter() as shorter:
-            step(*copies)  # which weights are turned?
+            step(
+                *copies
+            )  # turns weights; those copies are frozen in unless they are the step's own
             turned = list(shorter.turned.values())
-            for number, weight in enumerate(
-                turned
-            ):  # what is no part of the step becomes a constant
+            for number, weight in enumerate(turned):
                 step.register_buffer(f"turned_{number}", weight.copy)
             traced = cast(Any, torch.jit.trace(step, copies, check_trace=False))
         # Frozen, the weights need no look-up at each step; they are still the same tensors.

@@ -30,8 +30,7 @@ def continue_all(
     All texts begin together, as long as the shortest prompt; a longer one is read to its end while
     the others are being written. Each ends before the token `end`. At temperature 0 the most
     probable token is taken. Only the first `known` tokens are written, where a model has more than
-    its tokenizer. The draws come from a generator of their own. `report` is told how many tokens of how many
-    are written.
+    its tokenizer. The draws come from a generator of their own. `report` is told how far this is, in tokens.
     """
     texts = [list(prompt) for prompt in prompts]
     ends = [len(prompt) + most for prompt in prompts]
@@ -39,8 +38,8 @@ def continue_all(
     device = model.embedding.weight.device
     cache, start = model.new_cache(len(texts)), -1  # no window yet
     length = min(map(len, texts))
+    begun, last = length, max(ends)
     with evaluating(model):
-        begun, last = length, max(ends)
         while any(length < stop for stop in ends):
             report(length - begun, last - begun)
             window = window_start(length, model.config.max_seq_len)

@@ -12,12 +12,13 @@ import base64
 import math
 from collections.abc import Container
 from operator import itemgetter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import snapshots
+from engine.events import Task
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import library, sessions
@@ -54,9 +55,6 @@ NOTED = {
     "ended": ("how", "reason"),
 }
 """Events that the view shows as notes, and what of them it needs."""
-
-TASKS = ("evaluate", "sample")
-"""What a run may be working on for long."""
 
 REPEATED = ("stepped", "evaluated", "sampled", "probed")
 """Events that a resumed run tells again."""
@@ -129,7 +127,11 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
             )
         elif kind == "working":
             done, total = event.get("done"), event.get("total")
-            if event.get("task") in TASKS and isinstance(done, int) and isinstance(total, int):
+            if (
+                event.get("task") in get_args(Task)
+                and isinstance(done, int)
+                and isinstance(total, int)
+            ):
                 working = {"task": event["task"], "done": done, "total": total}
         elif kind == "probed":
             probes.append(step)

@@ -18,6 +18,7 @@ SAMPLES: dict[str, Any] = {
     "str": "a\n<b>你好\x00\u2028",
     "bool": True,
     "list[int]": [1, 2],
+    "Task": "sample",
     "list[float]": [0.25],
     "list[list[float]]": [[0.5, 0.5], [1.0, 0.0]],
     "dict[str,": {"switch": [1.0]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,11 @@ def kept(
     return widget(label, *arguments, key=key, on_change=remember(key, first), **more)
 
 
+def one_of(options: Iterable[str]) -> Callable[[str], str]:
+    """What `kept` reads with where there is a choice."""
+    return {option: option for option in options}.__getitem__
+
+
 def toggle(label: str, key: str, first: bool = False, **more: Any) -> bool:
     """A switch that stands in the address."""
     read = {"true": True, "false": False}.__getitem__
@@ -137,10 +142,9 @@ def picked(
     """
     if st.session_state.get(key, "") not in options:
         st.session_state.pop(key, None)
-    known = {option: option for option in options}
     return str(
         kept(
-            widget, label, list(options), key=key, first=next(iter(options)), read=known.__getitem__,
+            widget, label, list(options), key=key, first=next(iter(options)), read=one_of(options),
             format_func=options.__getitem__, **more,
         )
     )  # fmt: skip

@@ -77,7 +77,7 @@ def show_all() -> None:
     stored = ablation.names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
     first = stored[0] if stored else names[0]
-    read = {name: name for name in names}.__getitem__
+    read = common.one_of(names)
     name = str(
         common.kept(st.selectbox, TEXT["suite"], names, key="suite-name", first=first, read=read)
     )

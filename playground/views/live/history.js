@@ -96,13 +96,13 @@ class History {
     this.probes.push(...answer.probes);
     for (const note of answer.notes) this.addNote(note);
     this.saved = answer.saved ?? this.saved;
-    const heard = answer.offset > this.offset; // else the newest event is still what it was
-    if (heard) this.working = answer.working;
-    const changed = JSON.stringify(this.status) !== JSON.stringify(answer.status);
+    const working = answer.offset > this.offset ? answer.working : this.working; // no news: still the same
+    const changed = JSON.stringify([this.status, this.working]) !== JSON.stringify([answer.status, working]);
     this.status = answer.status;
+    this.working = working;
     this.offset = answer.offset;
     const lists = [answer.evaluated, answer.samples, answer.probes, answer.notes];
-    return changed || added > 0 || (heard && this.working !== null) || lists.some((list) => list.length > 0);
+    return changed || added > 0 || lists.some((list) => list.length > 0);
   }
 
   /** A resumed run does again what came after its checkpoint. */
