@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.runs import Damaged, Run
 from playground import figures, i18n, library
@@ -36,22 +35,12 @@ def speak() -> None:
 
     What was chosen stays in the address from page to page, so that a link is read as it was sent.
     """
-    _go_back()
-    st.session_state.choices = {}  # this page's, as its widgets are drawn
     asked = st.query_params.get(LANGUAGE)
     chosen = asked if asked in LANGUAGES else st.session_state.get("language")
     if chosen:
         _choose(chosen)
     browser = (st.context.locale or "").lower()
     i18n.use(chosen or ("zh" if browser.startswith("zh") else "en"))
-
-
-def _go_back() -> None:
-    """Where the browser's buttons lead through the addresses of a page, forget what its widgets said."""
-    context = get_script_run_ctx()
-    if context is not None and context.is_history_navigation:
-        for key, _ in st.session_state.get("choices", {}).values():
-            st.session_state.pop(key, None)
 
 
 def _choose(language: str) -> None:
@@ -78,76 +67,30 @@ def heading(title: str) -> None:
         )  # fmt: skip
 
 
-def remember(key: str, first: Any, name: str = "") -> Callable[[], None]:
-    """What a widget does when it changes, so that its choice stands in the address; `first` needs no saying.
-
-    `name` is what the address calls it, if not `key`. Streamlit's own binding writes in the browser, where
-    the next answer of `st.query_params`, which does not know of it yet, wipes it out again. Here the server
-    alone writes, and each time all that the page's widgets say: the newest answer is always whole.
-    """
-    st.session_state.choices[name or key] = key, first
-    return _write
-
-
-def _write() -> None:
-    state, query = st.session_state, st.query_params
-    for name, (key, first) in state.choices.items():
-        if key not in state:
-            continue  # not drawn in the last run
-        value: Any = state[key]
-        word = str(value).lower() if isinstance(value, bool) else str(value)
-        words = value if isinstance(value, list) else [word]
-        if value == first or not words:
-            query.pop(name, None)
-        elif query.get_all(name) != words:
-            query[name] = words
-
-
-def kept(
-    widget: Callable[..., Any],
-    label: str,
-    *arguments: Any,
-    key: str,
-    first: Any,
-    read: Callable[[str], Any] = str,
-    **more: Any,
-) -> Any:
-    """A widget whose value stands in the address under its key; what `read` refuses is `first`."""
-    state = st.session_state
-    if key not in state:
-        try:
-            state[key] = read(st.query_params[key])
-        except (KeyError, ValueError):
-            state[key] = first
-    return widget(label, *arguments, key=key, on_change=remember(key, first), **more)
-
-
-def one_of(options: Iterable[str]) -> Callable[[str], str]:
-    """What `kept` reads with where there is a choice."""
-    return {option: option for option in options}.__getitem__
-
-
-def toggle(label: str, key: str, first: bool = False, **more: Any) -> bool:
-    """A switch that stands in the address."""
-    read = {"true": True, "false": False}.__getitem__
-    return kept(st.toggle, label, key=key, first=first, read=read, **more)
-
-
 def picked(
     widget: Callable[..., Any], label: str, options: Mapping[str, str], key: str, **more: Any
 ) -> str:
     """One of some options by its key, at first the first, chosen with a widget that shows their words.
 
-    The key stands in the address, so that a link means the same in every language.
+    The key stands in the address under the widget's, so that a link means the same in every language;
+    Streamlit's own binding would write the words.
     """
-    if st.session_state.get(key, "") not in options:
-        st.session_state.pop(key, None)
-    return str(
-        kept(
-            widget, label, list(options), key=key, first=next(iter(options)), read=one_of(options),
-            format_func=options.__getitem__, **more,
-        )
-    )  # fmt: skip
+    state, first = st.session_state, next(iter(options))
+    if key not in state:
+        state[key] = st.query_params.get(key)
+    if state[key] not in options:
+        state[key] = first
+
+    def remember() -> None:
+        if state[key] == first:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = state[key]
+
+    widget(
+        label, list(options), format_func=options.__getitem__, key=key, on_change=remember, **more
+    )
+    return str(state[key])
 
 
 @cache
@@ -205,7 +148,9 @@ def followed(show: Callable[[], None], still: bool = False) -> None:
         i18n.use(language)  # the part draws itself without the rest of the page
         show()
 
-    follow = toggle(TEXT["follow"], "follow", True, help=TEXT["follow_help"])
+    follow = st.toggle(
+        TEXT["follow"], value=True, key="follow", help=TEXT["follow_help"], bind="query-params"
+    )
     st.fragment(part, run_every=REFRESH if follow and not still else None)()
 
 

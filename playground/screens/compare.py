@@ -111,12 +111,11 @@ def choose(entries: dict[str, Entry]) -> dict[str, Entry]:
     def name_of(run_id: str) -> str:
         return names[run_id]
 
+    def remember() -> None:
+        st.query_params["run"] = state.chosen
+
     chosen = st.multiselect(
-        TEXT["choose"],
-        list(entries),
-        format_func=name_of,
-        key="chosen",
-        on_change=common.remember("chosen", None, "run"),
+        TEXT["choose"], list(entries), format_func=name_of, key="chosen", on_change=remember
     )
     return {run_id: entries[run_id] for run_id in chosen}
 
@@ -138,20 +137,11 @@ def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
             required=True,
             help=TEXT["axis_help"],
         )
-    smoothing = common.kept(
-        third.slider,
-        TEXT["smoothing"],
-        0,
-        100,
-        key="smoothing",
-        first=10,
-        read=lambda text: min(100, max(0, int(text))),
-        step=5,
-    )
+    smoothing = third.slider(TEXT["smoothing"], 0, 100, 10, 5, key="smoothing", bind="query-params")
     with st.container(horizontal=True):
-        log = common.toggle(TEXT["log"], "log")
-        log_x = common.toggle(TEXT["log_x"], "logx")
-        banded = common.toggle(TEXT["bands"], "bands", help=TEXT["bands_help"])
+        log = st.toggle(TEXT["log"], key="log", bind="query-params")
+        log_x = st.toggle(TEXT["log_x"], key="logx", bind="query-params")
+        banded = st.toggle(TEXT["bands"], key="bands", help=TEXT["bands_help"], bind="query-params")
     curves = {run_id: history.curves(axis) for run_id, history in told.items()}
     values = figures_runs.METRICS[metric].values
     there = any(len(values(each)[0]) for each in curves.values())

@@ -75,7 +75,7 @@ def show() -> None:
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-    common.kept(left.text_input, TEXT["search"], key="match", first="")
+    left.text_input(TEXT["search"], key="match", bind="query-params")
     states = {"": TEXT["all"], **report.TEXT["states"]}
     common.picked(middle.selectbox, TEXT["state"], states, "state")
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})

@@ -76,11 +76,8 @@ def show_all() -> None:
     entries, damaged = common.shelf().look()
     stored = ablation.names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
-    first = stored[0] if stored else names[0]
-    read = common.one_of(names)
-    name = str(
-        common.kept(st.selectbox, TEXT["suite"], names, key="suite-name", first=first, read=read)
-    )
+    first = names.index(stored[0]) if stored else 0
+    name = str(st.selectbox(TEXT["suite"], names, first, key="suite-name", bind="query-params"))
     members = of_suite(entries, name)
     if name in SUITES:
         show_start(name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, expect
 
 from engine.runs import RunStore
 from tests.served import served
@@ -89,13 +89,12 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
 
     page.get_by_text("seconds", exact=True).click()
+    expect(page).to_have_url(
+        re.compile("over=seconds")
+    )  # this one the server writes into the address
     page.get_by_text("Seeds as one band").click()
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     expect(page).to_have_url(re.compile("over=seconds.*bands=true|bands=true.*over=seconds"))
-    page.go_back()
-    expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
-    page.go_forward()
-    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     page.reload()
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     with page.expect_download() as download:
@@ -104,43 +103,6 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     shoot(page, "dashboard-compare")
     page.get_by_role("link", name="Runs").click()
     title(page, "Runs")
-
-
-def test_two_choices_made_before_the_server_answers_both_stand_in_the_address(
-    dashboard: str, page: Page
-) -> None:
-    """The first answer knows nothing of the second choice: it must not be what the address stays at."""
-    held: list[Callable[[], None]] | None = None
-
-    def relay(route: WebSocketRoute) -> None:
-        server = route.connect_to_server()
-
-        def answer(message: str | bytes) -> None:
-            if held is None:
-                route.send(message)
-            else:
-                held.append(lambda: route.send(message))
-
-        server.on_message(answer)
-
-    page.route_web_socket(re.compile("_stcore/stream"), relay)
-    page.goto(f"{dashboard}/compare")
-    title(page, "Compare")
-    expect(page.locator(".js-plotly-plot .legendtext").first).to_be_visible()
-    held = []
-    page.get_by_text("seconds", exact=True).click()
-    page.get_by_text("Seeds as one band").click()
-    page.wait_for_timeout(1_000)
-    assert held, "nothing has been answered so far"
-    waiting, held = held, None
-    for send in waiting:
-        send()
-    expect(page).to_have_url(re.compile("over=seconds"))
-    expect(page.locator(".js-plotly-plot .xtitle", has_text="seconds")).to_have_count(1)
-    both = re.compile("over=seconds.*bands=true|bands=true.*over=seconds")
-    expect(page).to_have_url(both)
-    page.go_back()
-    expect(page).not_to_have_url(both)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
