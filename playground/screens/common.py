@@ -82,7 +82,11 @@ def picked(
         state[key] = first
 
     def remember() -> None:
-        if state[key] == first:
+        if (
+            state[key] not in options
+        ):  # nobody's choice: the browser spoke before it had been told of this one
+            state[key] = st.query_params.get(key)
+        elif state[key] == first:
             st.query_params.pop(key, None)
         else:
             st.query_params[key] = state[key]
