@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import cached_property
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -24,54 +25,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from engine.model.attention import CrossAttention
 from engine.model.context import Context, KVCache, Memory, View
 from engine.model.decoder import Decoder
+from engine.packed import LINE, Packed
 
 MAX_BYTES = 4 << 20
 """Larger caches are not recorded for: reading all of them at each token would cost more than Python."""
 
-WIDE = 128
-"""A matrix with so many columns, and twice as many rows or more, is read column by column: `Turned`."""
-
-MAX_TURNED = 64 << 20
-"""Larger matrices, in bytes, are not worth the memory of a second one."""
-
 Replay = Callable[..., tuple[Tensor, Tensor]]
+Write = Callable[..., tuple[list[int], list[float]]]
 
 
-class Turned:
-    """A copy of a weight (F, C) that lies in memory by columns: (C, F).
-
-    One vector times a matrix takes as long as the matrix takes to be read, and the library reads a flat one
-    best along its longer side: 1.2 to 2.8 times as fast from 256 x 128 to 8,000 x 256 (PyTorch 2.13, AVX2).
-    """
-
-    def __init__(self, weight: Tensor) -> None:
-        self.weight, self.copy = weight, weight.t().contiguous()
-        self.version = weight._version  # pyright: ignore[reportPrivateUsage]
-
-    @staticmethod
-    def pays(weight: Tensor) -> bool:
-        """Is it flat enough, and one whose changes PyTorch counts? It counts none made through `.data`."""
-        rows, columns = weight.shape
-        flat = columns >= WIDE and rows >= 2 * columns
-        return flat and weight.nbytes <= MAX_TURNED and not weight.is_inference()
-
-    def refresh(self) -> None:
-        """Copy the weight again if it has changed."""
-        version = self.weight._version  # pyright: ignore[reportPrivateUsage]
-        if version != self.version:
-            with torch.inference_mode():  # where it was made
-                self.copy.copy_(self.weight.t())
-            self.version = version
-
-
-@dataclass(frozen=True, eq=False)
 class Recording:
     """A step of one model, and the copies of its weights that the step reads."""
 
-    step: Replay
-    turned: list[Turned]
+    def __init__(self, traced: torch.jit.ScriptModule, packed: Packed) -> None:
+        self.traced, self.packed = traced, packed
+
+    @cached_property
+    def step(self) -> Replay:
+        """One token in, logits and a distribution out: `Step`."""
+        return _frozen(lambda: self.traced)
+
+    @cached_property
+    def greedy(self) -> Write:
+        """From one token on to the end: `Greedy`."""
+        return _frozen(lambda: torch.jit.script(Greedy(self.traced).eval()))
 
 
 _recordings: WeakKeyDictionary[Decoder, Recording] = WeakKeyDictionary()
@@ -85,7 +65,7 @@ def can_replay(model: Decoder, cache: KVCache, memory: Memory | None = None) -> 
     """
     if model.config.n_experts is not None or cache.keys.shape[1] != 1:
         return False
-    if memory is not None and (memory.present is not None or not memory.projected):
+    if memory is not None and memory.present is not None:
         return False
     small = cache.keys.nbytes + cache.values.nbytes <= MAX_BYTES
     return small and cache.keys.device.type == "cpu" and not model.training
@@ -103,16 +83,53 @@ def replay(
     """
     if cache.length == cache.capacity:
         raise ValueError(f"the cache is full: it holds {cache.capacity} tokens")
-    read = [] if memory is None else [both for pair in memory.projected.values() for both in pair]
-    given = (torch.tensor([[token], [cache.length]]), cache.keys, cache.values, *read)
+    given = _given(model, token, cache, memory)
+    result = _recording(model, given).step(*given)
+    cache.advance(1)
+    return result
+
+
+def write_greedily(
+    model: Decoder,
+    token: int,
+    cache: KVCache,
+    memory: Memory,
+    never: Sequence[int],
+    end: int,
+    most: int,
+) -> tuple[list[int], list[float]]:
+    """After `token`, the most probable one again and again, until `end` or `most` tokens: no Python at all.
+
+    Returns the tokens, none of `never`, and the log-probability of each in nats. What is written is in the
+    cache afterwards, but for the last token.
+
+    Raises `ValueError` where the cache has no room for so many.
+    """
+    room = cache.capacity - cache.length
+    if most > room:
+        raise ValueError(f"most = {most}: the cache has room for {room} tokens")
+    given = _given(model, token, cache, memory)
+    tokens, costs = _recording(model, given).greedy(*given, torch.tensor(never), end, most)
+    cache.advance(len(tokens))
+    return tokens, costs
+
+
+def _given(model: Decoder, token: int, cache: KVCache, memory: Memory | None) -> tuple[Any, ...]:
+    """What a `Step` takes."""
+    newest = torch.tensor([[token], [cache.length]])
+    if memory is None:
+        return newest, cache.keys, cache.values
+    looks = [cast(CrossAttention, block.cross) for block in model.blocks]
+    return newest, cache.keys, cache.values, [both for look in looks for both in look.read(memory)]
+
+
+def _recording(model: Decoder, given: tuple[Any, ...]) -> Recording:
+    """The model's recording, made at the first call, with the weights as they are now."""
     recording = _recordings.get(model)
     if recording is None:
         recording = _recordings[model] = _record(model, given)
-    for weight in recording.turned:
-        weight.refresh()
-    result = recording.step(*given)
-    cache.advance(1)
-    return result
+    recording.packed.refresh()
+    return recording
 
 
 def edges(probabilities: Tensor) -> Tensor:
@@ -132,7 +149,7 @@ class Step(nn.Module):
         self.model = model
 
     def forward(
-        self, newest: Tensor, keys: Tensor, values: Tensor, *read: Tensor
+        self, newest: Tensor, keys: Tensor, values: Tensor, read: list[Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """(2, 1) token and position, twice (L, 1, Hkv, S, D), and of a memory (1, Hkv, S, D) twice for
         each layer -> twice (V,)"""
@@ -152,6 +169,36 @@ class Step(nn.Module):
         if read:
             return logits, logits.float().log_softmax(0)
         return logits, edges(logits.softmax(0, dtype=torch.float64))
+
+
+class Greedy(nn.Module):
+    """Steps one behind the other. This is not traced, which would fix how many, but compiled as it stands."""
+
+    def __init__(self, step: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(
+        self,
+        newest: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        read: list[Tensor],
+        never: Tensor,
+        end: int,
+        most: int,
+    ) -> tuple[list[int], list[float]]:
+        tokens: list[int] = []
+        costs: list[float] = []
+        token = end - 1  # anything but the end
+        while token != end and len(tokens) < most:
+            logits, log_probabilities = self.step(newest, keys, values, read)  # (V,) each
+            token = int(logits.index_fill(0, never, -math.inf).argmax())
+            tokens.append(token)
+            costs.append(float(log_probabilities[token]))
+            newest[0, 0] = token
+            newest[1, 0] += 1
+        return tokens, costs
 
 
 class WholeCache(KVCache):
@@ -177,9 +224,9 @@ class Shorter(TorchFunctionMode):
     counts more than their work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, packed: Packed) -> None:
         super().__init__()
-        self.turned: dict[Tensor, Turned] = {}
+        self.packed = packed
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         x: Any = args[0] if args else None
@@ -198,26 +245,27 @@ class Shorter(TorchFunctionMode):
 
     def product(self, weight: Tensor, x: Tensor) -> Tensor:
         """(F, C) times (1, 1, C), as a product of two plain matrices: (1, F) or (F, 1)."""
-        if not Turned.pays(weight):
-            return weight.mm(x.view(-1, 1))
-        if weight not in self.turned:
-            self.turned[weight] = Turned(weight)
-        return x.view(1, -1).mm(self.turned[weight].copy)
+        copy = self.packed.of(weight)
+        if copy is not None and copy.turned:
+            return x.view(1, -1).mm(copy.values)
+        return (weight if copy is None else copy.values).mm(x.view(-1, 1))
 
 
-def _record(model: Decoder, example: tuple[Tensor, ...]) -> Recording:
-    copies = tuple(tensor.clone() for tensor in example)  # recording runs the step, and writes
+def _record(model: Decoder, example: tuple[Any, ...]) -> Recording:
+    example = tuple(deepcopy(example))  # recording runs the step, and writes
     step = Step(model).eval()
-    with warnings.catch_warnings(), torch.inference_mode():
+    packed = Packed(sum(weight.nbytes + LINE for weight in model.parameters()))
+    with warnings.catch_warnings(), torch.inference_mode(), Shorter(packed):
         warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
-        with Shorter() as shorter:
-            step(
-                *copies
-            )  # turns weights; those copies are frozen in unless they are the step's own
-            turned = list(shorter.turned.values())
-            for number, weight in enumerate(turned):
-                step.register_buffer(f"turned_{number}", weight.copy)
-            traced = cast(Any, torch.jit.trace(step, copies, check_trace=False))
-        # Frozen, the weights need no look-up at each step; they are still the same tensors.
-        frozen = torch.jit.freeze(traced, optimize_numerics=False)
-    return Recording(cast(Replay, frozen.forward), turned)
+        step(*example)  # copies weights; they are frozen in unless they are the step's own
+        for number, copy in enumerate(packed.copies.values()):
+            step.register_buffer(f"packed_{number}", copy.values)
+        traced = cast(Any, torch.jit.trace(step, example, check_trace=False))
+    return Recording(traced, packed)
+
+
+def _frozen(module: Callable[[], Any]) -> Any:
+    """The pass of a module, with no weight to look up at each step; they are still the same tensors."""
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # PyTorch's, that there are newer ways for larger models
+        return torch.jit.freeze(module(), optimize_numerics=False).forward

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.model.context import Context, View
+from engine.model.context import Context, Memory, View
 from engine.model.positions import rotate
 
 
@@ -111,11 +111,15 @@ class CrossAttention(Attention):
         memory = context.memory
         assert memory is not None
         q = self.q(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H, T, D)
+        return q, *self.read(memory), View(mask=memory.mask)
+
+    def read(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Keys and values of a memory, (B, Hkv, S, D) each, computed at the first look."""
         if self.layer not in memory.projected:
             packed = self.kv(memory.states).unflatten(-1, (-1, self.head_dim))  # (B, S, 2 Hkv, D)
             k, v = packed.transpose(1, 2).split(self.n_kv_head, dim=1)
-            memory.projected[self.layer] = k, v  # (B, Hkv, S, D) each
-        return q, *memory.projected[self.layer], View(mask=memory.mask)
+            memory.projected[self.layer] = k, v
+        return memory.projected[self.layer]
 
 
 def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:
