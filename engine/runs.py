@@ -473,9 +473,9 @@ class RunStore:
     def folders(self) -> Iterator[Path]:
         """Every folder here that is a run, or was meant to be one."""
         for name in sorted(_names(self.root)):
-            path = self.root / name
-            if not _ID.fullmatch(name) or not path.is_dir():
+            if not _ID.fullmatch(name):
                 continue
+            path = self.root / name
             if (path / "run.json").exists() or (path / "config.json").exists():
                 yield path  # not some other folder, such as the learners' runs beside the shipped
 

@@ -7,17 +7,18 @@ shown.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 
 from engine.events import EVENTS, Evaluated, Message, Started, Stepped, from_line
-from engine.jsonl import read_lines, size_of
+from engine.jsonl import read_lines
 from engine.outcomes import Outcome, count
 from engine.runs import Damaged, Run, RunStore, Status
 from playground.compare import what_changed
@@ -28,22 +29,71 @@ RECENT = 50
 """Steps over which tokens per second are taken."""
 FRESH = 0.25
 """Seconds for which sessions share one look."""
+SETTLED = 2.0
+"""Seconds after which what a file says of its last change is taken for true."""
 
 WANTED = tuple(f'{{"type": "{kind.type}"'.encode() for kind in (Evaluated, Started))
 STEPPED = f'{{"type": "{Stepped.type}"'.encode()
 """How `Message.to_line` begins the lines that are read."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
+class Mark:
+    """What tells whether a run's folder is as it was, but for what is very new. Times are in nanoseconds."""
+
+    run: int
+    config: int
+    """When `run.json` and `config.json` were written; 0 where there is none."""
+    log: int
+    size: int
+    """When `events.jsonl` was written to last, and its bytes."""
+    folder: int
+    """When a file came into it, or was put in the place of another: checkpoints, and who trains it."""
+
+    @classmethod
+    def of(cls, path: Path) -> Mark:
+        """The mark of a run's folder. Raises `OSError` where it is gone."""
+        folder = os.stat(path)
+        run, config, log = (
+            _stat(f"{path}/{name}") for name in ("run.json", "config.json", "events.jsonl")
+        )
+        return cls(run[0], config[0], *log, folder.st_mtime_ns)
+
+    def settled(self) -> bool:
+        """Is it so old that any later change gives another? The clock of files ticks in steps."""
+        newest = max(self.run, self.config, self.log, self.folder)
+        return time.time_ns() - newest > SETTLED * 1e9
+
+
 class Entry:
     """One run on the shelf."""
 
-    run: Run
-    status: Status
-    parameters: int | None = None
-    evaluations: list[Evaluated] = field(default_factory=list[Evaluated])
-    recent: deque[Stepped] = field(default_factory=lambda: deque[Stepped](maxlen=RECENT))
-    offset: int = 0
+    def __init__(self, path: Path, mark: Mark) -> None:
+        """Open the run. Raises `ValueError` where it is damaged, `OSError` where it is gone."""
+        self.run, self.mark = Run(path), mark
+        self.parameters: int | None = None
+        self.evaluations: list[Evaluated] = []
+        self.recent: deque[Stepped] = deque(maxlen=RECENT)
+        self.offset = 0
+        self.still = False
+        """Nothing is to be read before the mark changes: no process is at work, and all was long written."""
+        self.status: Status
+        self.outcome: Outcome
+        self.look(mark)
+
+    def look(self, mark: Mark) -> None:
+        """Bring it up to date. `mark` is of a moment before."""
+        self.still = mark.settled()
+        self.read()
+        self.status = self.run.status()
+        self.still &= not self.status.alive
+        self.outcome = self._outcome()
+        self.mark = mark
+
+    def rewritten(self, mark: Mark) -> bool:
+        """Is it, by its mark now, another run than the one that was opened?"""
+        shorter = mark.size < self.offset
+        return shorter or (self.mark.run, self.mark.config) != (mark.run, mark.config)
 
     def read(self) -> None:
         """Read on to the end of what is written."""
@@ -81,8 +131,7 @@ class Entry:
             return None
         return self.recent[-1].tokens / self.recent[-1].step / seconds
 
-    @property
-    def outcome(self) -> Outcome:
+    def _outcome(self) -> Outcome:
         """Its result so far."""
         measured = self.evaluations
         return Outcome(
@@ -102,7 +151,7 @@ class Shelf:
 
     def __init__(self, roots: Callable[[], Sequence[Path]]) -> None:
         self._roots = roots
-        self._entries: dict[tuple[Path, int, int], Entry] = {}
+        self._entries: dict[Path, Entry] = {}
         self._lock = threading.Lock()
         self._looked = -FRESH
         self._at: tuple[Path, ...] = ()
@@ -116,22 +165,23 @@ class Shelf:
                 return self._last
             found: dict[str, Entry] = {}
             damaged: list[Damaged] = []
-            kept: dict[tuple[Path, int, int], Entry] = {}
+            kept: dict[Path, Entry] = {}
             for root in roots:
                 entries: list[Entry] = []
                 for path in RunStore(root).folders():
                     try:
-                        key = path, _written(path / "run.json"), _written(path / "config.json")
-                        entry = self._entries.get(key)
-                        entry = entry or Entry(Run(path), Status("new", 0, 1))
-                        entry.read()
-                        entry.status = entry.run.status()
+                        mark = Mark.of(path)
+                        entry = self._entries.get(path)
+                        if entry is None or entry.rewritten(mark):
+                            entry = Entry(path, mark)
+                        elif entry.mark != mark or not entry.still:
+                            entry.look(mark)
                     except OSError as error:  # deleted, or not readable, while it is being read
                         damaged.append(Damaged(path.name, path, f"{path}: {error.strerror}"))
                     except ValueError as error:
                         damaged.append(Damaged(path.name, path, str(error)))
                     else:
-                        kept[key] = entry
+                        kept[path] = entry
                         entries.append(entry)
                 for entry in sorted(entries, key=lambda entry: -entry.run.info.created):
                     found.setdefault(entry.run.id, entry)
@@ -140,6 +190,10 @@ class Shelf:
             return self._last
 
 
-def _written(path: Path) -> int:
-    """When a file was last written; 0 where there is none, which opening the run will tell."""
-    return path.stat().st_mtime_ns if size_of(path) else 0
+def _stat(path: str) -> tuple[int, int]:
+    """When a file was last written, and its bytes; zeros where there is none, which opening the run will tell."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size

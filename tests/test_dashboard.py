@@ -9,6 +9,7 @@ import os
 import re
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest
 
-from engine import ablation
+from engine import ablation, claims
 from engine.config import RunConfig
 from engine.events import Diverged, Ended, Evaluated, Routed, Sampled, Started, Stepped
 from engine.outcomes import Outcome, differing
@@ -390,6 +391,55 @@ def test_the_shelf_tells_what_the_whole_log_tells(store: RunStore) -> None:
     )
     outcome = looked.look()[0][run.id].outcome
     assert outcome.final_loss == 1.25 and outcome.parameters == 9
+
+
+CHANGES: dict[str, Callable[[Run], object]] = {
+    "an event": lambda run: run.append(Evaluated(step=120, loss=1.0)),
+    "a process that has it": lambda run: run.claim(),
+    "its end": lambda run: run.append(Ended(step=120, how="stopped")),
+    "another name": lambda run: run.rename("afterwards"),
+    "a part of the log that is gone": lambda run: os.truncate(run.path / "events.jsonl", 0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_still_run_is_left_alone_until_something_changes(
+    store: RunStore, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(store, "before")
+    looked = shelf.Shelf(lambda: [store.root])
+    seen: list[str] = []
+    status = Run.status
+    monkeypatch.setattr(Run, "status", lambda self: [seen.append(self.name), status(self)][1])
+
+    def times() -> int:
+        """How often it is read in three looks."""
+        seen.clear()
+        for _ in range(3):
+            looked.look()
+        return len(seen)
+
+    assert times() == 3  # written just now: the clock of files might not tell a change
+    monkeypatch.setattr(shelf, "SETTLED", -1.0)
+    assert times() == 1  # long written
+    CHANGES[change](run)
+    assert times() > 0
+    entry, told = looked.look()[0][run.id], Run(run.path)
+    assert (entry.run.name, entry.status) == (told.name, told.status())
+    assert entry.outcome == Outcome.of(told)
+
+
+def test_a_run_that_a_process_has_is_always_read(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "SETTLED", -1.0)
+    run = store.create(RunConfig(), "trains")
+    claim = run.claim()
+    looked = shelf.Shelf(lambda: [store.root])
+    assert looked.look()[0][run.id].status.state == "starting"
+    monkeypatch.setattr(claims.Claim, "alive", lambda self: False)  # killed: it writes no more
+    assert looked.look()[0][run.id].status.state == "interrupted"
+    assert claim is not None
 
 
 def test_a_renamed_run_is_read_anew(store: RunStore) -> None:
