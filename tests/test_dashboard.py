@@ -141,7 +141,7 @@ def test_the_table_can_be_searched(store: RunStore) -> None:
     test.text_input[0].set_value("[").run()  # a text, not a pattern
     assert not test.exception and runs.TEXT["nothing"] in shown(test)
     test.text_input[0].set_value("")
-    test.selectbox[0].set_value("new").run()
+    test.pills[0].set_value("new").run()
     assert test.dataframe[0].value["Run"].tolist() == ["beta"]
 
 
@@ -329,8 +329,8 @@ def test_a_link_means_the_same_in_both_languages(store: RunStore) -> None:
         test = page("runs", state="new", lang=lang)
         assert test.dataframe[0].value["Run"].tolist() == ["fresh"]
         assert test.dataframe[0].value["Status"].tolist() == [state]
-        test.selectbox[0].set_value("finished")
-        test.selectbox[1].set_value("norm").run()
+        test.pills[0].set_value("finished")
+        test.selectbox[0].set_value("norm").run()
         assert asked(test, "state") == "finished"
         assert asked(test, "suite") == "norm"
         assert len(test.dataframe[0].value) == 8
@@ -339,7 +339,52 @@ def test_a_link_means_the_same_in_both_languages(store: RunStore) -> None:
         assert asked(test, "metric") == "gradient"
         assert asked(test, "over") == "seconds"
     test = page("runs", state="nonsense")
-    assert test.selectbox[0].value == "" and len(test.dataframe[0].value) == 10
+    assert test.pills[0].value == "" and len(test.dataframe[0].value) == 10
+
+
+def test_what_an_address_cannot_mean_is_left_out_of_it(store: RunStore) -> None:
+    make(store, "done")
+    nonsense = {"over": "hours", "metric": "", "smoothing": "7", "log": "maybe", "bands": "True"}
+    test = page("compare", **nonsense, log_x="true", lang="tlh")
+    assert not test.exception
+    assert [each.value for each in test.segmented_control][-2:] == ["loss", "steps"]
+    assert test.slider[0].value == 10 and not any(each.value for each in test.toggle[1:])
+    assert not set(test.query_params) & set(nonsense)
+
+
+def test_every_choice_stands_in_the_address(store: RunStore) -> None:
+    made = [make(store, f"run {number}") for number in range(4)]
+    test = page("compare")
+    assert not test.query_params  # all is as usual
+    test.slider[0].set_value(45)
+    for each in test.toggle[1:]:
+        each.set_value(True)
+    test.toggle[0].set_value(False)
+    test.multiselect[0].set_value([made[1].id, made[0].id]).run()
+    said = {"smoothing": "45", "log": "true", "logx": "true", "bands": "true", "follow": "false"}
+    assert {key: asked(test, key) for key in said} == said
+    assert test.query_params["run"] == [made[1].id, made[0].id]
+    again = page("compare", **said, run=[made[1].id, made[0].id])
+    assert again.slider[0].value == 45 and again.multiselect[0].value == [made[1].id, made[0].id]
+    assert [each.value for each in again.toggle] == [False, True, True, True]
+    again.slider[0].set_value(10)
+    again.toggle[0].set_value(True).run()
+    assert not {"smoothing", "follow"} & set(again.query_params)
+
+
+def test_a_state_can_be_chosen_once_a_run_is_in_it(store: RunStore) -> None:
+    test = page("runs")
+    assert not test.pills and not test.text_input
+    run = make(store, "done")
+    test.run()
+    assert test.pills[0].options == ["all", "finished"]
+    store.create(RunConfig(), "fresh")
+    test.run()
+    assert test.pills[0].options == ["all", "not started", "finished"]
+    test.pills[0].set_value("finished").run()
+    store.delete(run.id)
+    test.run()
+    assert "finished" in test.pills[0].options and runs.TEXT["nothing"] in shown(test)
 
 
 def test_a_report_is_in_the_language_of_its_reader(store: RunStore) -> None:

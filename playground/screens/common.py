@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.runs import Damaged, Run
 from playground import figures, i18n, library
@@ -16,7 +18,11 @@ from playground.compare import History, distinct
 from playground.i18n import LANGUAGES, Words
 from playground.shelf import Entry, Shelf
 
+T = TypeVar("T")
+
 REFRESH = 0.5  # seconds between two looks at the runs
+FIRST_REFRESH = 1.5  # seconds until the first of them
+HOLD = 1.0  # seconds for which an address that somebody went back to is what counts
 
 TEXT = Words({
     "follow": "Follow running runs",
@@ -35,18 +41,30 @@ def speak() -> None:
 
     What was chosen stays in the address from page to page, so that a link is read as it was sent.
     """
+    st.session_state.kept = {}
     asked = st.query_params.get(LANGUAGE)
     chosen = asked if asked in LANGUAGES else st.session_state.get("language")
     if chosen:
-        _choose(chosen)
+        st.session_state.language = chosen
+        keep(LANGUAGE, [chosen])
     browser = (st.context.locale or "").lower()
     i18n.use(chosen or ("zh" if browser.startswith("zh") else "en"))
 
 
-def _choose(language: str) -> None:
-    st.session_state.language = language
-    if st.query_params.get(LANGUAGE) != language:
-        st.query_params[LANGUAGE] = language
+def keep(key: str, values: list[str]) -> None:
+    """Have the address say this under a key, nothing without values, from the next `write_address` on."""
+    st.session_state.kept = st.session_state.get("kept", {}) | {key: values}
+
+
+def write_address() -> None:
+    """Write what is kept into the address, at the end of every run of a page or of a part of it.
+
+    All of it, since the address that a run was told may be older than what was written last. Nothing is left
+    for the browser to write, as Streamlit's `bind` would: each would overwrite what the other knows nothing of.
+    """
+    for key, values in st.session_state.get("kept", {}).items():
+        if st.query_params.get_all(key) != values:
+            st.query_params[key] = values
 
 
 def address(**query: Any) -> dict[str, Any]:
@@ -63,38 +81,67 @@ def heading(title: str) -> None:
         st.title(title)
         st.segmented_control(
             TEXT["language"], list(LANGUAGES), format_func=LANGUAGES.__getitem__, required=True, key=key,
-            on_change=lambda: _choose(st.session_state[key]), label_visibility="collapsed", width="content",
+            on_change=lambda: st.query_params.update({LANGUAGE: st.session_state[key]}), label_visibility="collapsed", width="content",
         )  # fmt: skip
 
 
-def picked(
-    widget: Callable[..., Any], label: str, options: Mapping[str, str], key: str, **more: Any
-) -> str:
-    """One of some options by its key, at first the first, chosen with a widget that shows their words.
+def went_back() -> bool:
+    """Did the browser's back or forward button lead here, to an address of before?
 
-    The key stands in the address under the widget's, so that a link means the same in every language;
-    Streamlit's own binding would write the words.
+    Also for a moment after it: a browser that draws a part again by itself may tell what its widgets showed
+    before it has learned what they are to show.
     """
-    state, first = st.session_state, next(iter(options))
-    if key not in state:
-        state[key] = st.query_params.get(key)
-    if state[key] not in options:
-        state[key] = first
+    state, context = st.session_state, get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        state.went_back = monotonic()
+    return monotonic() < state.get("went_back", -HOLD) + HOLD
 
-    def remember() -> None:
-        if (
-            state[key] not in options
-        ):  # nobody's choice: the browser spoke before it had been told of this one
-            state[key] = st.query_params.get(key)
-        elif state[key] == first:
-            st.query_params.pop(key, None)
-        else:
-            st.query_params[key] = state[key]
 
-    widget(
-        label, list(options), format_func=options.__getitem__, key=key, on_change=remember, **more
-    )
-    return str(state[key])
+def start_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
+    """What a widget shows at first: what the address says under its key, or else the usual.
+
+    Also what it shows again when somebody goes back to an earlier address.
+    """
+    state = st.session_state
+    starts: dict[str, Any] = state.setdefault("starts", {})
+    if key not in state or went_back():
+        told = said(st.query_params.get(key, ""))
+        starts[key] = usual if told is None else told
+        if state.get(key, starts[key]) != starts[key]:
+            state[key] = starts[key]
+    return starts[key]
+
+
+def picked(
+    widget: Callable[..., Any],
+    label: str,
+    options: Mapping[str, str],
+    key: str,
+    usual: str | None = None,
+    **more: Any,
+) -> str:
+    """One of some options by its key, usually the first, chosen with a widget that shows their words.
+
+    The key stands in the address under the widget's, so that a link means the same in every language.
+    """
+    keys = list(options)
+    usual = keys[0] if usual is None else usual
+    start = start_of(key, lambda told: told if told in options else None, usual)
+    if start not in options:
+        start = usual
+    at = {"index": keys.index(start)} if widget.__name__ == "selectbox" else {"default": start}
+    value = widget(label, keys, format_func=options.__getitem__, key=key, **at, **more)
+    chosen = str(value if value in options else usual)
+    keep(key, [] if chosen == usual else [chosen])
+    return chosen
+
+
+def toggled(label: str, key: str, usual: bool = False, **more: Any) -> bool:
+    """A toggle, whose state stands in the address where it is not the usual."""
+    start = start_of(key, {"true": True, "false": False}.get, usual)
+    value = st.toggle(label, value=start, key=key, **more)
+    keep(key, [] if value == usual else [str(value).lower()])
+    return value
 
 
 @cache
@@ -143,19 +190,25 @@ def plot(figure: go.Figure, key: str) -> None:
 def followed(show: Callable[[], None], still: bool = False) -> None:
     """Draw a part of the page again by itself while running runs are followed, unless it is to keep still.
 
-    Streamlit loses a page that is left while such a part is being drawn.
+    A visitor's first page is left in peace until the browser has put it up: it would draw the part twice before
+    it is seen at all. Streamlit loses a page that is left while such a part is being drawn.
     """
-    language = i18n.current()
+    language, state = i18n.current(), st.session_state
+    drawn: list[bool] = []
 
     @wraps(show)
     def part() -> None:
         i18n.use(language)  # the part draws itself without the rest of the page
         show()
+        write_address()
+        if drawn and not state.get("put_up"):
+            state.put_up = True
+            st.rerun()  # the whole page, whose part then follows more closely
+        drawn.append(True)
 
-    follow = st.toggle(
-        TEXT["follow"], value=True, key="follow", help=TEXT["follow_help"], bind="query-params"
-    )
-    st.fragment(part, run_every=REFRESH if follow and not still else None)()
+    follow = toggled(TEXT["follow"], "follow", usual=True, help=TEXT["follow_help"])
+    every = REFRESH if state.get("put_up") else FIRST_REFRESH
+    st.fragment(part, run_every=every if follow and not still else None)()
 
 
 def show_none(damaged: list[Damaged]) -> None:

@@ -19,6 +19,7 @@ from playground.screens.common import names_of, plot, show_damaged, show_none, t
 from playground.shelf import Entry
 
 FIRST_CHOICE = 3  # runs that are compared before anything was chosen
+SMOOTHING = 10  # steps over which a curve is averaged, if nothing else is said
 BESIDE = 4  # runs whose samples stand in one row
 
 TEXT = Words({
@@ -103,20 +104,22 @@ def show_all() -> None:
 def choose(entries: dict[str, Entry]) -> dict[str, Entry]:
     """The runs to compare; the page's address names them, so that a link shows the same."""
     state, names = st.session_state, names_of(entries)
-    if "chosen" not in state:
+    if "chosen" not in state or common.went_back():
         known = [run_id for run_id, entry in entries.items() if entry.evaluations]
-        state.chosen = st.query_params.get_all("run") or known[:FIRST_CHOICE]
+        linked = st.query_params.get_all("run")
+        state.chosen, state.usual = linked or known[:FIRST_CHOICE], not linked
     state.chosen = [run_id for run_id in state.chosen if run_id in entries]
 
     def name_of(run_id: str) -> str:
         return names[run_id]
 
-    def remember() -> None:
-        st.query_params["run"] = state.chosen
+    def by_hand() -> None:
+        state.usual = False
 
     chosen = st.multiselect(
-        TEXT["choose"], list(entries), format_func=name_of, key="chosen", on_change=remember
+        TEXT["choose"], list(entries), format_func=name_of, key="chosen", on_change=by_hand
     )
+    common.keep("run", [] if state.usual else chosen)
     return {run_id: entries[run_id] for run_id in chosen}
 
 
@@ -137,11 +140,13 @@ def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
             required=True,
             help=TEXT["axis_help"],
         )
-    smoothing = third.slider(TEXT["smoothing"], 0, 100, 10, 5, key="smoothing", bind="query-params")
+    start = common.start_of("smoothing", averaged, SMOOTHING)
+    smoothing = third.slider(TEXT["smoothing"], 0, 100, start, 5, key="smoothing")
+    common.keep("smoothing", [] if smoothing == SMOOTHING else [str(smoothing)])
     with st.container(horizontal=True):
-        log = st.toggle(TEXT["log"], key="log", bind="query-params")
-        log_x = st.toggle(TEXT["log_x"], key="logx", bind="query-params")
-        banded = st.toggle(TEXT["bands"], key="bands", help=TEXT["bands_help"], bind="query-params")
+        log = common.toggled(TEXT["log"], "log")
+        log_x = common.toggled(TEXT["log_x"], "logx")
+        banded = common.toggled(TEXT["bands"], "bands", help=TEXT["bands_help"])
     curves = {run_id: history.curves(axis) for run_id, history in told.items()}
     values = figures_runs.METRICS[metric].values
     there = any(len(values(each)[0]) for each in curves.values())
@@ -156,6 +161,11 @@ def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
     else:
         named = {names[run_id]: each for run_id, each in curves.items()}
         plot(figures_runs.compare(named, smoothing=smoothing, **look), "curves")
+
+
+def averaged(told: str) -> int | None:
+    """The steps to average over that an address names: from 0 to 100, in fives."""
+    return int(told) if told in map(str, range(0, 101, 5)) else None
 
 
 def banded_names(

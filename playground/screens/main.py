@@ -22,6 +22,7 @@ def main() -> None:
         st.Page(suites.show, title=suites.TEXT["title"], url_path="suites"),
     ]
     st.navigation(pages, position="top").run()
+    common.write_address()
 
 
 if __name__ == "__main__":

@@ -74,23 +74,41 @@ def show() -> None:
     entries, _ = common.shelf().look()
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
-    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-    left.text_input(TEXT["search"], key="match", bind="query-params")
-    states = {"": TEXT["all"], **report.TEXT["states"]}
-    common.picked(middle.selectbox, TEXT["state"], states, "state")
+    states = {entry.status.state for entry in entries.values()}
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
-    common.picked(
-        right.selectbox, TEXT["suite"], {"": TEXT["all"]} | {s: s for s in suites}, "suite"
-    )
-    common.followed(show_table, still=bool(st.session_state.get("still")))
+    if entries:
+        show_filters(states, suites)
+
+    def part() -> None:
+        if show_table() - states:
+            st.rerun()  # there is a state now that could not be chosen
+
+    common.followed(part, still=bool(st.session_state.get("still")))
 
 
-def show_table() -> None:
-    """The table and what can be done with it."""
+def show_filters(states: set[str], suites: list[str]) -> None:
+    """What narrows the table down: a text, a state that some run is in, and a suite if there is one."""
+    widths = [2, 3, 1] if suites else [2, 4]
+    left, middle, *right = st.columns(widths, vertical_alignment="bottom")
+    start = common.start_of("match", str, "")
+    match = left.text_input(TEXT["search"], start, key="match")
+    common.keep("match", [match] if match else [])
+    asked = st.session_state.get("state") or st.query_params.get("state")
+    words = report.TEXT["states"]
+    there = {state: words[state] for state in words if state in states or state == asked}
+    common.picked(middle.pills, TEXT["state"], {"": TEXT["all"]} | there, "state", required=True)
+    for column in right:
+        named = {"": TEXT["all"]} | {name: name for name in suites}
+        common.picked(column.selectbox, TEXT["suite"], named, "suite")
+
+
+def show_table() -> set[str]:
+    """The table and what can be done with it. Returns the states that runs are in."""
     entries, damaged = common.shelf().look()
+    states = {entry.status.state for entry in entries.values()}
     if not entries:
         show_none(damaged)
-        return
+        return states
     rows = table(entries)
     shown = rows[wanted(rows)]
     training = (rows["Status"] == report.TEXT["states"]["running"]).sum()
@@ -98,7 +116,7 @@ def show_table() -> None:
     if shown.empty:
         st.info(TEXT["nothing"])
         show_damaged(damaged)
-        return
+        return states
     event = st.dataframe(
         shown.drop(columns=["Suite"]),
         key="runs",
@@ -121,6 +139,7 @@ def show_table() -> None:
         st.session_state.marked = marked
         st.rerun()  # the whole page: a part that draws itself again cannot leave it
     show_damaged(damaged)
+    return states
 
 
 def table(entries: dict[str, Entry]) -> pd.DataFrame:

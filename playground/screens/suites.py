@@ -76,8 +76,9 @@ def show_all() -> None:
     entries, damaged = common.shelf().look()
     stored = ablation.names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
-    first = names.index(stored[0]) if stored else 0
-    name = str(st.selectbox(TEXT["suite"], names, first, key="suite-name", bind="query-params"))
+    first = stored[0] if stored else None
+    options = {name: name for name in names}
+    name = common.picked(st.selectbox, TEXT["suite"], options, "suite-name", first)
     members = of_suite(entries, name)
     if name in SUITES:
         show_start(name)

@@ -89,10 +89,7 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
 
     page.get_by_text("seconds", exact=True).click()
-    expect(page).to_have_url(
-        re.compile("over=seconds")
-    )  # this one the server writes into the address
-    page.get_by_text("Seeds as one band").click()
+    page.get_by_text("Seeds as one band").click()  # before the server has answered
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
     expect(page).to_have_url(re.compile("over=seconds.*bands=true|bands=true.*over=seconds"))
     page.reload()
@@ -100,6 +97,16 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     with page.expect_download() as download:
         page.get_by_text("Report (Markdown with figures)").click()
     assert download.value.suggested_filename == "report.zip"
+    page.get_by_text("Log scale", exact=True).click()
+    expect(page).to_have_url(re.compile("log=true"))
+    page.wait_for_timeout(1500)  # a person looks before going back
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("log=true"))
+    expect(page.get_by_label("Log scale", exact=True)).not_to_be_checked()
+    expect(page.locator(".js-plotly-plot .legendtext")).to_have_text([BAND])
+    page.wait_for_timeout(1500)
+    page.go_forward()
+    expect(page.get_by_label("Log scale", exact=True)).to_be_checked()
     shoot(page, "dashboard-compare")
     page.get_by_role("link", name="Runs").click()
     title(page, "Runs")
