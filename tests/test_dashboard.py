@@ -31,7 +31,7 @@ from playground.screens import common, compare, runs
 from playground.screens import suites as suite_page
 
 DASHBOARD = str(dashboard.SCRIPT)
-PAGE = "from playground.screens import common, {page}\ncommon.speak()\n{page}.show()"
+PAGE = "from playground.screens import common, {page}\ncommon.speak()\n{page}.show()\ncommon.write_address()"
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ 故事 😀"
 
 

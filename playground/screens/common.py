@@ -32,6 +32,9 @@ TEXT = Words({
     "language": "Language",
 })  # fmt: skip
 
+SWITCH = {"true": True, "false": False}
+"""A toggle in the address."""
+
 LANGUAGE = "lang"
 """What the language is called in the address."""
 
@@ -112,6 +115,12 @@ def start_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
     return starts[key]
 
 
+def value_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
+    """What a widget shows, also before it has been drawn for the first time."""
+    start = start_of(key, said, usual)
+    return st.session_state.get(key, start)
+
+
 def picked(
     widget: Callable[..., Any],
     label: str,
@@ -138,7 +147,7 @@ def picked(
 
 def toggled(label: str, key: str, usual: bool = False, **more: Any) -> bool:
     """A toggle, whose state stands in the address where it is not the usual."""
-    start = start_of(key, {"true": True, "false": False}.get, usual)
+    start = start_of(key, SWITCH.get, usual)
     value = st.toggle(label, value=start, key=key, **more)
     keep(key, [] if value == usual else [str(value).lower()])
     return value
@@ -206,9 +215,12 @@ def followed(show: Callable[[], None], still: bool = False) -> None:
             st.rerun()  # the whole page, whose part then follows more closely
         drawn.append(True)
 
-    follow = toggled(TEXT["follow"], "follow", usual=True, help=TEXT["follow_help"])
+    above = st.container()
     every = REFRESH if state.get("put_up") else FIRST_REFRESH
+    follow = value_of("follow", SWITCH.get, True)
     st.fragment(part, run_every=every if follow and not still else None)()
+    with above:  # sent after the part, which the browser takes longer for
+        toggled(TEXT["follow"], "follow", usual=True, help=TEXT["follow_help"])
 
 
 def show_none(damaged: list[Damaged]) -> None:

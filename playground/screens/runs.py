@@ -76,14 +76,16 @@ def show() -> None:
     st.caption(TEXT["intro"])
     states = {entry.status.state for entry in entries.values()}
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
-    if entries:
-        show_filters(states, suites)
+    above = st.container()
 
     def part() -> None:
         if show_table() - states:
             st.rerun()  # there is a state now that could not be chosen
 
     common.followed(part, still=bool(st.session_state.get("still")))
+    if entries:
+        with above:  # sent after the table, which the browser takes longer for
+            show_filters(states, suites)
 
 
 def show_filters(states: set[str], suites: list[str]) -> None:
@@ -168,11 +170,13 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
 
 def wanted(rows: pd.DataFrame) -> Any:
     """Which rows the filters leave."""
-    state = st.session_state
-    text = str(state.get("match") or "").casefold()
+    words, suites = report.TEXT["states"], set(rows["Suite"])
+    text = common.value_of("match", str, "").casefold()
+    state = common.value_of("state", lambda told: told if told in words else None, "")
+    suite = common.value_of("suite", lambda told: told if told in suites else None, "")
     kept = (rows["Run"] + " " + rows["What changed"]).str.casefold().str.contains(text, regex=False)
-    if state.get("state"):
-        kept &= rows["Status"] == report.TEXT["states"][state["state"]]
-    if state.get("suite"):
-        kept &= rows["Suite"] == state["suite"]
+    if state:
+        kept &= rows["Status"] == words[state]
+    if suite:
+        kept &= rows["Suite"] == suite
     return kept
