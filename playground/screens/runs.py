@@ -49,7 +49,7 @@ def columns() -> dict[str, Any]:
     """How the table's columns look."""
     config = st.column_config
     looks: dict[str, Any] = {
-        "Run": config.TextColumn(pinned=True, width="large"),
+        "Run": config.TextColumn(pinned=True, width=230),
         "Status": config.TextColumn(),
         "Progress": config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
         "Step": config.NumberColumn(format="localized"),
