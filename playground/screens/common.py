@@ -21,7 +21,7 @@ from playground.shelf import Entry, Shelf
 T = TypeVar("T")
 
 REFRESH = 0.5  # seconds between two looks at the runs
-FIRST_REFRESH = 1.5  # seconds until the first of them
+FIRST_REFRESH = 1.25  # seconds until the first of them
 HOLD = 1.0  # seconds for which an address that somebody went back to is what counts
 
 TEXT = Words({
@@ -207,13 +207,13 @@ def followed(show: Callable[[], None], still: bool = False) -> None:
 
     @wraps(show)
     def part() -> None:
-        i18n.use(language)  # the part draws itself without the rest of the page
-        show()
-        write_address()
         if drawn and not state.get("put_up"):
             state.put_up = True
             st.rerun()  # the whole page, whose part then follows more closely
         drawn.append(True)
+        i18n.use(language)  # the part draws itself without the rest of the page
+        show()
+        write_address()
 
     above = st.container()
     every = REFRESH if state.get("put_up") else FIRST_REFRESH
