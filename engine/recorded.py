@@ -5,6 +5,9 @@ next. `torch.jit.trace` writes down the operations of one step and replays them:
 for a tenth of a second once. The recording holds the model's own weights, or copies that it brings up to
 date, so it follows what training makes of them. It is fixed in its shapes: one token in, and attention over
 the whole cache, where a mask hides what is not written yet.
+
+Where the most probable token is taken each time, the loop over the tokens does without Python too
+(`write_greedily`).
 """
 
 # Many of PyTorch's functions have no types yet.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 REFRESH = 0.5  # seconds between two looks at the runs
 FIRST_REFRESH = 1.25  # seconds until the first of them
-HOLD = 1.0  # seconds for which an address that somebody went back to is what counts
+HOLD = 0.75  # seconds for which an address that somebody went back to is what counts
 
 TEXT = Words({
     "follow": "Follow running runs",
@@ -80,11 +80,15 @@ def heading(title: str) -> None:
     """The page's title, and the switch of its language."""
     key = "language-switch"
     st.session_state[key] = i18n.current()
+
+    def switch() -> None:
+        st.query_params[LANGUAGE] = st.session_state[key]  # which `speak` reads
+
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title)
         st.segmented_control(
             TEXT["language"], list(LANGUAGES), format_func=LANGUAGES.__getitem__, required=True, key=key,
-            on_change=lambda: st.query_params.update({LANGUAGE: st.session_state[key]}), label_visibility="collapsed", width="content",
+            on_change=switch, label_visibility="collapsed", width="content",
         )  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def start_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
     """
     state = st.session_state
     starts: dict[str, Any] = state.setdefault("starts", {})
-    if key not in state or went_back():
+    if key not in state or key not in starts or went_back():
         told = said(st.query_params.get(key, ""))
         starts[key] = usual if told is None else told
         if state.get(key, starts[key]) != starts[key]:
