@@ -44,6 +44,7 @@ ORDER = [
         "claims",
         "interrupts",
         "metrics",
+        "packed",
         "presets",
         "significance",
         "snapshots",
