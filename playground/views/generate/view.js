@@ -259,12 +259,12 @@ line.addEventListener("keydown", (event) => {
 list.addEventListener("scroll", drawRows, { passive: true });
 list.addEventListener("click", (event) => {
   const row = event.target.closest?.(".choice");
-  if (!row) return;
+  if (!row || now.place !== at) return; // the rows of another place, which are about to be drawn anew
   stop();
   step(Number(row.dataset.token));
 });
 list.addEventListener("keydown", (event) => {
-  if (!now) return;
+  if (now?.place !== at) return;
   const page = Math.max(1, Math.floor(list.clientHeight / ROW) - 1);
   const moves = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0, End: now.order.length - 1 };
   if (event.key in moves) moveTo(moves[event.key]);
