@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import cached_property
 from typing import Any, cast
@@ -49,12 +50,13 @@ class Recording:
     @cached_property
     def step(self) -> Replay:
         """One token in, logits and a distribution out: `Step`."""
-        return _frozen(lambda: self.traced)
+        return _frozen(self.traced)
 
     @cached_property
     def greedy(self) -> Write:
         """From one token on to the end: `Greedy`."""
-        return _frozen(lambda: torch.jit.script(Greedy(self.traced).eval()))
+        with _quiet():
+            return _frozen(torch.jit.script(Greedy(self.traced).eval()))
 
 
 _recordings: WeakKeyDictionary[Decoder, Recording] = WeakKeyDictionary()
@@ -258,8 +260,7 @@ def _record(model: Decoder, example: tuple[Any, ...]) -> Recording:
     example = tuple(deepcopy(example))  # recording runs the step, and writes
     step = Step(model).eval()
     packed = Packed(sum(weight.nbytes + LINE for weight in model.parameters()))
-    with warnings.catch_warnings(), torch.inference_mode(), Shorter(packed):
-        warnings.simplefilter("ignore")  # of shapes that become constants, as they are meant to
+    with _quiet(), Shorter(packed):
         step(*example)  # copies weights; they are frozen in unless they are the step's own
         for number, copy in enumerate(packed.copies.values()):
             step.register_buffer(f"packed_{number}", copy.values)
@@ -267,8 +268,16 @@ def _record(model: Decoder, example: tuple[Any, ...]) -> Recording:
     return Recording(traced, packed)
 
 
-def _frozen(module: Callable[[], Any]) -> Any:
+def _frozen(module: Any) -> Any:
     """The pass of a module, with no weight to look up at each step; they are still the same tensors."""
+    with _quiet():
+        return torch.jit.freeze(module, optimize_numerics=False).forward
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without gradients, and without PyTorch's warnings of shapes that become constants, as they are meant to,
+    and of newer ways, which are for larger models."""
     with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # PyTorch's, that there are newer ways for larger models
-        return torch.jit.freeze(module(), optimize_numerics=False).forward
+        warnings.simplefilter("ignore")
+        yield

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from engine.runs import Damaged
 from playground import report
 from playground.i18n import Words
 from playground.screens import common
@@ -74,18 +75,25 @@ def show() -> None:
     entries, _ = common.shelf().look()
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
-    states = {entry.status.state for entry in entries.values()}
+    states = states_of(entries)
     suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
     above = st.container()
 
     def part() -> None:
-        if show_table() - states:
-            st.rerun()  # there is a state now that could not be chosen
+        newest, damaged = common.shelf().look()
+        if states_of(newest) - states:
+            st.rerun()  # the whole page, with a state that could not be chosen before
+        show_table(newest, damaged)
 
     common.followed(part, still=bool(st.session_state.get("still")))
     if entries:
         with above:  # sent after the table, which the browser takes longer for
             show_filters(states, suites)
+
+
+def states_of(entries: dict[str, Entry]) -> set[str]:
+    """The states that runs are in."""
+    return {entry.status.state for entry in entries.values()}
 
 
 def show_filters(states: set[str], suites: list[str]) -> None:
@@ -104,13 +112,11 @@ def show_filters(states: set[str], suites: list[str]) -> None:
         common.picked(column.selectbox, TEXT["suite"], named, "suite")
 
 
-def show_table() -> set[str]:
-    """The table and what can be done with it. Returns the states that runs are in."""
-    entries, damaged = common.shelf().look()
-    states = {entry.status.state for entry in entries.values()}
+def show_table(entries: dict[str, Entry], damaged: list[Damaged]) -> None:
+    """The table and what can be done with it."""
     if not entries:
         show_none(damaged)
-        return states
+        return
     rows = table(entries)
     shown = rows[wanted(rows)]
     training = (rows["Status"] == report.TEXT["states"]["running"]).sum()
@@ -118,7 +124,7 @@ def show_table() -> set[str]:
     if shown.empty:
         st.info(TEXT["nothing"])
         show_damaged(damaged)
-        return states
+        return
     event = st.dataframe(
         shown.drop(columns=["Suite"]),
         key="runs",
@@ -132,16 +138,14 @@ def show_table() -> set[str]:
     )
     marked = [str(shown.index[row]) for row in event["selection"]["rows"] if row < len(shown)]
     if bool(marked) != bool(st.session_state.get("still")):
-        st.session_state.still = bool(
-            marked
-        )  # marked rows stay where they are, and lead away safely
+        # Marked rows stay where they are, and lead away safely.
+        st.session_state.still = bool(marked)
         st.rerun()
     label = f"{TEXT['compare']} ({len(marked)})" if marked else TEXT["compare_none"]
     if st.button(label, type="primary", disabled=not marked, key="to-compare"):
         st.session_state.marked = marked
         st.rerun()  # the whole page: a part that draws itself again cannot leave it
     show_damaged(damaged)
-    return states
 
 
 def table(entries: dict[str, Entry]) -> pd.DataFrame:
