@@ -17,12 +17,12 @@ ENV FRONT=$FRONT \
 RUN useradd --create-home --uid 1000 learner
 WORKDIR /app
 
-# PyTorch without several gigabytes for GPUs; a GPU needs the usual build, without the first line.
-COPY requirements.txt ./
-RUN grep '^torch' requirements.txt > torch.txt \
-    && pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu -r torch.txt \
-    && pip install --no-cache-dir -r requirements.txt \
-    && rm torch.txt
+# Exact versions, checked by their hashes (`make lock`), then PyTorch without several gigabytes for GPUs;
+# a GPU needs the usual build, without the second line.
+COPY requirements.txt pre-requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes -r pre-requirements.txt \
+    && pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+    && pip install --no-cache-dir -r requirements.txt
 
 COPY LICENSE README.md ./
 COPY .streamlit/ .streamlit/

@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run dashboard test lint format checkpoints notebooks bench clean
+.PHONY: help run dashboard test lint format checkpoints notebooks bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,11 @@ bench: $(VENV)/dev ## measure speed against other libraries
 	$(PY) -m benchmarks.train_speed
 	$(PY) -m benchmarks.generate_speed
 	$(PY) -m benchmarks.probe_cost
+
+lock: $(VENV)/dev ## renew pre-requirements.txt: exact versions and hashes, for the Dockerfile and a Space
+	$(VENV)/bin/uv pip compile requirements.txt --upgrade --generate-hashes --no-emit-package torch \
+	    --python-version 3.12 --python-platform linux --no-annotate \
+	    --custom-compile-command "make lock" --quiet --output-file pre-requirements.txt
 
 clean: ## remove what make made; runs and checkpoints stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis screenshots

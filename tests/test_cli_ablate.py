@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +295,6 @@ def test_kill_9_of_a_worker_and_of_the_suite(
     assert (begun(post), begun(none)) == ([0, 0], [0, 5])
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="pip install ray")
 def test_kill_9_of_a_worker_of_ray(suite: list[str], tmp_path: Path) -> None:
     """It is tried again, and the suite completes with every result once."""
     store = RunStore(tmp_path / "runs")
