@@ -37,7 +37,7 @@ from engine.events import (
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
 from engine.validation import ConfigError
-from playground import library, sessions, storage
+from playground import answers, library, sessions, storage
 from playground.controls import OWN_TEXT
 from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice
 
@@ -194,7 +194,7 @@ def status(run_id: object) -> dict[str, Any]:
         "state": now.state,
         "step": now.step,
         "total": now.total_steps,
-        "reason": now.reason,
+        "reason": answers.without_paths(now.reason),
         "place": sessions.place(run.id),
         "alive": now.alive or now.state == "starting",
         "shipped": library.is_shipped(run),
