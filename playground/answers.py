@@ -38,7 +38,6 @@ TEXT = {
     "run": "The run must be named by its id, a string.",
     "whole": "{name} must be a whole number from {low} to {high}.",
     "arguments": "{name} takes {known}: {problem}.",
-    "characters": "must be text of whole characters",
     "full": "The server's disk is full.",
     "read only": "The server may not write where it keeps runs.",
     "files": "The server cannot read or write its files.",
@@ -63,8 +62,6 @@ def sentence(error: Exception) -> str:
     """What the learner is told of this error: never nothing, and no path of the server."""
     if isinstance(error, OSError):
         return FILES.get(error.errno or 0, TEXT["files"])
-    if isinstance(error, UnicodeEncodeError):
-        return TEXT["characters"]
     if isinstance(error, ValueError):
         return without_paths(str(error))[:MAX_ERROR] or TEXT["bug"]
     traceback.print_exception(error, file=sys.stderr)
@@ -104,8 +101,6 @@ def typed(function: Callable[..., T]) -> Callable[..., T]:
             except ValidationError as error:
                 problems = ConfigError.of(error).problems[:1]
                 raise ConfigError([Problem(name, p.value, p.allowed) for p in problems]) from None
-            except UnicodeEncodeError:
-                raise ConfigError([Problem(name, value, TEXT["characters"])]) from None
         return function(**given)
 
     return checking

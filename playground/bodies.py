@@ -13,10 +13,12 @@ Nothing in this file loads PyTorch.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any, cast
 
 import orjson
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +31,11 @@ UPLOAD = "/gradio_api/upload"
 
 REFUSED = "playground.refused"
 """In the scope of a request whose event was answered with a sentence, where Gradio says 500."""
+
+SENSELESS = (LookupError, TypeError, ValueError, FnIndexInferError)
+"""What Gradio's routes raise for a request that names nothing they know."""
+
+STREAM = "text/event-stream"
 
 FILE = "gradio.FileData"
 
@@ -59,11 +66,11 @@ class Bodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        begun = False
+        begun: Message = {}
 
         async def watched(message: Message) -> None:
             nonlocal begun
-            begun = True
+            begun = begun or message
             if scope.get(REFUSED) and message.get("status") == 500:
                 message["status"] = 400
             await send(message)
@@ -75,11 +82,18 @@ class Bodies:
         except Refused as refused:
             await _answer(str(refused), refused.status)(scope, receive, send)
         except Exception as error:
-            if begun:
-                raise
             print(f"{scope['method']} {scope['path']!r}: {error!r}"[:500], file=sys.stderr)
-            mended = isinstance(error, OSError)
-            answer = _answer(TEXT["server"], 500) if mended else _answer(TEXT["senseless"], 400)
+            if begun:  # Gradio's streams raise for an event that nobody asked for, or is gone
+                if STREAM not in Headers(raw=begun["headers"]).get("content-type", ""):
+                    raise
+                told = orjson.dumps({"error": TEXT["senseless"]}).decode()
+                body = f"event: error\ndata: {told}\n\n".encode()
+                return await send({"type": "http.response.body", "body": body})
+            if isinstance(error, SENSELESS):
+                answer = _answer(TEXT["senseless"], 400)
+            else:
+                traceback.print_exception(error, file=sys.stderr)
+                answer = _answer(TEXT["server"], 500)
             await answer(scope, receive, send)
 
 

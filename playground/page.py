@@ -34,7 +34,7 @@ class Playground(gr.Blocks):
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Gradio's. Raises `gr.Error` only; the request is marked as `refused` for the middleware."""
         try:
-            return await super().process_api(*args, **kwargs)
+            return _without_listeners(await super().process_api(*args, **kwargs))
         except Exception as error:
             request = getattr(kwargs.get("request"), "request", None)
             if request is not None:
@@ -43,14 +43,29 @@ class Playground(gr.Blocks):
                 raise
             raise gr.Error(TEXT["call"], print_exception=False) from None
 
-    async def call_function(self, *args: Any, **kwargs: Any) -> Any:
+    async def call_function(self, block_fn: Any, *args: Any, **kwargs: Any) -> Any:
         """As Gradio's. Raises `gr.Error` only."""
+        if getattr(block_fn, "fn", None) is None:  # an event that only the browser handles
+            raise gr.Error(TEXT["call"], print_exception=False)
         try:
-            return await super().call_function(*args, **kwargs)
+            return await super().call_function(block_fn, *args, **kwargs)
         except gr.Error:
             raise
         except Exception as error:
             raise gr.Error(answers.sentence(error), print_exception=False) from None
+
+
+def _without_listeners(output: dict[str, Any]) -> dict[str, Any]:
+    """The output without what Gradio takes for attributes of a view: its properties' names as listeners.
+
+    A view has a listener for every word that its script quotes. An update of a property `said` would hold
+    `repr(view.said)` too, which is an address in the server's memory.
+    """
+    for update in output.get("data", ()):
+        if isinstance(update, dict) and isinstance(update.get("props"), dict):
+            for name in update["props"]:
+                update.pop(name, None)
+    return output
 
 
 def data_of(event: gr.EventData) -> dict[str, Any]:

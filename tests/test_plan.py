@@ -278,3 +278,32 @@ def test_a_runs_configuration_comes_back_into_the_form(tmp_path: Path) -> None:
 def test_facts_of_a_text_come_with_the_choice() -> None:
     assert read_choice({"text": {"characters": 5, "vocabulary": 3}}).text == TextFacts(5, 3)
     assert isinstance(read_choice({}), Choice)
+
+
+@pytest.mark.case("R7")
+@pytest.mark.parametrize(
+    ("asked", "field", "allowed"),
+    [
+        ("x", "choice", "must be an object"),
+        (7, "choice", "must be an object"),
+        ([], "choice", "must be an object"),
+        (None, "choice", "must be an object"),
+        ({"presett": "copy"}, "presett", "there are preset, changes, fork, text, link"),
+        ({"preset": 0}, "preset", "is not the name of a preset"),
+        ({"preset": []}, "preset", "is not the name of a preset"),
+        ({"changes": []}, "changes", "must be an object"),
+        ({"changes": "d_model=8"}, "changes", "must be an object"),
+        ({"changes": {"d_modell": 8}}, "d_modell", "is not the name of a field"),
+        ({"changes": {str(n): 1 for n in range(101)}}, "changes", "at most 100 fields"),
+        ({"fork": []}, "fork", "must be an object"),
+        ({"fork": {"run": "stories", "step": 1, "at": 2}}, "at", "there are run, step, name"),
+        ({"fork": {"run": "stories", "step": True}}, "fork", "is not a run and a step"),
+    ],
+)  # fmt: skip
+def test_a_script_that_asks_for_what_is_not_understood_starts_nothing(
+    asked: Any, field: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        actions.understood(asked)
+    found = {problem.field: problem.allowed for problem in refused.value.problems}
+    assert allowed in found[field]

@@ -87,6 +87,8 @@ def framed_in(page: Page) -> Frame:
 
 def walk(page: Page, frame: Frame, folder: Path) -> None:
     """Train a short run, write a token with it, and download it."""
+    page.on("requestfailed", lambda r: print("FAILED", r.url, r.failure))
+    page.on("response", lambda r: print("R", r.status, r.url))
     expect(frame.locator(".transport[data-shown]")).to_have_count(1)
     if frame.locator("#tour-skip").count():
         frame.locator("#tour-skip").click()
@@ -146,8 +148,13 @@ def test_the_page_works_below_a_path_of_a_proxy(
     elsewhere.outside.clear()
     context.add_init_script(f"localStorage.setItem('{TOUR}', 'seen')")
     page = opened(context, elsewhere.address, errors)
-    walk(page, page.main_frame, tmp_path)
-    assert elsewhere.outside == [] and errors == []
+    try:
+        walk(page, page.main_frame, tmp_path)
+    except AssertionError:
+        print("ERRORS", errors)
+        raise
+    by_itself = "/favicon.ico"  # the browser's own guess, for any page
+    assert set(elsewhere.outside) <= {by_itself} and errors == []
 
 
 @pytest.mark.case("R9")
@@ -173,7 +180,7 @@ def test_a_page_of_another_site_neither_frames_it_nor_acts(
         }""",
         [root, ["text/plain", "application/json", "multipart/form-data"]],
     )
-    assert set(answers) <= {"denied", "opaque 0"}
+    assert set(answers) <= {"denied", "opaque 0", "cors 403"}
     assert {run.id for run in RunStore(elsewhere.runs).list()} == before
 
 
