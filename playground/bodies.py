@@ -27,7 +27,7 @@ MOST_BYTES = 8_000_000
 """Of one body. A text of a learner's own has a million characters, of up to four bytes each."""
 
 UPLOAD = "/gradio_api/upload"
-"""Takes files, and is the only route that does."""
+"""Gradio's route for files. It is closed, since nothing on the page takes one."""
 
 REFUSED = "playground.refused"
 """In the scope of a request whose event was answered with a sentence, where Gradio says 500."""
@@ -43,7 +43,7 @@ TEXT = {
     "large": "The request is too large: it may have {most:,} bytes.",
     "type": "The request must be JSON, with the header “Content-Type: application/json”.",
     "json": "The request is no valid JSON: {error}",
-    "file": "The request holds the record of a file, and nothing here takes a file.",
+    "file": "The request holds a file or the record of one, and nothing here takes a file.",
     "senseless": "The request cannot be answered: it fits none of this page's addresses.",
     "server": "The server could not do this. Its log says why.",
 }
@@ -104,7 +104,7 @@ def _answer(problem: str, status: int) -> JSONResponse:
 async def _checked(scope: Scope, receive: Receive) -> Receive:
     """The same request with its body as orjson writes it. Raises `Refused`."""
     if scope["path"].rstrip("/").endswith(UPLOAD):
-        return receive
+        raise Refused(403, TEXT["file"])
     body = await _whole(receive)
     if not body:
         return _given(b"", receive)

@@ -34,7 +34,7 @@ class Playground(gr.Blocks):
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Gradio's. Raises `gr.Error` only; the request is marked as `refused` for the middleware."""
         try:
-            return _without_listeners(await super().process_api(*args, **kwargs))
+            return _with_values(await super().process_api(*args, **kwargs))
         except Exception as error:
             request = getattr(kwargs.get("request"), "request", None)
             if request is not None:
@@ -55,16 +55,15 @@ class Playground(gr.Blocks):
             raise gr.Error(answers.sentence(error), print_exception=False) from None
 
 
-def _without_listeners(output: dict[str, Any]) -> dict[str, Any]:
-    """The output without what Gradio takes for attributes of a view: its properties' names as listeners.
+def _with_values(output: dict[str, Any]) -> dict[str, Any]:
+    """The output, in which an updated property of a view has its value, wherever the update holds its name.
 
-    A view has a listener for every word that its script quotes. An update of a property `said` would hold
-    `repr(view.said)` too, which is an address in the server's memory.
+    A view has a listener for every word that its script quotes. So Gradio's update of a property `said` also
+    holds `view.said`, a listener: its `repr` has an address in the server's memory.
     """
     for update in output.get("data", ()):
         if isinstance(update, dict) and isinstance(update.get("props"), dict):
-            for name in update["props"]:
-                update.pop(name, None)
+            update |= {name: value for name, value in update["props"].items() if name in update}
     return output
 
 

@@ -204,6 +204,8 @@ def test_the_record_of_a_file_is_never_read(
             status, answer = ask(client, path, body.encode())
             assert status == 400 and "takes a file" in answer["error"]
     assert called == []
+    answer = client.post("/gradio_api/upload", files={"files": ("x.txt", b"x")})
+    assert answer.status_code == 403 and "takes a file" in answer.json()["error"]
     # Who writes about it sends no record of it.
     body = json.dumps({"data": ["stories", "gradio.FileData"]}).encode()
     assert "file" not in str(ask(client, "run/tokens", body)[1])

@@ -16,7 +16,8 @@ from engine.data.text import encode_text
 from engine.presets import PRESETS
 from engine.runs import TEXT_PATH, RunStore
 from engine.tokenizers import save_tokenizer
-from playground import controls, plan
+from engine.validation import ConfigError
+from playground import actions, controls, plan
 from playground.plan import Choice, Fork, TextFacts, lenient, of_run, read_choice, told
 from playground.tabs.train import as_data
 
