@@ -23,11 +23,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 8_000_000
-"""Of one body. A text of a learner's own has a million characters, of up to four bytes each."""
+MOST_BYTES = 13_000_000
+"""Of one body. A text of a learner's own has a million characters; a script writes some in twelve bytes."""
 
-UPLOAD = "/gradio_api/upload"
-"""Gradio's route for files. It is closed, since nothing on the page takes one."""
+CLOSED = ("upload", "proxy=", "deep_link", "stream/", "process_recording", "vibe-")
+"""Gradio's routes that store files, or fetch them, and that nothing on the page uses."""
 
 REFUSED = "playground.refused"
 """In the scope of a request whose event was answered with a sentence, where Gradio says 500."""
@@ -43,7 +43,8 @@ TEXT = {
     "large": "The request is too large: it may have {most:,} bytes.",
     "type": "The request must be JSON, with the header “Content-Type: application/json”.",
     "json": "The request is no valid JSON: {error}",
-    "file": "The request holds a file or the record of one, and nothing here takes a file.",
+    "file": "The request holds the record of a file, and nothing here takes a file.",
+    "closed": "This address of Gradio is closed, because nothing on the page uses it.",
     "senseless": "The request cannot be answered: it fits none of this page's addresses.",
     "server": "The server could not do this. Its log says why.",
 }
@@ -76,6 +77,8 @@ class Bodies:
             await send(message)
 
         try:
+            if scope["path"].partition("/gradio_api/")[2].startswith(CLOSED):
+                raise Refused(403, TEXT["closed"])
             if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
                 receive = await _checked(scope, receive)
             await self.app(scope, receive, watched)
@@ -103,8 +106,6 @@ def _answer(problem: str, status: int) -> JSONResponse:
 
 async def _checked(scope: Scope, receive: Receive) -> Receive:
     """The same request with its body as orjson writes it. Raises `Refused`."""
-    if scope["path"].rstrip("/").endswith(UPLOAD):
-        raise Refused(403, TEXT["file"])
     body = await _whole(receive)
     if not body:
         return _given(b"", receive)

@@ -204,11 +204,18 @@ def test_the_record_of_a_file_is_never_read(
             status, answer = ask(client, path, body.encode())
             assert status == 400 and "takes a file" in answer["error"]
     assert called == []
-    answer = client.post("/gradio_api/upload", files={"files": ("x.txt", b"x")})
-    assert answer.status_code == 403 and "takes a file" in answer.json()["error"]
     # Who writes about it sends no record of it.
     body = json.dumps({"data": ["stories", "gradio.FileData"]}).encode()
     assert "file" not in str(ask(client, "run/tokens", body)[1])
+
+
+@pytest.mark.case("R12")
+def test_what_stores_or_fetches_files_is_closed(client: TestClient) -> None:
+    upload = client.post("/gradio_api/upload", files={"files": ("x.txt", b"x")})
+    proxy = client.get("/gradio_api/proxy=x%00y")
+    link = client.get("/gradio_api/deep_link?session_hash=x")
+    for answer in (upload, proxy, link):
+        assert answer.status_code == 403 and "is closed" in answer.json()["error"]
 
 
 @pytest.mark.case("R11")
@@ -235,7 +242,7 @@ def test_a_body_is_json_of_a_bounded_size(client: TestClient) -> None:
     for kind in ("text/plain", "multipart/form-data; boundary=x", ""):
         answer = client.post("/gradio_api/run/runs", headers={"Content-Type": kind}, **sent)
         assert answer.status_code == 415 and "application/json" in answer.json()["error"]
-    assert ask(client, "run/tokens", b'{"data": ["' + b"x" * 9_000_000 + b'"]}')[0] == 413
+    assert ask(client, "run/tokens", b'{"data": ["' + b"x" * 14_000_000 + b'"]}')[0] == 413
 
 
 @pytest.mark.case("R11")
