@@ -33,7 +33,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
@@ -386,7 +386,7 @@ class Hostile:
             rf"object at 0x|{re.escape(str(ROOT))}|{re.escape(str(self.folder / 'runs'))}|site-packages",
             text,
         )
-        echoed = leak is not None and leak[0] in sent
+        echoed = leak is not None and leak[0] in unquote(unquote(sent))
         if leak and not is_file and not echoed:
             counts.failed(
                 "paths and addresses told",

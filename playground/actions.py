@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -122,12 +122,14 @@ def check_host(mine: object = None, more: int = 1) -> None:
     storage.make_room()
 
 
-def reset(run_id: object, mine: Sequence[object] = ()) -> Run:
+def reset(run_id: object, mine: object = ()) -> Run:
     """A new run like this one: same configuration, same initial weights, paused before its start.
 
     The old one is told to stop, and keeps what it has learned.
     """
     run = find(run_id)
+    if not isinstance(mine, list | tuple):
+        raise ValueError(TEXT["mine"])
     check_host([other for other in mine if other != run.id])
     store, parent, step = library.store(), run.info.parent, run.info.parent_step
     if parent is not None and step is not None:

@@ -281,6 +281,13 @@ def test_every_event_answers_any_value_with_a_sentence(client: TestClient) -> No
 
 
 @pytest.mark.case("R13")
+@pytest.mark.parametrize("mine", [3.0, 7, {"a": 1}, "x", True])
+def test_own_runs_that_are_no_list_are_refused(mine: object, learners_runs: None) -> None:
+    with pytest.raises(ValueError, match="a list of ids"):
+        actions.reset("stories", mine)
+
+
+@pytest.mark.case("R13")
 @pytest.mark.parametrize("path", ["run/nothing", "call/nothing", "component_server", "queue/join"])
 def test_an_address_that_there_is_not_is_answered_with_a_sentence(
     path: str, client: TestClient
