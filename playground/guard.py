@@ -45,8 +45,8 @@ HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s\[\]:/?#@\\,;'\"<>]+)(?P<port>(
 
 POLICY = {
     "default-src": "'self'",
-    # Gradio's page has scripts in its HTML, and runs the scripts of views by `new Function`.
-    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
+    # Gradio has scripts in its HTML and runs those of views by `new Function`; Streamlit loads some as blobs.
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "media-src": "'self' data: blob:",
