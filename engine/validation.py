@@ -113,6 +113,9 @@ WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "json_invalid": "is not JSON: {error}",
     "model_type": "must be an object of fields",
+    "dict_type": "must be an object of fields",
+    "list_type": "must be a list",
+    "sequence_str": "must be a list",
     "tuple_type": "must be a list of whole numbers",
 }
 """What pydantic's kinds of error are called on the page and the command line alike."""

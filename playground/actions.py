@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from engine.events import (
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
 from engine.validation import ConfigError
-from playground import library, sessions, storage
+from playground import answers, library, sessions, storage
 from playground.controls import OWN_TEXT
 from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice
 
@@ -122,12 +122,14 @@ def check_host(mine: object = None, more: int = 1) -> None:
     storage.make_room()
 
 
-def reset(run_id: object, mine: Sequence[object] = ()) -> Run:
+def reset(run_id: object, mine: object = ()) -> Run:
     """A new run like this one: same configuration, same initial weights, paused before its start.
 
     The old one is told to stop, and keeps what it has learned.
     """
     run = find(run_id)
+    if not isinstance(mine, list | tuple):
+        raise ValueError(TEXT["mine"])
     check_host([other for other in mine if other != run.id])
     store, parent, step = library.store(), run.info.parent, run.info.parent_step
     if parent is not None and step is not None:
@@ -194,7 +196,7 @@ def status(run_id: object) -> dict[str, Any]:
         "state": now.state,
         "step": now.step,
         "total": now.total_steps,
-        "reason": now.reason,
+        "reason": answers.without_paths(now.reason),
         "place": sessions.place(run.id),
         "alive": now.alive or now.state == "starting",
         "shipped": library.is_shipped(run),

@@ -1,18 +1,27 @@
 """What any client may send is checked here, and what goes back is packed.
 
-Server functions can be called by anyone, so each checks its arguments with these, and `answer` turns
-what is refused into `{"error": "a sentence for the learner"}`.
+Server functions can be called by anyone. `typed` holds their arguments to their annotations, each checks values
+with the functions below, and `answer` turns what is refused into `{"error": "a sentence for the learner"}`.
 """
 
 from __future__ import annotations
 
 import base64
+import errno
 import functools
+import inspect
+import sys
+import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from engine.validation import ConfigError, Problem
+from playground import library
 
 if TYPE_CHECKING:
     from engine.tokenizers import Tokenizer
@@ -28,14 +37,107 @@ TEXT = {
     "text": "The text must be a string of at most {limit} characters.",
     "run": "The run must be named by its id, a string.",
     "whole": "{name} must be a whole number from {low} to {high}.",
+    "arguments": "{name} takes {known}: {problem}.",
+    "full": "The server's disk is full.",
+    "read only": "The server may not write where it keeps runs.",
+    "files": "The server cannot read or write its files.",
+    "bug": "The server failed at this. Its log says why.",
     "ids": "The tokens must be a list of 1 to {most} whole numbers from 0 to {high}.",
 }
 
+FILES = {
+    errno.ENOSPC: TEXT["full"],
+    errno.EDQUOT: TEXT["full"],
+    errno.EROFS: TEXT["read only"],
+    errno.EACCES: TEXT["read only"],
+    errno.EPERM: TEXT["read only"],
+}
+"""What an error of the system is called. Its own words hold a path of the server."""
+
 P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def sentence(error: Exception) -> str:
+    """What the learner is told of this error: never nothing, and no path of the server."""
+    if isinstance(error, OSError):
+        return FILES.get(error.errno or 0, TEXT["files"])
+    if isinstance(error, ValueError):
+        return without_paths(str(error))[:MAX_ERROR] or TEXT["bug"]
+    traceback.print_exception(error, file=sys.stderr)
+    return TEXT["bug"]
+
+
+def without_paths(text: str) -> str:
+    """The same text; files of the project and of its runs are named from their own folder on."""
+    for folder in (library.store().root, library.ROOT):
+        text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
+    return text
+
+
+def typed(function: Callable[..., T]) -> Callable[..., T]:
+    """The function, raising `ValueError` for arguments that its annotations do not allow.
+
+    3.0 is a whole number, as forms and scripts send it; "3" and True are none.
+    """
+    signature = inspect.signature(function)
+    hints = get_type_hints(function)
+    kinds = {name: hints.get(name, Any) for name in signature.parameters}
+    readers = {name: TypeAdapter(kind, config=STRICT) for name, kind in kinds.items()}
+
+    @functools.wraps(function)
+    def checking(*args: Any, **kwargs: Any) -> T:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            known = ", ".join(signature.parameters) or "nothing"
+            text = TEXT["arguments"].format(name=function.__name__, known=known, problem=error)
+            raise ValueError(text) from None
+        for name, value in given.items():
+            if isinstance(value, float) and value.is_integer() and _is_whole(kinds[name]):
+                value = given[name] = int(value)
+            try:
+                readers[name].validate_python(value)
+            except ValidationError as error:
+                problems = ConfigError.of(error).problems[:1]
+                raise ConfigError([Problem(name, p.value, p.allowed) for p in problems]) from None
+        return function(**given)
+
+    return checking
+
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+def _is_whole(kind: Any) -> bool:
+    return kind is int or (int in get_args(kind) and float not in get_args(kind))
+
+
+def written(value: object) -> bytes:
+    """The value as JSON, whatever it holds: half a character becomes U+FFFD, an endless number a short one."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:
+        return orjson.dumps(_plain(value), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _plain(value: object) -> object:
+    """The value with what orjson can write in place of what it cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < 2**1023 else None
+    if isinstance(value, dict):
+        return {
+            _plain(str(key)): _plain(each) for key, each in cast("dict[Any, Any]", value).items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in cast("Sequence[Any]", value)]
+    return value
 
 
 def answer(function: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
-    """The function, answering `{"error": ...}` where it would raise `ValueError`.
+    """The function, answering `{"error": ...}` where it would raise an error.
 
     With "tab", where it is no error at all but another tab of the page that shows this run.
     """
@@ -44,9 +146,9 @@ def answer(function: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]
     def answering(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
+        except Exception as error:
             tab = getattr(error, "tab", None)
-            return {"error": str(error)[:MAX_ERROR]} | ({} if tab is None else {"tab": tab})
+            return {"error": sentence(error)} | ({} if tab is None else {"tab": tab})
 
     return answering
 

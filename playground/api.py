@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from playground import actions, generating, inside, routes, translating
+from playground import actions, answers, generating, inside, routes, translating
 from playground.plan import plan, read_choice, told
 
 P = ParamSpec("P")
@@ -25,14 +25,15 @@ T = TypeVar("T")
 
 
 def spoken(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, whose `ValueError`s reach the caller as a sentence."""
+    """The function, whose errors reach the caller as a sentence."""
+    checked = answers.typed(function)
 
     @functools.wraps(function)
     def speaking(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return function(*args, **kwargs)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            return checked(*args, **kwargs)
+        except Exception as error:
+            raise gr.Error(answers.sentence(error), print_exception=False) from None
 
     return speaking
 

@@ -28,6 +28,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from engine.validation import ConfigError
 from playground import settings
 
+for warning in settings.unknown(os.environ):
+    print(warning, file=sys.stderr)
 try:
     HOST = settings.read(os.environ)
 except ConfigError as error:
@@ -43,9 +45,12 @@ if settings.on_zero_gpu(os.environ):
 
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from playground import actions, api, caretaker, inference, library, sessions
-from playground.page import Page, data_of
+from playground.bodies import Bodies
+from playground.guard import Guard
+from playground.page import Page, Playground, data_of
 from playground.tabs import experts, generate, inside, learn, tokens, train, translate
 from playground.theme import CSS, theme
 from playground.views import HEAD, view
@@ -88,7 +93,7 @@ DAY = 24 * 60 * 60
 
 def build() -> gr.Blocks:
     """The page."""
-    with gr.Blocks(title=TEXT["title"], delete_cache=(DAY, DAY), fill_width=True) as blocks:
+    with Playground(title=TEXT["title"], delete_cache=(DAY, DAY), fill_width=True) as blocks:
         api.register()  # first, so that no event of the page takes an endpoint's name
         run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
         header = view("header", (runs, here), "header", shown=None, limited=HOST.limited)
@@ -176,7 +181,11 @@ def main() -> None:
 gr.set_static_paths([ROOT / "assets" / "js"])
 demo = build()
 
+MIDDLEWARE = [Middleware(Guard), Middleware(Bodies)]
+"""What every request goes through, the first first."""
+
 LAUNCH: dict[str, Any] = {
+    "app_kwargs": {"middleware": MIDDLEWARE},
     "theme": theme(),
     "css": CSS.read_text(encoding="utf-8"),
     "head": HEAD,

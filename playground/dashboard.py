@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from starlette.middleware import Middleware
 from streamlit.starlette import App
+
+from playground.guard import Guard
 
 SCRIPT = ROOT / "playground" / "screens" / "main.py"
 
@@ -43,4 +46,4 @@ async def lifespan(_: App) -> AsyncGenerator[None]:
     yield
 
 
-app = App(SCRIPT, lifespan=lifespan)
+app = App(SCRIPT, lifespan=lifespan, middleware=[Middleware(Guard)])

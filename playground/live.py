@@ -21,7 +21,7 @@ from engine import snapshots
 from engine.events import Task
 from engine.runs import Run
 from engine.tokenizers import TokenizerError, load_tokenizer
-from playground import library, sessions
+from playground import answers, library, sessions
 from playground.curves import extremes
 
 Rows = npt.NDArray[np.float64]
@@ -81,7 +81,7 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
         if offset == 0 or news["cut"] is not None:
             news["about"] = about(run)
     except (ValueError, OSError) as error:
-        return {"error": str(error)}
+        return {"error": answers.sentence(error)}
     return news | {
         "offset": after,
         "more": after - offset > CHUNK // 2,
@@ -89,7 +89,7 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
             "state": status.state,
             "step": status.step,
             "total_steps": status.total_steps,
-            "reason": status.reason,
+            "reason": answers.without_paths(status.reason),
             "place": sessions.place(run.id),
         },
     }
@@ -245,7 +245,7 @@ def probe(run_id: object, step: object) -> dict[str, Any]:
         snapshot = snapshots.load(path)
         pieces = load_tokenizer(run.tokenizer_path).pieces
     except (ValueError, OSError) as error:
-        return {"error": str(error)}
+        return {"error": answers.sentence(error)}
     layers = chosen(snapshot.attention.shape[0], MOST_LAYERS)
     heads = chosen(snapshot.attention.shape[1], MOST_HEADS)
     return {

@@ -7,7 +7,7 @@ loaded only to judge an unusual device, precision or compiler.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -74,7 +74,15 @@ LOGGED_BYTES = 200
 MOST_PROBES, PROBED_TOKENS = 500, 48
 """Attention maps that a run records at most, and the length of their text, as in the engine."""
 
+ASKED = ("preset", "changes", "fork", "text", "link")
+"""What a choice may hold: `text` are facts about the learner's own, `link` says that it is out of a link."""
+FORK = ("run", "step", "name")
+"""What names a checkpoint; `name` is the run's, as the form shows it."""
+
 TEXT = {
+    "object": "must be an object, with {known}",
+    "unknown": "is not known here; there are {known}",
+    "many": "must be at most {most} fields",
     "preset": "is not the name of a preset",
     "field": "is not the name of a field",
     "value": "is not a value",
@@ -229,16 +237,19 @@ class Plan:
 
 def read_choice(value: object) -> Choice:
     """What a browser, a link or a script asks for. What makes no sense is refused by name."""
-    asked: Mapping[str, Any] = value if isinstance(value, dict) else {}
     refused: list[Problem] = []
-    name = asked.get("preset") or DEFAULT
+    asked = _read_object("choice", value, ASKED, refused)
+    name = DEFAULT if asked.get("preset") in (None, "") else asked["preset"]
     preset = PRESETS.get(name) if isinstance(name, str) else None
     if preset is None:
         refused.append(Problem("preset", _short(name), TEXT["preset"]))
         preset = PRESETS[DEFAULT]
     changes: dict[str, Any] = {}
     given = asked.get("changes")
-    for key, wanted in list(given.items() if isinstance(given, dict) else ())[:MAX_CHANGES]:
+    given = {} if given is None else _read_object("changes", given, (), refused)
+    if len(given) > MAX_CHANGES:
+        refused.append(Problem("changes", len(given), TEXT["many"].format(most=MAX_CHANGES)))
+    for key, wanted in list(given.items())[:MAX_CHANGES]:
         if key not in PART_OF:
             refused.append(Problem(_short(key), _short(wanted), TEXT["field"]))
         elif key in HIDDEN:
@@ -247,9 +258,7 @@ def read_choice(value: object) -> Choice:
             changes[key] = wanted
         else:
             refused.append(Problem(key, _short(wanted), TEXT["value"]))
-    fork, problem = _read_fork(asked.get("fork"))
-    if problem is not None:
-        refused.append(problem)
+    fork = _read_fork(asked.get("fork"), refused)
     return Choice(preset, changes, fork, _read_text(asked.get("text")), tuple(refused))
 
 
@@ -429,16 +438,35 @@ def _tokenizer_of(data: str, model: str) -> Tokenizer:
     return make_data(config).tokenizer
 
 
-def _read_fork(value: object) -> tuple[Fork | None, Problem | None]:
+def _read_object(
+    name: str, value: object, known: Sequence[str], refused: list[Problem]
+) -> Mapping[str, Any]:
+    """The value, where it is an object; each key but the `known` is refused, where any are given."""
+    names = ", ".join(known) or "fields and their values"
     if not isinstance(value, dict):
-        return None, None
-    run_id, step = value.get("run"), value.get("step")
+        refused.append(Problem(name, _short(value), TEXT["object"].format(known=names)))
+        return {}
+    strange = [key for key in value if known and key not in known]
+    problem = TEXT["unknown"].format(known=names)
+    refused += [Problem(_short(key), _short(value[key]), problem) for key in strange[:MAX_LIST]]
+    return value
+
+
+def _read_fork(value: object, refused: list[Problem]) -> Fork | None:
+    if value is None:
+        return None
+    before = len(refused)
+    given = _read_object("fork", value, FORK, refused)
+    if len(refused) > before:
+        return None
+    run_id, step = given.get("run"), given.get("step")
     try:
-        if not isinstance(run_id, str) or not isinstance(step, int):
+        if not isinstance(run_id, str) or type(step) is not int:
             raise UnknownRun("is not a run and a step")
-        return Fork(library.find(run_id), step), None
+        return Fork(library.find(run_id), step)
     except ValueError as error:
-        return None, Problem("fork", _short(run_id), str(error))
+        refused.append(Problem("fork", _short(run_id), str(error)))
+        return None
 
 
 def _read_text(value: object) -> TextFacts | None:

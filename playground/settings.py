@@ -11,14 +11,16 @@ Nothing in this file loads PyTorch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from engine.validation import Config, ConfigError, Problem
+from engine.validation import Config, ConfigError, Problem, refuse
 
 PREFIX = "TP_"
 
@@ -42,7 +44,15 @@ PUBLIC: dict[str, Any] = {
 PERSISTENT = Path("/data")
 """Where a Space has storage that outlives a restart, if its owner has given it any."""
 
-TEXT = {"unknown": "is not a setting; there are {known}"}
+TEXT = {
+    "unknown": "{name} is not a setting and is ignored. The nearest setting is {nearest}.",
+    "site": "must be a host: example.org, *.example.org or https://example.org:8000",
+}
+
+SITE = re.compile(
+    r"(https?://)?((\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.I
+)
+"""A host: with a scheme or without, and with a port or without."""
 
 
 class Settings(Config):
@@ -56,6 +66,13 @@ class Settings(Config):
         default=False,
         description="Train and compute on the CPU, whatever else there is. True on a Space with "
         "ZeroGPU, where SPACES_ZERO_GPU is set.",
+    )
+    sites: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Hosts, with commas between them, by whose names this page is reached (a proxy) or "
+        "in whose frames it is shown: example.org, *.example.org or https://example.org:8000. IP "
+        "addresses, localhost and this machine's own name need no mention.",
     )
     runs: str | None = Field(
         default=None,
@@ -113,6 +130,19 @@ class Settings(Config):
         description="Hours since it was last trained, after which a run that nobody uses goes.",
     )
 
+    @field_validator("sites")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        for site in _parts(value):
+            if SITE.fullmatch(site) is None:
+                raise refuse("sites", site, TEXT["site"])
+        return value
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The hosts in `sites`."""
+        return tuple(_parts(self.sites))
+
     @property
     def limited(self) -> bool:
         """Is there any limit to look after while the playground serves?"""
@@ -147,15 +177,10 @@ def current() -> Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment.
 
-    Raises `ConfigError`, which names the variable, its value and what is allowed; also for a
-    variable with the prefix that is no setting, which is a slip.
+    Raises `ConfigError`, which names the variable, its value and what is allowed. Another variable
+    with the prefix is some other program's, or a slip: see `unknown`.
     """
-    known = ", ".join(VARIABLES)
-    problems = [
-        Problem(name, value, TEXT["unknown"].format(known=known))
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and name not in VARIABLES
-    ]
+    problems: list[Problem] = []
     given = {
         name: None if environment[variable].lower() == "none" else environment[variable]
         for variable, name in VARIABLES.items()
@@ -181,9 +206,23 @@ def read(environment: Mapping[str, str]) -> Settings:
     return found
 
 
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable with the prefix that is no setting."""
+    return [
+        TEXT["unknown"].format(name=name, nearest=get_close_matches(name, VARIABLES, 1, 0)[0])
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in VARIABLES
+    ]
+
+
 def on_zero_gpu(environment: Mapping[str, str]) -> bool:
     """Is this a Space whose GPU is only there while a function marked for it is called?"""
     return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def _parts(value: str | None) -> list[str]:
+    """What stands between the commas."""
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
 @lru_cache(maxsize=8)

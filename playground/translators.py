@@ -51,7 +51,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
         "total": status.total_steps,
         "alive": (status.alive or status.state in ("waiting", "starting")) and not shipped,
         "shipped": shipped,
-        "reason": status.reason,
+        "reason": answers.without_paths(status.reason),
         "place": sessions.place(run.id),
     }
     return news

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,11 +20,15 @@ SECONDS = 120
 
 @contextmanager
 def served(
-    folder: Path, command: tuple[str, ...] = ("playground/app.py",), runs: Path | None = None
+    folder: Path,
+    command: tuple[str, ...] = ("playground/app.py",),
+    runs: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Start the playground, or the dashboard, and give its address.
 
-    What it writes goes into `folder`, its runs too unless they have a folder of their own.
+    What it writes goes into `folder`, its runs too unless they have a folder of their own. `settings` are
+    variables of its environment.
 
     It ends afterwards.
     """
@@ -34,6 +38,7 @@ def served(
         "GRADIO_SERVER_PORT": str(port := free_port()),
         "STREAMLIT_SERVER_PORT": str(port),
         "PYTHONUNBUFFERED": "1",
+        **(settings or {}),
     }
     log = folder / "playground.log"
     with open(log, "wb") as output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -154,6 +156,30 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+STREAM = "/_stcore/stream"
+"""The dashboard's web socket."""
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+UPGRADE["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+
+
+def status(program: Launched, path: str, headers: dict[str, str]) -> int:
+    """What a request with these headers is answered with."""
+    connection = http.client.HTTPConnection(urlsplit(program.address).netloc, timeout=PATIENCE)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse().status
+    connection.close()
+    return answer
+
+
+def refuses_strangers(program: Launched) -> None:
+    """However it was started: its name and its own page, or 403."""
+    for headers in ({"Host": "evil.test"}, {"Origin": "http://evil.test"}):
+        assert status(program, "/", headers) == 403
+        assert status(program, STREAM, headers | UPGRADE) == 403
+    assert status(program, "/", {"Origin": program.address}) == 200
+
+
+@pytest.mark.case("R10")
 @pytest.mark.browser
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_starts_and_asks_nobody_outside(name: str, tmp_path: Path) -> None:
@@ -169,6 +195,7 @@ def test_it_starts_and_asks_nobody_outside(name: str, tmp_path: Path) -> None:
         page.locator(drawn).first.wait_for(timeout=1000 * PATIENCE)
         page.wait_for_load_state("load")
         browser.close()
+        refuses_strangers(program)
         assert "Traceback" not in program.text(), program.text()
         assert program.outside.read_text(encoding="utf-8").split() == []
     inside = (program.address, "ws" + program.address.removeprefix("http"), "data:", "blob:")
@@ -234,6 +261,7 @@ def test_editing_a_file_neither_stops_nor_orphans_a_run(tmp_path: Path) -> None:
                 return False
 
             program.wait(reloaded, f"a reload after {name} was edited")
+            refuses_strangers(program)
             step = run.status().step
             program.wait(lambda n=step: run.status().step > n + 5, "a step after the reload")
             assert run.status().pid == pid

@@ -16,7 +16,8 @@ from engine.data.text import encode_text
 from engine.presets import PRESETS
 from engine.runs import TEXT_PATH, RunStore
 from engine.tokenizers import save_tokenizer
-from playground import controls, plan
+from engine.validation import ConfigError
+from playground import actions, controls, plan
 from playground.plan import Choice, Fork, TextFacts, lenient, of_run, read_choice, told
 from playground.tabs.train import as_data
 
@@ -278,3 +279,32 @@ def test_a_runs_configuration_comes_back_into_the_form(tmp_path: Path) -> None:
 def test_facts_of_a_text_come_with_the_choice() -> None:
     assert read_choice({"text": {"characters": 5, "vocabulary": 3}}).text == TextFacts(5, 3)
     assert isinstance(read_choice({}), Choice)
+
+
+@pytest.mark.case("R7")
+@pytest.mark.parametrize(
+    ("asked", "field", "allowed"),
+    [
+        ("x", "choice", "must be an object"),
+        (7, "choice", "must be an object"),
+        ([], "choice", "must be an object"),
+        (None, "choice", "must be an object"),
+        ({"presett": "copy"}, "presett", "there are preset, changes, fork, text, link"),
+        ({"preset": 0}, "preset", "is not the name of a preset"),
+        ({"preset": []}, "preset", "is not the name of a preset"),
+        ({"changes": []}, "changes", "must be an object"),
+        ({"changes": "d_model=8"}, "changes", "must be an object"),
+        ({"changes": {"d_modell": 8}}, "d_modell", "is not the name of a field"),
+        ({"changes": {str(n): 1 for n in range(101)}}, "changes", "at most 100 fields"),
+        ({"fork": []}, "fork", "must be an object"),
+        ({"fork": {"run": "stories", "step": 1, "at": 2}}, "at", "there are run, step, name"),
+        ({"fork": {"run": "stories", "step": True}}, "fork", "is not a run and a step"),
+    ],
+)  # fmt: skip
+def test_a_script_that_asks_for_what_is_not_understood_starts_nothing(
+    asked: Any, field: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        actions.understood(asked)
+    found = {problem.field: problem.allowed for problem in refused.value.problems}
+    assert allowed in found[field]

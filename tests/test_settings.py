@@ -62,7 +62,7 @@ def test_runs_are_kept_where_a_space_has_storage(
         ("TP_MAX_MINUTES", "-1", "must be greater than 0"),
         ("TP_KEEP_HOURS", "nan", "must be a finite number"),
         ("TP_PUBLIC", "perhaps", "must be true or false"),
-        ("TP_MAX_RUN", "3", "is not a setting; there are TP_PUBLIC"),
+        ("TP_SITES", "a b", "must be a host"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str, allowed: str) -> None:
@@ -74,10 +74,17 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str, allowed: str) -> 
 
 def test_every_problem_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
-        read({"TP_MAX_RUNS": "x", "TP_MAX_STEPS": "y", "TP_STEPS": "7"})
-    assert {problem.field for problem in refused.value.problems} == {
-        "TP_MAX_RUNS", "TP_MAX_STEPS", "TP_STEPS",
-    }  # fmt: skip
+        read({"TP_MAX_RUNS": "x", "TP_MAX_STEPS": "y"})
+    assert {problem.field for problem in refused.value.problems} == {"TP_MAX_RUNS", "TP_MAX_STEPS"}
+
+
+@pytest.mark.case("F17")
+def test_a_variable_that_is_no_setting_is_named_and_ignored() -> None:
+    foreign = {"TP_SOCKET_IFNAME": "eth0", "TP_PORT": "tcp://10.0.0.1:80", "TP_MAX_RUN": "3"}
+    assert read(foreign | {"TP_MAX_STEPS": "7"}) == read({"TP_MAX_STEPS": "7"})
+    warnings = settings.unknown(foreign | {"TP_MAX_STEPS": "7", "HOME": "/"})
+    assert [warning.split()[0] for warning in warnings] == sorted(foreign)
+    assert "The nearest setting is TP_MAX_RUNS." in warnings[0]
 
 
 def test_every_setting_says_what_it_is() -> None:

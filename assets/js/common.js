@@ -57,7 +57,10 @@
 
   /* ---------------------------------------------------------------- the query string */
 
+  const { browser } = window.tp;
   const first = new URLSearchParams(location.search);
+  let unseen = null; // the query string, where the browser does not let the page change its address
+  const current = () => new URLSearchParams(unseen ?? location.search);
 
   const url = {
     /** What the address had when the page began to load, before anything on it could change that. */
@@ -67,20 +70,19 @@
     cameWith: () => [...first.keys()].some((name) => !["lang", "__theme"].includes(name)),
 
     /** The value of one name in the query string, or null. */
-    get: (name) => new URLSearchParams(location.search).get(name),
+    get: (name) => current().get(name),
 
     /** Set some names; null drops one. The page is not reloaded and the history does not grow. */
     set(changes) {
-      const query = new URLSearchParams(location.search);
+      const query = current();
       for (const [name, value] of Object.entries(changes)) {
         if (value === null || value === undefined) query.delete(name);
         else query.set(name, String(value));
       }
       const text = query.toString();
       const next = location.pathname + (text ? `?${text}` : "") + location.hash;
-      if (next !== location.pathname + location.search + location.hash) {
-        history.replaceState(history.state, "", next);
-      }
+      const shown = next === location.pathname + location.search + location.hash || browser.address(next);
+      unseen = shown ? null : text;
     },
   };
 
@@ -93,14 +95,14 @@
   const memory = {
     read() {
       try {
-        const stored = JSON.parse(localStorage.getItem(STORAGE)) ?? {};
+        const stored = JSON.parse(browser.recall(STORAGE)) ?? {};
         const runs = Array.isArray(stored.runs) ? stored.runs.filter((id) => typeof id === "string") : [];
         return { runs, shown: typeof stored.shown === "string" ? stored.shown : null };
       } catch {
         return { runs: [], shown: null };
       }
     },
-    write: (stored) => localStorage.setItem(STORAGE, JSON.stringify(stored)),
+    write: (stored) => browser.remember(STORAGE, JSON.stringify(stored)),
 
     /** Remember a run as this browser's own. */
     add(id) {

@@ -1,4 +1,4 @@
-/* The language of the page. This script comes before the others.
+/* The language of the page. This script comes before the others but browser.js.
  *
  *   tp.language            "zh" for who reads Chinese first, else "en"; ?lang= decides, then what was chosen before
  *   tp.speak(language)     change it: the choice is kept in the address and in this browser, the page begins again
@@ -10,19 +10,20 @@
 (() => {
   "use strict";
 
+  const { browser } = window.tp;
   const KEY = "transformer-playground-language";
   const LANGUAGES = { en: "en", zh: "zh-CN" };
 
   const spoken = (language) => Object.hasOwn(LANGUAGES, language ?? "");
   const asked = new URLSearchParams(location.search).get("lang");
-  const chosen = localStorage.getItem(KEY);
+  const chosen = browser.recall(KEY);
   const read = (navigator.language ?? "").toLowerCase().startsWith("zh") ? "zh" : "en";
   const language = spoken(asked) ? asked : spoken(chosen) ? chosen : read;
 
   document.documentElement.lang = LANGUAGES[language];
 
   function speak(other) {
-    localStorage.setItem(KEY, other);
+    browser.remember(KEY, other);
     const query = new URLSearchParams(location.search);
     query.set("lang", other);
     location.search = query;
@@ -125,6 +126,7 @@
   }
 
   window.tp = {
+    browser,
     language,
     speak,
     words,

@@ -7,12 +7,12 @@
 (() => {
   "use strict";
 
-  const { el, language } = window.tp;
+  const { browser, el, language } = window.tp;
   const KEY = "transformer-playground-lessons";
 
   function everything() {
     try {
-      const stored = JSON.parse(localStorage.getItem(KEY));
+      const stored = JSON.parse(browser.recall(KEY));
       return stored && typeof stored === "object" ? stored : {};
     } catch {
       return {};
@@ -25,7 +25,7 @@
     set(name, step, values) {
       const all = everything();
       all[name] = { ...all[name], [step]: { ...all[name]?.[step], ...values } };
-      localStorage.setItem(KEY, JSON.stringify(all));
+      browser.remember(KEY, JSON.stringify(all));
     },
     done: (name) => Object.values(progress.read(name)).filter((step) => step?.done).length,
   };

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground import experts
+from playground import answers, experts
 from playground.page import Page, data_of
 from playground.views import view
 
@@ -33,5 +33,5 @@ def start_pair(event: gr.EventData) -> tuple[Any, Any]:
             data_of(event).get("run"), data_of(event).get("own")
         )
     except (ValueError, OSError) as error:
-        return gr.skip(), gr.HTML(pair=answer | {"error": str(error)})
+        return gr.skip(), gr.HTML(pair=answer | {"error": answers.sentence(error)})
     return with_balance.id, gr.HTML(pair=answer | {"runs": [with_balance.id, without.id]})

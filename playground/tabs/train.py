@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from engine.presets import DEFAULT, PRESETS
-from playground import actions, controls, library, live, settings
+from playground import actions, answers, controls, library, live, settings
 from playground.page import Page, data_of
 from playground.plan import (
     Choice,
@@ -43,12 +43,12 @@ def build(page: Page) -> None:
     """The tab's views, and what connects them."""
 
     def download(run_id: str) -> dict[str, str]:
-        """The run as a zip, in Gradio's cache, and where the browser finds it."""
+        """The run as a zip, in Gradio's cache, and where it is, seen from the page's address."""
         try:
             kept = actions.download(run_id, transport.move_resource_to_block_cache)
-        except ValueError as error:
-            return {"error": str(error)}
-        return {"url": f"/gradio_api/file={kept}", "name": Path(kept).name}
+        except (ValueError, OSError) as error:
+            return {"error": answers.sentence(error)}
+        return {"url": f"gradio_api/file={kept}", "name": Path(kept).name}
 
     first = plan(Choice(PRESETS[DEFAULT]))
     with gr.Row(elem_id="train"):
@@ -135,10 +135,10 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     """Start what was chosen; the page turns to the new run."""
     data = data_of(event)
     try:
-        choice = read_choice(data.get("choice"))
+        choice = actions.understood(data.get("choice"))
         run = actions.start(choice, data.get("text"), mine=data.get("own"))
     except (ValueError, OSError) as error:
-        return gr.skip(), said(error)
+        return gr.skip(), said(answers.sentence(error))
     return run.id, said("")
 
 
@@ -147,7 +147,7 @@ def reset(event: gr.EventData) -> tuple[Any, Any]:
     try:
         run = actions.reset(data_of(event).get("run"), data_of(event).get("own") or ())
     except (ValueError, OSError) as error:
-        return gr.skip(), said(error)
+        return gr.skip(), said(answers.sentence(error))
     return run.id, said("")
 
 
@@ -171,13 +171,13 @@ def remove(event: gr.EventData) -> tuple[Any, Any]:
     try:
         actions.remove(data_of(event).get("run"))
     except (ValueError, OSError) as error:
-        return gr.skip(), said(error)
+        return gr.skip(), said(answers.sentence(error))
     return library.first(), said("")
 
 
-def said(what: object) -> dict[str, Any]:
+def said(what: str) -> dict[str, Any]:
     """A sentence for the learner; the time makes it news even if it is the same again."""
-    return gr.update(said={"text": str(what), "at": time.time()})
+    return gr.update(said={"text": what, "at": time.time()})
 
 
 # What a view asks of the server -----------------------------------------------------------------
@@ -188,7 +188,7 @@ def status(run_id: str) -> dict[str, Any]:
     try:
         return actions.status(run_id)
     except (ValueError, OSError) as error:
-        return {"error": str(error)}
+        return {"error": answers.sentence(error)}
 
 
 def tell(run_id: str, what: str, value: float | None, own: list[str]) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def tell(run_id: str, what: str, value: float | None, own: list[str]) -> dict[st
     try:
         actions.tell(run_id, what, value, mine=own)
     except (ValueError, OSError) as error:
-        return {"error": str(error)}
+        return {"error": answers.sentence(error)}
     return {}
 
 

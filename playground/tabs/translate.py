@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground import translating, translators
+from playground import answers, translating, translators
 from playground.page import Page, data_of
 from playground.views import view
 
@@ -38,5 +38,5 @@ def start(event: gr.EventData) -> tuple[Any, Any]:
     try:
         run = translators.start(data_of(event).get("preset"), data_of(event).get("own"))
     except (ValueError, OSError) as error:
-        return gr.skip(), gr.HTML(started=answer | {"error": str(error)})
+        return gr.skip(), gr.HTML(started=answer | {"error": answers.sentence(error)})
     return run.id, gr.HTML(started=answer | {"run": run.id})

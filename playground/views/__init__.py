@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import orjson
 from starlette.responses import Response
 
-from playground import i18n
+from playground import answers, i18n
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
-SCRIPTS = ("language", "common", "chart", "film", "point", "lessons")
+SCRIPTS = ("browser", "language", "common", "chart", "film", "point", "lessons")
 
 
 def head() -> str:
@@ -36,7 +35,7 @@ def head() -> str:
     style = (ASSETS / "css" / "common.css").read_text("utf-8")
     others = {language: i18n.catalogue(language) for language in i18n.LANGUAGES if language != "en"}
     words = json.dumps(others, ensure_ascii=False).replace("</", "<\\/")
-    scripts[0] += f"window.tp.catalogue = {words};"
+    scripts[SCRIPTS.index("language")] += f"window.tp.catalogue = {words};"
     return f"<style>{style}</style>" + "".join(f"<script>{script}</script>" for script in scripts)
 
 
@@ -87,18 +86,12 @@ def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
     answer is written by orjson: Gradio's own encoder walks every element in Python.
     """
     signature = inspect.signature(function)
+    checked = answers.answer(answers.typed(function))
 
     def call(data: Any) -> Response:
         several = isinstance(data, list) and len(signature.parameters) != 1
-        arguments = data if several else [data]
-        try:
-            signature.bind(*arguments)
-        except TypeError as error:
-            answer: Any = {"error": f"{function.__name__}: {error}"}
-        else:
-            answer = function(*arguments)
-        content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-        return Response(content, media_type="application/json")
+        answer = checked(*(data if several else [data]))
+        return Response(answers.written(answer), media_type="application/json")
 
     call.__name__ = function.__name__
     return call

@@ -149,11 +149,7 @@ const copy = el("button", {
   type: "button", class: "link", text: TEXT.copy,
   on: {
     click: async () => {
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-      } catch {
-        return getSelection().selectAllChildren(code); // a page that is not served securely may not copy
-      }
+      if (!(await tp.browser.copy(code.textContent))) return getSelection().selectAllChildren(code);
       copy.textContent = TEXT.copied;
       tp.say(TEXT.copied);
       setTimeout(() => (copy.textContent = TEXT.copy), 1500);

@@ -50,13 +50,13 @@ function saveUrl() {
 /** The run that was last compared with this one, in this browser. */
 function partnerOf(run) {
   try {
-    const stored = JSON.parse(localStorage.getItem(PAIR)) ?? {};
+    const stored = JSON.parse(tp.browser.recall(PAIR)) ?? {};
     return stored.first === run && typeof stored.second === "string" ? stored.second : null;
   } catch {
     return null;
   }
 }
-const rememberPair = (run, other) => localStorage.setItem(PAIR, JSON.stringify({ first: run, second: other }));
+const rememberPair = (run, other) => tp.browser.remember(PAIR, JSON.stringify({ first: run, second: other }));
 
 const rounded = (share) => (share >= 0.005 ? `${Math.round(share * 100)} %` : share > 0 ? "< 1 %" : "0 %"); // of a byte
 const loss3 = (value) => (Number.isFinite(value) ? value.toFixed(3) : "–");

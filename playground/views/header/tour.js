@@ -25,11 +25,11 @@ const TOUR_TEXT = tp.words({
 });
 
 function beginTour() {
-  if (localStorage.getItem(TOUR) || tp.url.cameWith()) return;
+  if (tp.browser.recall(TOUR) || tp.url.cameWith()) return;
   let stop = 0;
   const card = el("aside", { class: "tour tp-card", id: "tour", "aria-label": TOUR_TEXT.label });
   const end = () => {
-    localStorage.setItem(TOUR, "seen");
+    tp.browser.remember(TOUR, "seen");
     tp.point.stop();
     card.remove();
   };

@@ -37,7 +37,7 @@ const root = element.querySelector(".header");
 /* ---------------------------------------------------------------- dark and light */
 
 const isDark = () => document.body.classList.contains("dark");
-const chosen = localStorage.getItem(THEME);
+const chosen = tp.browser.recall(THEME);
 if (chosen && !tp.url.get("__theme")) document.body.classList.toggle("dark", chosen === "dark");
 
 const SVG_MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z";
@@ -51,7 +51,7 @@ const theme = el(
 );
 function flip() {
   document.body.classList.toggle("dark");
-  localStorage.setItem(THEME, isDark() ? "dark" : "light");
+  tp.browser.remember(THEME, isDark() ? "dark" : "light");
 }
 function labelTheme() {
   glyph.setAttribute("d", isDark() ? SVG_SUN : SVG_MOON);

@@ -111,12 +111,7 @@ function teaching() {
   only.addEventListener("change", write);
   copy.addEventListener("click", async () => {
     link.select();
-    try {
-      await navigator.clipboard.writeText(link.value);
-    } catch {
-      document.execCommand("copy"); // where the clipboard is not for scripts, as over plain http
-    }
-    put(copy, TEXT.copied);
+    if (await tp.browser.copy(link.value)) put(copy, TEXT.copied);
   });
   write();
   return el("details", { class: "teach" },

@@ -1,0 +1,450 @@
+"""Whatever may be sent to the playground, for some minutes: nothing breaks, leaks or obeys a stranger.
+
+    python -m benchmarks.hostile --minutes 5 --seed 0
+
+Starts a playground of its own. Each request is drawn at random: an endpoint (`/gradio_api/call/...`, `run`, `api`,
+`queue/join`), a view's server function, a header, a body that is none, an upload, an address of a file, or the
+action of a stranger (another site's Origin or Host). Values are hostile: wrong types, deep lists, half characters,
+numbers beyond 64 bits, records of files, paths, markup.
+
+Counted: requests; tracebacks in the server's log; answers of 500; errors without a sentence; answers with a file
+from outside, with a path of the server or with an object's address; actions that a stranger brought about.
+All but the first must be 0. Each kind of failure is printed with its first request.
+
+`tests/damage.py`, where it is there, also damages stored runs between requests (`damage(folder, random)`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import random
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from tests.served import ROOT, served
+
+MARKER = "a-file-from-outside-5d1c"
+"""Stands in a file that no request may bring back."""
+
+SETTINGS = {
+    "TP_MAX_RUNS": "1",
+    "TP_MAX_WAITING": "1",
+    "TP_MAX_STEPS": "50",
+    "TP_MAX_PARAMETERS": "100000",
+}
+"""Of the playground: the runs that requests start are few and small."""
+
+SECONDS = 30.0
+"""That one answer may take."""
+
+FAILURES = (
+    "tracebacks", "answers of 500", "errors without a sentence", "files from outside", "paths and addresses told",
+    "actions of a stranger", "no answer",
+)  # fmt: skip
+
+TREE = {"a": [{"b": [{"c": None}]}]}
+RECORD = {
+    "path": "/etc/passwd",
+    "url": "http://127.0.0.1:9/x",
+    "meta": {"_type": "gradio.FileData"},
+}
+
+VALUES: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 3, 2**31, 2**63, -(2**63) - 1, 10**40, 0.5, 3.0, 1e308, "", "x", "stories", "train",
+    "tokens", "en", "zh", "attention", "introduction", "../../etc/passwd", "/etc/passwd", "a" * 70, "x" * 21_000,
+    "<img src=x onerror=alert(1)>", "${1}{{x}}`", "\0", "‮", "ﷺ🙂", [], {}, [[]], [None], ["stories"], [1, 2, 3],
+    [0] * 500, {"run": "stories"}, {"preset": "stories"}, {"changes": {"d_model": "x"}}, {"temperature": -1},
+    {"fork": {"run": "stories", "step": 1}}, TREE, RECORD, [RECORD],
+)  # fmt: skip
+
+WRITTEN = (
+    '"\\ud800"',
+    "NaN",
+    "Infinity",
+    "1e999",
+    "[" * 2_000 + "]" * 2_000,
+    "9" * 5_000,
+    '{"a":1,"a":2}',
+    "",
+)
+"""JSON, or what passes for it, that Python's own writer would not make."""
+
+HEADERS: tuple[dict[str, str], ...] = (
+    {"X-Forwarded-Host": "evil.test"}, {"X-Forwarded-Proto": "javascript"}, {"X-Forwarded-For": "' OR 1=1"},
+    {"X-Forwarded-For": ", ".join(["1.2.3.4"] * 500)}, {"Forwarded": "for=;host=evil.test"}, {"Referer": "\x7f"},
+    {"Content-Type": "text/plain"}, {"Content-Type": "application/xml"}, {"Content-Type": "application/json; a=\xff"},
+    {"Content-Type": "multipart/form-data"}, {"Content-Type": "multipart/form-data; boundary=x"},
+    {"Content-Encoding": "gzip"}, {"Transfer-Encoding": "gzip, chunked"}, {"Range": "bytes=9-1"}, {"Accept": "*" * 9_000},
+    {"Cookie": "access-token=" + "x" * 3_000}, {"Accept-Language": "zh;q=x"}, {"X-HTTP-Method-Override": "DELETE"},
+    {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "\xff"}, {"Upgrade": "websocket"},
+)  # fmt: skip
+
+STRANGERS: tuple[dict[str, str], ...] = (
+    {"Origin": "http://evil.test"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Host": "evil.test"},
+    {"Host": "evil.test:80", "Origin": "http://evil.test"}, {"Host": "127.0.0.1.evil.test"},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate"},
+    {"Origin": "http://evil.test", "Content-Type": "text/plain"}, {"Host": "evil.test@127.0.0.1"},
+    {"Origin": "http://evil.test", "X-Forwarded-Host": "evil.test"}, {"Origin": "file://"},
+)  # fmt: skip
+
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONE")
+
+
+@dataclass
+class Counts:
+    """What was seen: how often, and the first request of each kind of failure."""
+
+    requests: int = 0
+    failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(FAILURES, 0)))
+    statuses: Counter[int] = field(default_factory=Counter[int])
+    examples: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def failed(self, kind: str, where: str, told: str) -> None:
+        """Count a failure of this kind, and keep the first at this place."""
+        self.failures[kind] += 1
+        self.examples.setdefault((kind, where), told[:700])
+
+
+class Hostile:
+    """A client of a playground at `address`, whose files are in `folder`."""
+
+    def __init__(self, address: str, folder: Path, seed: int) -> None:
+        self.address, self.folder = address.rstrip("/"), folder
+        self.random = random.Random(seed)
+        self.counts = Counts()
+        self.client = httpx.Client(base_url=self.address, timeout=SECONDS)
+        config = self.client.get("/config").json()
+        self.functions = [
+            (part["id"], name)
+            for part in config["components"]
+            for name in part["props"].get("server_fns") or ()
+        ]
+        self.events = [(each["id"], len(each["inputs"])) for each in config["dependencies"]]
+        self.endpoints = {
+            each["api_name"]: len(each["inputs"])
+            for each in config["dependencies"]
+            if each["api_name"] and each["api_visibility"] != "private"
+        }
+        self.told = 0  # bytes of the log that were read
+        self.attacks: tuple[Callable[[], None], ...] = (
+            self.endpoint, self.endpoint, self.function, self.function, self.function, self.event,
+            self.header, self.body, self.file, self.upload, self.stranger, self.route,
+        )  # fmt: skip
+
+    def one(self) -> None:
+        """Make one hostile request, and look at what came of it."""
+        self.random.choice(self.attacks)()
+
+    # What is sent ---------------------------------------------------------------------------
+
+    def value(self) -> Any:
+        """Anything, hostile more often than not."""
+        return self.random.choice(VALUES)
+
+    def values(self, count: int) -> list[Any]:
+        """About as many values as are asked for."""
+        more = self.random.choice((0, 0, 0, 0, 1, -1))
+        return [self.value() for _ in range(max(0, count + more))]
+
+    def written(self, body: dict[str, Any]) -> bytes:
+        """The body as JSON; now and then with a place in it that no writer would write so."""
+        text = json.dumps(body)
+        if self.random.random() < 0.1:
+            text = text.replace("null", self.random.choice(WRITTEN), 1)
+        return text.encode()
+
+    def endpoint(self) -> None:
+        """Call an endpoint of the API, in one of the ways that Gradio has."""
+        name = self.random.choice(list(self.endpoints))
+        data = self.values(self.endpoints[name])
+        way = self.random.choice(("call", "call", "call/v2", "run", "api"))
+        body: dict[str, Any] = {"data": data}
+        if way == "call/v2":
+            body = {
+                self.random.choice(("run", "choice", "text", "step", "x")): self.value()
+                for _ in data
+            }
+        answer = self.post(f"/gradio_api/{way}/{name}", self.written(body))
+        if answer is not None and answer[0] == 200 and way.startswith("call"):
+            event = self.random.choice((json.loads(answer[1])["event_id"],) * 9 + ("none",))
+            self.ask("GET", f"/gradio_api/call/{name}/{event}", f"{name}: {data}"[:300])
+
+    def function(self) -> None:
+        """Call a view's server function."""
+        component, name = self.random.choice(self.functions)
+        data = self.random.choice((self.value(), self.values(2), self.values(3), self.values(4)))
+        body = {
+            "data": data,
+            "fn_name": self.odd(name),
+            "component_id": self.odd(component),
+            "session_hash": self.odd("x"),
+        }
+        self.post("/gradio_api/component_server", self.written(body), name)
+
+    def event(self) -> None:
+        """Trigger an event of the page, with data that no view sends."""
+        number, count = self.random.choice(self.events)
+        body = {
+            "data": self.values(count),
+            "fn_index": self.odd(number),
+            "session_hash": self.odd("x"),
+            "trigger_id": self.odd(1),
+            "event_data": self.random.choice(
+                (self.value(), {"run": self.value(), "own": self.value()})
+            ),
+        }
+        self.post(
+            self.random.choice(("/gradio_api/run/predict", "/gradio_api/queue/join")),
+            self.written(body),
+        )
+
+    def odd(self, usual: Any) -> Any:
+        """The usual value, or seldom another one."""
+        return self.value() if self.random.random() < 0.05 else usual
+
+    def header(self) -> None:
+        """A sound request with hostile headers."""
+        headers = self.random.choice(HEADERS)
+        if self.random.random() < 0.5:
+            page = self.random.choice(("/", "/config", "/gradio_api/info"))
+            self.ask("GET", page, headers=headers)
+        else:
+            self.post("/gradio_api/run/runs", b'{"data":[["x"]]}', headers=headers)
+
+    def body(self) -> None:
+        """A body that is none, or of another length than its header says: over a bare socket."""
+        length = self.random.choice(("5", "-1", "x", "99999", "1e3", "18446744073709551616"))
+        body = self.random.choice(("{}", '{"data":[]}', "\0" * 50, "{" * 3_000))
+        more = self.random.choice(("", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"))
+        target = self.random.choice(
+            ("/gradio_api/call/start", "/gradio_api/component_server", "/gradio_api/upload")
+        )
+        host = urlsplit(self.address).netloc
+        raw = (
+            f"POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n{more}\r\n{body}"
+        )
+        name, _, port = host.partition(":")
+        self.counts.requests += 1
+        with (
+            socket.create_connection((name, int(port)), timeout=SECONDS) as connection,
+            suppress(OSError),
+        ):
+            connection.sendall(raw.encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b"")).decode("utf-8", "replace")
+            status = int(answer.split(" ", 2)[1]) if answer.startswith("HTTP/") else 0
+            self.judge(target, raw[:200], status, answer.partition("\r\n\r\n")[2])
+
+    def file(self) -> None:
+        """Ask for a file outside of what may be read."""
+        secret = self.folder / "secret.txt"
+        wanted = self.random.choice(
+            (str(secret), "/etc/passwd", str(ROOT / "playground" / "app.py"), "x\0y")
+        )
+        steps = "../" * self.random.randint(1, 12)
+        base = self.random.choice(
+            (str(self.folder / "gradio"), str(ROOT / "assets" / "js"), "", ".")
+        )
+        path = self.random.choice(
+            (wanted, f"{base}/{steps}{wanted.lstrip('/')}", f"file://{wanted}", f"{wanted}/")
+        )
+        path = self.random.choice(
+            (path, quote(path, safe=""), quote(quote(path, safe="")), path.replace("../", "..\\"))
+        )
+        route = self.random.choice(
+            (
+                "/gradio_api/file=", "/gradio_api/file/", "/file=", "/static/", "/assets/", "/svelte/",
+                "/gradio_api/proxy=", "/gradio_api/stream/", "/theme.css", "/gradio_api/custom_component/1/client/x/",
+                "/?deep_link=", "/gradio_api/deep_link?session_hash=", "/pwa_icon/", "/gradio_api/upload_progress?upload_id=",
+            )
+        )  # fmt: skip
+        self.ask("GET", route + path)
+
+    def upload(self) -> None:
+        """Send files with names that lead elsewhere."""
+        name = self.random.choice(
+            ("../../x.py", "/etc/x", "a\0b", "x" * 300, "", "x.html", "con", "..\\x")
+        )
+        files = {self.random.choice(("files", "x")): (name, b"<script>1</script>", "text/html")}
+        self.ask("POST", "/gradio_api/upload?upload_id=x", files=files)
+
+    def route(self) -> None:
+        """Any method at any address."""
+        path = self.random.choice(
+            (
+                "/", "/config", "/login", "/logout", "/monitoring", "/monitoring/x", "/manifest.json", "/gradio_api/reset",
+                "/gradio_api/cancel", "/gradio_api/queue/status", "/gradio_api/stream/x/close", "/gradio_api/vibe-edit",
+                "/gradio_api/process_recording", "/gradio_api/openapi.json", "/gradio_api/info", "/docs", "/%00", "/%ff",
+                "/gradio_api/queue/data?session_hash=x", "/gradio_api/startup-events", "/gradio_api/call/x/y",
+            )
+        )  # fmt: skip
+        body = self.written(
+            {"data": self.value(), "session_hash": "x", "fn_index": self.value(), "event_id": "x"}
+        )
+        self.ask(
+            self.random.choice(METHODS),
+            path,
+            content=body,
+            headers={"Content-Type": "application/json"},
+        )
+
+    def stranger(self) -> None:
+        """Do what another site must not: start, stop or delete a run, or anything else that changes something."""
+        before = self.state()
+        headers = {"Content-Type": "application/json"} | self.random.choice(STRANGERS)
+        component, name = self.random.choice(self.functions)
+        own = next(iter(sorted(before)), "x")
+        path, data = self.random.choice(
+            (
+                ("call/start", {"data": [{"preset": "copy", "changes": {"total_steps": 5}}, ""]}),
+                ("run/delete", {"data": [own]}),
+                ("call/stop", {"data": [own]}),
+                ("component_server", {"data": self.values(3), "fn_name": name, "component_id": component, "session_hash": "x"}),
+            )
+        )  # fmt: skip
+        answer = self.ask(
+            "POST", f"/gradio_api/{path}", content=json.dumps(data).encode(), headers=headers
+        )
+        obeyed = answer is not None and answer[0] not in (400, 403)
+        if obeyed or self.state() != before:
+            self.counts.failed("actions of a stranger", path, f"{headers} {data}")
+
+    def state(self) -> dict[str, int]:
+        """The runs that there are, and how much each was told."""
+        found: dict[str, int] = {}
+        for run in (self.folder / "runs").glob("*"):
+            commands = run / "commands.jsonl"
+            found[run.name] = commands.stat().st_size if commands.is_file() else 0
+        return found
+
+    # What came back -------------------------------------------------------------------------
+
+    def post(
+        self, path: str, body: bytes, name: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, str] | None:
+        """Send a body of JSON."""
+        given = {"Content-Type": "application/json"} | (headers or {})
+        return self.ask("POST", path, content=body, headers=given, name=name)
+
+    def ask(self, method: str, path: str, name: str = "", **given: Any) -> tuple[int, str] | None:
+        """Send a request and judge its answer; None where there is none, or an endless one."""
+        self.counts.requests += 1
+        place = name or path.partition("?")[0].partition("=")[0]
+        sent = f"{method} {path[:300]!r} {given.get('headers', '')} {given.get('content', b'')[:300]!r}"
+        try:
+            with self.client.stream(method, path, **given) as answer:
+                endless = answer.headers.get("content-type", "").startswith("text/event-stream")
+                if endless and "/call/" not in path:
+                    return answer.status_code, ""
+                until = time.monotonic() + SECONDS
+                parts: list[str] = []
+                for part in answer.iter_text():
+                    parts.append(part)
+                    if time.monotonic() > until:
+                        self.counts.failed("no answer", place, f"{sent}: {''.join(parts)[:300]}")
+                        return None
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
+            return None  # the client does not send such a thing
+        except (httpx.TransportError, ValueError) as error:
+            if not isinstance(error, httpx.RemoteProtocolError):
+                self.counts.failed("no answer", place, f"{sent}: {error!r}")
+            return None
+        status, text = answer.status_code, "".join(parts)
+        is_file = "file=" in path or path.startswith(("/svelte", "/assets"))
+        self.judge(place, sent, status, text, is_file)
+        return status, text
+
+    def judge(self, place: str, sent: str, status: int, text: str, is_file: bool = False) -> None:
+        """Count what is wrong with an answer, and what the log has to say."""
+        counts = self.counts
+        counts.statuses[status] += 1
+        told = f"{sent} -> {status} {text[:300]}"
+        if status >= 500:
+            counts.failed("answers of 500", place, told)
+        if '"error":null' in text.replace(" ", "") or re.search(r"event: error\ndata: null", text):
+            counts.failed("errors without a sentence", place, told)
+        if MARKER in text or "root:x:0" in text or "sys.path.insert(0, str(ROOT))" in text:
+            counts.failed("files from outside", place, told)
+        leak = re.search(
+            rf"object at 0x|{re.escape(str(ROOT))}|{re.escape(str(self.folder / 'runs'))}|site-packages",
+            text,
+        )
+        echoed = leak is not None and leak[0] in unquote(unquote(sent))
+        if leak and not is_file and not echoed:
+            counts.failed(
+                "paths and addresses told",
+                place,
+                f"{sent} -> …{text[max(0, leak.start() - 200) : leak.end() + 99]}",
+            )
+        log = self.folder / "playground.log"
+        with open(log, "rb") as file:
+            file.seek(self.told)
+            news = file.read().decode("utf-8", "replace")
+            self.told = file.tell()
+        if "Traceback" in news:
+            counts.failed("tracebacks", place, f"{sent}: {news[-600:]}")
+
+
+def hostile(folder: Path, seed: int, seconds: float, most: float = float("inf")) -> Counts:
+    """Attack a playground of its own, in this folder, for so many seconds or requests, whichever ends first."""
+    (folder / "secret.txt").write_text(MARKER, encoding="utf-8")
+    with served(folder, settings=SETTINGS) as address:
+        client = Hostile(address, folder, seed)
+        damaged = _damage(folder / "runs", client.random)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and client.counts.requests < most:
+            client.one()
+            next(damaged)
+        client.client.close()
+    return client.counts
+
+
+def _damage(runs: Path, generator: random.Random) -> Iterator[None]:
+    """Between requests, damage a copy of a shipped run among the learners', where tests/damage.py is there."""
+    if importlib.util.find_spec("tests.damage") is None:
+        while True:
+            yield
+    damage: Callable[[Path, random.Random], object] = importlib.import_module("tests.damage").damage
+    copy = runs / "damaged"
+    while True:
+        for _ in range(50):
+            yield
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(ROOT / "checkpoints" / "stories", copy)
+        damage(copy, generator)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        counts = hostile(Path(folder), arguments.seed, 60 * arguments.minutes)
+    print(f"{counts.requests} requests; answers: {dict(sorted(counts.statuses.items()))}")
+    for kind, count in counts.failures.items():
+        print(f"{count} {kind}")
+    for (kind, place), example in counts.examples.items():
+        print(f"\n{kind} at {place}\n  {example}")
+    return int(any(counts.failures.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
