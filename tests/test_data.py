@@ -269,7 +269,10 @@ def test_byte_order_marks_and_windows_lines(
         (b"caf\xe9 au lait", "is not UTF-8: byte 3, in line 1, is 0xE9; save it as UTF-8"),
         (b"\xef\xbb\xbfcaf\xe9", "is not UTF-8: byte 6, in line 1, is 0xE9; save it as UTF-8"),
         (b"a\r\nb\ncaf\xe9", "is not UTF-8: byte 8, in line 3, is 0xE9; save it as UTF-8"),
-        (b"x" * 5000 + b"\xe4\xb8", "is not UTF-8: byte 5,000, in line 1, is 0xE4; save it as UTF-8"),
+        (
+            b"x" * 5000 + b"\xe4\xb8",
+            "is not UTF-8: byte 5,000, in line 1, is 0xE4; save it as UTF-8",
+        ),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: byte 8 is zero"),
         ("text".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         ("text".encode("utf-16") + b"\xd8", "is not UTF-16: byte 10 is 0xD8; save it as UTF-8"),

@@ -300,3 +300,6 @@ def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
     if model.vocab_size is not None and model.vocab_size < tokenizer.vocab_size:
         allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
         raise DataError("vocab_size", model.vocab_size, allowed)
+    if model.src_vocab_size is not None and model.src_vocab_size < tokenizer.vocab_size:
+        allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
+        raise DataError("src_vocab_size", model.src_vocab_size, allowed)
