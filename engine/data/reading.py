@@ -125,7 +125,8 @@ class TextFile:
 
 def read_text(path: Path, field: str) -> str:
     """A whole text file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
-    return _visible("".join(TextFile.open(path, field).chunks()), field, str(path))
+    text = "".join(TextFile.open(path, field).chunks())
+    return _visible(text.lstrip("\ufeff"), field, str(path))
 
 
 def read_lines(path: Path, field: str) -> list[str]:
@@ -135,7 +136,7 @@ def read_lines(path: Path, field: str) -> list[str]:
     side by side. Raises `DataError` as `read_text`.
     """
     text = "".join(TextFile.open(path, field).chunks(translate=False))
-    lines = _visible(text, field, str(path)).removesuffix("\n").split("\n")
+    lines = _visible(text.lstrip("\ufeff"), field, str(path)).removesuffix("\n").split("\n")
     return [line.removesuffix("\r") for line in lines]
 
 
