@@ -52,7 +52,7 @@ def trained_whole(run: Run) -> None:
         ("good text here " * 20 + "\ufffd" * 60, {"max_seq_len": 16}),
         (CHINESE, {"tokenizer": "byte", "max_seq_len": 4}),
         (CHINESE + "a", {"tokenizer": "byte", "max_seq_len": 2}),
-        ("小兔 and a fox. " * 40, {"tokenizer": "bpe", "tokenizer_size": 260, "max_seq_len": 2}),
+        (CHINESE, {"tokenizer": "bpe", "tokenizer_size": 260, "max_seq_len": 2}),
     ],
     ids=["blank end", "U+FFFD", "half a character", "one letter", "BPE"],
 )
@@ -94,7 +94,22 @@ def test_ids_of_parts_of_characters_train(tmp_path: Path) -> None:
 
 
 PIECES = st.sampled_from(
-    ["\n", " ", "\t", "a", "b", "ab ", "\ufffd", "你", "好。", "é", "😀", "\u2028", "the fox\n", "\n\n"]
+    [
+        "\n",
+        " ",
+        "\t",
+        "a",
+        "b",
+        "ab ",
+        "\ufffd",
+        "你",
+        "好。",
+        "é",
+        "😀",
+        "\u2028",
+        "the fox\n",
+        "\n\n",
+    ]
 )
 TEXTS = st.builds(
     lambda start, end, times: "".join(start) * times + end,
