@@ -27,7 +27,7 @@ from playground import i18n
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
-SCRIPTS = ("language", "common", "chart", "film", "point", "lessons")
+SCRIPTS = ("language", "common", "chart", "film", "textfile", "point", "lessons")
 
 
 def head() -> str:
