@@ -267,7 +267,7 @@ def test_evaluate_counts_and_leaves_out_what_is_too_long(
 
 
 def test_pairs_that_are_left_out_are_counted_when_training_begins(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sacrebleu")
     pairs = [f"{'ab ' * (i % 4 + 1)}\t{'ba ' * (i % 4 + 1)}" for i in range(40)]
@@ -290,10 +290,13 @@ def test_pairs_that_are_left_out_are_counted_when_training_begins(
     assert expected in notes
     assert main(["evaluate", "--run", str(made.path)]) == 0
     assert expected in capsys.readouterr().err
+    monkeypatch.setenv("TP_RUNS", str(root))
+    assert translating.examples(made.id)["left_out"] == expected
 
 
 def test_nothing_is_said_where_all_pairs_are_used(run: Run) -> None:
     assert not [event for event in run.history() if isinstance(event, Noted)]
+    assert translating.examples(run.id)["left_out"] == ""
 
 
 # Checked before a run exists
