@@ -19,10 +19,19 @@ from pathlib import Path
 
 from engine import cli_ablate, cli_download, cli_manage, cli_prepare, cli_translate
 from engine.claims import Claim
-from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_run
+from engine.cli_runs import add_choice, add_root, chosen, find_checkpoint, find_own
 from engine.config import RunConfig, read_config
+from engine.data.reading import ended_lines
 from engine.events import Ended, Message
-from engine.flags import Parser, add_config_flags, changed, command_line, given_fields
+from engine.flags import (
+    PATHS,
+    Parser,
+    add_config_flags,
+    changed,
+    command_line,
+    given_fields,
+    shell,
+)
 from engine.forks import fork
 from engine.interrupts import stop_on_signals
 from engine.logging_backends import PACKAGES, check_logger, open_logger
@@ -65,7 +74,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode:
             raise
         reason = f"{type(error).__name__}: {error} (python -X dev shows where)"
-    print(f"{options.parser.prog}: {' '.join(reason.split())}", file=sys.stderr)
+    print(
+        f"{options.parser.prog}: {' '.join(map(str.strip, reason.splitlines()))}", file=sys.stderr
+    )
     return 2
 
 
@@ -176,7 +187,7 @@ def train(options: Namespace) -> int:
         return train_prepared(options)
 
     def find(ranks: Ranks) -> Run:
-        return _from_checkpoint(options) if options.resume_from else _new_run(options, ranks)
+        return _from_checkpoint(options, ranks) if options.resume_from else _new_run(options, ranks)
 
     return _drive(find, options.logger)
 
@@ -219,7 +230,7 @@ def _check(config: RunConfig, ranks: Ranks) -> None:
     make_data(config)
 
 
-def _from_checkpoint(options: Namespace) -> Run:
+def _from_checkpoint(options: Namespace, ranks: Ranks) -> Run:
     """The run to go on with: the same one where nothing changes, else a fork."""
     if options.preset or options.config:
         raise RunError("--resume_from goes on with the run's own settings: no --preset or --config")
@@ -235,7 +246,17 @@ def _from_checkpoint(options: Namespace) -> Run:
     given = given_fields(options)
     if chosen == saved[-1] and chosen.resumable and not given and not options.name:
         return run
-    return fork(RunStore(options.checkpoint_dir), run, chosen.step, given, options.name)
+    if given.keys() & {"source", *PATHS}:
+        data = changed(run.data_config().flat(), given)
+        given |= {name: data.get(name) for name in ("source", *PATHS)}
+    store = RunStore(options.checkpoint_dir)
+
+    def check(config: RunConfig) -> None:
+        from engine.devices import prepare
+
+        prepare(config.train, ranks)
+
+    return fork(store, run, chosen.step, given, options.name, check)
 
 
 def resume(options: Namespace) -> int:
@@ -244,11 +265,12 @@ def resume(options: Namespace) -> int:
 
 
 def _unfinished(options: Namespace) -> Run:
-    run = find_run(options.run, options.checkpoint_dir)
+    run = find_own(options.run, options.checkpoint_dir)
     if run.status().state == "finished":
+        more = shell("train", "--resume_from", run.path, "--total_steps", "N")
         raise RunError(
-            f"{run.name}: has made all of its {run.config.train.total_steps} steps; train --resume_from "
-            f"{run.path} --total_steps N goes on in a new run"
+            f"{run.name}: has made all of its {run.config.train.total_steps} steps; {more} goes on in "
+            "a new run"
         )
     return run
 
@@ -327,11 +349,12 @@ def _report(ended: Ended, run: Run) -> int:
         return 1
     print(f"{ended.how} at step {ended.step}", file=sys.stderr)
     if ended.how == "stopped":
-        print(f"Go on with: python -m engine resume {run.path}", file=sys.stderr)
+        print(f"Go on with: {shell('resume', run.path)}", file=sys.stderr)
     elif run.config.model.n_encoder_layer is not None:
-        print(f'Translate with: python -m engine translate --run {run.path} "..."', file=sys.stderr)
+        command = shell("translate", "--run", run.path)
+        print(f'Translate with: {command} "..."', file=sys.stderr)
     else:
-        print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
+        print(f"Write with: {shell('generate', '--run', run.path)}", file=sys.stderr)
     return 0
 
 
@@ -387,7 +410,7 @@ def write(options: Namespace) -> int:
     model, tokenizer, _ = load_model(folder)
     torch.set_num_threads(1)  # for one token at a time, more are slower
     start = "\n" if "\n" in tokenizer.pieces else tokenizer.pieces[0]
-    prompt = options.prompt or start
+    prompt = ended_lines(options.prompt or "") or start
     ids = tokenizer.encode(prompt)
     ends = {place for place, piece in enumerate(tokenizer.pieces) if piece == "<end>"}
     generator = torch.Generator().manual_seed(options.seed)
@@ -427,5 +450,5 @@ def import_model(options: Namespace) -> int:
     print(f"{run.name}\n{run.path}", file=sys.stderr)
     if isinstance(load_tokenizer(run.tokenizer_path), IdTokenizer):
         print("Without a tokenizer: prompts are token ids such as ⟨17⟩⟨4⟩.", file=sys.stderr)
-    print(f"Write with: python -m engine generate --run {run.path}", file=sys.stderr)
+    print(f"Write with: {shell('generate', '--run', run.path)}", file=sys.stderr)
     return 0

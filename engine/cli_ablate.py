@@ -110,7 +110,11 @@ def _understood(options: Namespace) -> tuple[Suite, list[Planned]]:
 
 def _check(plan: Sequence[Planned]) -> None:
     """Refuse data that cannot be read before there is a run. Raises `ConfigError`."""
-    configs = {each.config.data.to_json(): each.config for each in plan}
+    configs = {
+        (each.config.data.to_json(), each.config.model.to_json(), each.config.train.batch_tokens):
+        each.config
+        for each in plan
+    }  # fmt: skip
     for config in configs.values():
         make_data(config)
 

@@ -5,13 +5,13 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from engine.cli_download import Line
 from engine.data.id_files import TOKENIZER
 from engine.data.prepare import BINS, KINDS, Settings, prepare
+from engine.flags import shell
 
 
 def add_prepare_flags(parser: ArgumentParser) -> None:
@@ -63,6 +63,5 @@ def make(options: Namespace) -> int:
     finally:
         line.clear()
     train, valid = (str(options.out / name) for name in BINS.values())
-    words = ["--train_data_path", train, "--valid_data_path", valid]
-    print(shlex.join(["python", "-m", "engine", "train", *words]))
+    print(shell("train", "--train_data_path", train, "--valid_data_path", valid))
     return 0

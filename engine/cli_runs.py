@@ -5,6 +5,7 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,16 +16,25 @@ SHIPPED = Path("checkpoints")
 OWN = SHIPPED / "runs"
 """Where the runs are that come with the project, and one's own."""
 
+OWN_ELSEWHERE = "TP_RUNS"
+"""The environment's variable that says where one's own are, for the page and the dashboard too."""
 
-def add_root(parser: ArgumentParser, default: Path | str = OWN) -> None:
+
+def own_runs() -> Path:
+    """The folder of one's own runs: `OWN`, unless the environment says otherwise."""
+    elsewhere = os.environ.get(OWN_ELSEWHERE, "")
+    return OWN if elsewhere.lower() in ("", "none") else Path(elsewhere)
+
+
+def add_root(parser: ArgumentParser, default: str | None = None) -> None:
     """The flag that says where one's own runs are."""
     parser.add_argument(
         "--checkpoint_dir",
         "--root",
         type=Path,
-        default=default,
+        default=own_runs() if default is None else default,
         metavar="FOLDER",
-        help=f"where the runs are (default: {OWN})",
+        help=f"where the runs are (default: {OWN_ELSEWHERE} in the environment, else {OWN})",
     )
 
 
@@ -39,7 +49,9 @@ def chosen(options: Namespace, default: str) -> tuple[Path, str]:
     """The checkpoint that those flags mean, and what its run is called."""
     if options.checkpoint:
         return options.checkpoint, str(options.checkpoint.parent)
-    return find_checkpoint(options.run or default, options.step, options.checkpoint_dir)
+    shipped = SHIPPED / default  # whatever one's own runs are called
+    usual = str(shipped) if (shipped / "config.json").is_file() else default
+    return find_checkpoint(options.run or usual, options.step, options.checkpoint_dir)
 
 
 def find_checkpoint(text: str, step: int | None, root: Path) -> tuple[Path, str]:
@@ -59,14 +71,29 @@ def _listed(steps: Iterable[int]) -> str:
 
 
 def find_run(text: str, root: Path) -> Run:
-    """A run by its folder, id or name, among one's own and the shipped ones."""
+    """A run by its folder, id or name, among one's own and the shipped ones.
+
+    The beginning of an id will do where no id and no name is the whole text. Raises `UnknownRun` for
+    what means no run, and for what means several.
+    """
     folder = Path(text)
     if (folder / "config.json").is_file():
         return Run(folder)
-    try:
-        return RunStore(root).find(text)
-    except UnknownRun as unknown:
-        try:
-            return RunStore(SHIPPED).find(text)
-        except UnknownRun:
-            raise unknown from None
+    own, shipped = RunStore(root).matches(text), RunStore(SHIPPED).matches(text)
+    for matches in (
+        [*(own[0] or own[1]), *(shipped[0] or shipped[1])],
+        [*own[2], *shipped[2]],
+    ):
+        found = list({run.path.resolve(): run for run in matches}.values())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            folders = ", ".join(str(run.path) for run in found)
+            raise UnknownRun(f"{text!r} could be any of {folders}; say which by its folder.")
+    raise UnknownRun(f"There is no run {text[:80]!r} in {root}.")
+
+
+def find_own(text: str, root: Path) -> Run:
+    """The same, one's own first: a shipped run cannot be gone on with."""
+    store = RunStore(root)
+    return store.find(text) if any(store.matches(text)) else find_run(text, root)

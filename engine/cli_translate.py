@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from engine.cli_runs import add_choice, chosen
 from engine.data import PairData, make_data
 from engine.data.pair_files import read_pairs
+from engine.data.pairs import sentence, source_ids
+from engine.data.reading import read_lines
 from engine.runs import Run
 from engine.tokenizers import END, UNKNOWN
 from engine.validation import ConfigError, Problem
@@ -32,6 +34,9 @@ DEFAULT = "translate-german"
 
 BATCH = 64
 """Texts that are translated side by side."""
+
+NAMED = 5
+"""Texts that are named, of those that are too long."""
 
 SPLITS = ("valid", "compositional")
 
@@ -74,14 +79,18 @@ def _add_beam_flags(parser: ArgumentParser) -> None:
 def translate(options: Namespace) -> int:
     """Print the translation of each text, one a line."""
     texts: list[str] = list(options.texts)
+    places = [f"TEXT {number}" for number in range(1, len(texts) + 1)]
     if options.file:
-        texts += options.file.read_text(encoding="utf-8").splitlines()
+        lines = read_lines(options.file, "file")
+        texts += lines
+        places += [f"{options.file}, line {number:,}" for number in range(1, len(lines) + 1)]
     if not any(text.strip() for text in texts):
         raise ConfigError([Problem("TEXT", "", "give a text to translate, or --file")])
     folder, name = chosen(options, DEFAULT)
     model, tokenizer = _load(folder)
+    _check_lengths(model, tokenizer, texts, places)
     print(f"{name}, {folder.name}", file=sys.stderr)
-    for text in texts:
+    for text in map(sentence, texts):
         pairs = zip(*tokenizer.encode_known(text), strict=True)
         unknown = [character for token, character in pairs if token == UNKNOWN]
         if unknown:
@@ -103,10 +112,26 @@ def _load(folder: Path) -> tuple[Transformer, MarkedTokenizer]:
     return model, tokenizer
 
 
+def _check_lengths(
+    model: Transformer, tokenizer: MarkedTokenizer, texts: Sequence[str], places: Sequence[str]
+) -> None:
+    """Refuse texts that are too long before any is translated. Raises `ConfigError` saying where."""
+    most = model.config.max_seq_len
+    lengths = [len(source_ids(tokenizer, text)) for text in texts]
+    found = [
+        f"{place}: has {length:,} tokens, and this model reads at most {most:,}"
+        for place, length in zip(places, lengths, strict=True)
+        if length > most
+    ]
+    if found:
+        more = len(found) - NAMED
+        raise ValueError("; ".join(found[:NAMED]) + (f"; and {more:,} more" if more > 0 else ""))
+
+
 def _translations(
     model: Transformer, tokenizer: MarkedTokenizer, texts: Sequence[str], options: Namespace
 ) -> Iterator[str]:
-    """The translation of every text, in their order."""
+    """The translation of every text, in their order; of a blank one nothing."""
     import torch
 
     from engine import translation
@@ -119,10 +144,11 @@ def _translations(
         found = translation.beam_search(model, rows, options.beams, options.length_penalty)
         return [each.found[0] for each in found]
 
-    sources = [[*tokenizer.encode_known(text)[0], END] for text in texts]
+    sources = [source_ids(tokenizer, text) for text in texts]
+    written = {place: "" for place, source in enumerate(sources) if source == [END]}
     # Texts of about the same length together; the answers in the order of the questions.
-    order = sorted(range(len(texts)), key=lambda place: len(sources[place]))
-    written: dict[int, str] = {}
+    order = [place for place in range(len(texts)) if place not in written]
+    order.sort(key=lambda place: len(sources[place]))
     following = 0
     for first in range(0, len(order), BATCH):
         places = order[first : first + BATCH]
@@ -133,6 +159,7 @@ def _translations(
         while following in written:
             yield written.pop(following)
             following += 1
+    yield from written.values()  # blank ones at the end
 
 
 # evaluate ----------------------------------------------------------------------------------------
@@ -161,6 +188,8 @@ def evaluate(options: Namespace) -> int:
         data = make_data(config)
         assert isinstance(data, PairData)
         pairs = data.pairs(options.split or "valid")
+        if data.left_out():
+            print(data.left_out(), file=sys.stderr)
     if not pairs:
         raise ConfigError([Problem("split", options.split, "is empty for this run")])
     _evaluate_translations(folder, pairs, options)
@@ -184,12 +213,31 @@ def _evaluate_language_model(folder: Path) -> int:
     return 0
 
 
+def _readable(
+    model: Transformer, tokenizer: MarkedTokenizer, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The pairs whose source the model can read; as in training, longer ones are counted and left out."""
+    most = model.config.max_seq_len
+    kept = [pair for pair in pairs if len(source_ids(tokenizer, pair[0])) <= most]
+    if not kept:
+        allowed = f"all of its texts are longer than the {most:,} tokens that the model reads"
+        raise ConfigError([Problem("sources", len(pairs), allowed)])
+    if len(kept) < len(pairs):
+        left = len(pairs) - len(kept)
+        print(
+            f"Pairs left out: {left:,} (longer than the context of {most:,} tokens).",
+            file=sys.stderr,
+        )
+    return kept
+
+
 def _evaluate_translations(
     folder: Path, pairs: Sequence[tuple[str, str]], options: Namespace
 ) -> None:
     from engine.metrics import bleu, bleu_tokenizer, chrf, exact_match
 
     model, tokenizer = _load(folder)
+    pairs = _readable(model, tokenizer, pairs)
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     written = list(_translations(model, tokenizer, sources, options))
     for source, target, found in list(zip(sources, references, written, strict=True))[

@@ -26,7 +26,7 @@ import torch
 from engine import checkpoint, following, observe, snapshots
 from engine.claims import Claim
 from engine.config import RunConfig
-from engine.data import Data, make_data
+from engine.data import Data, PairData, make_data
 from engine.devices import cpu_count, keep_freed_memory, measure_threads
 from engine.events import (
     Change,
@@ -268,6 +268,8 @@ class Driver:
                 train_tokens=data.train_tokens,
             )
         )
+        if isinstance(data, PairData) and data.left_out() and not recorded:
+            self.tell(Noted(step=state.step, text=data.left_out()))
         if note:
             self.tell(Noted(step=state.step, text=note))
         if state.step > 0 and not recorded:  # a fork: show where it stands
@@ -455,9 +457,12 @@ class Driver:
 
 
 def explain(error: Exception, folder: Path) -> str:
-    """The reason of a failure in a sentence; the details of an unexpected one go into a file."""
+    """The reason of a failure in a sentence; the details of an unexpected one go into a file.
+
+    Files of the run are named from its folder on: where that is, a page's visitor is not told.
+    """
     if isinstance(error, ConfigError | RunError | checkpoint.CheckpointError):
-        return str(error)
+        return str(error).replace(f"{folder}{os.sep}", "")
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error):
         return "Out of memory. A smaller batch_size, max_seq_len or d_model needs less."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

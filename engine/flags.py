@@ -162,7 +162,12 @@ def changed(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 def command_line(config: RunConfig) -> str:
     """The command that trains a run of this configuration: only what differs from the defaults."""
-    return " ".join(["python -m engine train", *map(shlex.quote, flags_of(config))])
+    return shell("train", *flags_of(config))
+
+
+def shell(*words: object) -> str:
+    """One of the engine's commands, to be pasted into a shell: quoted where a word needs it."""
+    return shlex.join(["python", "-m", "engine", *map(str, words)])
 
 
 def flags_of(config: RunConfig) -> Sequence[str]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.config import PART_OF, RunConfig
+from engine.data import make_data
 from engine.jsonl import read_object, write_whole
 from engine.runs import TEXT_PATH, Run, RunError, RunStore, describe
 from engine.validation import ConfigError, Problem
@@ -27,16 +28,18 @@ def fork(
     step: int,
     changes: Mapping[str, Any] | None = None,
     name: str | None = None,
+    check: Callable[[RunConfig], object] = lambda config: None,
 ) -> Run:
     """A new run that goes on from a checkpoint of another, with some settings changed.
 
     Weights, and the optimizer's averages where the checkpoint has them, are taken over and the steps
     counted on; another optimizer begins anew. So are the places of the generators, unless the data or
-    the seed changes.
+    the seed changes. `check` may refuse the new configuration, before there is a run.
 
     Raises:
         RunError: there is no checkpoint of this step, or it is damaged.
-        ConfigError: a change that the weights cannot follow, or an impossible one.
+        ConfigError: a change that the weights cannot follow, or an impossible one; data that is not
+            there, or has other tokens than the weights.
     """
     steps = {checkpoint.step: checkpoint.path for checkpoint in run.checkpoints()}
     if step not in steps:
@@ -48,7 +51,10 @@ def fork(
     before = RunConfig.parse(stored["config"])
     config = RunConfig.from_flat(before.flat() | dict(changes or {}))
     differences = config.differences(before)
+    text = _own_text(run) if config.data.train_data_path == TEXT_PATH else None
     _check(config, before, step)
+    _check_data(config, run, text)
+    check(config)
 
     if "seed" in differences or any(PART_OF[field] == "data" for field in differences):
         stored["data"] = stored["generators"] = None
@@ -63,13 +69,17 @@ def fork(
 
     if not name:
         name = f"{run.name} from {step}" + (f": {describe(differences)}" if differences else "")
-    text = _own_text(run) if config.data.train_data_path == TEXT_PATH else None
     return store.create(config, name, run.id, parent_step=step, text=text, fill=fill)
 
 
 def begin_again(store: RunStore, run: Run, name: str | None = None) -> Run:
-    """A new run of the same configuration and seed: the same first weights, the same batches."""
-    return store.create(run.config, name or run.name, text=_own_text(run))
+    """A new run of the same configuration and seed: the same first weights, the same batches.
+
+    Raises `ConfigError` for data that is not there any more.
+    """
+    text = _own_text(run)
+    make_data(run.config, text=text)
+    return store.create(run.config, name or run.name, text=text)
 
 
 def _check(config: RunConfig, before: RunConfig, step: int) -> None:
@@ -83,6 +93,16 @@ def _check(config: RunConfig, before: RunConfig, step: int) -> None:
         problems.append(Problem("total_steps", total, f"must be above {step}, where it begins"))
     if problems:
         raise ConfigError(problems)
+
+
+def _check_data(config: RunConfig, run: Run, text: str | None) -> None:
+    """What the new run would find when it starts. Raises `ConfigError`."""
+    found = make_data(config, text=text).tokenizer.to_json()
+    if found.strip() != run.tokenizer_path.read_text("utf-8").strip():
+        allowed = "gives other tokens than those that the checkpoint has learned"
+        data = config.data
+        field = "source" if data.train_data_path is None else "train_data_path"
+        raise ConfigError([Problem(field, getattr(data, field), allowed)])
 
 
 def _own_text(run: Run) -> str | None:

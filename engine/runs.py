@@ -344,12 +344,13 @@ sys.path.append(str(Path.cwd()))
 import torch
 
 from engine.checkpoint import load_model
+from engine.data.reading import ended_lines
 from engine.generation import Sampler, generate
 from engine.tokenizers import TextStream
 
 model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
 start = "\\n" if "\\n" in tokenizer.pieces else tokenizer.pieces[0]
-prompt = sys.argv[1] if len(sys.argv) > 1 else start
+prompt = ended_lines(" ".join(sys.argv[1:])) or start
 ids = tokenizer.encode(prompt)
 generator = torch.Generator().manual_seed(0)
 
@@ -375,13 +376,14 @@ from pathlib import Path
 sys.path.append(str(Path.cwd()))
 
 from engine.checkpoint import load_model
-from engine.tokenizers import END
+from engine.data.pairs import source_ids
 from engine.translation import beam_search
 
 model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
 text = " ".join(sys.argv[1:])
-source = [*tokenizer.encode_known(text)[0], END]
-best = beam_search(model, [source], beams=4)[0].found[0]
+if not text.strip():
+    sys.exit("Say what to translate.")
+best = beam_search(model, [source_ids(tokenizer, text)], beams=4)[0].found[0]
 print(tokenizer.decode(best.text))
 '''
 
@@ -439,18 +441,22 @@ class RunStore:
 
     def find(self, text: str) -> Run:
         """A run by its id, the beginning of its id, or its name. Raises `UnknownRun`."""
-        runs = self.list()
-        for matches in (
-            [run for run in runs if run.id == text],
-            [run for run in runs if run.name == text],
-            [run for run in runs if text and run.id.startswith(text)],
-        ):
+        for matches in self.matches(text):
             if len(matches) == 1:
                 return matches[0]
             if matches:
                 ids = ", ".join(run.id for run in matches)
                 raise UnknownRun(f"{text!r} could be any of {ids}; say which by its id.")
         raise UnknownRun(f"There is no run {text[:80]!r} in {self.root}.")
+
+    def matches(self, text: str) -> tuple[list[Run], list[Run], list[Run]]:
+        """The runs of this id, those of this name, and those whose id begins so."""
+        runs = self.list()
+        return (
+            [run for run in runs if run.id == text],
+            [run for run in runs if run.name == text],
+            [run for run in runs if text and run.id.startswith(text)],
+        )
 
     def list(self) -> list[Run]:
         """Every run that can be read, the newest first. `damaged` has the rest."""

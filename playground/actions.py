@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +20,8 @@ from typing import Any
 
 from engine import forks
 from engine.config import RunConfig
-from engine.data import DataError
-from engine.data.text import from_text
+from engine.data import DataError, make_data
+from engine.data.reading import ended_lines
 from engine.events import (
     CHANGEABLE,
     Change,
@@ -34,6 +35,7 @@ from engine.events import (
     Step,
     Stop,
 )
+from engine.flags import PATHS
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
 from engine.validation import ConfigError
@@ -52,6 +54,7 @@ COMMANDS = ("pause", "resume", "step", "stop", "change")
 TEXT = {
     "no run": "No run is chosen yet.",
     "text": "A text of your own is characters, at most {most:,}.",
+    "own": "Your text {allowed}.",
     "shipped": "“{name}” comes with the project: it can be forked, not changed.",
     "unknown": "{what} is not a command; there are {known}.",
     "steps": "A number of steps is from 1 to {most}.",
@@ -85,7 +88,7 @@ def understood(asked: object, text: object = None) -> Choice:
     if choice.refused:
         raise ConfigError(list(choice.refused))
     if isinstance(text, str) and text:
-        choice = replace(choice, text=TextFacts.of(text))
+        choice = replace(choice, text=TextFacts.of(ended_lines(text)))
     return choice
 
 
@@ -105,7 +108,8 @@ def start(choice: Choice, text: object = None, *, paused: bool = False, mine: ob
     assert config is not None
     store, fork, name = library.store(), choice.fork, worked_out.name
     if fork is not None:
-        run = forks.fork(store, fork.run, fork.step, config.flat(), name)
+        with _no_paths():
+            run = forks.fork(store, fork.run, fork.step, config.flat(), name)
     elif config.data.source == OWN_TEXT:
         run = store.create(config, name, text=_checked(text, config))
     else:
@@ -132,10 +136,11 @@ def reset(run_id: object, mine: object = ()) -> Run:
         raise ValueError(TEXT["mine"])
     check_host([other for other in mine if other != run.id])
     store, parent, step = library.store(), run.info.parent, run.info.parent_step
-    if parent is not None and step is not None:
-        again = forks.fork(store, library.find(parent), step, run.config.flat(), run.name)
-    else:
-        again = forks.begin_again(store, run)
+    with _no_paths():
+        if parent is not None and step is not None:
+            again = forks.fork(store, library.find(parent), step, run.config.flat(), run.name)
+        else:
+            again = forks.begin_again(store, run)
     if (run.path / PREDICTED).is_file():
         write_whole(again.path / PREDICTED, (run.path / PREDICTED).read_bytes())
     if run.status().alive:
@@ -284,14 +289,31 @@ def _begin(run: Run, paused: bool, replacing: str | None = None) -> Run:
 
 
 def _checked(text: object, config: RunConfig) -> str:
-    """The learner's own text, when this configuration can learn from it."""
+    """The learner's own text as the run will read it, when this configuration can learn from it."""
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise ValueError(TEXT["text"].format(most=MAX_TEXT))
     try:
-        from_text(text, config.data, config.model, config.train.seed, name=OWN_TEXT)
+        make_data(config, text=text)
     except DataError as error:
-        raise ValueError(error.allowed) from None
-    return text
+        allowed, own = error.allowed, error.field == "train_data_path"
+        raise ValueError(TEXT["own"].format(allowed=allowed) if own else str(error)) from None
+    return ended_lines(text)
+
+
+@contextmanager
+def _no_paths() -> Iterator[None]:
+    """Problems with a file name the file; where it is on this machine, a page's visitor is not told."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(
+            [
+                replace(problem, value=Path(str(problem.value)).name)
+                if problem.field in PATHS
+                else problem
+                for problem in error.problems
+            ]
+        ) from None
 
 
 def _change(run: Run, field: object, value: object) -> Change:

@@ -23,6 +23,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from engine.validation import ConfigError, Problem
 from playground import library
 
+from engine.data.reading import ended_lines
+
 if TYPE_CHECKING:
     from engine.tokenizers import Tokenizer
 
@@ -161,10 +163,10 @@ def run_id(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """A text that is not too long to be read."""
+    """A text that is not too long to be read, its lines ended as those of a text to learn from."""
     if not isinstance(value, str) or len(value) > MAX_CHARACTERS:
         raise ValueError(TEXT["text"].format(limit=MAX_CHARACTERS))
-    return value
+    return ended_lines(value)
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.data.pairs import sentence
 from engine.runs import Run, RunError
 from engine.tokenizers.marked import BEGIN, END, PAD, UNKNOWN, MarkedTokenizer
 from playground import answers, generating, inference, probes
@@ -84,10 +85,13 @@ def marked(loaded: Loaded) -> MarkedTokenizer:
 
 
 def read(found: Run, loaded: Loaded, text: str | None) -> Read:
-    """A text, cut where there is no more room. None: the one that training recorded."""
+    """A text, cut where there is no more room. None: the one that training recorded.
+
+    It is prepared as texts are at training: spaces around it are not part of it.
+    """
     tokenizer = marked(loaded)
     recorded = _recorded_sources(found)
-    text = own_text(found) if text is None else answers.text(text)
+    text = own_text(found) if text is None else sentence(answers.text(text))
     if not text:
         raise ValueError(TEXT["empty"])
     ids, texts = tokenizer.encode_known(text)
@@ -129,7 +133,7 @@ def _sources_of(path: Path) -> list[int]:
 
 def answer_of(found: Run, text: str) -> str | None:
     """The right translation: from the run's data, else the one that was recorded."""
-    data = generating.data_of(found)
+    data, text = generating.data_of(found), sentence(text)
     known = None if data is None else data.answer(text)
     recorded = probes.recorded(found)
     if known is None and recorded and text == own_text(found):

@@ -26,7 +26,8 @@ from engine.config import (
     TokenizerName,
     TrainConfig,
 )
-from engine.data import is_pairs, make_data
+from engine.data import DataError, check_no_pairs, is_pairs, make_data
+from engine.data.reading import read_text
 from engine.data.text import encode_text
 from engine.data.tokens import BPE_SIZE, MIN_COUNT, TEXT_BPE_SIZE, check_size
 from engine.estimate import (
@@ -295,13 +296,15 @@ def plan(choice: Choice) -> Plan:
     try:
         config = RunConfig.from_flat(choice.values())
         if config.data.source == OWN_TEXT:
+            check_no_pairs(config)
             text = choice.text if choice.fork is None else _stored_facts(choice.fork.run.path)
             obstacles += _text_obstacles(config, text)
             kind, size = config.data.tokenizer, config.data.tokenizer_size
             check_size(kind, size, text.vocabulary if text else 0)
             vocabulary = predicted_vocabulary(config.data, text)
         else:
-            vocabulary = tokenizer_of(config.data, config.model).vocab_size
+            tokenizer = tokenizer_of(config.data, config.model, config.train.batch_tokens)
+            vocabulary = tokenizer.vocab_size
     except ConfigError as error:
         problems += error.problems
     if choice.fork is not None:
@@ -417,24 +420,33 @@ def of_run(run: Run) -> Choice:
 def stored_text(run: Run) -> str:
     """The learner's own text that this run reads. Raises `ConfigError` where there is none."""
     try:
-        return (run.path / TEXT_PATH).read_text(encoding="utf-8")
-    except OSError:
+        return read_text(run.path / TEXT_PATH, "source")
+    except DataError:
         raise ConfigError([Problem("source", OWN_TEXT, TEXT["text.gone"])]) from None
 
 
-def tokenizer_of(data: DataConfig, model: ModelConfig) -> Tokenizer:
-    """What turns this data into tokens. Raises `ConfigError` where it does not fit the model."""
+def tokenizer_of(
+    data: DataConfig, model: ModelConfig, batch_tokens: int | None = None
+) -> Tokenizer:
+    """What turns this data into tokens.
+
+    Raises `ConfigError` where it does not fit the model, or batches of so many tokens.
+    """
     relevant = ModelConfig(
         max_seq_len=model.max_seq_len,
         vocab_size=model.vocab_size,
         n_encoder_layer=None if model.n_encoder_layer is None else 1,
     )
-    return _tokenizer_of(data.to_json(), relevant.to_json())
+    return _tokenizer_of(data.to_json(), relevant.to_json(), batch_tokens)
 
 
 @lru_cache(maxsize=256)
-def _tokenizer_of(data: str, model: str) -> Tokenizer:
-    config = RunConfig(model=ModelConfig.from_json(model), data=DataConfig.from_json(data))
+def _tokenizer_of(data: str, model: str, batch_tokens: int | None) -> Tokenizer:
+    config = RunConfig(
+        model=ModelConfig.from_json(model),
+        data=DataConfig.from_json(data),
+        train=TrainConfig(batch_tokens=batch_tokens),
+    )
     return make_data(config).tokenizer
 
 

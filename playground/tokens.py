@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from engine.data import CORPORA
+from engine.data.reading import ended_lines
 from engine.tokenizers import (
     BPETokenizer,
     CharTokenizer,
@@ -170,7 +171,7 @@ def _text(source: object, text: object) -> str:
         raise ValueError(TEXT["short"].format(count=count, least=MIN_LEARNED))
     if len(text) > MAX_LEARNED:
         raise ValueError(TEXT["long"].format(count=len(text), limit=MAX_LEARNED))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return ended_lines(text)
 
 
 def _utf8(text: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from engine import snapshots
+from engine.data import PairData
 from engine.runs import Run
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from playground import answers, beams, generating, inference, passes, probes, translators
@@ -123,10 +124,13 @@ def expected(run: str, text: str | None) -> dict[str, Any]:
 
 @answers.answer
 def examples(run: str) -> dict[str, Any]:
-    """Texts to begin with: some that the run's data holds out."""
+    """Texts to begin with: some that the run's data holds out; and how many pairs it leaves out."""
     found = translator(run)
     data = generating.data_of(found)
-    return {"examples": list(data.prompts) if data is not None else []}
+    return {
+        "examples": list(data.prompts) if data is not None else [],
+        "left_out": data.left_out() if isinstance(data, PairData) else "",
+    }
 
 
 @answers.answer

@@ -266,9 +266,13 @@ def test_byte_order_marks_and_windows_lines(
     [
         (b"", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"caf\xe9 au lait", "is not UTF-8: byte 3 is 0xE9; save it as UTF-8"),
-        (b"\xef\xbb\xbfcaf\xe9", "is not UTF-8: byte 6 is 0xE9; save it as UTF-8"),
-        (b"x" * 5000 + b"\xe4\xb8", "is not UTF-8: byte 5,000 is 0xE4; save it as UTF-8"),
+        (b"caf\xe9 au lait", "is not UTF-8: byte 3, in line 1, is 0xE9; save it as UTF-8"),
+        (b"\xef\xbb\xbfcaf\xe9", "is not UTF-8: byte 6, in line 1, is 0xE9; save it as UTF-8"),
+        (b"a\r\nb\ncaf\xe9", "is not UTF-8: byte 8, in line 3, is 0xE9; save it as UTF-8"),
+        (
+            b"x" * 5000 + b"\xe4\xb8",
+            "is not UTF-8: byte 5,000, in line 1, is 0xE4; save it as UTF-8",
+        ),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: byte 8 is zero"),
         ("text".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         ("text".encode("utf-16") + b"\xd8", "is not UTF-16: byte 10 is 0xD8; save it as UTF-8"),
@@ -310,17 +314,17 @@ def test_a_short_text_is_told_how_long_it_must_be(
     start, _, needed = allowed.rpartition(" at least ")
     assert start == f"has 2 characters; with max_seq_len = {max_seq_len} it must have"
     length = int(needed.replace(",", ""))
-    refused("train_data_path", train_data_path=write("a" * (length - 1)), **changes)
-    data = data_of(train_data_path=write("a" * length), **changes)
+    refused("train_data_path", train_data_path=write(("ab" * length)[: length - 1]), **changes)
+    data = data_of(train_data_path=write(("ab" * length)[:length]), **changes)
     assert data.batch(2).inputs.shape == (2, max_seq_len)
     assert sum(1 for _ in data.validation(2, None)) >= 1
 
 
 def test_short_texts_with_a_validation_file(write: Callable[..., str]) -> None:
-    paths = {"train_data_path": write("a" * 128), "valid_data_path": write("ab", "valid.txt")}
+    paths = {"train_data_path": write("ab" * 64), "valid_data_path": write("ab", "valid.txt")}
     allowed = refused("train_data_path", source="text", **paths)
     assert allowed == "has 128 characters; with max_seq_len = 128 it must have at least 129"
-    paths = {"train_data_path": write("a" * 129), "valid_data_path": write("a", "valid.txt")}
+    paths = {"train_data_path": write("ab" * 65), "valid_data_path": write("a", "valid.txt")}
     allowed = refused("valid_data_path", source="text", **paths)
     assert allowed == "has 1 characters; it must have at least 2"
 

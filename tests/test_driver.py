@@ -203,8 +203,11 @@ def test_a_text_of_any_tokens_trains_samples_stops_resumes_and_forks(
     assert of(run, Sampled) and of(run, Probed)
     child = fork(store, run, 4, {"total_steps": 5})
     assert drive(child).how == "finished"
-    other = fork(store, run, 4, {"total_steps": 5, "tokenizer": None})
-    assert "other characters or tokens" in drive(other).reason
+    with pytest.raises(ConfigError, match="gives other tokens"):
+        fork(store, run, 4, {"total_steps": 5, "tokenizer": None})
+    replaced = fork(store, run, 4, {"total_steps": 5})
+    (replaced.path / "data" / "text.txt").write_text("Other text. " * 40, encoding="utf-8")
+    assert ("other characters or tokens" in drive(replaced).reason) == (kind != "byte")
 
 
 def test_log_interval_thins_the_log_but_not_the_listener(store: RunStore) -> None:

@@ -317,7 +317,7 @@ def test_pairs_too_long_are_counted(write: Callable[[str | bytes, str], str]) ->
         ("a\tb\nc\td\te\n", "line 2 has 2 tabs; it must be"),
         ("a\tb\n \td\n", "line 2 is without a text before the tab"),
         ("a\tb\nc\t\n", "line 2 is without a translation"),
-        (b"a\tb\nc\t\xff\n", "is not UTF-8: byte 6 is 0xFF; save it as UTF-8"),
+        (b"a\tb\nc\t\xff\n", "is not UTF-8: byte 6, in line 2, is 0xFF; save it as UTF-8"),
         (b"a\tb\n\x00\x01\t\x02", "is not text: byte 4 is zero"),
         ("a\tb\n".encode("utf-32"), "is UTF-32; save it as UTF-8"),
         ("a\tb\n", "has 1 pair; it must have at least 2, one of them to be held out"),

@@ -263,7 +263,7 @@ def test_the_tokenizer_is_not_learned_again(
     [
         (b"", "is empty"),
         (b" \n \n", "has only white space"),
-        (b"caf\xe9", "is not UTF-8: byte 3 is 0xE9; save it as UTF-8"),
+        (b"caf\xe9", "is not UTF-8: byte 3, in line 1, is 0xE9; save it as UTF-8"),
         (b"GIF\0", "is not text: byte 3 is zero"),
         (b"a", "is too short: 0 tokens to learn from, there must be at least 2"),
         (b"abc", "is too short: 1 tokens held out, there must be at least 2"),

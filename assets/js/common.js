@@ -16,6 +16,7 @@
  *   kind        a kind of token, in words
  *   whenSeen    begin when a view is first shown        unsaid   its parent's label says it all
  *   player      play the stops of a slider, one by one   film     a slider over training: film.js
+ *   readText    a file that was chosen, as text: textfile.js
  *
  * Text that a learner or a model wrote reaches the page as `textContent` only: use `el`.
  */

@@ -6,6 +6,7 @@ Nothing in this package loads PyTorch.
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 from engine.config import DataConfig, ModelConfig, RunConfig, TokenizerName
 from engine.data.base import IGNORE, Batch, Data, DataError
@@ -13,7 +14,7 @@ from engine.data.corpora import CORPORA, Corpus
 from engine.data.pair_files import from_pair_files
 from engine.data.pairs import Encoded, PairData, encode_pairs
 from engine.data.parallel import PAIRS, PairSource, pair_parts
-from engine.data.reading import read_text
+from engine.data.reading import as_read, read_text
 from engine.data.tasks import TASKS, Task
 from engine.data.text import (
     EncodedText,
@@ -21,6 +22,7 @@ from engine.data.text import (
     check_vocabulary,
     encode_text,
     from_files,
+    from_text,
     windows,
 )
 from engine.data.tokens import joint_tokenizer
@@ -28,7 +30,8 @@ from engine.tokenizers import MarkedTokenizer
 
 __all__ = [
     "CORPORA", "IGNORE", "PAIRS", "SOURCES", "TASKS", "Batch", "Corpus", "Data", "DataError",
-    "PairData", "PairSource", "Task", "TextData", "is_pairs", "make_data",
+    "PairData", "PairSource", "Task", "TextData",
+    "check_no_pairs", "is_pairs", "make_data",
 ]  # fmt: skip
 
 SOURCES: tuple[str, ...] = (*CORPORA, *TASKS, *PAIRS)
@@ -40,10 +43,11 @@ def is_pairs(source: str) -> bool:
     return source == "pairs" or source in PAIRS
 
 
-def make_data(config: RunConfig, seed: int | None = None) -> Data:
+def make_data(config: RunConfig, seed: int | None = None, text: str | None = None) -> Data:
     """The data of a run; `seed` is that of its batches, `config.train.seed` if None.
 
-    Raises `DataError` (a `ValueError`) naming the field, its value and what is allowed.
+    `text` is what `train_data_path` will hold, where that is not written yet. Raises `DataError` (a
+    `ValueError`) naming the field, its value and what is allowed.
     """
     data, model = config.data, config.model
     seed = config.train.seed if seed is None else seed
@@ -54,7 +58,11 @@ def make_data(config: RunConfig, seed: int | None = None) -> Data:
         if data.source == "pairs":
             return from_pair_files(data, model, seed, config.train.batch_tokens)
         return _own_pairs(data, model, seed, config.train.batch_tokens)
-    _check_no_pairs(config)
+    check_no_pairs(config)
+    if data.source == "text" and text is not None:
+        path = data.train_data_path or data.source
+        text = as_read(text, "train_data_path", path)
+        return from_text(text, data, model, seed, name=Path(path).stem)
     if data.source == "text":
         return from_files(data, model, seed)
     if data.valid_data_path is not None:
@@ -79,7 +87,7 @@ def make_data(config: RunConfig, seed: int | None = None) -> Data:
     raise DataError("source", data.source, allowed)
 
 
-def _check_no_pairs(config: RunConfig) -> None:
+def check_no_pairs(config: RunConfig) -> None:
     """Raises `DataError` where a language model is asked for what only pairs have."""
     if config.model.n_encoder_layer is not None:
         allowed = (

@@ -1,7 +1,8 @@
 """Pairs to translate from files of one's own: a TSV file, or two files line by line.
 
 A TSV file has a text, a tab and its translation in each line. Nothing else is special in it: no
-quotation marks, no comments, no headings.
+quotation marks, no comments, no headings. A line ends in `\\n`, or `\\r\\n`; other characters that
+break a line are white space in it, so that the lines of two files stay side by side.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import DataError
-from engine.data.pairs import PairData, encode_pairs
-from engine.data.reading import read_text
+from engine.data.pairs import PairData, encode_pairs, sentence
+from engine.data.reading import read_lines
 from engine.data.text import check_vocabulary
 from engine.data.tokens import MIN_COUNT, joint_tokenizer
 
@@ -84,11 +85,14 @@ def read_pairs(
 
 def _lines(path: str, field: str) -> list[str]:
     """The lines of a file, but for empty ones at its end."""
-    return read_text(Path(path), field).rstrip("\n").split("\n")
+    lines = read_lines(Path(path), field)
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def _text(text: str, number: int, path: str, field: str, problem: str) -> str:
-    text = text.strip()
+    text = sentence(text)
     if not text:
         raise DataError(field, path, f"line {number:,} is {problem}")
     return text

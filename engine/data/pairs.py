@@ -14,6 +14,7 @@ Shapes: N pairs, B pairs of a batch, S and T positions of source and target.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -37,7 +38,20 @@ PROMPTS = 5
 PROBE_LENGTH = 32
 """Tokens in the text whose attention is recorded, where there is one so short."""
 
+LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+"""Characters that break a line, in a text that is one line: white space like any other."""
+
 Integers = NDArray[np.int64]
+
+
+def sentence(text: str) -> str:
+    """A text as it is learned from, and as it is translated: one line, no white space around it."""
+    return LINE_BREAKS.sub(" ", text.strip())
+
+
+def source_ids(tokenizer: MarkedTokenizer, text: str) -> list[int]:
+    """The ids of a text to translate, END included, UNKNOWN for what the tokenizer does not know."""
+    return [*tokenizer.encode_known(sentence(text))[0], END]
 
 
 class Rows(NamedTuple):
@@ -150,6 +164,7 @@ class PairData(Generated):
         self.tokenizer = tokenizer
         self.exact = exact
         self.batch_tokens = batch_tokens
+        self.max_seq_len = max_seq_len
         self.skipped = 0
         """Pairs left out since they are too long for the context."""
         self.repeated = 0
@@ -287,6 +302,20 @@ class PairData(Generated):
         for source, target in every:
             answers.setdefault(source, target)
         return answers
+
+    def left_out(self) -> str:
+        """How many of the pairs that were given are not used, and why; nothing where all are."""
+        text = ""
+        if self.skipped:
+            text += (
+                f"Pairs left out: {self.skipped:,} (longer than the context of "
+                f"{self.max_seq_len:,} tokens). "
+            )
+        if self.repeated:
+            text += (
+                f"Held-out pairs left out: {self.repeated:,} (what they translate is learned from)."
+            )
+        return text.strip()
 
     def probe(self) -> str:
         """A held-out text: the longest prompt that can still be read on a page."""

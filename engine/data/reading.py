@@ -1,7 +1,8 @@
 """Text files, read a piece at a time: what is text is decoded, and what is none is told where.
 
 UTF-8, with a byte-order mark or without, and UTF-16 with one (Unicode Standard, section 23.8). Lines
-end in `\\n`, whatever the file ends them in.
+end in `\\n`, whatever the file ends them in; where the lines of two files correspond, only `\\n` and
+`\\r\\n` end a line (`read_lines`). `as_read` prepares a text from elsewhere as a file's text is.
 """
 
 from __future__ import annotations
@@ -57,15 +58,20 @@ class TextFile:
         return cls(path, field, size, encoding, len(mark))
 
     def chunks(
-        self, start: int = 0, end: int | None = None, hear: Callable[[bytes], None] | None = None
+        self,
+        start: int = 0,
+        end: int | None = None,
+        hear: Callable[[bytes], None] | None = None,
+        translate: bool = True,
     ) -> Iterator[str]:
         """The text between two places (bytes), in order; `hear` is told all the bytes.
 
-        Raises `DataError` naming the first byte that is not text.
+        `translate` makes each end of a line `\\n`. Raises `DataError` naming the first byte that is
+        not text.
         """
         place, end = start, self.size if end is None else end
         decoder = codecs.getincrementaldecoder(self.encoding)()
-        lines = io.IncrementalNewlineDecoder(None, translate=True)
+        lines = io.IncrementalNewlineDecoder(None, translate=translate)
         try:
             with open(self.path, "rb") as file:
                 file.seek(place)
@@ -94,10 +100,24 @@ class TextFile:
             where = after - len(error.object) + error.start
             wrong, name = error.object[error.start], self.encoding[:6].rstrip("-")
             allowed = f"is not {name}: byte {where:,} is 0x{wrong:02X}; save it as UTF-8"
+            if name == "UTF-8":
+                line = self._line(where)
+                allowed = (
+                    f"is not UTF-8: byte {where:,}, in line {line:,}, is 0x{wrong:02X}; "
+                    "save it as UTF-8"
+                )
             raise DataError(self.field, str(self.path), allowed) from None
         if self.encoding != "UTF-8" and (zero := text.find("\0")) >= 0:
             raise self._not_text(after - len(text[zero:].encode(self.encoding)))
         return text
+
+    def _line(self, place: int) -> int:
+        """The line of this byte, from 1."""
+        line, before = 1, 0
+        with open(self.path, "rb") as file:
+            while before < place and (content := file.read(min(READ_AT_ONCE, place - before))):
+                line, before = line + content.count(b"\n"), before + len(content)
+        return line
 
     def _not_text(self, place: int) -> DataError:
         return DataError(self.field, str(self.path), f"is not text: byte {place:,} is zero")
@@ -106,8 +126,44 @@ class TextFile:
 def read_text(path: Path, field: str) -> str:
     """A whole text file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
     text = "".join(TextFile.open(path, field).chunks())
+    return _visible(text.lstrip("\ufeff"), field, str(path))
+
+
+def read_lines(path: Path, field: str) -> list[str]:
+    """The lines of a text file, each without its end: `\\n` or `\\r\\n`.
+
+    Nothing else ends a line, so the lines are those that other programs count, and two files stay
+    side by side. Raises `DataError` as `read_text`.
+    """
+    text = "".join(TextFile.open(path, field).chunks(translate=False))
+    lines = _visible(text.lstrip("\ufeff"), field, str(path)).removesuffix("\n").split("\n")
+    return [line.removesuffix("\r") for line in lines]
+
+
+def ended_lines(text: str) -> str:
+    """A text whose lines end in `\\n`, without a byte-order mark: what a file's text becomes too."""
+    return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def as_read(text: str, field: str, value: str) -> str:
+    """A text from elsewhere as `read_text` reads it from a file, also from one it is written to.
+
+    Raises `DataError`, about `field` and `value`, for what no file of text can have.
+    """
+    half = next((c for c in text if "\ud800" <= c <= "\udfff"), None)
+    if half is not None:
+        raise DataError(field, value, f"has half a character: U+{ord(half):04X}")
+    text = ended_lines(text)
+    zero = text.find("\0")
+    if zero >= 0:
+        raise DataError(field, value, f"is not text: character {zero + 1:,} is zero")
+    return _visible(text, field, value)
+
+
+def _visible(text: str, field: str, value: str) -> str:
+    """The text, if there is anything to see in it. Raises `DataError`."""
     if not text.strip():
-        raise DataError(field, str(path), "has only white space")
+        raise DataError(field, value, "has only white space")
     return text
 
 

@@ -6,6 +6,7 @@ of T + 1 ids at a random place: the first T are the inputs, the last T the targe
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,15 @@ PROBE_LENGTH = 64
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
 
+PROMPT_LENGTH = 16
+"""Most tokens of a text to sample from."""
+
+MAX_CHARACTER = 4
+"""Bytes of a character in UTF-8."""
+
+LOOKED_AT = 4_096
+"""Tokens of each part in which a single character is looked for, where nothing longer will do."""
+
 
 class TextData(Generated):
     """Windows of a long text. See `engine.data.base.Data` for what each member means."""
@@ -46,7 +56,8 @@ class TextData(Generated):
     ) -> None:
         """`train` (N,) and `valid` (M,) are token ids, in memory or mapped from a file.
 
-        `train` must have more than `max_seq_len` of them and `valid` at least two.
+        `train` must have more than `max_seq_len` of them and `valid` at least two. Raises `DataError`
+        naming `max_seq_len` where not one character fits the context.
         """
         super().__init__(seed)
         self.name = name
@@ -57,6 +68,7 @@ class TextData(Generated):
         self.sequence_length = max_seq_len
         self.character_counts = _character_counts(tokenizer)
         self.prompts = prompts or self._openings()
+        self._probe = self._opening()
 
     def batch(self, batch_size: int) -> Batch:
         """Windows (B, T) at random places of the training part."""
@@ -87,19 +99,50 @@ class TextData(Generated):
 
     def probe(self) -> str:
         """The beginning of the held-out part, from its first whole paragraph, line or word on."""
+        return self._probe
+
+    # The held-out part may be blank, or have no whole character in so few tokens: then the part that
+    # is learned from is read, and at last any character that fits.
+
+    def _opening(self) -> str:
+        """See `probe`."""
         length = min(PROBE_LENGTH, self.sequence_length)
-        text = self._text(self.valid[: 16 * length])
-        start = _first_start(text)
-        return self._fitting(text[start:] if len(text) - start >= length else text, length)
+        for part in (self.valid, self.train):
+            text = self._text(part[: 16 * length])
+            start = _first_start(text)
+            found = self._fitting(text[start:] if len(text) - start >= length else text, length)
+            if found:
+                return found
+        return self._character()
 
     def _openings(self) -> list[str]:
         """The first tokens at three places of the held-out part."""
-        length = min(16, self.sequence_length // 2)
-        room = max(0, len(self.valid) - 16 * length)
-        pieces = [self.valid[room * i // 3 :][: 16 * length] for i in range(3)]
+        half = max(1, min(PROMPT_LENGTH, self.sequence_length // 2))
+        for length in (half, min(PROMPT_LENGTH, self.sequence_length)):
+            for part in (self.valid, self.train):
+                found = self._openings_of(part, length)
+                if found:
+                    return found
+        return [self._character()]
+
+    def _openings_of(self, part: TokenArray, length: int) -> list[str]:
+        """The first `length` tokens at three places of a part, but for blank ones."""
+        room = max(0, len(part) - 16 * length)
+        pieces = [part[room * i // 3 :][: 16 * length] for i in range(3)]
         texts = [self._text(piece) for piece in pieces]
         openings = [self._fitting(text[_first_start(text) :], length) for text in texts]
         return list(dict.fromkeys(opening for opening in openings if opening.strip()))
+
+    def _character(self) -> str:
+        """A character that fits the context, a visible one if there is any. Raises `DataError`."""
+        texts = (self._text(part[:LOOKED_AT]) for part in (self.valid, self.train))
+        lengths = {c: len(self.tokenizer.encode(c)) for text in texts for c in dict.fromkeys(text)}
+        fitting = [c for c, length in lengths.items() if length <= self.sequence_length]
+        if not fitting:
+            needed = min(lengths.values(), default=MAX_CHARACTER)
+            allowed = f"must be at least {needed}: one character of this text has so many tokens"
+            raise DataError("max_seq_len", self.sequence_length, allowed)
+        return next(filter(str.strip, fitting), fitting[0])
 
     def _fitting(self, text: str, length: int) -> str:
         """As much of the beginning of a text as has `length` tokens."""
@@ -107,7 +150,9 @@ class TextData(Generated):
 
     def _text(self, ids: TokenArray) -> str:
         """The text of a stretch of tokens, without the halves of characters at its ends."""
-        return self.tokenizer.decode(ids).strip("\ufffd")
+        content = self.tokenizer.decode_bytes(ids)
+        whole = (i for i, byte in enumerate(content[:MAX_CHARACTER]) if byte & 0xC0 != 0x80)
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(content[next(whole, 0) :])
 
 
 def _character_counts(tokenizer: Tokenizer) -> NDArray[np.int64] | None:
@@ -175,6 +220,9 @@ def windows(
     tokenizer, train, valid = parts
     check_vocabulary(tokenizer, model)
     _check_lengths(parts, data, model)
+    if (model.vocab_size or tokenizer.vocab_size) < 2:
+        allowed = f"has one character only, {tokenizer.pieces[0]!r}; it must have at least 2"
+        raise DataError("train_data_path", data.train_data_path or data.source, allowed)
     return TextData(name, tokenizer, train, valid, model.max_seq_len, seed, prompts)
 
 
@@ -252,3 +300,6 @@ def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
     if model.vocab_size is not None and model.vocab_size < tokenizer.vocab_size:
         allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
         raise DataError("vocab_size", model.vocab_size, allowed)
+    if model.src_vocab_size is not None and model.src_vocab_size < tokenizer.vocab_size:
+        allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
+        raise DataError("src_vocab_size", model.src_vocab_size, allowed)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine import ablation
 from engine.ablation import Row
-from engine.flags import command_line
+from engine.flags import command_line, shell
 from engine.runs import RunError
 from engine.suites import SUITES
 from playground import figures_runs, i18n, library, report, suites
@@ -116,7 +116,8 @@ def show_start(name: str) -> None:
         except (RunError, OSError) as error:
             st.error(i18n.translate(str(error)))
     with st.expander(TEXT["command"]):
-        st.code(f"python -m engine ablate {name} --seeds {seeds} --jobs {jobs}", language="bash")
+        command = shell("ablate", name, "--seeds", seeds, "--jobs", jobs)
+        st.code(command, language="bash")
 
 
 def show_progress(name: str, members: list[Entry]) -> None:

@@ -26,7 +26,7 @@ from playground import answers, i18n
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
-SCRIPTS = ("browser", "language", "common", "chart", "film", "point", "lessons")
+SCRIPTS = ("browser", "language", "common", "chart", "film", "textfile", "point", "lessons")
 
 
 def head() -> str:

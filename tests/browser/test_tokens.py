@@ -19,6 +19,8 @@ WATCHED = Watched("#tokens .tokens")
 BATCHES = Watched("#batches .batches")
 EMBEDDINGS = Watched("#embeddings .embeddings")
 
+LATIN = "学 ab\n".encode() * 1001 + b"caf\xe9\n"
+MOST = 1_000_000
 OWN = "".join(
     f"the {animal} {verb} in the {place}.\n"
     for animal in ("cat", "dog", "fox", "hen", "owl")
@@ -137,7 +139,23 @@ def test_a_refusal_is_a_sentence_and_nothing_is_lost(browser: Browser) -> None:
         page.set_input_files(
             "#tokens-file", {"name": "x.png", "mimeType": "image/png", "buffer": b"\x89PNG\x00\xff"}
         )
-        expect(page.locator(".learn .message")).to_contain_text("not a text file")
+        expect(page.locator(".learn .message")).to_contain_text("is not text")
+        latin = {"name": "x.txt", "mimeType": "text/plain", "buffer": LATIN}
+        page.set_input_files("#tokens-file", latin)
+        expect(page.locator(".learn .message")).to_contain_text(
+            "byte 7,010, in line 1,002, is 0xE9. Save it as UTF-8"
+        )
+        expect(page.locator("#tokens-own")).to_have_value("short")
+        utf16 = {"name": "x.txt", "mimeType": "text/plain", "buffer": "été 学\n".encode("utf-16")}
+        page.set_input_files("#tokens-file", utf16)
+        expect(page.locator("#tokens-own")).to_have_value("été 学\n")
+        page.evaluate(
+            f"document.querySelector('#tokens-own').value = 'ab '.repeat({MOST // 3 + 500})"
+        )
+        page.locator("#tokens-learn").click()
+        expect(page.locator(".learn .message")).to_contain_text(
+            "1,001,499 characters; at most 1,000"
+        )
         page.fill("#tokens-text", "<img src=x onerror=alert(1)>")
         expect(page.locator("#tokens-row-byte .line")).to_contain_text("<img")
         assert page.locator("#tokens-row-byte img").count() == 0

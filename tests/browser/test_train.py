@@ -310,6 +310,26 @@ def test_a_text_of_ones_own(open_page: Open) -> None:
     stop(page)
 
 
+def test_a_text_that_cannot_be_taken_is_answered_with_what_to_do(open_page: Open) -> None:
+    page = open_page(QUICK)
+    ready(page)
+    page.locator("#field-source").select_option("text")
+    area, said = page.locator("#own-text"), page.locator(".own [role=status]")
+    latin = {"name": "x.txt", "mimeType": "text/plain", "buffer": b"one\ncaf\xe9 au lait\n"}
+    page.set_input_files("#own-file", latin)
+    expect(said).to_contain_text("byte 7, in line 2, is 0xE9. Save it as UTF-8")
+    zero = {"name": "x.txt", "mimeType": "text/plain", "buffer": b"one\0two"}
+    page.set_input_files("#own-file", zero)
+    expect(said).to_contain_text("not text")
+    expect(area).to_have_value("")
+    area.fill("ab " * 333_500)  # nothing of it is cut without a word
+    expect(said).to_contain_text("1,000,500 characters")
+    expect(page.locator("#start-problem")).to_contain_text(
+        "too long: 1,000,500 characters; at most 1,000,000"
+    )
+    expect(page.locator("#start")).to_be_disabled()
+
+
 def test_a_link_is_not_started_before_it_is_understood(open_page: Open, address: str) -> None:
     """Else who is quick starts the run that the form held before."""
     page = open_page("?tab=learn")

@@ -110,6 +110,17 @@ def open_view(browser: Browser, run: Run) -> Iterator[Open]:
         yield open_view
 
 
+def test_pairs_that_are_left_out_are_told(browser: Browser, runs: Path, tmp_path: Path) -> None:
+    pairs = [f"a {i}\tb {i}" for i in range(40)]
+    (tmp_path / "own.tsv").write_text("\n".join([*pairs, "a " * 80 + "\tb"]), encoding="utf-8")
+    path = str(tmp_path / "own.tsv")
+    own = make_run(runs, "own pairs", source="pairs", train_data_path=path, valid_fraction=0.2)
+    with alone(browser, "translate", translating.SERVED) as open_alone:
+        for query, words in (("", "Pairs left out: 1 "), ("?lang=zh", "略去的句对：1")):
+            page = open_alone(query, 1440, False, {"run": own.id, "starters": [], "started": None})
+            expect(page.locator(".left-out")).to_contain_text(words)
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1440, True), (390, False), (390, True)])
 def test_how_it_looks(open_view: Open, shoot: Shoot, width: int, dark: bool) -> None:
     page = open_view("?t.beams=3", width=width, dark=dark)

@@ -19,7 +19,7 @@ function factsOf(text) {
 }
 
 function ownText() {
-  const area = el("textarea", { id: "own-text", rows: 5, maxlength: MAX_FILE, placeholder: TEXT.textHint, "aria-label": TEXT.text, spellcheck: "false" });
+  const area = el("textarea", { id: "own-text", rows: 5, placeholder: TEXT.textHint, "aria-label": TEXT.text, spellcheck: "false" });
   const counted = el("p", { class: "about", role: "status" });
   const file = el("input", { type: "file", id: "own-file", accept: ".txt,text/plain", class: "tp-hidden" });
   const taken = (wanted) => {
@@ -43,11 +43,9 @@ function ownText() {
     file.value = "";
     if (!chosen) return;
     if (chosen.size > MAX_FILE) return refuse(TEXT.fileTooLarge((chosen.size / 1e6).toFixed(1)));
-    try {
-      area.value = new TextDecoder("utf-8", { fatal: true }).decode(await chosen.arrayBuffer());
-    } catch {
-      return refuse(TEXT.fileNotText);
-    }
+    const { text: read, problem } = await tp.readText(chosen);
+    if (problem) return refuse(problem);
+    area.value = read;
     taken(area.value);
   });
   form.addEventListener("learnfrom", ({ detail }) => {

@@ -6,7 +6,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
   const segments = Object.entries(TEXT.sources).map(([value, text]) =>
     el("button", { type: "button", text, id: `tokens-source-${value}`, "data-value": value, on: { click: () => pick(value) } }),
   );
-  const own = el("textarea", { id: "tokens-own", rows: 4, spellcheck: "false", maxlength: MOST_OWN, "aria-label": TEXT.ownLabel });
+  const own = el("textarea", { id: "tokens-own", rows: 4, spellcheck: "false", "aria-label": TEXT.ownLabel });
   const file = el("input", { type: "file", id: "tokens-file", accept: ".txt,.md,.csv,text/*", class: "tp-hidden", on: { change: () => openFile() } });
   const ownPart = el(
     "div",
@@ -99,13 +99,9 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     if (!chosen) return;
     if (chosen.size > MOST_FILE) return problem(TEXT.fileLarge(chosen.name, chosen.size));
     if (chosen.size === 0) return problem(TEXT.fileEmpty(chosen.name));
-    try {
-      const text = decoder.decode(await chosen.arrayBuffer());
-      if (text.includes("\u0000")) throw new Error("binary");
-      own.value = text;
-    } catch {
-      return problem(TEXT.fileBinary(chosen.name));
-    }
+    const { text, problem: wrong } = await tp.readText(chosen);
+    if (wrong) return problem(TEXT.fileWrong(chosen.name, wrong));
+    own.value = text;
     problem(null);
     pick("own");
   }

@@ -156,6 +156,8 @@ let learning = 0;
 
 /** Learn anew from the chosen text, then cut with what was learned. */
 async function learn() {
+  const own = state.source === "own" ? [...state.own].length : 0;
+  if (own > MOST_OWN) return page.learn.problem(TEXT.ownLong(own, MOST_OWN)); // and is not sent
   const mine = ++learning;
   page.learn.busy(true);
   page.learn.stop();

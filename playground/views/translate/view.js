@@ -27,9 +27,10 @@ const training = makeTraining({ starters: props.starters ?? [], opened: (text) =
 
 page.notice = el("p", { class: "notice", role: "status", hidden: true });
 page.facts = el("p", { class: "run-facts" });
+page.leftOut = el("p", { class: "run-facts left-out" });
 page.wait = el("p", { class: "wait", role: "status", text: TEXT.none });
 page.top = el("div", { class: "body", hidden: true }, source.node, el("div", { class: "stage" }, choices.node, figure.node, transport.node), film.node, el("div", { class: "pair" }, matrix.node, next.node), beam.node);
-root.append(el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })), page.notice, page.facts, training.live, page.wait, page.top, training.node);
+root.append(el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })), page.notice, page.facts, page.leftOut, training.live, page.wait, page.top, training.node);
 
 /* ------------------------------------------------------------------ drawing */
 
@@ -197,7 +198,9 @@ async function askExpected() {
 async function askExamples() {
   const { run } = state;
   const answer = await call("examples", run);
-  if (run === state.run) source.offer(answer.examples ?? []);
+  if (run !== state.run) return;
+  source.offer(answer.examples ?? []);
+  put(page.leftOut, tp.translate(answer.left_out ?? ""));
 }
 
 /* ------------------------------------------------------------------ following a run */
@@ -313,6 +316,7 @@ function newRun() {
   page.wait.hidden = false;
   put(page.wait, TEXT.wait);
   put(page.facts, "");
+  put(page.leftOut, "");
   source.clear();
   source.offer([]);
   source.problem(null);
