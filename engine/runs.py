@@ -6,7 +6,8 @@
     data/text.txt    a learner's own text, where the run reads one
     events.jsonl     what happened, one line each, only ever appended to   (events.EVENTS)
     commands.jsonl   what the run was told, likewise                       (events.COMMANDS)
-    process-N.json   the N-th process that trains or trained the run
+    lock             held by the process that trains the run               (claims)
+    process-N.json   how long the logs were when its N-th process began
     snapshots/       attention of one fixed sequence, step-000010.npz
     step-000500/     a checkpoint: model.safetensors, optimizer.safetensors, state.json
 
@@ -112,13 +113,10 @@ class Status:
     total_steps: int
     reason: str = ""
     """Why it ended, where it said so."""
+    alive: bool = False
+    """Is there a process that obeys commands?"""
     pid: int | None = None
-    """The process that trains it, while one does."""
-
-    @property
-    def alive(self) -> bool:
-        """Is there a process that obeys commands?"""
-        return self.pid is not None
+    """That process's number where it runs. For people to read: in another container it means nothing."""
 
 
 @dataclass(frozen=True)
@@ -249,28 +247,34 @@ class Run:
     # Who trains it -----------------------------------------------------------------------------
 
     def claim(self) -> claims.Claim:
-        """Take the run for this process, so that no other trains it. Raises `RunBusy`."""
+        """Take the run for this process, so that no other trains it.
+
+        Raises `RunBusy`, or `UnknownRun` where it has just been deleted.
+        """
         try:
             return claims.take(self.path)
         except claims.Taken as error:
             raise RunBusy(f"{self.name}: {error}") from None
+        except FileNotFoundError:
+            raise UnknownRun(f"{self.name}: has been deleted") from None
 
     def status(self) -> Status:
         """Where the run is. Reads the end of `events.jsonl` only, however long the run is."""
+        alive = claims.is_held(self.path)  # asked first: what it told before it ended is then read
         last, told, step = self._latest()
-        claim = claims.last(self.path)
-        pid = claim.pid if claim is not None and claim.alive() else None
+        claim = claims.last(self.path) if alive or last is None else None
+        pid = claim.pid if claim is not None and alive else None
 
         def status(state: State, reason: str = "") -> Status:
-            return Status(state, step, self.config.train.total_steps, reason, pid)
+            return Status(state, step, self.config.train.total_steps, reason, alive, pid)
 
-        if claim is not None and pid is not None and (last is None or told < claim.events):
+        if alive and (last is None or (claim is not None and told < claim.events)):
             return status("starting")  # what was told so far came from an earlier process
         if last is None:
             return status("new" if claim is None or claim.released else "interrupted")
         if isinstance(last, Ended):
             return status(last.how, last.reason)
-        if pid is None:
+        if not alive:
             return status("interrupted", "Its process is gone; it can be resumed.")
         return status("paused" if isinstance(last, Paused) else "running")
 
@@ -414,7 +418,7 @@ class RunStore:
         name = _printable(name)
         run_id = secrets.token_hex(12)
         folder = self.root / f".new-{run_id}"
-        folder.mkdir(parents=True)
+        make_private(folder)
         try:
             if text is not None:
                 write_whole(folder / TEXT_PATH, text)
@@ -483,15 +487,22 @@ class RunStore:
         """Remove a run, whole or damaged. Raises `UnknownRun`, or `RunBusy` while it is trained."""
         if not _ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
             raise UnknownRun(f"There is no run {run_id[:80]!r} in {self.root}.")
-        try:
-            run = Run(self.root / run_id)
-        except RunError:
-            run = None
-        if run is not None and run.status().alive:
-            raise RunBusy(f"{run.name}: is being trained; stop it first")
+        folder = self.root / run_id
         gone = self.root / f".deleted-{run_id}-{secrets.token_hex(4)}"
-        (self.root / run_id).rename(gone)
+        try:
+            claims.put_away(folder, gone)
+        except claims.Taken:
+            raise RunBusy(f"{_name_in(folder)}: is being trained; stop it first") from None
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and missing ones above it, that other users of this machine cannot enter.
+
+    A folder that is there already stays as it is.
+    """
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def current(events: Iterable[Message]) -> list[Message]:
@@ -574,6 +585,14 @@ def _read_info(path: Path) -> RunInfo:
         suite=get("suite", str, nothing),
         variant=get("variant", str, nothing),
     )
+
+
+def _name_in(folder: Path) -> str:
+    """What the learner calls the run in a folder; its id where that cannot be read."""
+    try:
+        return _read_info(folder / "run.json").name
+    except (OSError, RunError):
+        return folder.name
 
 
 def _names(folder: Path) -> list[str]:
