@@ -30,7 +30,7 @@ COPY assets/ assets/
 COPY engine/ engine/
 COPY playground/ playground/
 COPY --chown=learner checkpoints/ checkpoints/
-RUN mkdir -p checkpoints/runs && chown learner checkpoints/runs
+RUN mkdir -p -m 700 checkpoints/runs && chown learner checkpoints/runs
 
 USER learner
 EXPOSE 7860

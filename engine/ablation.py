@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.claims import Claim
+from engine.events import Stop
+from engine.jsonl import append_line, read_lines, read_object
 from engine.outcomes import Outcome
 from engine.runs import Run, RunStore, State
 from engine.significance import Difference, Spread
@@ -24,6 +27,9 @@ from engine.suites import Planned
 
 OVER: tuple[State, ...] = ("finished", "diverged")
 """States that another try would not change: the result is there."""
+
+COMMANDS = "commands.jsonl"
+"""In a suite's folder: what the process that works on it was told, as in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,17 @@ def _tokens_differ(variants: Iterable[dict[int, Outcome]]) -> bool:
 def folder_of(store: RunStore, name: str) -> Path:
     """Beside the runs: a folder for each suite, with its tables and who works on it."""
     return store.root / "suites" / re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:100]
+
+
+def tell_to_stop(folder: Path) -> None:
+    """Tell the process that works on the suite of this folder to save its runs and end, wherever it runs."""
+    append_line(folder / COMMANDS, Stop().to_line())
+
+
+def told_to_stop(folder: Path, claim: Claim) -> bool:
+    """Was the process that has this claim told to stop?"""
+    lines, _ = read_lines(folder / COMMANDS, claim.commands, 1 << 16)
+    return any((read_object(line) or {}).get("type") == Stop.type for line in lines)
 
 
 def names(runs: Iterable[Run]) -> list[str]:

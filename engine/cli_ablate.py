@@ -26,6 +26,7 @@ from engine.ablation import (
     results,
     to_csv,
     to_markdown,
+    told_to_stop,
 )
 from engine.data import make_data
 from engine.flags import changed, command_line, given_fields
@@ -33,7 +34,7 @@ from engine.interrupts import stop_on_signals
 from engine.jsonl import write_whole
 from engine.outcomes import Outcome
 from engine.progress import Line, duration
-from engine.runs import Run, RunBusy, RunStore
+from engine.runs import Run, RunBusy, RunStore, make_private
 from engine.suites import SUITES, Planned, Suite, find_suite
 from engine.validation import ConfigError, Problem
 from engine.workers import by_process, on_ray, train_all
@@ -124,7 +125,7 @@ def _train(
 ) -> bool:
     """Train what has no result yet. Was it stopped before the end?"""
     train, jobs = on_ray(options.ray) if options.ray else (by_process, 1)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     try:
         claim = claims.take(folder)
     except claims.Taken as error:
@@ -133,7 +134,13 @@ def _train(
         runs = make_planned(store, name, plan)
         with stop_on_signals() as stop:
             board = Board(name, runs)
-            train_all(board.waiting, train, options.jobs or jobs, stop, board)
+
+            def look(over: Sequence[tuple[Run, str]]) -> None:
+                board(over)
+                if told_to_stop(folder, claim):
+                    stop.set()
+
+            train_all(board.waiting, train, options.jobs or jobs, stop, look)
             board.line.clear()
             return stop.is_set()
     finally:

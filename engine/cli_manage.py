@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -20,6 +21,7 @@ from typing import Any, get_args
 from engine.cli_runs import add_root, find_run
 from engine.events import Evaluated, Stepped
 from engine.flags import word
+from engine.jsonl import writing_out
 from engine.outcomes import Outcome, differing
 from engine.runs import Run, RunError, RunStore, State
 from engine.validation import ConfigError, Problem
@@ -156,8 +158,11 @@ def export_run(options: Namespace) -> int:
         if options.out is None:
             _write_curves(run, sys.stdout)
             return 0
-        with open(options.out, "w", encoding="utf-8", newline="") as file:
+        with writing_out(options.out) as raw:
+            file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
             _write_curves(run, file)
+            file.flush()
+            file.detach()
     elif options.out is None:
         raise RunError("export needs --out FILE.zip, or --csv")
     else:

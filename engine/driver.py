@@ -53,7 +53,7 @@ from engine.events import (
     Working,
 )
 from engine.following import Work, begin
-from engine.jsonl import size_of, write_whole
+from engine.jsonl import finish_line, size_of, write_whole
 from engine.loss import cross_entropy
 from engine.model.decoder import Decoder, TransformerLM
 from engine.model.encoder_decoder import Transformer
@@ -82,6 +82,8 @@ SAMPLE_TEMPERATURE = 0.8
 SILENCE = 0.5
 """Seconds after which whoever looks on is told how far a long evaluation is, or a long sample."""
 
+RESERVE_BYTES = 1 << 14
+
 PAUSE_SECONDS = 0.02
 """How long a paused run sleeps before it looks for commands."""
 
@@ -106,7 +108,7 @@ def drive(
         ranks: the processes that train it. This is the first of them; the others `follow`.
 
     Whatever goes wrong is the `reason` of the `Ended` that it records and returns. Raises `RunBusy`
-    when another process trains the run, and `OSError` when not even that can be recorded.
+    when another process trains the run.
     """
     claim = claim or run.claim()
     driver = Driver(run, claim.commands, stop or threading.Event(), listen, ranks)
@@ -117,10 +119,30 @@ def drive(
         except Exception as error:
             reason = ranks.lost(error) or explain(error, run.path)
             ended = Ended(step=driver.step, how="failed", reason=reason)
-        driver.tell(ended)
+        driver.end(ended)
         return ended
     finally:
         claim.release()
+
+
+class Stopwatch:
+    """Seconds of training without pauses, by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self.before = 0.0
+        """What it showed when it was last stopped."""
+        self.since: float | None = None
+        """When it was started, on the clock of `monotonic`; None while it stands."""
+
+    def start(self) -> None:
+        if self.since is None:
+            self.since = monotonic()
+
+    def stop(self) -> None:
+        self.before, self.since = self.read(), None
+
+    def read(self) -> float:
+        return self.before + (0.0 if self.since is None else monotonic() - self.since)
 
 
 class Driver:
@@ -147,16 +169,38 @@ class Driver:
         """The configuration in the checkpoint of the current step; None while there is none."""
         self.step = 0
         """Kept here for a failure before there is a state."""
+        self.first_step = 0
+        """The step that this process begins with."""
         self.begun_at = -1
-        """The step of the checkpoint this process began from, if what happens there is recorded."""
+        """The same, where a checkpoint of this run's own says that all that happens there is recorded."""
         self.why = ""
         """Why it was told to stop, where that was not the learner's wish."""
         self.told = 0.0
         """When an event was last recorded."""
+        self.watch = Stopwatch()
+        self.known: set[tuple[str, str] | None] = set()
+        """What earlier processes have told of the step that this one begins with (see `key`)."""
+        self.reserve = run.path / "reserve"
+        """Room on the disk for the last line of the log, given back when that cannot be written."""
+
+    def end(self, ended: Ended) -> None:
+        """Record how the run ended. A log that cannot be written, by no means, stays as it is."""
+        try:
+            self.tell(ended)
+        except OSError:
+            with suppress(OSError):
+                self.reserve.unlink()
+                finish_line(self.run.path / "events.jsonl")
+                self.tell(ended)
+        finally:
+            with suppress(OSError):
+                self.reserve.unlink(missing_ok=True)
 
     def tell(self, event: Message) -> None:
-        """Record an event."""
-        self.run.append(event)
+        """Record an event, unless an earlier process has recorded it of the step that this one begins with."""
+        if self.step == self.first_step and key(event) in self.known:
+            return
+        self.run.append(event, self.watch.read())
         self.told = monotonic()
         if self.listen is not None:
             self.listen(event)
@@ -235,7 +279,8 @@ class Driver:
         keep_freed_memory()
         data = make_data(config)
         self.keep_tokenizer(data)
-        recorded = any(isinstance(event, Evaluated) for event in run.history())
+        history = run.history()
+        recorded = any(isinstance(event, Evaluated) for event in history)
         fork = False
         if saved:
             newest = saved[-1]
@@ -255,9 +300,15 @@ class Driver:
         self.state = state
         state.report = partial(self.report, "evaluate")
         self.work = Work(state, train(state))
-        self.step = state.step
-        self.begun_at = state.step if saved and recorded else -1
+        self.step = self.first_step = state.step
+        self.begun_at = state.step if saved and recorded and not fork else -1
+        self.known = {key(each) for each in history if getattr(each, "step", None) == state.step}
+        self.known.discard(None)
+        self.watch.before = run.trained()
         note = "" if self.ranks.together else self.choose_threads(state, folder)
+        with suppress(OSError):  # the disk is full already
+            self.reserve.write_bytes(os.urandom(RESERVE_BYTES))
+        self.watch.start()
         self.tell(
             Started(
                 step=state.step,
@@ -272,7 +323,7 @@ class Driver:
             self.tell(Noted(step=state.step, text=data.left_out()))
         if note:
             self.tell(Noted(step=state.step, text=note))
-        if state.step > 0 and not recorded:  # a fork: show where it stands
+        if state.step > 0 and (fork or not recorded):  # show where it stands
             self.tell(self.do("evaluate"))
             self.observe()
         return state
@@ -418,6 +469,7 @@ class Driver:
 
     def pause(self) -> None:
         self.paused, self.steps_left = True, None
+        self.watch.stop()
         self.tell(Paused(step=self.state.step))
 
     def follow(self, command: Message) -> None:
@@ -430,11 +482,13 @@ class Driver:
             self.steps_left = None
             if self.paused:
                 self.paused = False
+                self.watch.start()
                 self.tell(Resumed(step=step))
         elif isinstance(command, Step):
             steps = command.steps
             if _is_number(steps) and steps == int(steps) >= 1:
                 self.paused, self.steps_left = False, int(steps)
+                self.watch.start()
             else:
                 self.refuse(f"steps = {steps!r}: must be a whole number of at least 1")
         elif isinstance(command, Save):
@@ -454,6 +508,13 @@ class Driver:
 
     def refuse(self, reason: str) -> None:
         self.tell(Noted(step=self.state.step, text=f"Refused: {reason}."))
+
+
+def key(event: Message) -> tuple[str, str] | None:
+    """The same for two events of one step of which the second says nothing new; None where each is news."""
+    if isinstance(event, Evaluated | Probed | Saved):
+        return event.type, ""
+    return (event.type, event.prompt) if isinstance(event, Sampled) else None
 
 
 def explain(error: Exception, folder: Path) -> str:

@@ -41,6 +41,26 @@ def writing_whole(path: Path) -> Generator[BinaryIO]:
         raise
 
 
+@contextmanager
+def writing_out(path: Path) -> Generator[BinaryIO]:
+    """A file that a user asked for: whole, or as it was before. Raises `OSError` that names `path`.
+
+    What is no file, such as /dev/stdout or a pipe, is written to directly; a link stays a link.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            with open(target, "wb") as file:
+                yield file
+        else:
+            with writing_whole(target) as file:
+                yield file
+    except OSError as error:
+        if error.filename is not None:  # not the name it had meanwhile
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the disk has a folder's list of names. Windows has no such call and needs none."""
     if os.name == "posix":
@@ -66,8 +86,12 @@ def _replace(new: Path, old: Path) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Add one line, in one write, so that the lines of several writers do not mix."""
+    content = f"{line}\n".encode("utf-8", "replace")
     with open(path, "ab", buffering=0) as file:
-        file.write(f"{line}\n".encode("utf-8", "replace"))
+        while (
+            content
+        ):  # a full disk takes a part of it, and says so when it is asked to take the rest
+            content = content[file.write(content) :]
 
 
 def finish_line(path: Path) -> None:

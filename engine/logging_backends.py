@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from engine.events import Evaluated, Message, Stepped
+from engine.events import Evaluated, Message, Saved, Started, Stepped
 from engine.runs import Run
 from engine.validation import ConfigError, Problem
 
@@ -33,32 +33,73 @@ def check_logger(name: str) -> None:
 
 @contextmanager
 def open_logger(name: str, run: Run) -> Generator[Callable[[Message], None]]:
-    """A function that logs the events it is called with, until the block ends."""
+    """A function that logs the events it is called with, until the block ends.
+
+    What a resumed run does again is there once: TensorBoard drops its earlier points, a service goes on
+    with the same run and is told what is new.
+    """
     check_logger(name)
-    if name == "tensorboard":
-        writer: Any = import_module("torch.utils.tensorboard").SummaryWriter(
-            run.path / "tensorboard"
-        )
-
-        def write(event: Message) -> None:
-            for tag, value in scalars(event).items():
-                writer.add_scalar(tag, value, getattr(event, "step", 0))
-
-        close = writer.close
-    else:
-        service: Any = import_module(PACKAGES[name])
-        service.init(project=PROJECT, name=run.name, config=run.config.flat())
-
-        def write(event: Message) -> None:
-            values = scalars(event)
-            if values:
-                service.log(values, step=getattr(event, "step", 0))
-
-        close = service.finish
+    logger = (_TensorBoard if name == "tensorboard" else _Service)(name, run)
     try:
-        yield write
+        yield logger.write
     finally:
-        close()
+        logger.close()
+
+
+class _TensorBoard:
+    """Points in files of the run's folder; opened when it is known from which step the run goes on."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.folder = run.path / "tensorboard"
+        self.open: Any = import_module("torch.utils.tensorboard").SummaryWriter
+        self.writer: Any = None
+
+    def write(self, event: Message) -> None:
+        if isinstance(event, Started):
+            self.close()
+            self.writer = self.open(self.folder, purge_step=event.step + 1)
+        for tag, value in scalars(event).items():
+            self.writer.add_scalar(tag, value, getattr(event, "step", 0))
+        if isinstance(event, Evaluated | Saved):
+            self.writer.flush()  # a resumed run does not do again what came before its checkpoint
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+class _Service:
+    """Weights & Biases, which knows a run by its id, or Trackio, which knows it by its name."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.service: Any = import_module(PACKAGES[name])
+        self.told = _last_steps(run)
+        """What earlier processes have told: a service keeps both of two values for a step."""
+        called: dict[str, str] = {"id": run.id, "name": run.name}
+        if name == "trackio":
+            called = {"name": f"{run.name} {run.id[:8]}"}  # names of runs are not unique
+        self.service.init(project=PROJECT, config=run.config.flat(), resume="allow", **called)
+
+    def write(self, event: Message) -> None:
+        values, step = scalars(event), getattr(event, "step", 0)
+        if values and step > self.told.get(event.type, -1):
+            self.service.log(values, step=step)
+
+    def close(self) -> None:
+        self.service.finish()
+
+
+def _last_steps(run: Run) -> dict[str, int]:
+    """The highest step of each kind of event in the run's log, with what a resumed run does again."""
+    highest: dict[str, int] = {}
+    offset = 0
+    while True:
+        events, after = run.events(offset)
+        if after == offset:
+            return highest
+        for event, _ in events:
+            highest[event.type] = max(highest.get(event.type, -1), getattr(event, "step", -1))
+        offset = after
 
 
 def scalars(event: Message) -> dict[str, float]:

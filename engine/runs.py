@@ -6,7 +6,8 @@
     data/text.txt    a learner's own text, where the run reads one
     events.jsonl     what happened, one line each, only ever appended to   (events.EVENTS)
     commands.jsonl   what the run was told, likewise                       (events.COMMANDS)
-    process-N.json   the N-th process that trains or trained the run
+    lock             held by the process that trains the run               (claims)
+    process-N.json   how long the logs were when its N-th process began
     snapshots/       attention of one fixed sequence, step-000010.npz
     step-000500/     a checkpoint: model.safetensors, optimizer.safetensors, state.json
 
@@ -19,6 +20,7 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -33,8 +35,34 @@ from typing import IO, Any, Literal, cast
 
 from engine import claims
 from engine.config import RunConfig, read_config
-from engine.events import COMMANDS, EVENTS, Ended, Message, Paused, Started, from_line
-from engine.jsonl import append_line, lines_backward, read_lines, read_object, size_of, write_whole
+from engine.events import (
+    COMMANDS,
+    EVENTS,
+    Changed,
+    Diverged,
+    Ended,
+    Evaluated,
+    Message,
+    Paused,
+    Probed,
+    Resumed,
+    Routed,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    Working,
+    from_line,
+)
+from engine.jsonl import (
+    append_line,
+    lines_backward,
+    read_lines,
+    read_object,
+    size_of,
+    write_whole,
+    writing_out,
+)
 from engine.validation import ConfigError
 
 State = Literal[
@@ -58,6 +86,14 @@ TEXT_PATH = "data/text.txt"
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _CHECKPOINT = re.compile(r"step-(\d{6,12})")
+REPEATED = frozenset(
+    kind.type
+    for kind in (Stepped, Routed, Evaluated, Diverged, Sampled, Working, Probed, Saved, Changed)
+)
+"""Events that a resumed process tells again, where it begins before them: what was learned, and with which
+settings. The others tell what happened to the run's processes (that one was paused, or failed), and stay.
+Of the step that a process begins with, nothing is told a second time."""
+
 _ASIDE = {"changed", "saved", "noted", "sampled", "probed"}
 """Events that do not tell whether a run trains or waits: they happen in both."""
 
@@ -112,13 +148,10 @@ class Status:
     total_steps: int
     reason: str = ""
     """Why it ended, where it said so."""
+    alive: bool = False
+    """Is there a process that obeys commands?"""
     pid: int | None = None
-    """The process that trains it, while one does."""
-
-    @property
-    def alive(self) -> bool:
-        """Is there a process that obeys commands?"""
-        return self.pid is not None
+    """That process's number where it runs. For people to read: in another container it means nothing."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +196,10 @@ class Run:
 
     # What happened -----------------------------------------------------------------------------
 
-    def append(self, event: Message) -> None:
-        """Add one line to `events.jsonl`, stamped with the time."""
-        append_line(self.path / "events.jsonl", _stamped(event))
+    def append(self, event: Message, trained: float | None = None) -> None:
+        """Add one line to `events.jsonl`, stamped with the time, and with what `trained` would answer."""
+        stamp = {} if trained is None else {"trained": round(trained, 3)}
+        append_line(self.path / "events.jsonl", _stamped(event, **stamp))
 
     def events(
         self, offset: int = 0, limit_bytes: int = READ_LIMIT
@@ -195,6 +229,29 @@ class Run:
             if after == offset:
                 return current(found)
             found.extend(message for message, _ in messages)
+            offset = after
+
+    def trained(self) -> float:
+        """Seconds that its processes have trained it, without pauses, by a clock that nobody sets.
+
+        They are in the stamps of its events. Older logs have times alone; there, a time that went
+        backward counts as none.
+        """
+        seconds, since, offset = 0.0, None, 0
+        while True:
+            found, after = self.raw_events(offset)
+            if after == offset:
+                return seconds
+            for event in found:
+                kind, at, told = event.get("type"), event.get("time"), event.get("trained")
+                if isinstance(told, int | float):
+                    seconds, since = max(seconds, told), None
+                elif not isinstance(at, int | float):
+                    continue
+                elif kind in (Started.type, Resumed.type):
+                    since = at
+                elif kind in (Paused.type, Ended.type) and since is not None:
+                    seconds, since = seconds + max(0.0, at - since), None
             offset = after
 
     # What it is told ---------------------------------------------------------------------------
@@ -249,28 +306,34 @@ class Run:
     # Who trains it -----------------------------------------------------------------------------
 
     def claim(self) -> claims.Claim:
-        """Take the run for this process, so that no other trains it. Raises `RunBusy`."""
+        """Take the run for this process, so that no other trains it.
+
+        Raises `RunBusy`, or `UnknownRun` where it has just been deleted.
+        """
         try:
             return claims.take(self.path)
         except claims.Taken as error:
             raise RunBusy(f"{self.name}: {error}") from None
+        except FileNotFoundError:
+            raise UnknownRun(f"{self.name}: has been deleted") from None
 
     def status(self) -> Status:
         """Where the run is. Reads the end of `events.jsonl` only, however long the run is."""
+        alive = claims.is_held(self.path)  # asked first: what it told before it ended is then read
         last, told, step = self._latest()
-        claim = claims.last(self.path)
-        pid = claim.pid if claim is not None and claim.alive() else None
+        claim = claims.last(self.path) if alive or last is None else None
+        pid = claim.pid if claim is not None and alive else None
 
         def status(state: State, reason: str = "") -> Status:
-            return Status(state, step, self.config.train.total_steps, reason, pid)
+            return Status(state, step, self.config.train.total_steps, reason, alive, pid)
 
-        if claim is not None and pid is not None and (last is None or told < claim.events):
+        if alive and (last is None or (claim is not None and told < claim.events)):
             return status("starting")  # what was told so far came from an earlier process
         if last is None:
             return status("new" if claim is None or claim.released else "interrupted")
         if isinstance(last, Ended):
             return status(last.how, last.reason)
-        if pid is None:
+        if not alive:
             return status("interrupted", "Its process is gone; it can be resumed.")
         return status("paused" if isinstance(last, Paused) else "running")
 
@@ -308,8 +371,12 @@ class Run:
     def download(self, target: Path | IO[bytes]) -> None:
         """Write a zip of the run: its folder with the newest weights, and a script that uses them.
 
-        Without the optimizer and the learner's own text. Raises `RunError` without a checkpoint.
+        Without the optimizer and the learner's own text. A file is written whole, or left as it was.
+        Raises `RunError` without a checkpoint.
         """
+        if isinstance(target, Path):
+            with writing_out(target) as file:
+                return self.download(file)
         saved = self.checkpoints()
         if not saved:
             raise RunError(f"{self.name}: has no checkpoint yet")
@@ -320,12 +387,20 @@ class Run:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in files:
                 if (self.path / name).is_file():
-                    archive.write(self.path / name, f"{root}/{name}")
+                    with open(self.path / name, "rb") as file:
+                        add_file(archive, f"{root}/{name}", file)
             translates = self.config.model.n_encoder_layer is not None
             name, script = "generate.py", GENERATE_SCRIPT
             if translates:
                 name, script = "translate.py", TRANSLATE_SCRIPT
-            archive.writestr(f"{root}/{name}", script.replace("STEP", newest))
+            script = script.replace("STEP", newest)
+            add_file(archive, f"{root}/{name}", io.BytesIO(script.encode()))
+
+
+def add_file(archive: zipfile.ZipFile, name: str, content: IO[bytes]) -> None:
+    """Put a file into a zip without any date: a zip has none before 1980 or after 2107, but disks and clocks do."""
+    with archive.open(name, "w", force_zip64=True) as file:  # with its own default date, 1980-01-01
+        shutil.copyfileobj(content, file, 1 << 20)
 
 
 GENERATE_SCRIPT = '''\
@@ -416,7 +491,7 @@ class RunStore:
         name = _printable(name)
         run_id = secrets.token_hex(12)
         folder = self.root / f".new-{run_id}"
-        folder.mkdir(parents=True)
+        make_private(folder)
         try:
             if text is not None:
                 write_whole(folder / TEXT_PATH, text)
@@ -489,27 +564,38 @@ class RunStore:
         """Remove a run, whole or damaged. Raises `UnknownRun`, or `RunBusy` while it is trained."""
         if not _ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
             raise UnknownRun(f"There is no run {run_id[:80]!r} in {self.root}.")
-        try:
-            run = Run(self.root / run_id)
-        except RunError:
-            run = None
-        if run is not None and run.status().alive:
-            raise RunBusy(f"{run.name}: is being trained; stop it first")
+        folder = self.root / run_id
         gone = self.root / f".deleted-{run_id}-{secrets.token_hex(4)}"
-        (self.root / run_id).rename(gone)
+        try:
+            claims.put_away(folder, gone)
+        except claims.Taken:
+            raise RunBusy(f"{_name_in(folder)}: is being trained; stop it first") from None
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and missing ones above it, that other users of this machine cannot enter.
+
+    A folder that is there already stays as it is.
+    """
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def current(events: Iterable[Message]) -> list[Message]:
     """Leave out what no longer holds.
 
     A process that was killed at step 550 is resumed from its checkpoint at 500, and says so with
-    `Started(step=500)`: what came after step 500 is then done, and told, again.
+    `Started(step=500)`: what came after step 500 is then done, and told, again (`REPEATED`).
     """
     kept: list[Message] = []
     for event in events:
         if isinstance(event, Started):
-            kept = [old for old in kept if getattr(old, "step", 0) <= event.step]
+            kept = [
+                old
+                for old in kept
+                if old.type not in REPEATED or getattr(old, "step", 0) <= event.step
+            ]
         kept.append(event)
     return kept
 
@@ -523,8 +609,8 @@ def describe(changes: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _stamped(message: Message) -> str:
-    return message.to_line(time=round(time.time(), 3))
+def _stamped(message: Message, **stamp: float) -> str:
+    return message.to_line(time=round(time.time(), 3), **stamp)
 
 
 def _short(value: Any) -> str:
@@ -580,6 +666,14 @@ def _read_info(path: Path) -> RunInfo:
         suite=get("suite", str, nothing),
         variant=get("variant", str, nothing),
     )
+
+
+def _name_in(folder: Path) -> str:
+    """What the learner calls the run in a folder; its id where that cannot be read."""
+    try:
+        return _read_info(folder / "run.json").name
+    except (OSError, RunError):
+        return folder.name
 
 
 def _names(folder: Path) -> list[str]:

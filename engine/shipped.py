@@ -77,7 +77,8 @@ def slim(run: Run) -> None:
         (kept.path / OPTIMIZER).unlink()
     for process in run.path.glob("process*.json"):
         process.unlink()
-    (run.path / "commands.jsonl").unlink(missing_ok=True)
+    for left in ("lock", "commands.jsonl"):
+        (run.path / left).unlink(missing_ok=True)
 
     probes = [event for event in run.history() if isinstance(event, Probed)]
     last = SNAPSHOTS - 1

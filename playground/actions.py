@@ -25,12 +25,9 @@ from engine.data.reading import ended_lines
 from engine.events import (
     CHANGEABLE,
     Change,
-    Ended,
     Message,
     Pause,
-    Paused,
     Resume,
-    Resumed,
     Started,
     Step,
     Stop,
@@ -354,18 +351,5 @@ def _predicted(run: Run) -> dict[str, Any] | None:
 def _timed(path: Path, size: int) -> tuple[float | None, int | None]:
     """Seconds of training without pauses, and parameters, from a log of this size."""
     run = Run(path)
-    seconds, since, parameters = 0.0, None, None
-    offset = 0
-    while True:
-        found, after = run.events(offset)
-        if after == offset:
-            return (seconds or None), parameters
-        for event, at in found:
-            if isinstance(event, Started):
-                since, parameters = at, event.parameters
-            elif isinstance(event, Resumed):
-                since = at
-            elif isinstance(event, Paused | Ended) and since is not None:
-                seconds += at - since
-                since = None
-        offset = after
+    begun = [event.parameters for event in run.history() if isinstance(event, Started)]
+    return run.trained() or None, begun[-1] if begun else None

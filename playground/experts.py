@@ -33,8 +33,6 @@ MOST_RECORDS = 500
 MOST_STEPS = 600
 """Points of the loss curve that one call answers with."""
 MOST_NOTES = 100
-REPEATED = ("stepped", "routed", "evaluated", "changed", "probed")
-"""Events that a resumed run tells again."""
 
 PRESET = "experts"
 FALLBACK = {"n_experts": 8, "top_k": 1, "router": "switch"}
@@ -110,7 +108,7 @@ def digest(events: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
     notes: list[list[Any]] = []
     probed: list[int] = []
     saved: list[int] = []
-    standing, cut = live.standing(events, REPEATED)
+    standing, cut = live.standing(events)
     for event in standing:
         kind, step = event.get("type"), event["step"]
         if kind == "stepped":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Container
 from operator import itemgetter
 from typing import Any, get_args
 
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from engine import snapshots
 from engine.events import Task
-from engine.runs import Run
+from engine.runs import REPEATED, Run
 from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import answers, library, sessions
 from playground.curves import extremes
@@ -55,9 +54,6 @@ NOTED = {
     "ended": ("how", "reason"),
 }
 """Events that the view shows as notes, and what of them it needs."""
-
-REPEATED = ("stepped", "evaluated", "sampled", "probed")
-"""Events that a resumed run tells again."""
 
 
 def poll(run_id: object, offset: object) -> dict[str, Any]:
@@ -107,7 +103,7 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
     notes: list[dict[str, Any]] = []
     saved: int | None = None
     working: dict[str, Any] | None = None
-    held, cut = standing(events, REPEATED)
+    held, cut = standing(events)
     for event in held:
         kind, step, working = event.get("type"), event["step"], None
         if kind == "stepped":
@@ -154,13 +150,11 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def standing(
-    events: list[dict[str, Any]], repeated: Container[str]
-) -> tuple[list[dict[str, Any]], int | None]:
+def standing(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
     """The events that have a step and still hold, and the step after which older ones do not.
 
-    A run that was killed goes on from its checkpoint, says so with `started`, and tells again what
-    came after it, as far as that is of the `repeated` kinds.
+    The same rule as `engine.runs.current`: a run that was killed goes on from its checkpoint, says so
+    with `started`, and tells again what came after it, as far as that is `REPEATED`.
     """
     kept: list[dict[str, Any]] = []
     cut: int | None = None
@@ -170,7 +164,7 @@ def standing(
             continue
         if event.get("type") == "started":
             cut = step if cut is None else min(cut, step)
-            kept = [old for old in kept if old["step"] <= step or old.get("type") not in repeated]
+            kept = [old for old in kept if old["step"] <= step or old.get("type") not in REPEATED]
         kept.append(event)
     return kept, cut
 

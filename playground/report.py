@@ -18,6 +18,7 @@ from typing import Any
 
 from engine.flags import command_line
 from engine.outcomes import Outcome, differing
+from engine.runs import add_file
 from playground.compare import History, sampled_steps
 from playground.curves import Column, Curves, extremes, smoothed
 from playground.figures import DASHES, INK, PALETTE
@@ -113,9 +114,12 @@ def archive(runs: Mapping[str, History]) -> bytes:
     """A zip of the report: report.md, its figures, and the curves as CSV."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("report.md", markdown(runs))
-        file.writestr("loss.svg", loss_svg({name: run.curves() for name, run in runs.items()}))
-        file.writestr("curves.csv", curves_csv(runs))
+        for name, text in (
+            ("report.md", markdown(runs)),
+            ("loss.svg", loss_svg({name: run.curves() for name, run in runs.items()})),
+            ("curves.csv", curves_csv(runs)),
+        ):
+            add_file(file, name, io.BytesIO(text.encode()))
     return content.getvalue()
 
 

@@ -33,7 +33,7 @@ from typing import IO, Any
 
 import psutil
 
-from engine.jsonl import read_object, size_of, write_whole
+from engine.jsonl import read_object, size_of, writing_whole
 from engine.runs import Run, RunBusy, RunError, Status
 from playground import machine, settings
 
@@ -400,6 +400,8 @@ def _follow(worker: Worker) -> None:
             except psutil.Error:
                 continue
     worker.end()
-    if worker.run is not None and worker.run.is_dir():
-        write_whole(worker.run / MEASURED, json.dumps({"memory": worker.peak}))
-        machine.learn(Run(worker.run))
+    if worker.run is not None:
+        with suppress(OSError, RunError):  # deleted meanwhile: the folder must not come back
+            with writing_whole(worker.run / MEASURED) as file:
+                file.write(json.dumps({"memory": worker.peak}).encode())
+            machine.learn(Run(worker.run))

@@ -6,8 +6,6 @@ and stop it, whoever started it. Nothing in this file loads PyTorch or knows how
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import claims
-from engine.ablation import OVER, folder_of
-from engine.runs import RunError, State
+from engine.ablation import OVER, folder_of, tell_to_stop
+from engine.runs import RunError, State, make_private
 from engine.suites import SUITES
 from playground import library, sessions, settings
 from playground.i18n import Words
@@ -65,8 +63,8 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
     if steps is not None:
         suite = suite.on(suite.base | {"total_steps": steps})
     folder = folder_of(store, suite.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    if working(folder) is not None:
+    make_private(folder)
+    if working(folder):
         raise RunError(TEXT["works"])
     command = [sys.executable, "-m", "engine", "ablate", name]
     command += ["--seeds", str(seeds), "--jobs", str(jobs), "--checkpoint_dir", str(store.root)]
@@ -81,28 +79,24 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
     return suite.name
 
 
-def working(folder: Path) -> int | None:
-    """The process that works on the suite of this folder."""
+def working(folder: Path) -> bool:
+    """Does a process work on the suite of this folder, here or in another container?"""
     for process in _started:
         process.poll()
-    try:
-        claim = claims.last(folder)
-    except OSError:
-        return None
-    return claim.pid if claim is not None and claim.alive() else None
+    return claims.is_held(folder)
 
 
 def stop(name: str) -> None:
     """Tell its process to save every run and end. Nothing where none works."""
-    pid = working(folder_of(library.store(), name))
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
+    folder = folder_of(library.store(), name)
+    if working(folder):
+        tell_to_stop(folder)
 
 
 def standing(name: str, states: Sequence[State]) -> Standing:
     """How far the suite of this name is, whose runs are in these states."""
     folder = folder_of(library.store(), name)
-    alive = working(folder) is not None
+    alive = working(folder)
     over = sum(state in OVER for state in states)
     return Standing(alive, over, len(states), "" if alive else _trouble(folder))
 

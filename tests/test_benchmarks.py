@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,3 +97,15 @@ def test_every_benchmark_explains_itself(
         module.main()
     assert ended.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9")
+def test_what_is_killed_goes_on_to_the_same_result() -> None:
+    """A training, a save, a `prepare` and a suite: `crash` kills each, and compares what they leave."""
+    command = [sys.executable, "-m", "benchmarks.crash", "--kills", "6", "--minutes", "4"]
+    done = subprocess.run([*command, "--seed", "3"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["training", "saving", "prepare", "suites"]
+    for _, kills, same, _, times in rows:
+        assert int(kills) >= 1 and same == times

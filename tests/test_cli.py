@@ -449,7 +449,10 @@ def test_services_are_told_the_numbers(
     monkeypatch.setitem(sys.modules, name, service)
     run = trained(tmp_path, "--logger", name)
     (_, options), *calls, last = service.calls
-    assert options["name"] == run.name and options["config"]["d_model"] == 16
+    assert options["name"].startswith(run.name) and options["config"]["d_model"] == 16
+    # The same again when it goes on: W&B knows a run by its id, Trackio by its name alone.
+    assert options["resume"] == "allow"
+    assert options["id"] == run.id if name == "wandb" else run.id[:8] in options["name"]
     assert last == "finish"
     steps = [step for step, values in calls if "train/loss" in values]
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -461,11 +464,14 @@ def test_tensorboard_is_told_the_numbers(tmp_path: Path, monkeypatch: pytest.Mon
     written: list[Any] = []
 
     class Writer:
-        def __init__(self, folder: Path) -> None:
-            written.append(folder)
+        def __init__(self, folder: Path, purge_step: int) -> None:
+            written.extend([folder, f"purged from {purge_step}"])
 
         def add_scalar(self, tag: str, value: float, step: int) -> None:
             written.append((tag, step, value))
+
+        def flush(self) -> None:
+            written.append("flushed")
 
         def close(self) -> None:
             written.append("closed")

@@ -482,7 +482,7 @@ def test_a_run_that_a_process_has_is_always_read(
     claim = run.claim()
     looked = shelf.Shelf(lambda: [store.root])
     assert looked.look()[0][run.id].status.state == "starting"
-    monkeypatch.setattr(claims.Claim, "alive", lambda self: False)  # killed: it writes no more
+    monkeypatch.setattr(claims, "is_held", lambda folder: False)  # killed: it writes no more
     assert looked.look()[0][run.id].status.state == "interrupted"
     assert claim is not None
 
@@ -530,7 +530,7 @@ def test_a_suite_is_started_followed_and_stopped(
     assert asked == [("heads", 2, 1, None)]
     suite_runs(store, "heads")
     stopped: list[str] = []
-    monkeypatch.setattr(suites, "working", lambda folder: 4321)
+    monkeypatch.setattr(suites, "working", lambda folder: True)
     monkeypatch.setattr(suites, "stop", stopped.append)
     test = page("suites", **{"suite-name": "heads"})
     next(b for b in test.button if b.label == suite_page.TEXT["stop"]).click().run()
@@ -559,7 +559,7 @@ def test_a_suite_really_trains_and_ends_when_told(store: RunStore) -> None:
     suites.stop(name)
     for process in suites._started:
         process.wait(60)
-    assert suites.working(folder) is None
+    assert not suites.working(folder)
     assert names[0].status().state == "stopped" and names[0].checkpoints()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from engine.jsonl import writing_out
 from engine.tokenizers.base import MAX_BYTES, TokenizerError, json_object
 from engine.tokenizers.bpe import BPETokenizer
 from engine.tokenizers.bpe_vocabulary import made_by, merge_of, string_list
@@ -184,4 +185,5 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    with writing_out(path) as file:
+        file.write(f"{text}\n".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from engine.jsonl import writing_out
 from engine.tokenizers.base import MAX_BYTES, Tokenizer, TokenizerError, json_object
 from engine.tokenizers.bpe import BPETokenizer
 from engine.tokenizers.byte import ByteTokenizer
@@ -31,7 +32,8 @@ TOKENIZERS: dict[
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write a tokenizer for `load_tokenizer`."""
-    path.write_text(tokenizer.to_json() + "\n", encoding="utf-8", newline="\n")
+    with writing_out(path) as file:
+        file.write(f"{tokenizer.to_json()}\n".encode())
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

@@ -106,7 +106,7 @@ def show_start(name: str) -> None:
     jobs = second.number_input(TEXT["jobs"], 1, suites.MOST_JOBS, 1, key="jobs")
     usual = suite.config(suite.first).train.total_steps
     steps = third.number_input(TEXT["steps"], 1, 10**6, usual, key=f"steps-{name}")
-    working = suites.working(ablation.folder_of(library.store(), name)) is not None
+    working = suites.working(ablation.folder_of(library.store(), name))
     if fourth.button(TEXT["start"], type="primary", disabled=working, key="start-suite"):
         try:
             changed = None if steps == usual else int(steps)

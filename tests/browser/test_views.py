@@ -352,6 +352,29 @@ def test_changes_and_divergence_are_told_in_words(open_view: Open, run: Run) -> 
     assert "max_lr is now 0.3" in page.inner_text(".notes")
 
 
+@pytest.mark.case("R16")
+def test_a_change_that_a_resumed_run_does_not_know_is_no_longer_shown(
+    open_view: Open, run: Run
+) -> None:
+    train(run, 1, 100)
+    tell(
+        run,
+        Changed(step=40, field="max_lr", value=0.2),
+        Changed(step=100, field="max_lr", value=0.3),
+    )
+    page = open_view("live", run=run.id)
+    wait(page, step=100)
+    page.locator("summary").click()
+    expect(page.locator(".notes")).to_contain_text("max_lr is now 0.3")
+    tell(run, Started(step=50, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9))
+    tell(run, Stepped(step=51, loss=1.0, lr=0.001, grad_norm=0.5, tokens=64, seconds=0.01))
+    wait(page, step=51)
+    expect(page.locator(".notes")).not_to_contain_text("max_lr is now 0.3")
+    expect(page.locator(".notes")).to_contain_text("max_lr is now 0.2")
+    expect(page.locator(".notes")).to_contain_text("went on from this checkpoint")
+    assert "max_lr 0.3" not in (page.text_content(".tp-chart .marks") or "")
+
+
 def test_a_task_shows_right_and_wrong(open_view: Open, run: Run) -> None:
     train(run, 1, 50, correct=False)
     page = open_view("live", 390, dark=True, run=run.id)

@@ -83,6 +83,7 @@ class History {
     }
     this.notes = this.notes.filter(([at]) => at <= step);
     this.probes = this.probes.filter((at) => at <= step);
+    this.saved = this.saved.filter((at) => at <= step);
   }
 
   addSteps({ step, loss, seconds }) {

@@ -38,6 +38,8 @@ class Table {
 
 const OVER = new Set(["new", "finished", "stopped", "diverged", "failed", "interrupted"]);
 
+const AGAIN = new Set(["changed", "diverged"]); // notes of what a resumed run does again, as REPEATED in engine/runs.py
+
 class History {
   /** `window`: how many steps the smoothed loss averages over. */
   constructor(run, window) {
@@ -111,6 +113,8 @@ class History {
     this.evaluated.cut(step);
     for (const at of this.samples.keys()) if (at > step) this.samples.delete(at);
     this.probes = this.probes.filter((at) => at <= step);
+    this.notes = this.notes.filter((note) => note.step <= step || !AGAIN.has(note.kind));
+    if (this.saved > step) this.saved = step;
     this.resumed = this.steps.n;
     this.smooth(0);
   }

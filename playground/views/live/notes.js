@@ -4,10 +4,12 @@ function makeNotes() {
   const list = el("ul");
   const node = el("details", { class: "notes", hidden: true }, el("summary", { text: TEXT.events }), list);
   let drawn = 0;
+  let known = null;
 
   function draw({ notes }, rebuild) {
     node.hidden = !notes.length;
-    if (rebuild) {
+    if (rebuild || notes !== known) {
+      known = notes;
       drawn = 0;
       list.replaceChildren();
     }
