@@ -20,10 +20,9 @@ import numpy.typing as npt
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from engine.data.reading import ended_lines
 from engine.validation import ConfigError, Problem
 from playground import library
-
-from engine.data.reading import ended_lines
 
 if TYPE_CHECKING:
     from engine.tokenizers import Tokenizer
