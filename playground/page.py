@@ -7,6 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from engine.runs import Run
+from playground import keys
+
 
 @dataclass(frozen=True)
 class Page:
@@ -21,6 +24,12 @@ class Page:
     """elem_id "run-id"."""
     header: gr.HTML
     """The top of the page; its event "pick" says that the learner chose a run there."""
+
+
+def granted(*given: tuple[Run, str]) -> Any:
+    """Tell the header the keys of new runs, which it keeps in the browser. Nothing where there are none."""
+    pairs = keys.granted(*given)
+    return gr.update(granted=pairs) if pairs else gr.skip()
 
 
 def data_of(event: gr.EventData) -> dict[str, Any]:

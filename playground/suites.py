@@ -93,7 +93,12 @@ def working(folder: Path) -> int | None:
 
 
 def stop(name: str) -> None:
-    """Tell its process to save every run and end. Nothing where none works."""
+    """Tell its process to save every run and end. Nothing where none works.
+
+    Raises `RunError` on a public host, where any visitor could.
+    """
+    if settings.current().public:
+        raise RunError(TEXT["public"])
     pid = working(folder_of(library.store(), name))
     if pid is not None:
         os.kill(pid, signal.SIGTERM)

@@ -27,6 +27,8 @@ from playground import i18n
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
+BEGIN = "server = tp.told(tp.keyed(server, props.keyed)); trigger = tp.keyedTrigger(trigger);"
+"""What every view's script begins with: answers in its language, and the keys of this browser's runs."""
 SCRIPTS = ("language", "common", "chart", "film", "point", "lessons")
 
 
@@ -52,7 +54,8 @@ def view(
     """Build the view of this name, inside the current Blocks.
 
     `props` are its properties; an event handler changes one by returning `gr.HTML(spec=...)`.
-    `server_functions` take and return plain JSON values, and are called with one or more arguments.
+    `server_functions` take and return plain JSON values, and are called with one or more arguments. One whose
+    last parameter is `key` changes the run that its first one names: the browser sends the key along.
     Raises `ValueError` for a template with something in it that the browser would evaluate.
     """
     template, style, script = sources(name)
@@ -67,6 +70,7 @@ def view(
         apply_default_css=False,
         elem_id=elem_id,
         server_functions=[served(function) for function in server_functions],
+        keyed=[each.__name__ for each in server_functions if parameters(each)[-1:] == ["key"]],
         **props,
     )
 
@@ -77,7 +81,7 @@ def sources(name: str) -> tuple[str, str, str]:
     template, style = ((folder / f"view.{end}").read_text("utf-8") for end in ("html", "css"))
     parts = sorted(folder.glob("*.js"), key=lambda part: (part.name == "view.js", part.name))
     scripts = [part.read_text("utf-8") for part in parts]
-    return template, style, "\n".join(["server = tp.told(server);", *scripts])
+    return template, style, "\n".join([BEGIN, *scripts])
 
 
 def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
@@ -87,9 +91,10 @@ def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
     answer is written by orjson: Gradio's own encoder walks every element in Python.
     """
     signature = inspect.signature(function)
+    wanted = parameters(function)
 
     def call(data: Any) -> Response:
-        several = isinstance(data, list) and len(signature.parameters) != 1
+        several = isinstance(data, list) and len(wanted) != 1
         arguments = data if several else [data]
         try:
             signature.bind(*arguments)
@@ -102,3 +107,8 @@ def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
 
     call.__name__ = function.__name__
     return call
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
