@@ -2,7 +2,7 @@
 #
 #     docker build -t playground .
 #     docker run -p 7860:7860 -v runs:/app/checkpoints/runs playground
-#     docker run -p 7860:7860 -v runs:/app/checkpoints/runs -e FRONT=dashboard playground
+#     docker run -p 7861:7860 -v runs:/app/checkpoints/runs -e FRONT=dashboard playground
 #
 # Both serve strangers: with limits, runs that only their owners can change, and a dashboard that changes nothing.
 # On a machine of your own -e TP_PUBLIC=0 takes all of that away. -e PORT=8000 serves at another port.
