@@ -102,7 +102,9 @@ class Settings(Config):
     max_layers: int | None = Field(
         default=None, ge=1, description="Blocks of a model's decoder, and of its encoder."
     )
-    max_experts: int | None = Field(default=None, ge=1, description="Experts in a block, and shared ones.")
+    max_experts: int | None = Field(
+        default=None, ge=1, description="Experts in a block, and shared ones."
+    )
     max_vocabulary: int | None = Field(
         default=None, ge=257, description="Tokens that a tokenizer is asked to learn."
     )

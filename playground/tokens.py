@@ -188,12 +188,11 @@ def _utf8(text: str) -> bytes:
 
 def _once(key: str, text: str, size: int) -> Learned:
     """Learn from a text; where another visitor is just learning the very same, wait for that."""
+    done = threading.Event()
     with _lock:
-        others = _at_work.get(key)
-        if others is None:
-            done = _at_work[key] = threading.Event()
-    if others is not None:
-        others.wait(MAX_WAIT)
+        first = _at_work.setdefault(key, done)
+    if first is not done:
+        first.wait(MAX_WAIT)
         if (learned := _kept(key)) is None:
             raise learning.Busy(learning.TEXT["busy"])
         return learned
