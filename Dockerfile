@@ -2,9 +2,10 @@
 #
 #     docker build -t playground .
 #     docker run -p 7860:7860 -v runs:/app/checkpoints/runs playground
-#     docker run -p 7860:7860 -v runs:/app/checkpoints/runs -e FRONT=dashboard playground
+#     docker run -p 7861:7860 -v runs:/app/checkpoints/runs -e FRONT=dashboard playground
 #
-# -e PORT=8000 serves at another port, -e TP_PUBLIC=1 sets the limits of a host that strangers use.
+# Both serve strangers: with limits, runs that only their owners can change, and a dashboard that changes nothing.
+# On a machine of your own -e TP_PUBLIC=0 takes all of that away. -e PORT=8000 serves at another port.
 
 FROM python:3.12-slim
 
@@ -12,6 +13,7 @@ ARG FRONT=playground
 ENV FRONT=$FRONT \
     PORT=7860 \
     GRADIO_SERVER_NAME=0.0.0.0 \
+    TP_PUBLIC=1 \
     PYTHONUNBUFFERED=1
 
 RUN useradd --create-home --uid 1000 learner

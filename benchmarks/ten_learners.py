@@ -62,6 +62,8 @@ class Learner:
     name: str
     preset: str
     run: str = ""
+    key: str = ""
+    """What the run is stopped with."""
     place: list[int] | None = None
     """Its place in the queue at the beginning, and how many waited; None where it could train."""
     started: float = 0.0
@@ -186,7 +188,7 @@ async def watch(
             choice = {"preset": learner.preset, "changes": {"total_steps": PUBLIC["max_steps"]}}
             learner.started = time.perf_counter()
             answer = await asyncio.to_thread(client.predict, choice, api_name="/start")
-            learner.run = answer["run"]
+            learner.run, learner.key = answer["run"], answer["key"]
             return asyncio.create_task(Page(http, components, learner).stay())
 
         pages = await asyncio.gather(*map(join, learners))
@@ -207,7 +209,7 @@ async def watch(
         until, after = time.perf_counter(), spent(server)
         cores = {name: (after[name] - before[name]) / seconds for name in before}
         pages[learners.index(training[0])].cancel()
-        await asyncio.to_thread(client.predict, training[0].run, api_name="/stop")
+        await asyncio.to_thread(client.predict, training[0].run, training[0].key, api_name="/stop")
         end = time.perf_counter() + PATIENCE
         while waiting and not waiting[0].seen and time.perf_counter() < end:
             await asyncio.sleep(0.05)
@@ -219,7 +221,7 @@ async def watch(
         for learner in learners:
             state = await asyncio.to_thread(client.predict, learner.run, api_name="/status")
             if state["alive"] or state["place"]:
-                await asyncio.to_thread(client.predict, learner.run, api_name="/stop")
+                await asyncio.to_thread(client.predict, learner.run, learner.key, api_name="/stop")
     return {"until": until, "turn": turn, "memory": peaks, "cores": cores}
 
 
@@ -299,7 +301,7 @@ def main() -> None:
     presets = [arguments.preset or MIXED[i % len(MIXED)] for i in range(places + arguments.waiting)]
     learners = [Learner(f"learner {i + 1}", preset) for i, preset in enumerate(presets)]
     affinity = getattr(os, "sched_getaffinity", lambda _: set[int]())(0)
-    os.environ["TP_PUBLIC"] = "1"
+    os.environ |= {"TP_PUBLIC": "1", "TP_MAX_ADDRESS": "none"}  # they are all of this machine
     with tempfile.TemporaryDirectory() as folder:
         if len(affinity) > CORES:
             os.sched_setaffinity(0, sorted(affinity)[:CORES])

@@ -159,10 +159,16 @@ def sequence_length(config: RunConfig) -> int:
         return config.model.max_seq_len
 
 
+def batch_tokens(config: RunConfig) -> int:
+    """Tokens in one batch: of all its sequences, or as many as `batch_tokens` fills it with."""
+    filled = config.train.batch_tokens
+    return config.train.batch_size * sequence_length(config) if filled is None else filled
+
+
 def flops_per_step(config: RunConfig, vocab_size: int | None = None) -> int:
     """FLOPs of one update: forward and backward, over all sequences of all accumulated batches."""
     length = sequence_length(config)
-    tokens = config.train.batch_size * config.train.gradient_accumulation * length
+    tokens = batch_tokens(config) * config.train.gradient_accumulation
     return 3 * tokens * flops_per_token(config.model, length, vocab_size)
 
 
@@ -219,8 +225,7 @@ def memory_bytes(
     model, train = config.model, config.train
     count = parameters(model, vocab_size)["total"]
     number = FLOAT if train.dtype == "fp32" else 2
-    length = sequence_length(config)
-    kept = train.batch_size * length * kept_per_token(model, length, vocab_size)
+    kept = batch_tokens(config) * kept_per_token(model, sequence_length(config), vocab_size)
     parts = {
         "weights": count * FLOAT,
         "gradients": count * FLOAT,
@@ -256,7 +261,7 @@ class Work:
         moved = kept_per_token(model, length, vocab_size) + scores
         if model.dropout:
             moved += 3 * (scores + 2 * layers * model.d_model)
-        tokens = train.batch_size * train.gradient_accumulation * length
+        tokens = batch_tokens(config) * train.gradient_accumulation
         return cls(
             flops=flops_per_step(config, vocab_size),
             moved=tokens * moved,

@@ -1,7 +1,8 @@
 """What can be done with runs, for the page and for scripts alike.
 
 Every function takes plain values from anyone, checks them, and raises `ValueError` with a sentence
-for the learner. To know a run's id is to have the run; shipped runs can only be read and forked.
+for the learner. Who knows a run's id may read and fork the run. To change or delete it takes its key as
+well, on a host that strangers share (`keys`). Shipped runs can only be read and forked.
 
 Nothing in this file loads PyTorch.
 """
@@ -10,8 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -36,9 +36,9 @@ from engine.flags import PATHS
 from engine.jsonl import read_object, write_whole
 from engine.runs import Run, RunError, State
 from engine.validation import ConfigError
-from playground import answers, library, sessions, storage
+from playground import answers, downloads, keys, library, sessions, storage
 from playground.controls import OWN_TEXT
-from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice
+from playground.plan import Choice, TextFacts, learns, most_text, plan, read_choice
 
 PREDICTED = "predicted.json"
 """In a run's folder: its costs as the page predicted them before the start."""
@@ -59,7 +59,6 @@ TEXT = {
     "number": "{value} is not a number that {field} can have.",
     "not training": "“{name}” is not being trained.",
     "waits": "“{name}” waits for its turn: until then it can only be stopped.",
-    "mine": "Your own runs are a list of ids.",
     "not resumable": "“{name}” has nothing left to do, or no checkpoint to go on from.",
 }
 
@@ -71,11 +70,12 @@ def find(run_id: object) -> Run:
     return library.find(run_id)
 
 
-def own(run_id: object) -> Run:
-    """The same, but not a shipped one."""
+def own(run_id: object, key: object) -> Run:
+    """The same, for whoever may change it: no shipped one, and none without its key."""
     run = find(run_id)
     if library.is_shipped(run):
         raise ValueError(TEXT["shipped"].format(name=run.name))
+    keys.check(run, key)
     return run
 
 
@@ -89,13 +89,13 @@ def understood(asked: object, text: object = None) -> Choice:
     return choice
 
 
-def start(choice: Choice, text: object = None, *, paused: bool = False, mine: object = None) -> Run:
+def start(choice: Choice, text: object = None, *, paused: bool = False, new_key: str = "") -> Run:
     """Make a run of this choice and train it. Raises `ConfigError` for one that cannot be.
 
     `text` is the learner's own, where the choice reads one. A run started `paused` waits before its
-    first step. `mine`: the ids of this learner's runs, as far as the browser knows them.
+    first step. From then on the run is changed with `new_key`, which `keys.new` makes.
     """
-    check_host(mine)
+    check_host()
     worked_out = plan(choice)
     if worked_out.problems:
         raise ConfigError(list(worked_out.problems))
@@ -112,26 +112,25 @@ def start(choice: Choice, text: object = None, *, paused: bool = False, mine: ob
     else:
         run = store.create(config, name)
     write_whole(run.path / PREDICTED, json.dumps(worked_out.costs()))
-    return _begin(run, paused)
+    return begin(run, new_key, paused=paused)
 
 
-def check_host(mine: object = None, more: int = 1) -> None:
-    """Raises `ValueError` where this host has no room for so many more runs of this learner."""
-    if mine is not None and not isinstance(mine, list):
-        raise ValueError(TEXT["mine"])
-    sessions.check_each([str(run_id) for run_id in mine or ()], more)
+def check_host(more: int = 1, replacing: str | None = None) -> None:
+    """Raises `ValueError` where this host has no room for so many more runs of this visitor."""
+    sessions.check_each(more, replacing)
     storage.make_room()
 
 
-def reset(run_id: object, mine: object = ()) -> Run:
+def reset(run_id: object, key: object = "", *, new_key: str = "") -> Run:
     """A new run like this one: same configuration, same initial weights, paused before its start.
 
-    The old one is told to stop, and keeps what it has learned.
+    The old one is told to stop, and keeps what it has learned. So it takes the key of the old one, unless
+    that is a shipped one, which nobody stops; the new one is changed with `new_key`.
     """
     run = find(run_id)
-    if not isinstance(mine, list | tuple):
-        raise ValueError(TEXT["mine"])
-    check_host([other for other in mine if other != run.id])
+    if not library.is_shipped(run):
+        keys.check(run, key)
+    check_host(replacing=run.id)
     store, parent, step = library.store(), run.info.parent, run.info.parent_step
     with _no_paths():
         if parent is not None and step is not None:
@@ -142,7 +141,7 @@ def reset(run_id: object, mine: object = ()) -> Run:
         write_whole(again.path / PREDICTED, (run.path / PREDICTED).read_bytes())
     if run.status().alive:
         run.send(Stop())
-    return _begin(again, paused=True, replacing=run.id)
+    return begin(again, new_key, paused=True, replacing=run.id)
 
 
 def tell(
@@ -150,13 +149,13 @@ def tell(
     what: object,
     value: object = None,
     field: object = "max_lr",
-    mine: object = None,
+    key: object = "",
 ) -> None:
     """Pause, resume, make `value` steps, stop, or change `field` to `value`.
 
     To resume a run without a process starts one. To stop one that waits for its turn gives up its place.
     """
-    run = own(run_id)
+    run = own(run_id, key)
     if what not in COMMANDS:
         known = ", ".join(COMMANDS)
         raise ValueError(TEXT["unknown"].format(what=str(what)[:40], known=known))
@@ -179,7 +178,7 @@ def tell(
     elif what == "resume":
         if not _resumable(run, run.status().state):
             raise RunError(TEXT["not resumable"].format(name=run.name))
-        check_host(mine)
+        check_host()
         sessions.start(run)
     else:
         raise RunError(TEXT["not training"].format(name=run.name))
@@ -218,25 +217,20 @@ def measured(run: Run) -> dict[str, Any]:
     return {"seconds": seconds, "memory": sessions.memory(run), "parameters": parameters}
 
 
-def remove(run_id: object) -> None:
+def remove(run_id: object, key: object = "") -> None:
     """Delete a run for good. Raises `RunBusy` while it is trained."""
-    run = own(run_id)
-    sessions.leave(run.id)
-    library.store().delete(run.id)
+    run = own(run_id, key)
+    with sessions.registry().lock:
+        sessions.leave(run.id)
+        if not run.status().alive:
+            sessions.end(run.id)
+        library.store().delete(run.id)
+    downloads.forget(run)
 
 
-def download(run_id: object, keep: Callable[[str], str | None]) -> str:
-    """Write a zip of the run and hand its path to `keep`, which copies it; the path of the copy.
-
-    Raises `RunError` without a checkpoint.
-    """
-    run = find(run_id)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"run-{run.id}.zip"
-        run.download(path)
-        kept = keep(str(path))
-    assert kept is not None
-    return kept
+def download(run_id: object) -> str:
+    """The path of the run as a zip, from where Gradio serves it. Raises `RunError` without a checkpoint."""
+    return str(downloads.copy_of(find(run_id)))
 
 
 def events(run_id: object, offset: object = 0) -> dict[str, Any]:
@@ -273,13 +267,14 @@ def _entry(run: Run) -> dict[str, str]:
     return {"id": run.id, "name": run.name}
 
 
-def _begin(run: Run, paused: bool, replacing: str | None = None) -> Run:
-    """Train a new run; take it away again where that cannot be."""
+def begin(run: Run, key: str, *, paused: bool = False, replacing: str | None = None) -> Run:
+    """Train a new run, which is changed with this key; take it away again where that cannot be."""
     try:
+        keys.lock(run, key)
         if paused:
             run.send(Pause())
         sessions.start(run, replacing)
-    except RunError:
+    except (RunError, OSError):
         library.store().delete(run.id)
         raise
     return run
@@ -287,10 +282,11 @@ def _begin(run: Run, paused: bool, replacing: str | None = None) -> Run:
 
 def _checked(text: object, config: RunConfig) -> str:
     """The learner's own text as the run will read it, when this configuration can learn from it."""
-    if not isinstance(text, str) or len(text) > MAX_TEXT:
-        raise ValueError(TEXT["text"].format(most=MAX_TEXT))
+    if not isinstance(text, str) or len(text) > most_text():
+        raise ValueError(TEXT["text"].format(most=most_text()))
     try:
-        make_data(config, text=text)
+        with learns(config.data):
+            make_data(config, text=text)
     except DataError as error:
         allowed, own = error.allowed, error.field == "train_data_path"
         raise ValueError(TEXT["own"].format(allowed=allowed) if own else str(error)) from None

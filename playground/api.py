@@ -5,7 +5,8 @@
     run = client.predict({"preset": "stories", "changes": {"d_model": 96}}, api_name="/start")["run"]
 
 Every endpoint takes and returns plain JSON values, and answers with an error that says what is
-wrong. Steps, layers and heads are counted as on the page; layers and heads from 0.
+wrong. On a public host `start` and `reset` also answer with the "key" of the run that they made. Whatever changes
+or deletes a run asks for its key, as the last argument; elsewhere there are no keys. Steps, layers and heads are counted as on the page; layers and heads from 0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from playground import actions, answers, generating, inside, routes, translating
+from engine.runs import Run
+from playground import actions, answers, generating, inside, keys, routes, translating
 from playground.plan import plan, read_choice, told
 
 P = ParamSpec("P")
@@ -46,8 +48,9 @@ def describe(choice: dict[str, Any]) -> dict[str, Any]:
 
 @spoken
 def start(choice: dict[str, Any], text: str = "") -> dict[str, str]:
-    """Start a run; `choice` is {"preset", "changes", "fork": {"run", "step"}}. Answers {"run": id}."""
-    return {"run": actions.start(actions.understood(choice, text), text or None).id}
+    """Start a run; `choice` is {"preset", "changes", "fork": {"run", "step"}}. Answers {"run": id, "key"}."""
+    key = keys.new()
+    return _made(actions.start(actions.understood(choice, text), text or None, new_key=key), key)
 
 
 @spoken
@@ -57,50 +60,51 @@ def status(run: str) -> dict[str, Any]:
 
 
 @spoken
-def pause(run: str) -> dict[str, str]:
+def pause(run: str, key: str = "") -> dict[str, str]:
     """Pause a run after its current step."""
-    actions.tell(run, "pause")
+    actions.tell(run, "pause", key=key)
     return {"run": run}
 
 
 @spoken
-def resume(run: str) -> dict[str, str]:
+def resume(run: str, key: str = "") -> dict[str, str]:
     """Let a paused run go on, or start the process of a stopped or interrupted one again."""
-    actions.tell(run, "resume")
+    actions.tell(run, "resume", key=key)
     return {"run": run}
 
 
 @spoken
-def step(run: str, steps: int = 1) -> dict[str, str]:
+def step(run: str, steps: int = 1, key: str = "") -> dict[str, str]:
     """Make some steps, then pause."""
-    actions.tell(run, "step", steps)
+    actions.tell(run, "step", steps, key=key)
     return {"run": run}
 
 
 @spoken
-def stop(run: str) -> dict[str, str]:
+def stop(run: str, key: str = "") -> dict[str, str]:
     """Save a run and end its process."""
-    actions.tell(run, "stop")
+    actions.tell(run, "stop", key=key)
     return {"run": run}
 
 
 @spoken
-def change(run: str, field: str, value: float) -> dict[str, str]:
+def change(run: str, field: str, value: float, key: str = "") -> dict[str, str]:
     """Change max_lr, min_lr, weight_decay or max_grad_norm in the middle of a run."""
-    actions.tell(run, "change", value, field)
+    actions.tell(run, "change", value, field, key)
     return {"run": run}
 
 
 @spoken
-def reset(run: str) -> dict[str, str]:
-    """The same run once more, from the same initial weights, paused. Answers its own id."""
-    return {"run": actions.reset(run).id}
+def reset(run: str, key: str = "") -> dict[str, str]:
+    """The same run once more, from the same initial weights, paused. Answers its own id, and "key"."""
+    new_key = keys.new()
+    return _made(actions.reset(run, key, new_key=new_key), new_key)
 
 
 @spoken
-def delete(run: str) -> dict[str, str]:
+def delete(run: str, key: str = "") -> dict[str, str]:
     """Delete a run for good."""
-    actions.remove(run)
+    actions.remove(run, key)
     return {"run": run}
 
 
@@ -114,6 +118,10 @@ def runs(ids: list[str] | None = None) -> dict[str, Any]:
 def events(run: str, offset: int = 0) -> dict[str, Any]:
     """What happened since byte `offset` of a run's log, and the offset to ask from next."""
     return actions.events(run, offset)
+
+
+def _made(run: Run, key: str) -> dict[str, str]:
+    return {"run": run.id} | ({"key": key} if key else {})
 
 
 ENDPOINTS: dict[str, Callable[..., Any]] = {
@@ -149,6 +157,6 @@ def register() -> None:
     @spoken
     def download(run: str) -> str:
         """A run as a zip: configuration, newest weights, events, and a script that generates."""
-        return actions.download(run, archive.move_resource_to_block_cache)
+        return actions.download(run)
 
     asked.click(download, run, archive, queue=False, api_name="download")

@@ -5,7 +5,7 @@
 The page is `demo`. Its tabs are one file each in `tabs/`, what they show are views (`views/`), and
 they share one thing, the id of the run on the page (`page.Page.run`). The header decides that id
 when the page opens: a shipped run named in the address, else the run this browser saw last, else the
-first shipped one. What a browser's own runs are is known to that browser alone.
+first shipped one. What a browser's own runs are, and their keys (`keys`), is known to that browser alone.
 
 What a visitor chose stands in the page's address, only where it differs from the defaults.
 """
@@ -24,6 +24,8 @@ if str(ROOT) not in sys.path:
 # Before Gradio is imported: nothing is reported to, or asked of, anyone.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# X-Forwarded-For is read by `visitors`, as far as TP_PROXIES says; uvicorn would believe any process of this machine.
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
 from engine.validation import ConfigError
 from playground import settings
@@ -47,7 +49,7 @@ if settings.on_zero_gpu(os.environ):
 import gradio as gr
 from starlette.middleware import Middleware
 
-from playground import actions, api, caretaker, inference, library, sessions
+from playground import actions, api, caretaker, inference, library, sessions, visitors
 from playground.bodies import Bodies
 from playground.guard import Guard
 from playground.page import Page, Playground, data_of
@@ -96,7 +98,9 @@ def build() -> gr.Blocks:
     with Playground(title=TEXT["title"], delete_cache=(DAY, DAY), fill_width=True) as blocks:
         api.register()  # first, so that no event of the page takes an endpoint's name
         run = gr.Textbox(visible="hidden", elem_id="run-id", show_label=False)
-        header = view("header", (runs, here), "header", shown=None, limited=HOST.limited)
+        header = view(
+            "header", (runs, here), "header", shown=None, limited=HOST.limited, granted=None
+        )
         page = Page(run, header)
         with gr.Tabs(elem_id="tabs", selected=FIRST):
             for name, tab in TABS.items():
@@ -181,7 +185,7 @@ def main() -> None:
 gr.set_static_paths([ROOT / "assets" / "js"])
 demo = build()
 
-MIDDLEWARE = [Middleware(Guard), Middleware(Bodies)]
+MIDDLEWARE = [Middleware(Guard), visitors.MIDDLEWARE, Middleware(Bodies)]
 """What every request goes through, the first first."""
 
 LAUNCH: dict[str, Any] = {
@@ -196,6 +200,7 @@ LAUNCH: dict[str, Any] = {
     "run_history": False,
     "footer_links": ["api"],
     "max_file_size": "2mb",
+    "state_session_capacity": 200,  # of each session Gradio keeps a copy of the page's settings, 0.1 MB
 }
 """How the page is served, wherever that happens; Gradio reads address (GRADIO_SERVER_NAME, else this
 machine alone) and port from the environment."""

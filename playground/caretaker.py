@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from engine.events import Stop
 from engine.runs import Run, RunError
-from playground import library, sessions, settings, storage
+from playground import downloads, library, sessions, settings, storage
 from playground.sessions import Worker
 
 LOOK_SECONDS = 0.5
@@ -78,6 +78,7 @@ def _make_way(training: list[Worker]) -> None:
 def tidy() -> None:
     """Delete what is old or too much, and stop a run that has filled its own share."""
     storage.tidy()
+    downloads.tidy()
     most = settings.current().max_run_mb
     if most is None:
         return

@@ -245,32 +245,31 @@ def weights(config: RunConfig) -> list[controls.Control]:
 
 
 @answers.answer
-def balance(run_id: str, changes: object) -> dict[str, Any]:
+def balance(run_id: str, changes: object, key: str = "") -> dict[str, Any]:
     """Change how a running run balances: {field: value}, or "bias" or "off" for all that balance."""
     named = {"bias": BIASED, "off": UNBALANCED}
     wanted = named.get(changes) if isinstance(changes, str) else changes
     if not isinstance(wanted, dict) or not 0 < len(wanted) <= len(BALANCE):
         raise ValueError(TEXT["changes"])
     for field, value in wanted.items():
-        actions.tell(run_id, "change", value, field)
+        actions.tell(run_id, "change", value, field, key)
     return {}
 
 
-def start_pair(run_id: object, own: object = None) -> tuple[Run, Run]:
+def start_pair(run_id: object, new_keys: tuple[str, str] = ("", "")) -> tuple[Run, Run]:
     """Two runs of this one's configuration, same seed and same batches: with balancing, and without.
 
-    Where the second cannot start, the first is told to stop. `own`: the ids of this learner's runs.
-    Raises `ValueError` in a sentence for the learner, or `OSError`.
+    Where the second cannot start, the first is told to stop. They are changed with `new_keys`, one each. Raises `ValueError` in a sentence for the learner, or `OSError`.
     """
     run = routes.with_experts(run_id)
     if not controls.matters("switch_loss", run.config):
         raise ValueError(TEXT["unbalanced"].format(router=run.config.model.router))
     if settings.current().max_runs == 1:
         raise ValueError(TEXT["one"])
-    actions.check_host(own, more=2)
-    with_balance = _started(run, balanced(run.config), TEXT["on"])
+    actions.check_host(more=2)
+    with_balance = _started(run, balanced(run.config), TEXT["on"], new_keys[0])
     try:
-        return with_balance, _started(run, UNBALANCED, TEXT["off"])
+        return with_balance, _started(run, UNBALANCED, TEXT["off"], new_keys[1])
     except (ValueError, OSError):
         with suppress(OSError):  # a full disk, perhaps, which is why the second could not start
             if not sessions.leave(with_balance.id):
@@ -286,19 +285,14 @@ def balanced(config: RunConfig) -> dict[str, float]:
     return given
 
 
-def _started(run: Run, changes: dict[str, float], name: str) -> Run:
+def _started(run: Run, changes: dict[str, float], name: str, key: str) -> Run:
     train = type(run.config.train).parse(run.config.train.model_dump() | changes)
     config = run.config.model_copy(update={"train": train})
     own = config.data.train_data_path == TEXT_PATH
     started = library.store().create(
         config, name.format(name=run.name), text=stored_text(run) if own else None
     )
-    try:
-        sessions.start(started)
-    except (RunError, OSError):
-        library.store().delete(started.id)
-        raise
-    return started
+    return actions.begin(started, key)
 
 
 @answers.answer

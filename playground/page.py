@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from playground import answers
+from engine.runs import Run
+from playground import answers, keys
 from playground.bodies import REFUSED
 
 TEXT = {"call": "The request does not fit this endpoint. /gradio_api/info lists what each takes."}
@@ -65,6 +66,12 @@ def _with_values(output: dict[str, Any]) -> dict[str, Any]:
         if isinstance(update, dict) and isinstance(update.get("props"), dict):
             update |= {name: value for name, value in update["props"].items() if name in update}
     return output
+
+
+def granted(*given: tuple[Run, str]) -> Any:
+    """Tell the header the keys of new runs, which it keeps in the browser. Nothing where there are none."""
+    pairs = keys.granted(*given)
+    return gr.update(granted=pairs) if pairs else gr.skip()
 
 
 def data_of(event: gr.EventData) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -44,7 +45,7 @@ from engine.runs import TEXT_PATH, Run, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
-from playground import library, machine, settings
+from playground import learning, library, machine, settings
 from playground.controls import CONTROLS, HIDDEN, OWN_TEXT
 
 MAX_TEXT = 1_000_000
@@ -65,8 +66,21 @@ FAR = 1e12
 MAX_LIST = 512
 """Numbers in one field: as many as there can be blocks."""
 
-HOST_LIMITS = {"max_seq_len": "max_context", "total_steps": "max_steps", "threads": "max_threads"}
+HOST_LIMITS = {
+    "max_seq_len": "max_context",
+    "n_layer": "max_layers",
+    "n_encoder_layer": "max_layers",
+    "n_experts": "max_experts",
+    "n_shared_experts": "max_experts",
+    "tokenizer_size": "max_vocabulary",
+    "total_steps": "max_steps",
+    "eval_steps": "max_eval_steps",
+    "threads": "max_threads",
+}
 """Fields that a host may limit, and the names of these limits in its settings."""
+
+INTERVALS = ("eval_interval", "sample_interval", "probe_interval", "save_interval")
+"""Steps between two of what takes long or fills the disk: a host may set the smallest. 0 is never."""
 
 SAVED_BYTES = 12
 """Of one parameter in a checkpoint: the weight, and the optimizer's two averages, in fp32."""
@@ -100,6 +114,8 @@ TEXT = {
     "memory": "This run needs about {needed}, and this machine has {free} to spare. Make the model, "
     "the batch or the context smaller.",
     "host.most": "must be at most {most:,} on this host",
+    "host.least": "must be at least {least:,} on this host",
+    "host.compile": "must be off on this host: a compiler would take the processor from all others",
     "host.parameters": "makes {count:,} parameters, and this host takes at most {most:,}; lower the "
     "width, the blocks or the experts",
     "host.step": "makes a step of {work:,.1f} GFLOP, and this host takes at most {most:g}; lower the "
@@ -295,8 +311,12 @@ def plan(choice: Choice) -> Plan:
     vocabulary: int | None = None
     try:
         config = RunConfig.from_flat(choice.values())
+        problems += _limit_problems(config)
         if config.data.source == OWN_TEXT:
             check_no_pairs(config)
+        if "tokenizer_size" in {problem.field for problem in problems}:
+            pass  # it takes too long to learn
+        elif config.data.source == OWN_TEXT:
             text = choice.text if choice.fork is None else _stored_facts(choice.fork.run.path)
             obstacles += _text_obstacles(config, text)
             kind, size = config.data.tokenizer, config.data.tokenizer_size
@@ -307,10 +327,15 @@ def plan(choice: Choice) -> Plan:
             vocabulary = tokenizer.vocab_size
     except ConfigError as error:
         problems += error.problems
+    except learning.Busy as error:
+        obstacles.append(str(error))
     if choice.fork is not None:
         obstacles += _fork_obstacles(choice.fork)
         if config is not None:
-            problems += _fork_problems(choice.fork, config)
+            try:
+                problems += _fork_problems(choice.fork, config)
+            except learning.Busy as error:
+                obstacles.append(str(error))
     if config is not None:
         problems += _machine_problems(config)
     if config is not None and vocabulary is not None:
@@ -388,15 +413,15 @@ def remedies(worked_out: Plan) -> dict[str, Any]:
 
 
 def _within_limits(worked_out: Plan) -> dict[str, Any]:
-    """Of each field that is over a limit of this host, the limit."""
+    """Of each field that is beyond a limit of this host, the limit."""
     host, values = settings.current(), worked_out.choice.values()
-    limits = {name: getattr(host, HOST_LIMITS[name]) for name in HOST_LIMITS.keys() & values.keys()}
-    wrong = {problem.field for problem in worked_out.problems}
-    return {
-        name: limit
-        for name, limit in limits.items()
-        if name in wrong and limit is not None and values[name] > limit
+    wrong = {problem.field for problem in worked_out.problems} & values.keys()
+    limits = {name: getattr(host, HOST_LIMITS[name]) for name in HOST_LIMITS.keys() & wrong}
+    least = {name: host.min_interval for name in INTERVALS if name in wrong}
+    found = {
+        name: most for name, most in limits.items() if most is not None and values[name] > most
     }
+    return found | {name: value for name, value in least.items() if value is not None}
 
 
 def _offered(name: str, wrong: object) -> list[Any]:
@@ -415,6 +440,11 @@ def of_run(run: Run) -> Choice:
     """The choice that leads to this run's configuration: from the preset that is nearest to it."""
     preset, changes = nearest(run.config)
     return Choice(preset, {key: value for key, value in changes.items() if key not in HIDDEN})
+
+
+def most_text() -> int:
+    """Characters that a learner's own text may have on this host."""
+    return min(MAX_TEXT, settings.current().max_text or MAX_TEXT)
 
 
 def stored_text(run: Run) -> str:
@@ -447,7 +477,13 @@ def _tokenizer_of(data: str, model: str, batch_tokens: int | None) -> Tokenizer:
         data=DataConfig.from_json(data),
         train=TrainConfig(batch_tokens=batch_tokens),
     )
-    return make_data(config).tokenizer
+    with learns(config.data):
+        return make_data(config).tokenizer
+
+
+def learns(data: DataConfig) -> AbstractContextManager[None]:
+    """See `learning.alone`, where this data's tokenizer is one that takes long to learn."""
+    return nullcontext() if data.tokenizer in (None, "char", "byte") else learning.alone()
 
 
 def _read_object(
@@ -501,14 +537,16 @@ def _stored_facts(path: Path) -> TextFacts:
 
 @lru_cache(maxsize=16)
 def _stored_tokenizer(path: Path, data: str) -> Tokenizer:
-    return encode_text(stored_text(Run(path)), DataConfig.from_json(data)).tokenizer
+    config = DataConfig.from_json(data)
+    with learns(config):
+        return encode_text(stored_text(Run(path)), config).tokenizer
 
 
 def _text_obstacles(config: RunConfig, text: TextFacts | None) -> list[str]:
     if text is None or text.characters == 0:
         return [TEXT["text.missing"]]
-    if text.characters > MAX_TEXT:
-        return [TEXT["text.long"].format(characters=text.characters, most=MAX_TEXT)]
+    if text.characters > most_text():
+        return [TEXT["text.long"].format(characters=text.characters, most=most_text())]
     kind = config.data.tokenizer
     count, unit = text.most_tokens(kind), "bytes" if kind in ("byte", "bpe") else "characters"
     held_out = max(2, round(count * config.data.valid_fraction))
@@ -573,15 +611,28 @@ def _machine_problems(config: RunConfig) -> list[Problem]:
     return []
 
 
-def _host_problems(config: RunConfig, vocabulary: int) -> list[Problem]:
-    """What this host's limits do not allow."""
-    host, model, train = settings.current(), config.model, config.train
-    values = config.flat()
+def _limit_problems(config: RunConfig) -> list[Problem]:
+    """Which single fields are beyond what this host allows."""
+    host, values = settings.current(), config.flat()
     problems: list[Problem] = []
     for name, setting in HOST_LIMITS.items():
         most: int | None = getattr(host, setting)
         if most is not None and values[name] is not None and values[name] > most:
             problems.append(Problem(name, values[name], TEXT["host.most"].format(most=most)))
+    least = host.min_interval
+    for name in INTERVALS:
+        if least is not None and 0 < values[name] < least:
+            problems.append(Problem(name, values[name], TEXT["host.least"].format(least=least)))
+    if host.public and config.train.compile:
+        problems.append(Problem("compile", True, TEXT["host.compile"]))
+    return problems
+
+
+def _host_problems(config: RunConfig, vocabulary: int) -> list[Problem]:
+    """What of the whole run is beyond what this host allows."""
+    host, model, train = settings.current(), config.model, config.train
+    values = config.flat()
+    problems: list[Problem] = []
     count, most = parameters(model, vocabulary)["total"], host.max_parameters
     if most is not None and count > most:
         allowed = TEXT["host.parameters"].format(count=count, most=most)

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,7 +36,8 @@ import psutil
 
 from engine.jsonl import read_object, size_of, writing_whole
 from engine.runs import Run, RunBusy, RunError, Status
-from playground import machine, settings
+from playground import machine, settings, visitors
+from playground.visitors import Visitor
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-"]
@@ -63,6 +65,8 @@ TEXT = {
     "a few minutes.",
     "each": "At most {most} runs of one learner train at once on this host, and {count} of yours train "
     "or wait already: stop one first.",
+    "address": "At most {most} runs from one network train at once on this host, and {count} from yours "
+    "train or wait already: try again when one of them has ended.",
     "ended": "The process for “{name}” ended at once: {reason}",
 }
 
@@ -91,6 +95,8 @@ class Worker:
     """Most resident memory seen, in bytes."""
     last_words: str = ""
     """The last line that it wrote, once it has ended: the reason, where it failed."""
+    follower: threading.Thread | None = None
+    """Waits for its end, and writes into the run's folder then."""
 
     @property
     def alive(self) -> bool:
@@ -102,13 +108,16 @@ class Worker:
 
     @property
     def trains(self) -> bool:
-        """Is it still at its run? A run that was deleted had ended, though its process takes a moment more."""
+        """Is it still at its run? It is until the run has said its end, or the process is gone.
+
+        A run that cannot be read, or was deleted, counts as long as its process lives.
+        """
         if not self.alive or self.run is None:
             return False
         try:
             return not Run(self.run).ended_since(self.begun)
         except (OSError, RunError):
-            return self.run.is_dir()
+            return True
 
     def end(self) -> None:
         """Wait for the process, and keep what it said last."""
@@ -132,6 +141,8 @@ class Registry:
     """By the id of the run."""
     waiting: list[Run] = field(default_factory=list)
     """Runs that wait for their turn, the first one first."""
+    owners: dict[str, Visitor] = field(default_factory=dict)
+    """Who started a run that trains or waits, or resumed it last, by the id of the run."""
     seen: dict[str, float] = field(default_factory=dict)
     """When somebody last asked about a run, on the clock of `time.monotonic`."""
     closing: bool = False
@@ -180,7 +191,7 @@ def start(run: Run, replacing: str | None = None) -> None:
 
     `replacing` is a run that was told to stop and no longer counts, or one that waits and gives this
     one its place. Raises `RunBusy` when the run is being trained or waits already, `TooManyRuns`
-    when too many wait.
+    when too many wait, or this visitor has as many as one may.
     """
     known, host = registry(), settings.current()
     with known.lock:
@@ -190,7 +201,9 @@ def start(run: Run, replacing: str | None = None) -> None:
         queue = [waiting.id for waiting in known.waiting]
         if run.id in queue:
             raise RunBusy(TEXT["waits"].format(name=run.name))
+        check_each(replacing=replacing)
         see([run.id])
+        _owned(run.id)
         if replacing in queue:
             known.waiting[queue.index(replacing)] = run
         elif host.max_runs is None or len(others) < host.max_runs - len(queue):
@@ -201,18 +214,38 @@ def start(run: Run, replacing: str | None = None) -> None:
             known.waiting.append(run)
 
 
-def check_each(own: Iterable[str], more: int = 1) -> None:
-    """Raises `TooManyRuns` where so many more would be above what one learner may train at once.
+def check_each(more: int = 1, replacing: str | None = None) -> None:
+    """Raises `TooManyRuns` where so many more runs would be above what this visitor may train at once.
 
-    `own` are the ids of this learner's runs, as far as the browser tells.
+    Counted are the runs that train or wait and that this browser, or this network address, started: what
+    the server knows, not what a browser says.
     """
-    most = settings.current().max_each
-    if most is None:
+    visitor, host = visitors.current(), settings.current()
+    if visitor is None:
         return
     with registry().lock:
-        count = len({*training(), *(run.id for run in registry().waiting)} & set(own))
-    if count + more > most:
-        raise TooManyRuns(TEXT["each"].format(count=count, most=most))
+        owners = [registry().owners[run_id] for run_id in _owners() - {replacing}]
+    counts = Counter(owner.learner for owner in owners if owner.learner is not None)
+    count = 0 if visitor.learner is None else counts[visitor.learner]
+    if host.max_each is not None and count + more > host.max_each:
+        raise TooManyRuns(TEXT["each"].format(count=count, most=host.max_each))
+    count = sum(owner.address == visitor.address for owner in owners)
+    if host.max_address is not None and count + more > host.max_address:
+        raise TooManyRuns(TEXT["address"].format(count=count, most=host.max_address))
+
+
+def _owners() -> set[str]:
+    """The ids of the runs that train or wait and have an owner; called with the registry's lock."""
+    known = registry()
+    return known.owners.keys() & {*training(), *(run.id for run in known.waiting)}
+
+
+def _owned(run_id: str) -> None:
+    """Count this run as the current visitor's; called with the registry's lock."""
+    known, visitor = registry(), visitors.current()
+    known.owners = {each: known.owners[each] for each in _owners()}  # the others train no more
+    if visitor is not None:
+        known.owners[run_id] = visitor
 
 
 def see(run_ids: Iterable[str]) -> None:
@@ -275,7 +308,10 @@ def _train(run: Run) -> None:
             worker.end()
             raise RunError(TEXT["ended"].format(name=run.name, reason=worker.last_words))
     known.workers[run.id] = worker
-    threading.Thread(target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True).start()
+    worker.follower = threading.Thread(
+        target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True
+    )
+    worker.follower.start()
     timer = threading.Timer(WARM_DELAY, keep_warm)
     timer.daemon = True
     timer.start()
@@ -307,6 +343,19 @@ def memory(run: Run) -> int | None:
         return None
     value = (measured or {}).get("memory")
     return value if isinstance(value, int) and value > 0 else None
+
+
+def end(run_id: str) -> None:
+    """End the process that this run was handed to, at once and without saving, where it has not begun yet.
+
+    For a run that is about to be deleted: its place is free again only when its process is gone.
+    """
+    worker = registry().workers.get(run_id)
+    if worker is None or not worker.alive:
+        return
+    worker.process.kill()
+    if worker.follower is not None:
+        worker.follower.join(CLOSE_SECONDS)
 
 
 def close() -> None:

@@ -27,11 +27,18 @@ PREFIX = "TP_"
 PUBLIC: dict[str, Any] = {
     "max_runs": 10,
     "max_each": 2,
+    "max_address": 5,
     "max_waiting": 30,
     "max_parameters": 2_000_000,
     "max_context": 256,
     "max_step_gflop": 6.0,
     "max_threads": 1,
+    "max_layers": 32,
+    "max_experts": 64,
+    "max_vocabulary": 8_000,
+    "max_text": 200_000,
+    "max_eval_steps": 100,
+    "min_interval": 10,
     "max_steps": 10_000,
     "max_minutes": 30.0,
     "away_seconds": 120.0,
@@ -89,11 +96,48 @@ class Settings(Config):
         le=1_000,
         description="Runs of one browser that train or wait at once: two can be compared.",
     )
+    max_address: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000,
+        description="Runs from one network address that train or wait at once, whatever browsers say. A class "
+        "behind one router has one address: raise it to as many as there are learners.",
+    )
+    proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Reverse proxies in front of this server, each of which adds the address it was asked from "
+        "to X-Forwarded-For: as many of its last entries are believed. 0: none, and the header is not read. "
+        "1 on a Space.",
+    )
     max_waiting: int | None = Field(
         default=None, ge=0, le=10_000, description="Runs that may wait for their turn."
     )
     max_parameters: int | None = Field(default=None, ge=1, description="Parameters of a model.")
     max_context: int | None = Field(default=None, ge=1, description="A model's context, in tokens.")
+    max_layers: int | None = Field(
+        default=None, ge=1, description="Blocks of a model's decoder, and of its encoder."
+    )
+    max_experts: int | None = Field(
+        default=None, ge=1, description="Experts in a block, and shared ones."
+    )
+    max_vocabulary: int | None = Field(
+        default=None, ge=257, description="Tokens that a tokenizer is asked to learn."
+    )
+    max_text: int | None = Field(
+        default=None,
+        ge=1,
+        description="Characters of a learner's own text, to train on or to learn tokenizers from.",
+    )
+    max_eval_steps: int | None = Field(
+        default=None, ge=1, description="Batches of held-out data in one measurement."
+    )
+    min_interval: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps between two measurements, samples, attention maps or checkpoints, at least.",
+    )
     max_step_gflop: float | None = Field(
         default=None,
         gt=0,
@@ -187,7 +231,11 @@ def read(environment: Mapping[str, str]) -> Settings:
         if environment.get(variable)
     }
     space = bool(environment.get("SPACE_ID"))
-    values: dict[str, Any] = {"public": space, "cpu_only": on_zero_gpu(environment)}
+    values: dict[str, Any] = {
+        "public": space,
+        "cpu_only": on_zero_gpu(environment),
+        "proxies": 1 if space else 0,
+    }
     if space and os.access(PERSISTENT, os.W_OK):
         values["runs"] = str(PERSISTENT / "runs")
     found = Settings()

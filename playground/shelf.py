@@ -147,10 +147,12 @@ class Entry:
 
 
 class Shelf:
-    """The runs below some folders. `roots` says which, whenever they are looked at."""
+    """The runs below some folders. `roots` says which, whenever they are looked at, and `shows` which runs of them."""
 
-    def __init__(self, roots: Callable[[], Sequence[Path]]) -> None:
-        self._roots = roots
+    def __init__(
+        self, roots: Callable[[], Sequence[Path]], shows: Callable[[Run], bool] = lambda _: True
+    ) -> None:
+        self._roots, self._shows = roots, shows
         self._entries: dict[Path, Entry] = {}
         self._lock = threading.Lock()
         self._looked = -FRESH
@@ -182,7 +184,8 @@ class Shelf:
                         damaged.append(Damaged(path.name, path, str(error)))
                     else:
                         kept[path] = entry
-                        entries.append(entry)
+                        if self._shows(entry.run):
+                            entries.append(entry)
                 for entry in sorted(entries, key=lambda entry: -entry.run.info.created):
                     found.setdefault(entry.run.id, entry)
             self._entries, self._last, self._at = kept, (found, damaged), roots

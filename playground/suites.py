@@ -87,7 +87,12 @@ def working(folder: Path) -> bool:
 
 
 def stop(name: str) -> None:
-    """Tell its process to save every run and end. Nothing where none works."""
+    """Tell its process to save every run and end. Nothing where none works.
+
+    Raises `RunError` on a public host, where any visitor could.
+    """
+    if settings.current().public:
+        raise RunError(TEXT["public"])
     folder = folder_of(library.store(), name)
     if working(folder):
         tell_to_stop(folder)

@@ -37,7 +37,7 @@ from engine.tokenizers import (
 )
 from engine.tokenizers.base import utf8
 from engine.tokenizers.spans import spans
-from playground import answers, library
+from playground import answers, learning, library, settings
 
 MAX_LEARNED = 1_000_000
 """Characters of a text that tokenizers are learned from: a few seconds' work."""
@@ -47,6 +47,8 @@ MAX_CUT = 1_000
 LEAST_SIZE, MOST_SIZE = 257, 4_096
 """Sizes of a byte-pair vocabulary: one merge, and as many as a slider can tell apart."""
 MAX_KEPT = 8
+MAX_WAIT = 60.0
+"""Seconds to wait for the same tokenizer that another visitor is learning."""
 OWN = "own"
 
 TEXT = {
@@ -84,6 +86,8 @@ class Learned:
 
 
 _learned: OrderedDict[str, Learned] = OrderedDict()
+_at_work: dict[str, threading.Event] = {}
+"""What is being learned, by its key; set when it is over."""
 _lock = threading.Lock()
 
 # What the view asks for --------------------------------------------------------------------------
@@ -106,7 +110,7 @@ def learn(source: str, text: str | None, size: int) -> dict[str, Any]:
     size = answers.whole("size", size, LEAST_SIZE, MOST_SIZE)
     content = _utf8(text)
     key = hashlib.sha256(b"%d %b" % (size, content)).hexdigest()
-    learned = _kept(key) or _train(key, text, size)
+    learned = _kept(key) or _once(key, text, size)
     rows = [[*m.pair, m.new_id, m.count, m.merged] for m in learned.merges]
     return {
         "key": key,
@@ -169,8 +173,9 @@ def _text(source: object, text: object) -> str:
     if not isinstance(text, str) or len(text) < MIN_LEARNED:
         count = len(text) if isinstance(text, str) else 0
         raise ValueError(TEXT["short"].format(count=count, least=MIN_LEARNED))
-    if len(text) > MAX_LEARNED:
-        raise ValueError(TEXT["long"].format(count=len(text), limit=MAX_LEARNED))
+    limit = min(MAX_LEARNED, settings.current().max_text or MAX_LEARNED)
+    if len(text) > limit:
+        raise ValueError(TEXT["long"].format(count=len(text), limit=limit))
     return ended_lines(text)
 
 
@@ -180,6 +185,25 @@ def _utf8(text: str) -> bytes:
     except UnknownCharacters as error:
         unknown = f"U+{ord(error.characters[0]):04X}"
         raise ValueError(TEXT["half"].format(unknown=unknown)) from None
+
+
+def _once(key: str, text: str, size: int) -> Learned:
+    """Learn from a text; where another visitor is just learning the very same, wait for that."""
+    done = threading.Event()
+    with _lock:
+        first = _at_work.setdefault(key, done)
+    if first is not done:
+        first.wait(MAX_WAIT)
+        if (learned := _kept(key)) is None:
+            raise learning.Busy(learning.TEXT["busy"])
+        return learned
+    try:
+        with learning.alone():
+            return _train(key, text, size)
+    finally:
+        with _lock:
+            del _at_work[key]
+        done.set()
 
 
 def _train(key: str, text: str, size: int) -> Learned:

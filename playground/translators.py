@@ -76,9 +76,9 @@ def _languages(run: Run) -> list[str] | None:
 
 
 @answers.answer
-def stop(run: str) -> dict[str, Any]:
+def stop(run: str, key: str = "") -> dict[str, Any]:
     """Save a run and end its process."""
-    actions.tell(run, "stop")
+    actions.tell(run, "stop", key=key)
     return {}
 
 
@@ -98,8 +98,8 @@ def starters() -> list[dict[str, str]]:
     ]
 
 
-def start(name: object, own: object = None) -> Run:
-    """Train one of `starters`. `own`: the ids of this learner's runs. Raises `ValueError` in a sentence."""
+def start(name: object, new_key: str = "") -> Run:
+    """Train one of `starters`, to be changed with `new_key`. Raises `ValueError` in a sentence."""
     if name not in [starter["name"] for starter in starters()]:
         raise ValueError(TEXT["preset"].format(name=str(name)[:40]))
-    return actions.start(actions.understood({"preset": name}), mine=own)
+    return actions.start(actions.understood({"preset": name}), new_key=new_key)

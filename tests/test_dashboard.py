@@ -537,6 +537,41 @@ def test_a_suite_is_started_followed_and_stopped(
     assert stopped == ["heads"]
 
 
+@pytest.mark.case("R2")
+def test_a_public_dashboard_changes_nothing(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any visitor could stop a suite that trains, and others' runs with it."""
+    suite_runs(store, "heads")
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    monkeypatch.setattr(suites, "working", lambda folder: 4321)
+    monkeypatch.setattr(os, "kill", lambda *given: pytest.fail(f"kill{given}"))
+    test = page("suites", **{"suite-name": "heads"})
+    labels = [button.label for button in test.button]
+    assert not {suite_page.TEXT["start"], suite_page.TEXT["stop"]} & set(labels)
+    assert suites.TEXT["public"] in shown(test)
+    for act in (lambda: suites.stop("heads"), lambda: suites.start("heads", 1, 1)):
+        with pytest.raises(ValueError, match="not trained on a public host"):
+            act()
+
+
+@pytest.mark.case("R2")
+def test_a_public_dashboard_shows_no_run_of_somebodys_own_text(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its samples repeat the text, and with its id the page shows all of it."""
+    config = RunConfig.from_flat({"source": "text", "train_data_path": "data/text.txt"})
+    private = store.create(config, "private", text="Dear diary, " * 99)
+    fork = store.create(private.config, "its fork", private.id, parent_step=0)
+    public = make(store, "public")
+    assert list(common.shelf().look()[0]) == [public.id, fork.id, private.id]
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    entries, damaged = common.shelf().look()
+    assert list(entries) == [public.id] and damaged == []
+    assert list(runs.table(entries).index) == [public.id]
+    assert "private" not in shown(page("compare", run=private.id))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [(("../x", 1, 1), "no suite"), (("norm", 0, 1), "seeds"), (("norm", 1, 99), "jobs")],

@@ -31,7 +31,8 @@ from engine.events import (
 from engine.model.routing import coactivation
 from engine.runs import Run, RunStore
 from engine.specialisation import CLASSES
-from playground import actions, experts, inference, library, routes, sessions
+from playground import actions, experts, inference, library, routes, sessions, visitors
+from tests.visits import visit
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
 
@@ -394,8 +395,10 @@ def test_a_pair_needs_two_places(
     made = make_run(runs, "no room")
     training.append(make_run(runs, "another").id)
     monkeypatch.setenv("TP_MAX_EACH", "2")
-    with pytest.raises(ValueError, match="1 of yours train or wait"):
-        experts.start_pair(made.id, training)
+    with visit(visitors.token()) as visitor:
+        monkeypatch.setitem(sessions.registry().owners, training[0], visitor)
+        with pytest.raises(ValueError, match="1 of yours train or wait"):
+            experts.start_pair(made.id)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     with pytest.raises(ValueError, match="one run trains at a time"):
         experts.start_pair(made.id)

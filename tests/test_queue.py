@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from engine.config import RunConfig
 from engine.driver import drive
 from engine.events import Ended
 from engine.runs import Run, RunBusy
-from playground import actions, caretaker, experts, library, live, sessions, storage
+from playground import actions, caretaker, experts, library, live, sessions, storage, visitors
 from playground.sessions import Registry, TooManyRuns, Worker
 from tests.test_sessions import TINY, state, wait
+from tests.visits import visit
 
 
 class Training(Worker):
@@ -187,35 +189,58 @@ def test_a_page_that_is_open_keeps_its_places(
     assert sessions.place(runs[1].id) == (1, 1) and sessions.place(runs[2].id) is None
 
 
+@pytest.mark.case("R5")
 def test_each_learner_has_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, max_runs=1, max_each=2)
-    asked = actions.understood({"changes": TINY})
-    own = [actions.start(asked, mine=[]).id]
-    own.append(actions.start(asked, mine=own).id)
-    with pytest.raises(TooManyRuns, match="2 of yours train or wait"):
-        actions.start(asked, mine=own)
-    again = actions.reset(own[1], own)
-    assert sessions.place(again.id) == (1, 1)
-    actions.start(asked, mine=["somebody else's"])
-    actions.tell(again.id, "stop")
-    end(sessions_run(own[0]))
-    with pytest.raises(ValueError, match="list of ids"):
-        actions.start(asked, mine="all")
-    actions.tell(again.id, "resume", mine=own)
+    asked, learner = actions.understood({"changes": TINY}), visitors.token()
+    with visit(learner):
+        own = [actions.start(asked).id, actions.start(asked).id]
+        with pytest.raises(TooManyRuns, match="2 of yours train or wait"):
+            actions.start(asked)
+        again = actions.reset(own[1])
+        assert sessions.place(again.id) == (1, 1)
+    with visit(visitors.token()):
+        actions.start(asked)  # another learner
+    with visit(learner):
+        with pytest.raises(TooManyRuns):
+            sessions.start(make())
+        actions.tell(again.id, "stop")
+        end(library.store().open(own[0]))
+        actions.tell(again.id, "resume")
 
 
-def sessions_run(run_id: str) -> Run:
-    return library.store().open(run_id)
+@pytest.mark.case("R5")
+def test_a_client_that_drops_its_cookie_is_counted_by_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It took all places, since its runs were those that it said it had."""
+    host(monkeypatch, max_runs=10, max_each=2, max_address=3)
+    asked, started = actions.understood({"changes": TINY}), list[str]()
+    for i in range(12):
+        with visit("" if i % 2 else visitors.token(), "203.0.113.5"), suppress(TooManyRuns):
+            started.append(actions.start(asked).id)
+    assert len(started) == len(sessions.training()) == 3
+    with visit("", "203.0.113.6"):
+        mine = actions.start(asked)
+    end(library.store().open(started[0]))
+    with visit("", "203.0.113.5"):
+        actions.start(asked)
+        with pytest.raises(TooManyRuns, match="3 from yours"):
+            actions.start(asked)
+    end(mine)
+    assert sessions.registry().owners.keys() <= {*started, mine.id, *sessions.training()}
 
 
 def test_a_pair_waits_together(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, max_runs=2, max_each=2)
     sessions.start(make())
     made = make(n_experts=4, top_k=1)
-    pair = experts.start_pair(made.id, [])
-    assert sessions.training()[1:] == [pair[0].id] and sessions.place(pair[1].id) == (1, 1)
-    with pytest.raises(TooManyRuns):
-        experts.start_pair(made.id, [pair[0].id])
+    with visit(visitors.token()):
+        pair = experts.start_pair(made.id)
+        assert sessions.training()[1:] == [pair[0].id] and sessions.place(pair[1].id) == (1, 1)
+        sessions.leave(pair[1].id)
+        with pytest.raises(TooManyRuns):
+            experts.start_pair(made.id)
 
 
 # Who has had enough --------------------------------------------------------------------------------

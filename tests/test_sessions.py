@@ -89,20 +89,59 @@ def test_a_run_that_was_stopped_makes_room_at_once(monkeypatch: pytest.MonkeyPat
     run.send(Stop())
 
 
-def test_a_run_that_was_deleted_before_its_process_ended_is_in_nobodys_way(
+LINGERING = (sys.executable, "-c", "import sys; sys.stdin.read()")
+"""A process that takes long to begin, as one does that imports PyTorch, and longer where many train."""
+
+
+@pytest.mark.case("R1")
+def test_a_place_is_taken_as_long_as_its_process_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a run whose folder is gone: what was deleted by hand, or by another program."""
+    monkeypatch.setattr(sessions, "COMMAND", LINGERING)
+    monkeypatch.setenv("TP_MAX_RUNS", "1")
+    gone, another = make(), make()
+    sessions.start(gone)
+    library.store().delete(gone.id)
+    assert sessions.training() == [gone.id]
+    sessions.start(another)
+    assert sessions.place(another.id) == (1, 1)
+    sessions.end(gone.id)
+    sessions.advance()
+    assert sessions.training() == [another.id]
+
+
+@pytest.mark.case("R1")
+def test_starting_and_deleting_again_and_again_leaves_one_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A process takes a moment to end, and longer where many train."""
-    lingering = (sys.executable, "-c", "import sys; sys.stdin.read()")
-    gone, another = make(), make(total_steps=1)
-    with monkeypatch.context() as patched:
-        patched.setattr(sessions, "COMMAND", lingering)
-        sessions.start(gone)
-    library.store().delete(gone.id)
-    assert sessions.registry().workers[gone.id].alive
-    assert sessions.training() == []
-    sessions.start(another)
-    wait(lambda: state(another) == "finished")
+    """Five rounds left six processes where one may train: each deleted run's was only on its way to it."""
+    monkeypatch.setattr(sessions, "COMMAND", LINGERING)
+    monkeypatch.setenv("TP_MAX_RUNS", "1")
+    children = psutil.Process().children
+    before = set(children(recursive=True))
+    asked = actions.understood({"changes": TINY})
+    for _ in range(5):
+        run = actions.start(asked)
+        assert state(run) == "starting"
+        actions.remove(run.id)
+        assert not run.path.exists()
+        assert sessions.training() == []
+    assert set(children(recursive=True)) - before == set()
+    sessions.start(another := make())
+    assert len(set(children(recursive=True)) - before) == 1
+    assert sessions.training() == [another.id]
+    assert list(library.store().root.iterdir()) == [
+        another.path
+    ]  # nothing was written after a deletion
+
+
+def test_a_run_that_trains_is_not_deleted() -> None:
+    """It is stopped first, so that nobody loses what it has learned by one click."""
+    run = make(total_steps=100_000)
+    sessions.start(run)
+    wait(lambda: steps(run))
+    with pytest.raises(RunBusy, match="stop it first"):
+        actions.remove(run.id)
+    assert sessions.training() == [run.id]
 
 
 def test_a_run_is_handed_to_the_process_that_waits() -> None:

@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engine.config import PART_OF, PARTS
 from engine.presets import PRESETS
 from engine.validation import ConfigError
+from playground import plan as plans
 from playground import settings
+from playground.controls import CONTROLS
 from playground.plan import plan, read_choice, told
 from playground.settings import PUBLIC, Settings, read
 
 HOST = {"TP_PUBLIC": "1"}
+
+HARMLESS = {
+    "rope_theta", "dropout", "valid_fraction", "seed", "max_lr", "min_lr", "warmup_steps", "weight_decay",
+    "beta1", "beta2", "max_grad_norm", "label_smoothing", "switch_loss", "expert_loss", "device_loss",
+    "communication_loss", "sequence_loss", "z_loss", "bias_rate", "log_interval", "task_length", "capacity_factor",
+    "n_device", "max_device", "top_k", "n_kv_head",
+}  # fmt: skip
+"""Numbers that make no work for the host: they weigh, or choose among what is there. A new number is none of
+these, so its largest value must be refused."""
+NEEDED: dict[str, dict[str, Any]] = {
+    "n_layer": {"d_model": 2, "n_head": 1},
+    "n_encoder_layer": {"d_model": 2, "n_head": 1, "source": "numbers"},
+    "n_head": {"d_model": 1_024},
+    "n_experts": {"d_model": 2, "n_head": 1, "d_expert": 1, "top_k": 1},
+    "n_shared_experts": {"d_model": 2, "n_head": 1, "d_expert": 1, "n_experts": 2},
+    "d_expert": {"d_model": 2, "n_head": 1, "n_experts": 2},
+    "tokenizer_size": {"tokenizer": "bpe", "d_model": 2, "n_head": 1},
+    "batch_size": {"d_model": 2, "n_head": 1, "n_layer": 1, "max_seq_len": 256},
+    "batch_tokens": {"source": "german", "n_encoder_layer": 1},
+    "keep_checkpoints": {"save_interval": 10, "total_steps": 10_000},
+}
+"""What goes with the largest value of a field, so that nothing else is wrong."""
+
+
+def extremes(name: str) -> tuple[float, float]:
+    """The largest and the smallest value of a field, 0 aside."""
+    limits = {
+        type(each).__name__: each for each in PARTS[PART_OF[name]].model_fields[name].metadata
+    }
+    return limits["Le"].le, max(1, limits["Ge"].ge)
 
 
 def test_on_ones_own_machine_nothing_is_limited() -> None:
@@ -34,7 +68,8 @@ def test_a_space_is_a_public_host_and_its_limits_can_be_set() -> None:
 
 
 def test_any_host_can_be_public_or_have_one_limit() -> None:
-    assert read(HOST) == read({"SPACE_ID": "a/b"})
+    assert read(HOST | {"TP_PROXIES": "1"}) == read({"SPACE_ID": "a/b"})
+    assert read(HOST).proxies == read({}).proxies == 0
     alone = read({"TP_MAX_RUNS": "1", "TP_MAX_STEPS": ""})
     assert alone == Settings(max_runs=1) and alone.limited and alone.told() == {"max_runs": 1}
 
@@ -110,11 +145,19 @@ def test_every_preset_may_be_started_on_a_public_host(
         ({"total_steps": 20_000}, "total_steps", "at most 10,000"),
         ({"batch_size": 512}, "batch_size", "at most 6"),
         ({"threads": 2}, "threads", "at most 1"),
+        ({"n_layer": 64, "d_model": 4, "n_head": 1}, "n_layer", "at most 32"),
+        ({"n_experts": 128, "top_k": 1, "d_model": 4, "n_head": 1}, "n_experts", "at most 64"),
+        ({"tokenizer": "bpe", "tokenizer_size": 9_000}, "tokenizer_size", "at most 8,000"),
+        ({"eval_steps": 100_000}, "eval_steps", "at most 100"),
+        ({"eval_interval": 1}, "eval_interval", "at least 10"),
+        ({"sample_interval": 1}, "sample_interval", "at least 10"),
+        ({"probe_interval": 1}, "probe_interval", "at least 10"),
+        ({"save_interval": 1}, "save_interval", "at least 10"),
         ({"keep_checkpoints": 1_000, "save_interval": 1}, "keep_checkpoints", "at most 400 MB"),
     ],
 )
 def test_what_is_over_a_limit_is_refused_in_the_form(
-    changes: dict[str, int], field: str, words: str, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], field: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choice = read_choice({"changes": changes})
     assert not {field} & {problem.field for problem in plan(choice).problems}
@@ -128,6 +171,45 @@ def test_a_limit_offers_the_largest_value_that_keeps_it(monkeypatch: pytest.Monk
     asked = {"total_steps": 20_000, "max_seq_len": 512, "batch_size": 1}
     remedies = told(plan(read_choice({"changes": asked})))["remedies"]
     assert remedies == {"total_steps": 10_000, "max_seq_len": 256}
+    asked = {"eval_steps": 1_000, "save_interval": 2}
+    remedies = told(plan(read_choice({"changes": asked})))["remedies"]
+    assert remedies == {"eval_steps": 100, "save_interval": 10}
+
+
+@pytest.mark.case("R20")
+def test_a_public_host_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    answer = told(plan(read_choice({"changes": {"compile": True}})))
+    assert not answer["ready"] and "must be off on this host" in answer["problems"]["compile"]
+
+
+@pytest.mark.case("R20")
+def test_a_public_host_learns_no_vocabulary_that_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be learned to say what the run costs, at every move of the slider."""
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    monkeypatch.setattr(plans, "tokenizer_of", lambda *_: pytest.fail("it was learned"))
+    made = plan(read_choice({"changes": {"tokenizer": "word", "tokenizer_size": 100_000}}))
+    assert [problem.field for problem in made.problems] == ["tokenizer_size"]
+
+
+@pytest.mark.case("R20")
+def test_every_number_that_costs_has_a_limit_on_a_public_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The largest value of each field, alone, is either harmless or refused."""
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    free: list[str] = []
+    for name, control in CONTROLS.items():
+        if control.kind != "number" or name in HARMLESS:
+            continue
+        most, least = extremes(name)
+        value = least if name.endswith("_interval") and name != "log_interval" else most
+        choice = read_choice({"changes": {name: value} | NEEDED.get(name, {})})
+        if plan(choice).ready:
+            free.append(name)
+    assert free == []
 
 
 def test_a_host_without_a_gpu_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from benchmarks import first_page
 from benchmarks.first_page import ROOT, as_a_space, front_matter, requirements
 from engine.events import Started
 from engine.runs import RunStore
+from playground import settings
 from tests.served import free_port
 
 pytestmark = pytest.mark.xdist_group("launch")
@@ -165,6 +166,17 @@ def test_the_container_is_nobodys_root_and_has_the_supported_python() -> None:
     assert dict(found)["USER"] != "root" and names.index("USER") < names.index("CMD")
     torch = [rest for name, rest in found if name == "RUN" and "whl/cpu" in rest]
     assert len(torch) == 1 and "grep '^torch' requirements.txt" in torch[0]
+
+
+@pytest.mark.case("R2")
+def test_whatever_the_container_serves_is_safe_for_strangers() -> None:
+    """Whichever front, without any flag; and no command that the READMEs show takes it away."""
+    set_in_it = dict(re.findall(r"(\w+)=(\S+)", dict(instructions())["ENV"]))
+    assert settings.read({"TP_PUBLIC": set_in_it["TP_PUBLIC"]}).public
+    for name in ("README.md", "README.zh.md", "Dockerfile"):
+        text = (ROOT / name).read_text("utf-8")
+        commands = [line for line in text.splitlines() if re.match(r"(#\s+)?docker run", line)]
+        assert len(commands) >= 2 and not [line for line in commands if "TP_PUBLIC" in line]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@
  *   memory      the runs that this browser knows       elsewhere  say that another tab shows this run
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
+ *   keyed, keyedTrigger  send the keys of this browser's runs along: every view has them
  *   series      one after the other: "a, b"             named      a name and what it has: "a: b"
  *   sentences   several as one text                     halves     how wide a text is, in half-width characters
  *   kind        a kind of token, in words
@@ -92,25 +93,45 @@
   const STORAGE = "transformer-playground";
   const MOST_RUNS = 200;
 
-  /** The ids of this browser's runs, the newest first, and the one it showed last. */
+  /** The ids of this browser's runs, the newest first, the one it showed last, and the keys of those that it started
+   * on a host that asks for them: {id: key}. */
   const memory = {
     read() {
       try {
         const stored = JSON.parse(browser.recall(STORAGE)) ?? {};
         const runs = Array.isArray(stored.runs) ? stored.runs.filter((id) => typeof id === "string") : [];
-        return { runs, shown: typeof stored.shown === "string" ? stored.shown : null };
+        const keys = Object.fromEntries(runs.filter((id) => typeof stored.keys?.[id] === "string").map((id) => [id, stored.keys[id]]));
+        return { runs, shown: typeof stored.shown === "string" ? stored.shown : null, keys };
       } catch {
-        return { runs: [], shown: null };
+        return { runs: [], shown: null, keys: {} };
       }
     },
     write: (stored) => browser.remember(STORAGE, JSON.stringify(stored)),
 
-    /** Remember a run as this browser's own. */
-    add(id) {
+    /** Remember a run as this browser's own, and its key if it has one. */
+    add(id, key = null) {
       const stored = memory.read();
       stored.runs = [id, ...stored.runs.filter((other) => other !== id)].slice(0, MOST_RUNS);
+      if (key) stored.keys[id] = key;
       memory.write(stored);
     },
+
+    /** The key of a run; empty where this browser has none. */
+    key: (id) => memory.read().keys[id] ?? "",
+  };
+
+  /** A view's server, which sends the key of a run along to the functions that ask for one (`props.keyed`): the run
+   * is their first argument, its key the last. */
+  function keyed(server, names = []) {
+    return new Proxy(server ?? {}, {
+      get: (asked, name) => (names.includes(name) ? (...args) => asked[name](...args, memory.key(args[0])) : asked[name]),
+    });
+  }
+
+  /** A view's `trigger`, which sends the key of the run along that the event names. */
+  const keyedTrigger = (trigger) => (event, data) => {
+    const key = data?.run ? memory.key(data.run) : "";
+    return trigger(event, key ? { ...data, key } : data);
   };
 
   /* ---------------------------------------------------------------- text */
@@ -620,6 +641,8 @@
     unsaid,
     scheduler,
     asker,
+    keyed,
+    keyedTrigger,
     player,
     whenSeen,
     percent,

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.runs import Damaged, Run
-from playground import figures, i18n, library
+from playground import figures, i18n, library, settings
 from playground.compare import History, distinct
 from playground.i18n import LANGUAGES, Words
 from playground.shelf import Entry, Shelf
@@ -160,7 +160,13 @@ def toggled(label: str, key: str, usual: bool = False, **more: Any) -> bool:
 @cache
 def shelf() -> Shelf:
     """One for all sessions: the learners' runs, then those that ship."""
-    return Shelf(lambda: (library.store().root, library.ROOT / "checkpoints"))
+    return Shelf(lambda: (library.store().root, library.ROOT / "checkpoints"), for_all)
+
+
+def for_all(run: Run) -> bool:
+    """May every visitor see this run? On a public host none that learns from a text of its owner's, which its
+    samples repeat. The ids of the others may be seen: they are names, and a run is changed with its key."""
+    return not settings.current().public or run.config.data.train_data_path is None
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

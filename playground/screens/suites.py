@@ -12,7 +12,7 @@ from engine.ablation import Row
 from engine.flags import command_line, shell
 from engine.runs import RunError
 from engine.suites import SUITES
-from playground import figures_runs, i18n, library, report, suites
+from playground import figures_runs, i18n, library, report, settings, suites
 from playground.i18n import Words
 from playground.screens import common
 from playground.screens.common import plot, theme
@@ -99,6 +99,7 @@ def show_start(name: str) -> None:
     st.markdown(f"**{i18n.translate(suite.question)}**")
     variants = " · ".join(map(i18n.translate, suite.variants))
     st.caption(TEXT["variants"].format(variants=variants))
+    public = settings.current().public
     first, second, third, fourth = st.columns([1, 1, 1, 2], vertical_alignment="bottom")
     seeds = first.number_input(
         TEXT["seeds"], 1, suites.MOST_SEEDS, suite.seeds, key=f"seeds-{name}"
@@ -107,7 +108,9 @@ def show_start(name: str) -> None:
     usual = suite.config(suite.first).train.total_steps
     steps = third.number_input(TEXT["steps"], 1, 10**6, usual, key=f"steps-{name}")
     working = suites.working(ablation.folder_of(library.store(), name))
-    if fourth.button(TEXT["start"], type="primary", disabled=working, key="start-suite"):
+    if public:
+        st.caption(suites.TEXT["public"])
+    elif fourth.button(TEXT["start"], type="primary", disabled=working, key="start-suite"):
         try:
             changed = None if steps == usual else int(steps)
             st.success(
@@ -134,7 +137,7 @@ def show_progress(name: str, members: list[Entry]) -> None:
     if standing.alive:
         text = TEXT["progress"].format(over=standing.over, runs=standing.runs)
         st.progress(min(1.0, steps / total), text)
-        if st.button(TEXT["stop"], key="stop-suite"):
+        if not settings.current().public and st.button(TEXT["stop"], key="stop-suite"):
             suites.stop(name)
             st.caption(TEXT["stopping"])
     elif standing.over < standing.runs:

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from engine.presets import DEFAULT, PRESETS
-from playground import actions, answers, controls, library, live, settings
-from playground.page import Page, data_of
+from playground import actions, answers, controls, keys, library, live, settings
+from playground.page import Page, data_of, granted
 from playground.plan import (
     Choice,
     Fork,
@@ -45,7 +45,7 @@ def build(page: Page) -> None:
     def download(run_id: str) -> dict[str, str]:
         """The run as a zip, in Gradio's cache, and where it is, seen from the page's address."""
         try:
-            kept = actions.download(run_id, transport.move_resource_to_block_cache)
+            kept = actions.download(run_id)
         except (ValueError, OSError) as error:
             return {"error": answers.sentence(error)}
         return {"url": f"gradio_api/file={kept}", "name": Path(kept).name}
@@ -77,8 +77,8 @@ def build(page: Page) -> None:
         return gr.update(run=run_id), gr.update(run=run_id)
 
     page.run.change(follow, page.run, [transport, learning], **QUIET)
-    form.start(start, None, [page.run, form], **QUIET)
-    transport.reset(reset, None, [page.run, transport], **QUIET)
+    form.start(start, None, [page.run, page.header, form], **QUIET)
+    transport.reset(reset, None, [page.run, page.header, transport], **QUIET)
     transport.fork(fork, None, form, **QUIET)
     transport.remove(remove, None, [page.run, transport], **QUIET)
     page.header.pick(configure_like, None, form, **QUIET)
@@ -131,24 +131,25 @@ def configure_like(event: gr.EventData) -> Any:
 # What leads to another run ----------------------------------------------------------------------
 
 
-def start(event: gr.EventData) -> tuple[Any, Any]:
+def start(event: gr.EventData) -> tuple[Any, Any, Any]:
     """Start what was chosen; the page turns to the new run."""
-    data = data_of(event)
+    data, key = data_of(event), keys.new()
     try:
         choice = actions.understood(data.get("choice"))
-        run = actions.start(choice, data.get("text"), mine=data.get("own"))
+        run = actions.start(choice, data.get("text"), new_key=key)
     except (ValueError, OSError) as error:
-        return gr.skip(), said(answers.sentence(error))
-    return run.id, said("")
+        return gr.skip(), gr.skip(), said(answers.sentence(error))
+    return run.id, granted((run, key)), said("")
 
 
-def reset(event: gr.EventData) -> tuple[Any, Any]:
+def reset(event: gr.EventData) -> tuple[Any, Any, Any]:
     """The same run once more from its beginning, paused."""
+    data, key = data_of(event), keys.new()
     try:
-        run = actions.reset(data_of(event).get("run"), data_of(event).get("own") or ())
+        run = actions.reset(data.get("run"), data.get("key"), new_key=key)
     except (ValueError, OSError) as error:
-        return gr.skip(), said(answers.sentence(error))
-    return run.id, said("")
+        return gr.skip(), gr.skip(), said(answers.sentence(error))
+    return run.id, granted((run, key)), said("")
 
 
 def fork(event: gr.EventData) -> Any:
@@ -169,7 +170,7 @@ def fork(event: gr.EventData) -> Any:
 def remove(event: gr.EventData) -> tuple[Any, Any]:
     """Delete a run; the page turns to the one it shows first."""
     try:
-        actions.remove(data_of(event).get("run"))
+        actions.remove(data_of(event).get("run"), data_of(event).get("key"))
     except (ValueError, OSError) as error:
         return gr.skip(), said(answers.sentence(error))
     return library.first(), said("")
@@ -191,10 +192,10 @@ def status(run_id: str) -> dict[str, Any]:
         return {"error": answers.sentence(error)}
 
 
-def tell(run_id: str, what: str, value: float | None, own: list[str]) -> dict[str, Any]:
+def tell(run_id: str, what: str, value: float | None, key: str = "") -> dict[str, Any]:
     """See `actions.tell`; answers {} or {"error": sentence}."""
     try:
-        actions.tell(run_id, what, value, mine=own)
+        actions.tell(run_id, what, value, key=key)
     except (ValueError, OSError) as error:
         return {"error": answers.sentence(error)}
     return {}

@@ -26,6 +26,8 @@ from playground import answers, i18n
 
 VIEWS = Path(__file__).resolve().parent
 ASSETS = VIEWS.parents[1] / "assets"
+BEGIN = "server = tp.told(tp.keyed(server, props.keyed)); trigger = tp.keyedTrigger(trigger);"
+"""What every view's script begins with: answers in its language, and the keys of this browser's runs."""
 SCRIPTS = ("browser", "language", "common", "chart", "film", "textfile", "point", "lessons")
 
 
@@ -51,7 +53,8 @@ def view(
     """Build the view of this name, inside the current Blocks.
 
     `props` are its properties; an event handler changes one by returning `gr.HTML(spec=...)`.
-    `server_functions` take and return plain JSON values, and are called with one or more arguments.
+    `server_functions` take and return plain JSON values, and are called with one or more arguments. One whose
+    last parameter is `key` changes the run that its first one names: the browser sends the key along.
     Raises `ValueError` for a template with something in it that the browser would evaluate.
     """
     template, style, script = sources(name)
@@ -66,6 +69,7 @@ def view(
         apply_default_css=False,
         elem_id=elem_id,
         server_functions=[served(function) for function in server_functions],
+        keyed=[each.__name__ for each in server_functions if parameters(each)[-1:] == ["key"]],
         **props,
     )
 
@@ -76,7 +80,7 @@ def sources(name: str) -> tuple[str, str, str]:
     template, style = ((folder / f"view.{end}").read_text("utf-8") for end in ("html", "css"))
     parts = sorted(folder.glob("*.js"), key=lambda part: (part.name == "view.js", part.name))
     scripts = [part.read_text("utf-8") for part in parts]
-    return template, style, "\n".join(["server = tp.told(server);", *scripts])
+    return template, style, "\n".join([BEGIN, *scripts])
 
 
 def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
@@ -85,13 +89,18 @@ def served(function: Callable[..., Any]) -> Callable[[Any], Response]:
     Gradio hands over the arguments of `server.f(a, b)` as one list, and one alone as itself. The
     answer is written by orjson: Gradio's own encoder walks every element in Python.
     """
-    signature = inspect.signature(function)
+    wanted = parameters(function)
     checked = answers.answer(answers.typed(function))
 
     def call(data: Any) -> Response:
-        several = isinstance(data, list) and len(signature.parameters) != 1
+        several = isinstance(data, list) and len(wanted) != 1
         answer = checked(*(data if several else [data]))
         return Response(answers.written(answer), media_type="application/json")
 
     call.__name__ = function.__name__
     return call
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)

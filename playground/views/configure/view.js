@@ -7,7 +7,7 @@
  * which field, the name, the costs, and the picture of the model, which goes to the view `props.picture`;
  * `props.answer` is what it says of the first preset, `props.limits` what this host allows, where that is limited. The server sets another choice through `props.choice`, and
  * says a sentence through `props.said`. A text of one's own stays in the browser until Start. Event: "start"
- * {choice, text, own: this browser's runs}.
+ * {choice, text}.
  *
  * The choice is in the page's address too, as "preset" and "c.FIELD", where it differs from the defaults.
  */
@@ -179,7 +179,7 @@ form.addEventListener("submit", (event) => event.preventDefault()); // Enter in 
 function begin() {
   reasons.textContent = "";
   busy(true);
-  trigger("start", { choice: { ...choice, text: facts }, text: value("source") === "text" ? text : null, own: tp.memory.read().runs });
+  trigger("start", { choice: { ...choice, text: facts }, text: value("source") === "text" ? text : null });
 }
 
 /* ---------------------------------------------------------------- drawing */

@@ -24,7 +24,7 @@ function makeChoices({ chosen, compared }) {
   function startPair() {
     pair.disabled = true;
     say(TEXT.pairStarting);
-    trigger("pair", { run: first.run, own: tp.memory.read().runs });
+    trigger("pair", { run: first.run });
   }
 
   function paired(answer) {

@@ -1,8 +1,9 @@
 /* The top of the page: what this is, which run all tabs look at, the language, and dark or light.
  *
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
- * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
- * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
+ * knows it may read the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
+ * shipped becomes this browser's own by being shown. `props.granted` are the [id, key] of runs that this page has
+ * started, on a host where a run is changed with its key. Events: "arrive" {search, shown} once at the
  * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
  * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
@@ -125,6 +126,13 @@ function follow() {
   list();
 }
 watch("shown", follow);
+watch("granted", () => props.granted?.forEach(([id, key]) => tp.memory.add(id, key)));
+
+/* Who reads a lesson, or looks at another run, is still here: without this their own runs would lose their places. */
+if (props.limited) {
+  const here = () => server.here(props.shown?.id ?? null, tp.memory.read().runs);
+  tp.poll(here, { hz: 1 / HERE_SECONDS, hidden_hz: 1 / HERE_SECONDS });
+}
 
 /* The tab that a link names. While a page comes to life, Gradio selects its first tab, before or after this
  * script runs: so the other is asked for until the visitor does something, or for a few seconds.

@@ -97,7 +97,7 @@ function makeTraining({ starters, opened, stopped }) {
     buttons.forEach((each) => (each.disabled = true));
     say(null);
     put(button.querySelector(".go"), TEXT.trainStarting);
-    trigger("train", { preset: name, own: tp.memory.read().runs });
+    trigger("train", { preset: name });
   }
 
   /** The server's answer to `begin`. */

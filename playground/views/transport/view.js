@@ -95,7 +95,7 @@ const button = (name, action, classes = "") =>
 const toggle = button("pause", () => tell(status.state === "paused" || !status.alive ? "resume" : "pause"));
 const step = button("step", () => tell("step", 1));
 const stop = button("stop", () => tell("stop"));
-const reset = button("reset", () => trigger("reset", { run: props.run, own: tp.memory.read().runs }));
+const reset = button("reset", () => trigger("reset", { run: props.run }));
 const download = button("download", fetchZip, "quiet");
 const remove = button("remove", () => dialog.showModal(), "quiet");
 const forkStep = el("select", { id: "fork-step", "aria-label": TEXT.from });
@@ -137,7 +137,7 @@ root.append(
 /* ---------------------------------------------------------------- telling */
 
 async function tell(what, wanted = null) {
-  const answer = await server.tell(props.run, what, wanted, tp.memory.read().runs);
+  const answer = await server.tell(props.run, what, wanted);
   say(answer.error ?? "");
   expecting = performance.now() + 2000; // look often until it has obeyed
   asking.now();
