@@ -56,6 +56,8 @@ class Row:
     """Share of exact answers after the last step, 0 to 1, for a task that has them."""
     maxvio: Spread | None
     """How uneven the work of experts was in the last batch: MaxVio of the least balanced layer."""
+    idle: Spread | None
+    """How many experts had at most a tenth of an even load in the last batch: of the layer with most."""
     sharpness: Spread | None
     """How sharp the alignment was at the last recorded step, 0 to 1, where a translator's was recorded."""
     parameters: int | None
@@ -106,6 +108,7 @@ def compare(results: Iterable[Result], first: str | None = None) -> list[Row]:
                 best=Spread.of(each.best_loss for each in finished),
                 accuracy=Spread.of(each.accuracy for each in finished),
                 maxvio=Spread.of(each.maxvio for each in finished),
+                idle=Spread.of(each.idle for each in finished),
                 sharpness=Spread.of(each.sharpness for each in finished),
                 parameters=counts[-1] if counts else None,
                 tokens_per_second=Spread.of(each.tokens_per_second for each in finished),
@@ -213,7 +216,7 @@ def make_planned(store: RunStore, name: str, plan: Sequence[Planned]) -> list[Ru
 
 # The table, written -------------------------------------------------------------------------------
 
-MORE = {"accuracy": True, "bits": False, "maxvio": False, "sharpness": True}
+MORE = {"accuracy": True, "bits": False, "maxvio": False, "idle": False, "sharpness": True}
 """What only some runs have; is it a share?"""
 
 
@@ -222,6 +225,7 @@ WORDS: dict[str, Any] = {
     "accuracy": "right",
     "bits": "bits a character",
     "maxvio": "MaxVio",
+    "idle": "idle experts",
     "sharpness": "sharpness",
     "costs": ["parameters", "tokens/s"],
     "difference": "difference to {first}",

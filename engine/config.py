@@ -532,9 +532,9 @@ class TrainConfig(Config):
     )
     optimizer: OptimizerName = Field(
         default="adamw",
-        description="How gradients become updates: steps of about the learning rate for every weight "
-        "(AdamW, Loshchilov 2019), or as long as the gradient is (SGD with momentum), which needs a "
-        "far higher max_lr and a far smaller weight_decay.",
+        description="How gradients become updates: steps of at most about the learning rate for every "
+        "weight (AdamW, Loshchilov 2019), or in proportion to the gradient (SGD with momentum), which "
+        "needs a far higher max_lr and a far smaller weight_decay.",
     )
     max_lr: float = Field(
         default=3e-3,

@@ -105,7 +105,7 @@ class Optimizer(ABC):
 
 
 class AdamW(Optimizer):
-    """Each weight moves against its averaged gradient, in steps of about the learning rate.
+    """Each weight moves against its averaged gradient, in steps of at most about the learning rate.
 
         m = beta1 m + (1 - beta1) g              average of the gradient
         v = beta2 v + (1 - beta2) g^2            average of its square
@@ -161,8 +161,8 @@ class SGD(Optimizer):
         b = momentum b + g
         w = w - lr b
 
-    A constant gradient moves a weight by lr / (1 - momentum) times it. Unlike AdamW's, a step is as
-    long as the gradient: the same learning rate is too small for one weight and too large for another.
+    A constant gradient moves a weight by lr / (1 - momentum) times it. Unlike AdamW's, a step is in
+    proportion to the gradient: the same learning rate is too small for one weight and too large for another.
     """
 
     def __init__(

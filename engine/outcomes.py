@@ -37,6 +37,8 @@ class Outcome:
     """The newest held-out loss of a text, in bits a character."""
     maxvio: float | None = None
     """With experts: the newest MaxVio, of the least balanced layer."""
+    idle: int | None = None
+    """With experts: how many are idle in the newest record, in the layer that has most of them."""
     sharpness: float | None = None
     """Of a translator that recorded its attention: the newest sharpness of its alignment, 0 to 1."""
 
@@ -60,6 +62,7 @@ class Outcome:
             tokens_per_second=speed,
             bits=measured[-1].bits if measured else None,
             maxvio=maxvio(history),
+            idle=idle(history),
             sharpness=sharpness(run, history),
         )
 
@@ -74,6 +77,21 @@ def max_violation(load: Sequence[float]) -> float:
     """MaxVio of one layer's loads: max / mean - 1, 0 where all are even (Wang et al. 2024, eq. 4)."""
     total = sum(load)
     return max(load) * len(load) / total - 1 if total else 0.0
+
+
+IDLE = 0.1
+"""An expert is idle with at most this share of an even load."""
+
+
+def idle(history: Sequence[Message]) -> int | None:
+    """Idle experts of the newest record, in the layer that has most of them; None without experts."""
+    loads = [event.load for event in history if isinstance(event, Routed)]
+    return max(map(_idle, loads[-1])) if loads else None
+
+
+def _idle(load: Sequence[float]) -> int:
+    even = sum(load) / len(load)
+    return sum(share <= IDLE * even for share in load)
 
 
 def sharpness(run: Run, history: Sequence[Message]) -> float | None:

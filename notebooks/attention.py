@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Attention
 #
-# A model reads one token at a time, and each token alone says little. **Attention** is how a token
-# collects what it needs from the tokens before it. Here you train two small models, look at what
-# their heads look at, and take heads away.
+# A model reads all tokens of a text at once, but each token alone says little. **Attention** is how a
+# token collects what it needs from itself and from the tokens before it. Here you train two small
+# models, look at what their heads look at, and take heads away.
 
 # %%
 import inspect
@@ -22,10 +22,12 @@ from playground.curves import Curves
 STEPS = 300  # about five seconds a model
 
 # %% [markdown]
-# All of it is a few lines. Find the scores, the mask that hides the future, and the softmax.
+# These lines compute softmax(Q Kᵀ / √d) V step by step, and keep each step for you to look at. Find
+# the scores, the mask that hides the future, and the softmax. Training computes the same in one call
+# of PyTorch.
 
 # %%
-print(inspect.getsource(Attention))
+print(inspect.getsource(Attention.visible))
 
 # %% [markdown]
 # ## Can one layer copy?
@@ -97,7 +99,8 @@ matching = [(layer, head) for layer, head in product(layers, heads) if repeat[la
 print(f"without all {len(matching)} that find the match: {harm(matching):+.3f} nats a letter")
 
 # %% [markdown]
-# One layer can look, but not look at what another look has found. Two layers can.
+# One layer can look, but not look at what another look has found. Two layers can. What one layer gets
+# right, it gets right without a match: it learned to copy from the most common distance.
 #
 # ## To try
 #

@@ -47,7 +47,7 @@ def new(**changes):
 #
 # A model of four layers reads a text as if it wrote it: for each token once the whole text up to it,
 # and once that token alone, with the cache. All logits are compared; what is left is the rounding of
-# 32-bit numbers.
+# 32-bit floating-point numbers.
 
 # %%
 length = 128

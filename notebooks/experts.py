@@ -105,8 +105,8 @@ for number, counter in enumerate(taken, 1):
     print(f"expert {number:>2}, {counter.total():>4} characters: {most}")
 
 # %% [markdown]
-# The work is even now, but is the loss lower? Within so few steps, the few experts that did all the
-# work were enough. Balance pays where experts stand on different machines.
+# The work is more even now, but is the loss lower? Within so few steps, the few experts that did most
+# of the work were enough. Balance pays where experts stand on different machines.
 #
 # ## To try
 #

@@ -41,8 +41,9 @@ def trained(name, **changes):
 # %% [markdown]
 # ## Nothing holds it
 #
-# A tiny model without norms. It is trained by SGD, whose steps are as long as the gradient, with a
-# learning rate of 1, and nothing limits the gradient. Before you run it: will it come to its last step?
+# A tiny model without norms. It is trained by SGD with momentum 0.9, whose steps are in proportion to
+# the gradient: up to ten times as long, at a learning rate of 1. And nothing limits the gradient.
+# Before you run it: will it come to its last step?
 
 # %%
 wild = {
@@ -89,8 +90,8 @@ figures.loss(by_heart, title="One page of text", vocab_size=56).show()
 
 # %% [markdown]
 # The training loss goes on falling, the validation loss turned round early: from there on the model
-# learned the page by heart. It is sure of itself and wrong, which costs more than guessing. More text
-# helps most; what else does?
+# learned the page by heart. It is sure of itself and often wrong, and in the end about as bad as
+# guessing. More text helps most; what else does?
 
 # %%
 helped = {

@@ -19,7 +19,7 @@ from engine.events import Evaluated
 from engine.metrics import bits_per_character
 from engine.presets import PRESETS
 from engine.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, train_merges
-from engine.tokenizers.merging import Merger
+from engine.tokenizers.bpe_training import learn_merges
 from playground import figures, figures_runs
 from playground.curves import Curves
 
@@ -29,7 +29,7 @@ STEPS = 600  # about fifteen seconds a model
 # ## Bytes, characters, pieces
 #
 # A token for each **byte** can write every text there is, but makes long rows. A token for each
-# **character** is short, but cannot write what was not in the learned text. **Byte pairs** lie between.
+# **character** is short, but cannot write what was not in the learned text. **BPE** lies between.
 
 # %%
 text = CORPORA["stories"].path.read_text(encoding="utf-8")
@@ -37,17 +37,17 @@ merges = list(train_merges([text], 1000))
 tokenizers = {
     "bytes": ByteTokenizer(),
     "characters": CharTokenizer.train(text),
-    "500 byte pairs": BPETokenizer.from_merges(merges[: 500 - 256]),
-    "1000 byte pairs": BPETokenizer.from_merges(merges),
+    "BPE, vocabulary 500": BPETokenizer.from_merges(merges[: 500 - 256]),
+    "BPE, vocabulary 1000": BPETokenizer.from_merges(merges),
 }
 for said in ("Once upon a time there was a small fox.", "Das Kätzchen 🐱"):
     for name, tokenizer in tokenizers.items():
         try:
             pieces = [tokenizer.decode([token]) for token in tokenizer.encode(said)]
             shown = "|".join(map(figures.visible, pieces))
-            print(f"{name:>15}: {len(pieces):>2} tokens  {shown}")
+            print(f"{name:>20}: {len(pieces):>2} tokens  {shown}")
         except ValueError as error:
-            print(f"{name:>15}: {error}")
+            print(f"{name:>20}: {error}")
 
 # %% [markdown]
 # ## How pieces are learned
@@ -56,7 +56,7 @@ for said in ("Once upon a time there was a small fox.", "Das Kätzchen 🐱"):
 # token, and again, and again. To cut a new text, the same merges are applied in the same order.
 
 # %%
-print(inspect.getsource(Merger._few))
+print(inspect.getsource(learn_merges))
 for merge in merges[:10]:
     print(f"{merge.count:>5} times: {figures.visible(merge.new_bytes.decode())}")
 
@@ -74,7 +74,7 @@ figure.update_xaxes(title_text="Merges").update_yaxes(rangemode="tozero").show()
 #
 # ## Which model is better?
 #
-# The same model reads characters, and then byte pairs. Before you run it: which loss will be lower?
+# The same model reads characters, and then pieces of BPE. Before you run it: which loss will be lower?
 
 
 # %%
@@ -87,10 +87,10 @@ def trained(**changes):
 
 runs = {
     "characters": trained(),
-    "500 byte pairs": trained(tokenizer="bpe", tokenizer_size=500),
+    "BPE, vocabulary 500": trained(tokenizer="bpe", tokenizer_size=500),
 }
 for name, (curves, bits) in runs.items():
-    print(f"{name:>15}: {curves.validation[-1]:.3f} nats a token, {bits:.3f} bits a character")
+    print(f"{name:>20}: {curves.validation[-1]:.3f} nats a token, {bits:.3f} bits a character")
 figures_runs.compare({name: curves for name, (curves, _) in runs.items()}).show()
 
 # %% [markdown]
@@ -101,7 +101,7 @@ figures_runs.compare({name: curves for name, (curves, _) in runs.items()}).show(
 print(inspect.getsource(bits_per_character))
 
 # %% [markdown]
-# The same steps read far more text with byte pairs, and the stories have so few words that a piece is
+# The same steps read far more text with BPE, and the stories have so few words that a piece is
 # soon a whole word. What a richer text would give, this does not say.
 #
 # ## To try

@@ -27,7 +27,7 @@ STEPS = 300  # a few seconds a model
 # ## How surprised?
 #
 # The **loss** is minus the logarithm of the probability that the model gave to the token that came.
-# Who guesses evenly among V tokens has ln V, and there every run begins.
+# A model that guesses uniformly among V tokens has ln V, and the runs here begin close to that.
 
 
 # %%
@@ -43,8 +43,9 @@ print(inspect.getsource(cross_entropy))
 # ## A few steps by hand
 #
 # The **gradient** says for each weight how fast the loss rises when it grows, so every weight takes a
-# step against it. AdamW divides an average of the gradient by the root of an average of its square, so
-# each weight moves by about the **learning rate**, however small its gradient.
+# step against it. AdamW divides an average of the gradient by the root of an average of its square. So
+# how large the gradients are cancels, and what counts is how well they agree: each weight moves by at
+# most about the **learning rate**, and by less where its gradient is mostly noise.
 
 # %%
 print(inspect.getsource(AdamW.step))
@@ -92,8 +93,8 @@ figures_runs.compare(rates, title="Five learning rates").show()
 #
 # ## A rate that changes
 #
-# At first the averages of AdamW are poor, so the rate rises from zero: **warm-up**. Then it falls like
-# half a cosine: large steps find the valley, small steps go down into it. Twice as many steps, at a
+# The rate rises from zero: **warm-up**. One reason is that at first the averages of AdamW rest on few
+# gradients. Then it falls like half a cosine: large steps find the valley, small steps go down into it. Twice as many steps, at a
 # rate that is high:
 
 # %%

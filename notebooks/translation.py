@@ -99,8 +99,7 @@ for (source, wanted), written in zip(pairs, translate(model, encoded), strict=Tr
     print(f"{source:>7} → {said}" + ("" if said == wanted else f"   (right: {wanted})"))
 
 # %% [markdown]
-# To know where to look is the first half of translating. A sharp line says where a model looks, not
-# why it wrote what it wrote.
+# A sharp line says where a model looks, not why it wrote what it wrote.
 #
 # ## To try
 #

@@ -6,7 +6,8 @@ each `## heading` begins a step; and some lines of a step are for the page:
     open: tab=train&preset=induction&c.n_layer=1    the page's address: where "Show me" leads
     point: #start                                   what is pointed at there (a CSS selector)
     until: .inside[data-zeroed="1"]                 the step is done when this is on the page
-    measure: accuracy                               ... or when a run of the address is over: what is measured
+    measure: accuracy                               ... or when a run of the address is over: what is measured;
+                                                    with "until", what the page itself has measured by then
     predict: How many will be right?                a question, with answers and what they cover:
     - almost none | 0 .. 0.3
     - almost all | 0.8 .. 1
@@ -14,7 +15,9 @@ each `## heading` begins a step; and some lines of a step are for the page:
     equation: softmax(Q Kᵀ / √d) V
     table: post-norm                                what an ablation measured, from assets/lessons/results
 
-A number in the text may come from such a table too: {post-norm: pre, accuracy}.
+A number in the text or in a question may come from such a table too, {post-norm: pre, accuracy}, or be
+computed: {computed: guessing} (`lesson_numbers`). Words of the page, which a learner looks for there, and titles
+of lessons stand in “quotes”; nothing else does.
 
 Nothing in this file loads PyTorch.
 """
@@ -32,6 +35,7 @@ from urllib.parse import parse_qsl
 
 from engine.config import RunConfig
 from engine.presets import PRESETS
+from playground.lesson_numbers import NUMBERS
 
 RESULTS = Path(__file__).resolve().parents[1] / "assets" / "lessons" / "results"
 
@@ -131,7 +135,7 @@ def _read(body: str, step: Step, where: str) -> None:
         if key in ONCE:
             if getattr(step, key):
                 raise LessonError(f"{where}: has {key} twice")
-            setattr(step, key, text)
+            setattr(step, key, filled(text) if key == "predict" else text)
             step.options += [_option(item, where) for item in items]
         elif key in BLOCKS:
             step.blocks.append({"kind": key, "text": text})
@@ -172,10 +176,9 @@ def _option(line: str, where: str) -> Option:
 
 
 def spans(text: str) -> list[list[str]]:
-    """A line as [kind, text]: plain, "b" (**bold**), "code" (`code`); {table: row, column} filled in."""
+    """A line as [kind, text]: plain, "b" (**bold**), "code" (`code`); numbers are filled in."""
     found: list[list[str]] = []
-    text = re.sub(r"\{([\w-]+): ([^{},]+(?:, [^{},]+)*), (\w+)\}", _number, text)
-    for piece in re.split(r"(\*\*.+?\*\*|`[^`]+`)", text):
+    for piece in re.split(r"(\*\*.+?\*\*|`[^`]+`)", filled(text)):
         if piece.startswith("**") and piece.endswith("**") and len(piece) > 4:
             found.append(["b", piece[2:-2]])
         elif piece.startswith("`") and piece.endswith("`") and len(piece) > 2:
@@ -185,7 +188,23 @@ def spans(text: str) -> list[list[str]]:
     return found
 
 
-def _number(match: re.Match[str]) -> str:
+MEASURED = re.compile(r"\{([\w-]+): ([^{},]+(?:, [^{},]+)*), (\w+)\}")
+"""{table: row, column}"""
+COMPUTED = re.compile(r"\{computed: ([\w ]+)\}")
+
+
+def filled(text: str) -> str:
+    """The text with its measured and computed numbers. Raises `LessonError` for one that there is not."""
+    return COMPUTED.sub(_computed, MEASURED.sub(_measured, text))
+
+
+def _computed(match: re.Match[str]) -> str:
+    if match[1] not in NUMBERS:
+        raise LessonError(f"{match[1]!r}: no such number is computed; {', '.join(NUMBERS)} are")
+    return NUMBERS[match[1]]()
+
+
+def _measured(match: re.Match[str]) -> str:
     """A measured number, as a person would write it."""
     table, row, column = match.groups()
     values = next((each for each in results(table) if each["variant"] == row), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,14 @@ MEASURES: dict[str, Callable[[Run], float | None]] = {
     "accuracy": lambda run: _last(run, Evaluated, lambda event: event.accuracy),
     "loss": lambda run: _last(run, Evaluated, lambda event: event.loss),
     "bits": lambda run: _last(run, Evaluated, lambda event: event.bits),
-    "maxvio": lambda run: outcomes.maxvio(run.history()),
+    "idle": lambda run: outcomes.idle(run.history()),
     "sharpness": lambda run: outcomes.sharpness(run, run.history()),
     "finished": lambda run: float(run.status().state == "finished"),
 }
 """What a step may measure of a learner's run: the newest there is."""
+
+ON_PAGE = {"saved": ".generate[data-saved]"}
+"""What a step may measure on the page itself, and where a view says it: the coach sends what it reads there."""
 
 TEXT = {
     "lesson": "There is no lesson {name!r}.",
@@ -125,6 +129,7 @@ def read(name: str, lang: str) -> dict[str, Any]:
                 "point": step.point,
                 "until": step.until,
                 "measure": step.measure,
+                "seen": ON_PAGE.get(step.measure, ""),
                 "predict": step.predict,
                 "options": [option.text for option in step.options],
             }
@@ -144,16 +149,23 @@ def _filled(blocks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 @answers.answer
-def check(name: str, lang: str, step: int, runs: list[str]) -> dict[str, Any]:
-    """How the learner's own run of a step came out.
+def check(
+    name: str, lang: str, step: int, runs: list[str], seen: float | None = None
+) -> dict[str, Any]:
+    """How a step came out: the learner's own run of it, or what the page itself measured.
 
     `runs` are the ids of the browser's runs, the newest first; the first whose settings are those of
-    the step's address counts. {"state": "none" | "training" | "over", "run", "step", "total", "value",
-    "right": the number of the option that covers the value}
+    the step's address counts. `seen` is what the page measured once that was done, for a measure that is
+    `ON_PAGE`. {"state": "none" | "training" | "over", "run", "step", "total", "value", "right": the
+    number of the option that covers the value}
     """
     found = lesson(name, _language(lang))
     step = answers.whole("step", step, 0, len(found.steps) - 1)
     asked = found.steps[step]
+    if asked.measure in ON_PAGE:
+        if not isinstance(seen, int | float) or not math.isfinite(seen):
+            return {"state": "none"}
+        return {"state": "over"} | _judged(found, step, float(seen))
     config = asked.config()
     if not asked.measure or config is None:
         return {"state": "none"}
@@ -163,18 +175,21 @@ def check(name: str, lang: str, step: int, runs: list[str]) -> dict[str, Any]:
         status = run.status()
         over = status.state in ("finished", "diverged")
         value = MEASURES[asked.measure](run) if over else None
-        options = predicted(found, step)
-        right = [i for i, o in enumerate(options) if value is not None and o.low <= value <= o.high]
         return {
             "state": "over" if over else "training",
             "run": run.id,
             "step": status.step,
             "total": status.total_steps,
-            "value": value,
-            "measure": asked.measure,
-            "right": right[0] if right else None,
-        }
+        } | _judged(found, step, value)
     return {"state": "none"}
+
+
+def _judged(found: Lesson, step: int, value: float | None) -> dict[str, Any]:
+    """A measured value, and the number of the answer that covers it."""
+    options = predicted(found, step)
+    right = [i for i, o in enumerate(options) if value is not None and o.low <= value <= o.high]
+    measure = found.steps[step].measure
+    return {"value": value, "measure": measure, "right": right[0] if right else None}
 
 
 def predicted(found: Lesson, step: int) -> list[Option]:
@@ -221,10 +236,15 @@ def problems() -> Iterator[str]:
             except ConfigError as error:
                 yield f"{name}: {step.title}: {error}"
                 continue
-            if step.measure and (config is None or step.measure not in MEASURES):
+            if step.measure in ON_PAGE:
+                if not step.until:
+                    yield f"{name}: {step.title}: does not say when {step.measure!r} is measured"
+            elif step.measure and (config is None or step.measure not in MEASURES):
                 yield f"{name}: {step.title}: measures {step.measure!r} of no run"
             if step.predict and not step.options:
                 yield f"{name}: {step.title}: has no answers to predict"
+            if step.options and not any(each.measure for each in first.steps[number : number + 2]):
+                yield f"{name}: {step.title}: what is predicted is never judged"
             if step.measure and not predicted(first, number):
                 yield f"{name}: {step.title}: is measured, and nothing was predicted"
 

@@ -1,14 +1,22 @@
-"""What the suites behind the lessons measured: for each run that a lesson asks for, the table that has it."""
+"""What a learner's expected run comes to: the table that has it, of the suites behind the lessons."""
 
 from __future__ import annotations
 
+from statistics import fmean, stdev
+
+from engine.data import make_data
+from engine.estimate import flops_per_token
+from engine.presets import PRESETS
 from engine.suites import SUITES
 from playground import lesson_text, lessons
 from playground.lesson_text import Lesson, Option, Step
 
+COLUMNS = {"loss": "final"}
+"""Measures that a table has under another name."""
 
-def value_of(found: Lesson, step: Step) -> float | None:
-    """The mean over the seeds of what a step measures; None where no suite of the lesson has its run."""
+
+def row_of(found: Lesson, step: Step) -> dict[str, str] | None:
+    """The row of a table that measured the run of a step; None where no suite of the lesson has it."""
     config = step.config()
     assert config is not None
     tables = [block["text"] for s in found.steps for block in s.blocks if block["kind"] == "table"]
@@ -17,13 +25,34 @@ def value_of(found: Lesson, step: Step) -> float | None:
             plan = SUITES[suite].config(variant)
             if not set(plan.differences(config)) - lessons.RECORDING:
                 rows = lesson_text.results(suite)
-                row = next(row for row in rows if row["variant"] == variant)
-                if step.measure == "finished":
-                    return int(row["finished"]) / (int(row["finished"]) + int(row["diverged"]))
-                return float(row[{"loss": "final"}.get(step.measure, step.measure)])
+                return next(row for row in rows if row["variant"] == variant)
     return None
+
+
+def spread_of(found: Lesson, step: Step) -> tuple[float, float] | None:
+    """Mean and standard deviation over the seeds of what a step measures; None where nothing measured it."""
+    if step.measure == "saved":
+        values = [saved(prompt) for prompt in range(1, 25)]
+        return fmean(values), stdev(values)
+    row = row_of(found, step)
+    if row is None:
+        return None
+    if step.measure == "finished":
+        return int(row["finished"]) / (int(row["finished"]) + int(row["diverged"])), 0.0
+    column = COLUMNS.get(step.measure, step.measure)
+    return float(row[column]), float(row[f"{column}_deviation"])
 
 
 def right(options: list[Option], value: float) -> list[int]:
     """The numbers of the answers that cover a value."""
     return [number for number, each in enumerate(options) if each.low <= value <= each.high]
+
+
+def saved(prompt: int, tokens: int = 30) -> float:
+    """The share of the arithmetic that the cache saves the model of the stories, which writes so many tokens."""
+    config = PRESETS["stories"].config().model
+    size = make_data(PRESETS["stories"].config()).tokenizer.vocab_size
+    each = [flops_per_token(config, prompt + written, size) for written in range(tokens + 1)]
+    whole = sum((prompt + written) * flops for written, flops in enumerate(each))
+    computed = prompt * each[0] + sum(each[1:])
+    return 1 - computed / whole

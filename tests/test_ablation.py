@@ -166,6 +166,7 @@ def test_an_outcome_says_how_even_the_last_batch_was(tmp_path: Path) -> None:
             )
         )  # fmt: skip
     assert Outcome.of(run).maxvio == 1  # of the worse layer, in the newest record
+    assert Outcome.of(run).idle == 2
     assert Outcome.of(run).sharpness is None
 
 

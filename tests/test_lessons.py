@@ -44,9 +44,9 @@ def test_what_is_predicted_was_measured(name: str) -> None:
     for number, step in enumerate(found.steps):
         if not step.measure:
             continue
-        value = measured.value_of(found, step)
-        assert value is not None, f"{step.title}: no suite measured this"
-        assert len(measured.right(lessons.predicted(found, number), value)) == 1
+        spread = measured.spread_of(found, step)
+        assert spread is not None, f"{step.title}: no suite measured this"
+        assert len(measured.right(lessons.predicted(found, number), spread[0])) == 1
 
 
 def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
@@ -70,6 +70,7 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
         (HEAD + "## S\npredict: what?\n- one | none", "must be an answer"),
         (HEAD + "## S\n{post-norm: nobody, accuracy}", "nobody"),
         (HEAD + "## S\n{nothing: a, accuracy}", "no table"),
+        (HEAD + "## S\n{computed: nobody}", "nobody"),
     ],
 )
 def test_a_broken_lesson_says_what_is_wrong(text: str, said: str) -> None:

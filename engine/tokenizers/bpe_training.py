@@ -81,37 +81,66 @@ def learn_merges(counts: Mapping[str, int], size: int) -> Iterator[Merge]:
     words = _Words(spelled, repeats)
     tokens = list(BYTES)
     id_of = {token: i for i, token in enumerate(tokens)}
-    rank = {chr(i): _greatest_first(token) for i, token in enumerate(tokens)}
-    heap = [(-count, rank[pair[0]] + rank[pair[1]], pair) for pair, count in words.pairs.items()]
-    heapq.heapify(heap)
-    while heap and size > 0:
-        count, tie, pair = heapq.heappop(heap)
-        now = words.pairs.get(pair, 0)
-        if now != -count:  # it has become rarer since it was put there
-            if now:
-                heapq.heappush(heap, (-now, tie, pair))
-            else:
-                words.forget(pair)
-            continue
-
+    queue = _Queue(words, tokens)
+    while size > 0 and (pair := queue.most_frequent()) is not None:
+        count = words.pairs[pair]
         left, right = map(ord, pair)
         content = tokens[left] + tokens[right]
-        new_id = id_of.get(content, len(tokens))
-        symbol = chr(new_id)
+        new_id = id_of.setdefault(content, len(tokens))
         if new_id == len(tokens):
             tokens.append(content)
-            id_of[content] = new_id
-            rank[symbol] = _greatest_first(content)
             size -= 1
-        merged, more_frequent = words.merge(pair, symbol)
-        yield Merge((left, right), now, new_id, content, merged)
-        for risen in more_frequent:
-            heapq.heappush(heap, (-words.pairs[risen], rank[risen[0]] + rank[risen[1]], risen))
+        merged, more_frequent = words.merge(pair, chr(new_id))
+        yield Merge((left, right), count, new_id, content, merged)
+        queue.add(more_frequent)
 
 
-def _greatest_first(token: bytes) -> str:
-    """A key that sorts greater tokens first. U+0100 ends it, so that another key may follow it."""
-    return token.translate(REVERSED).decode("latin-1") + "\u0100"
+class _Queue:
+    """The pairs of tokens, the most frequent first; of those that are equally frequent, the greatest.
+
+    A heap, in which a pair that has become rarer since it was added stands too far in front: what is
+    taken out is compared with its count of now.
+    """
+
+    def __init__(self, words: _Words, tokens: Sequence[bytes]) -> None:
+        """`words` count each pair, and `tokens` are the bytes of each id: both change."""
+        self.words = words
+        self.rank = _Rank(tokens)
+        self.heap: list[tuple[int, str, str]] = []
+        """(-count, key, pair)"""
+        self.add(words.pairs)
+
+    def add(self, pairs: Iterable[str]) -> None:
+        """Pairs that are new, or more frequent than they were."""
+        heap, counts, rank = self.heap, self.words.pairs, self.rank
+        for pair in pairs:
+            heapq.heappush(heap, (-counts[pair], rank[pair[0]] + rank[pair[1]], pair))
+
+    def most_frequent(self) -> str | None:
+        """Take out the first pair; None where no pairs are left."""
+        while self.heap:
+            count, key, pair = heapq.heappop(self.heap)
+            now = self.words.pairs.get(pair, 0)
+            if now == -count:
+                return pair
+            if now:
+                heapq.heappush(self.heap, (-now, key, pair))
+            else:
+                self.words.forget(pair)
+        return None
+
+
+class _Rank(dict[str, str]):
+    """For each token, a key that sorts greater tokens first. U+0100 ends it, so that another may follow."""
+
+    def __init__(self, tokens: Sequence[bytes]) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def __missing__(self, symbol: str) -> str:
+        key = self.tokens[ord(symbol)].translate(REVERSED).decode("latin-1") + "\u0100"
+        self[symbol] = key
+        return key
 
 
 REVERSED = bytes(range(255, -1, -1))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground import lessons
+from playground import i18n, lesson_text, lessons
 from playground.app import TABS
 from playground.lesson_text import Lesson, Step
 from tests import measured
@@ -38,7 +38,7 @@ def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
     expect(page.locator("#tab-inside-button")).to_have_attribute("aria-selected", "true")
     page.locator("#coach-next").click()
     page.locator(".coach .source summary").click()
-    expect(page.locator(".coach .source code")).to_contain_text("class Attention")
+    expect(page.locator(".coach .source code")).to_contain_text("softmax(dim=-1)")
     page.locator("#coach-next").click()
 
     at_step(page, 3)
@@ -182,7 +182,7 @@ def test_a_walk_through_a_lesson(open_page: Open, shoot: Shoot, name: str, langu
             next(waiting)(page)
             COACH.until(page, "d.done === 'true'")
         if step.measure:
-            if step.open not in trained:
+            if step.open not in trained and step.measure not in lessons.ON_PAGE:
                 page.locator("#start:enabled").click()
                 COACH.until(page, "['training', 'over'].includes(d.state)")
                 trained.add(step.open)
@@ -201,10 +201,69 @@ def guess(found: Lesson, number: int) -> int:
     """The answer that a prediction's run will bear out, by what its suite measured; else the first."""
     for step in found.steps[number : number + 2]:
         if step.measure:
-            value = measured.value_of(lessons.lesson(found.name, "en"), step)
-            assert value is not None
-            return measured.right(found.steps[number].options, value)[0]
+            spread = measured.spread_of(lessons.lesson(found.name, "en"), step)
+            assert spread is not None
+            return measured.right(found.steps[number].options, spread[0])[0]
     return 0
+
+
+@pytest.mark.case("L2")
+@pytest.mark.parametrize(
+    ("language", "guessed", "said"), [("en", 2, "Just as you"), ("zh", 0, "和你的预测不同")]
+)
+def test_what_the_page_measured_decides(
+    open_page: Open, shoot: Shoot, language: str, guessed: int, said: str
+) -> None:
+    """What the cache saves is on the page: it is compared with the prediction, once the tokens are written."""
+    page = open_page(f"?lesson=cache&at=2&lang={language}", scheme="dark")
+    page.locator(f"#coach-option-{guessed}").click()
+    page.locator("#coach-next").click()
+    at_step(page, 3)
+    page.locator("#coach-show").click()
+    page.wait_for_selector(".coach[data-pointed='.generate .cache']")
+    expect(page.locator("#coach-next")).to_have_count(0)
+    write(30)(page)
+    expect(page.locator(".coach .result")).to_contain_text(said)
+    COACH.until(page, "d.done === 'true'")
+    shoot(page, f"learn-judged-{language}")
+
+
+@pytest.mark.case("L3")
+@pytest.mark.case("L4")
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), [("en", 1440, "light"), ("zh", 390, "dark")]
+)
+def test_a_table_shows_how_sure_it_is(
+    open_page: Open, shoot: Shoot, language: str, width: int, scheme: str
+) -> None:
+    """Spread, interval, verdict and size of every variant, in words of the page's language, and it fits."""
+    page = open_page(f"?tab=learn&lang={language}", width=width, scheme=scheme)
+    page.wait_for_selector(".learn[data-ready=true]")
+    for name in ("positions", "experts", "tokens", "translation", "failed-run"):
+        steps = lessons.lesson(name, language).steps
+        for number, step in enumerate(steps, start=1):
+            shown = [block["text"] for block in step.blocks if block["kind"] == "table"]
+            if not shown:
+                continue
+            page.goto(f"{page.url.split('?')[0]}?lesson={name}&at={number}&lang={language}")
+            at_step(page, number)
+            for table, suite in zip(page.locator(".coach .measured").all(), shown, strict=True):
+                for line, row in zip(
+                    table.locator("tbody tr").all(), lesson_text.results(suite), strict=True
+                ):
+                    text = line.inner_text()
+                    assert i18n.translate(row["variant"], language) in text
+                    assert f"{int(row['parameters']):,}" in text
+                    assert ("±" in text) == bool(row["final"])
+                    assert ("[" in text) == bool(row["difference_low"])
+                    if row["within_noise"]:
+                        worse = "worse" if float(row["difference"]) > 0 else "better"
+                        verdict = "within noise" if row["within_noise"] == "True" else worse
+                        assert i18n.translate(verdict, language) in text
+                fits = "n => n.scrollWidth <= n.clientWidth && n.scrollHeight <= n.clientHeight"
+                assert table.evaluate(fits), suite
+            assert too_wide(page) == []
+            shoot(page, f"learn-table-{name}-{number}-{language}")
 
 
 @pytest.mark.parametrize("name", lessons.names())

@@ -67,7 +67,7 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
     page.wait_for_selector("#generate .chip.mine")
 
     page.locator("#tab-tokens-button").click()
-    expect(page.locator("#tokens-row-run")).to_contain_text("byte pairs")
+    expect(page.locator("#tokens-row-run")).to_contain_text("BPE (subwords)")
     reach(page, "batches")
     BATCHES.until(page, "d.step === '60'")  # it follows the run to its end
     shoot(page, "tokens-own")

@@ -66,7 +66,7 @@ function draw() {
       predict ? el("p", { class: "ask" }, el("b", { text: `${TEXT.predict} ` }), predict) : "",
       options_.length ? el("div", { class: "options", role: "group", "aria-label": predict }, options_) : "",
       measure ? el("p", { class: "result", role: "status", text: verdict() }) : "",
-      until ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until }) : "",
+      until && !measure ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until }) : "",
       last && done ? el("p", { class: "result good", text: TEXT.end }) : "",
     ),
     el(
@@ -81,7 +81,7 @@ function draw() {
 }
 
 function verdict() {
-  if (!result || result.state === "none") return TEXT.none;
+  if (!result || result.state === "none") return step().seen ? TEXT.unseen : TEXT.none;
   if (result.state === "training") return TEXT.training(result.step, result.total);
   if (result.value === null) return TEXT.diverged;
   const value = TEXT.value[result.measure](result.value);
@@ -139,11 +139,18 @@ document.addEventListener("pointerdown", (event) => !root.contains(event.target)
 
 /* ------------------------------------------------------------------ looking at what is done */
 
+/** What the page itself has measured for this step, once it is done there; else null. */
+function seen() {
+  const { seen: selector, until, measure } = step();
+  const node = selector && document.querySelector(until) ? document.querySelector(selector) : null;
+  return node ? Number(node.dataset[measure]) : null;
+}
+
 async function look() {
   if (!lesson) return;
   if (step().measure) {
     const [name, here] = [lesson.name, at];
-    const answer = await call("check", name, tp.language, here, tp.memory.read().runs);
+    const answer = await call("check", name, tp.language, here, tp.memory.read().runs, seen());
     if (!lesson || lesson.name !== name || at !== here) return;
     if (!answer.error) result = answer;
   }

@@ -9,7 +9,7 @@ const TEXT = tp.words({
       "them. Here you see which experts work, how evenly, and on what.",
     wait: "Reading the run …",
     offline: "The page's server does not answer. Is it still running?",
-    none: "No run yet. Choose one above, or start one in the tab Train.",
+    none: "No run yet. Choose one above, or start one in the tab “Train”.",
     nothing: (name) => `“${name}” has recorded nothing yet. The figures appear when it trains.`,
     nothingEver: (name) => `“${name}” has recorded nothing, and trains no further: there is nothing to show.`,
     unrecorded: (name) =>

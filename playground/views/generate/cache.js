@@ -23,9 +23,12 @@ function drawCache() {
       row(TEXT.costs.ms, ms(all.ms), ms(all.ms_without)),
     ),
   );
-  const flops = percent(1 - all.flops / all.flops_without);
+  const share = 1 - all.flops / all.flops_without;
+  const flops = percent(share);
   const time = 1 - all.ms / all.ms_without;
   saved.textContent = path.length === 1 ? TEXT.savedNothing : time > 0 ? TEXT.saved(flops, percent(time)) : TEXT.savedOnlyFlops(flops);
+  if (path.length === 1) delete root.dataset.saved;
+  else root.dataset.saved = String(share);
   const difference = Math.max(...path.map((record) => record.difference));
   const exponent = tp.number(difference, 2);
   const rounding = difference < 1e-2;

@@ -5,7 +5,7 @@ const TEXT = tp.words({
     title: "Generate",
     intro:
       "A language model writes one token at a time. It gives every token it knows a probability, one of them is drawn, " +
-      "and the longer text is read again. Press Step and watch.",
+      "and the longer text is read again. Press “Step” and watch.",
     prompt: "Prompt",
     promptHint: "Enter starts again from this prompt; Shift+Enter is a line break.",
     use: "Use this prompt",
@@ -88,7 +88,7 @@ const TEXT = tp.words({
 
     tree: "Branches",
     treeNote: "Every way the text has gone. Click a token to go there.",
-    treeOne: "There is one way so far. Click another token in the list, or go back, press New seed and step: the other way appears here.",
+    treeOne: "There is one way so far. Click another token in the list, or go back, press “New seed” and “Step”: the other way appears here.",
     treeKeys: "← → ↑ ↓ move through the tree, Enter goes there.",
     treeLabel: (nodes, branches) => `Tree of ${nodes} tokens in ${branches} ${branches === 1 ? "branch" : "branches"}`,
     treePrompt: "the prompt",
@@ -97,7 +97,7 @@ const TEXT = tp.words({
 
     cache: "The cache",
     cacheNote:
-      "For every token, each layer computes a key (what it offers) and a value (what it hands on). They never change, " +
+      "For every token, each layer computes a key (what queries are compared with) and a value (what it hands on). They never change, " +
       "so they are kept: the next token needs only its own.",
     cacheFigure: (used, context, layers, size) => `The cache holds keys and values of ${used} of ${context} positions in ${layers} layers: ${size}`,
     cacheSize: (size, all) => `${size} of ${all}`,
@@ -118,9 +118,9 @@ const TEXT = tp.words({
     saved: (flops, time) => `So far the cache has saved ${flops} of the arithmetic and ${time} of the time.`,
     savedOnlyFlops: (flops) =>
       `So far the cache has saved ${flops} of the arithmetic but no time: the model is so small that starting each step costs more than the numbers.`,
-    savedNothing: "Nothing is saved yet: the prompt is computed all at once. Press Step.",
+    savedNothing: "Nothing is saved yet: the prompt is computed all at once. Press “Step”.",
     proof: (difference) => `And it changes nothing: with and without it, no logit of this text differs by more than ${difference}.`,
-    proofRounding: "That is rounding in 32-bit numbers.",
+    proofRounding: "That is rounding in 32-bit floating-point numbers.",
     proofFailed: "That is more than rounding: the cache would be wrong here.",
     notAlone: (difference) =>
       `With and without it, logits of this text differ by up to ${difference}, and have to: in this model the experts of a token depend on the other tokens that are computed with it.`,
@@ -248,7 +248,7 @@ const TEXT = tp.words({
     savedOnlyFlops: (flops) => `到目前为止，缓存省下了 ${flops} 的计算，但没有省时间：模型太小，启动每一步比算这些数还费时。`,
     savedNothing: "还没有省下什么：提示是一次算完的。按“下一步”。",
     proof: (difference) => `而且它什么都不改变：有没有缓存，这段文本的 logits 相差都不超过 ${difference}。`,
-    proofRounding: "这是 32 位数的舍入误差。",
+    proofRounding: "这是 32 位浮点数的舍入误差。",
     proofFailed: "这超出了舍入误差：这里的缓存有错。",
     notAlone: (difference) => `有没有缓存，这段文本的 logits 最多相差 ${difference}，而且必然如此：在这个模型里，一个词元的专家取决于和它一起计算的其他词元。`,
     chartFlops: "每个词元的 FLOPs",

@@ -6,7 +6,7 @@ const TOUR_TEXT = tp.words({
     label: "First visit",
     next: "Next", skip: "Not now", end: "Begin",
     stops: [
-      ["Train a Transformer", "Change something in the form, or nothing, and press Start. A small model learns in a minute, here, without a GPU."],
+      ["Train a Transformer", "Change something in the form, or nothing, and press “Start training”. A small model learns in a minute, here, without a GPU."],
       ["Watch it learn", "The loss falls, samples turn from noise into words, attention forms: live."],
       ["Open it up", "Each tab looks at the same run from another side: what it writes, token by token, what is inside, its tokens, its experts."],
       ["Or be led", "The lessons begin with attention. Each asks you to predict, and lets you find out on this very page."],

@@ -10,7 +10,7 @@
 const TEXT = tp.words({
   en: {
     name: "Transformer playground",
-    sentence: "Change a small language model, press Start, and watch how it learns.",
+    sentence: "Change a small language model, press “Start training”, and watch how it learns.",
     run: "Run",
     shipped: "Trained for you",
     own: "Your runs",

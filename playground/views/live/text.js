@@ -2,7 +2,7 @@
 const FILES = { curves: "curves", samples: "samples", attention: "attention" };
 const TEXT = tp.words({
   en: {
-    none: "No run yet. Choose one, or press Start.",
+    none: "No run yet. Choose one, or press “Start training”.",
     states: {
       new: "not started",
       waiting: "waiting",

@@ -17,7 +17,7 @@ const TEXT = tp.words({
 
     rows: "One text, cut in different ways",
     rowsHelp: "Every coloured piece is one token. Point at one to see its number and its bytes; a click holds it.",
-    names: { byte: "Bytes", char: "Characters", bpe: "Byte pairs", word: "Words", run: (name) => `“${name}”` },
+    names: { byte: "Bytes", char: "Characters", bpe: "BPE (subwords)", word: "Words", run: (name) => `“${name}”` },
     about: {
       byte: "A token for each byte. Writes everything; makes long rows.",
       char: "A token for each character of the learned text.",
@@ -25,7 +25,7 @@ const TEXT = tp.words({
       word: "A token for each word it knows; others are spelled.",
       run: (kind) => `The tokenizer of the run at the top of the page: ${kind}.`,
     },
-    kinds: { char: "characters", word: "words", bpe: "byte pairs", byte: "bytes", ids: "numbers only", "": "its own" },
+    kinds: { char: "characters", word: "words", bpe: "BPE (subwords)", byte: "bytes", ids: "numbers only", "": "its own" },
     figures: (tokens) => `${count(tokens)} ${tokens === 1 ? "token" : "tokens"}`,
     perToken: (value) => `${value} characters each`,
     vocabulary: (size) => `vocabulary ${count(size)}`,
@@ -107,7 +107,7 @@ const TEXT = tp.words({
 
     rows: "同一段文本，不同的切法",
     rowsHelp: "每个彩色的小块是一个词元。把鼠标指向它，可以看到它的编号和字节；点击把它固定。",
-    names: { byte: "字节", char: "字符", bpe: "字节对", word: "单词", run: (name) => `“${name}”` },
+    names: { byte: "字节", char: "字符", bpe: "BPE（子词）", word: "单词", run: (name) => `“${name}”` },
     about: {
       byte: "一个字节一个词元。什么都能写，但序列很长。",
       char: "学习过的文本中，一个字符一个词元。",
@@ -115,7 +115,7 @@ const TEXT = tp.words({
       word: "认识的单词是一个词元，其余的逐个字母拼写。",
       run: (kind) => `页面顶部那次训练所用的分词器：${kind}。`,
     },
-    kinds: { char: "字符", word: "单词", bpe: "字节对", byte: "字节", ids: "只有编号", "": "自带的分词器" },
+    kinds: { char: "字符", word: "单词", bpe: "BPE（子词）", byte: "字节", ids: "只有编号", "": "自带的分词器" },
     figures: (tokens) => `${count(tokens)} 个词元`,
     perToken: (value) => `平均每个 ${value} 个字符`,
     vocabulary: (size) => `词表大小 ${count(size)}`,
