@@ -30,9 +30,6 @@ const TEXT = tp.words({
       memory: ["Memory", "Estimated for the whole process."],
       seconds: ["Time", "Estimated for the whole run on this machine."],
     },
-    seconds: (s) => `${s} s`,
-    minutes: (m) => `${m} min`,
-    hours: (h) => `${h} h`,
     limits: (host) => {
       const count = (value) => value.toLocaleString("en");
       const most = [
@@ -88,9 +85,6 @@ const TEXT = tp.words({
       memory: ["内存", "整个进程的估计值。"],
       seconds: ["时间", "在这台机器上完成整次训练的估计时间。"],
     },
-    seconds: (s) => `${s} 秒`,
-    minutes: (m) => `${m} 分钟`,
-    hours: (h) => `${h} 小时`,
     limits: (host) => {
       const count = (value) => value.toLocaleString("en");
       const most = [

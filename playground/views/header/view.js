@@ -2,7 +2,7 @@
  *
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
- * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
+ * shipped becomes this browser's own by being shown. Events: "arrive" {linked, shown, preset} once at the
  * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
  * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
@@ -149,4 +149,5 @@ element.append(sheet);
 beginTour();
 
 if (tp.url.first("tab")) open(tp.url.first("tab"));
-trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown });
+const preset = tp.url.first("only") ? tp.url.first("preset") : null;
+trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown, preset });
