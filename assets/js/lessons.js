@@ -7,7 +7,7 @@
 (() => {
   "use strict";
 
-  const { el, language } = window.tp;
+  const { el, language, percent } = window.tp;
   const KEY = "transformer-playground-lessons";
 
   function everything() {
@@ -44,7 +44,7 @@
   /** What a suite measured: a row for each variant; a variant of which no run came to its end has no numbers. */
   function table(rows) {
     const names = COLUMNS.filter((name) => rows.some((row) => row[name]));
-    const show = (value, share) => (!value ? "–" : share ? `${Math.round(100 * value)} %` : Number(value).toFixed(3));
+    const show = (value, share) => (!value ? "–" : share ? percent(Number(value)) : Number(value).toFixed(3));
     const lost = ({ finished, diverged }) => finished === "0" && diverged !== "0";
     const cells = (row) =>
       lost(row) ? el("td", { colspan: names.length, text: TEXT.diverged }) : names.map((name) => el("td", { text: show(row[name], SHARES.includes(name)) }));

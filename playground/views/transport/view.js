@@ -39,9 +39,11 @@ const TEXT = tp.words({
     sure: "Delete it",
     result: "Predicted and measured",
     columns: ["", "predicted", "measured"],
-    rows: { seconds: "Time", memory: "Memory", parameters: "Parameters" },
-    seconds: (s) => `${s} s`,
-    minutes: (m) => `${m} min`,
+    rows: {
+      seconds: ({ steps }) => `Time for ${steps.toLocaleString("en")} ${steps === 1 ? "step" : "steps"}`,
+      memory: () => "Memory",
+      parameters: () => "Parameters",
+    },
   },
   zh: {
     states: {
@@ -75,9 +77,7 @@ const TEXT = tp.words({
     sure: "删除",
     result: "预测与实测",
     columns: ["", "预测", "实测"],
-    rows: { seconds: "时间", memory: "内存", parameters: "参数" },
-    seconds: (s) => `${s} 秒`,
-    minutes: (m) => `${m} 分钟`,
+    rows: { seconds: ({ steps }) => `${steps.toLocaleString("en")} 步的时间`, memory: () => "内存", parameters: () => "参数" },
   },
 });
 const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 1e-2, 3e-2];
@@ -170,11 +170,7 @@ function say(sentence) {
 /* ---------------------------------------------------------------- drawing */
 
 const spell = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value));
-const SPELL = {
-  seconds: (value) => (value < 90 ? TEXT.seconds(value.toPrecision(2)) : TEXT.minutes(Math.round(value / 60))),
-  memory: (value) => (value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${Math.round(value / 1e6)} MB`),
-  parameters: (value) => value.toLocaleString("en"),
-};
+const SPELL = { seconds: tp.duration, memory: tp.size, parameters: (value) => value.toLocaleString("en") };
 
 function fill() {
   rateSlider.style.setProperty("--filled", `${(100 * rateSlider.value) / (RATES.length - 1)}%`);
@@ -236,7 +232,7 @@ function drawResult() {
     el("caption", { text: TEXT.result }),
     el("thead", {}, el("tr", {}, TEXT.columns.map((text) => el("th", { scope: "col", text })))),
     el("tbody", {}, Object.entries(TEXT.rows).map(([name, title]) =>
-      el("tr", {}, el("th", { scope: "row", text: title }), el("td", { text: cell(name, predicted) }), el("td", { text: cell(name, measured) })))),
+      el("tr", {}, el("th", { scope: "row", text: title(measured) }), el("td", { text: cell(name, predicted) }), el("td", { text: cell(name, measured) })))),
   );
 }
 
