@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit.starlette import App
 
 SCRIPT = ROOT / "playground" / "screens" / "main.py"
@@ -43,4 +46,11 @@ async def lifespan(_: App) -> AsyncGenerator[None]:
     yield
 
 
-app = App(SCRIPT, lifespan=lifespan)
+def take(request: Request) -> Response:
+    """See `compare.take`, which is imported when it is needed."""
+    from playground.screens import compare
+
+    return compare.take(request)
+
+
+app = App(SCRIPT, lifespan=lifespan, routes=[Route("/take/{name}", take)])

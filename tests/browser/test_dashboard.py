@@ -97,6 +97,15 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     with page.expect_download() as download:
         page.get_by_text("Report (Markdown with figures)").click()
     assert download.value.suggested_filename == "report.zip"
+    address = page.get_by_text("Curves as CSV").get_attribute("href")
+    page.get_by_text(
+        "Follow running runs"
+    ).click()  # the whole page is drawn again, and no link changes
+    expect(page).to_have_url(re.compile("follow=false"))
+    expect(page.get_by_text("Curves as CSV")).to_have_attribute("href", str(address))
+    with page.expect_download() as download:
+        page.get_by_text("Curves as CSV").click()
+    assert download.value.path().read_text("utf-8").startswith("run,step,tokens")
     page.get_by_text("Log scale", exact=True).click()
     expect(page).to_have_url(re.compile("log=true"))
     page.wait_for_timeout(1500)  # a person looks before going back
