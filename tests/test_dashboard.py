@@ -313,12 +313,12 @@ def test_the_language_of_the_browser_and_of_the_switch(
     assert page("runs").title[0].value == "Runs"
     monkeypatch.setattr(type(streamlit.context), "locale", property(lambda _: "zh-CN"))
     test = page("runs")
-    assert test.title[0].value == "训练列表" and "lang" not in test.query_params
+    assert test.title[0].value == "训练任务" and "lang" not in test.query_params
     switch = test.segmented_control[0]
     assert switch.options == ["English", "中文"] and switch.value == "zh"
     switch.set_value("en").run()
     assert test.title[0].value == "Runs" and asked(test, "lang") == "en"
-    assert page("runs", lang="xx").title[0].value == "训练列表"
+    assert page("runs", lang="xx").title[0].value == "训练任务"
 
 
 def test_a_link_means_the_same_in_both_languages(store: RunStore) -> None:

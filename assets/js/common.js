@@ -105,6 +105,9 @@
     },
     write: (stored) => localStorage.setItem(STORAGE, JSON.stringify(stored)),
 
+    /** Call back when another tab of this browser has written. */
+    watch: (callback) => addEventListener("storage", ({ key }) => key === STORAGE && callback()),
+
     /** Remember a run as this browser's own. */
     add(id) {
       const stored = memory.read();

@@ -147,7 +147,7 @@ const TEXT = tp.words({
     examples: "试试：",
     checkpoint: "用训练到哪一步的模型",
     checkpointAt: (step, last) => (step === last ? `第 ${count(step)} 步，最新` : `第 ${count(step)} 步，共 ${count(last)} 步`),
-    checkpointOne: (label) => `${label}。这次训练只有一个检查点；继续训练会有更多。`,
+    checkpointOne: (label) => `${label}。这个训练任务只有一个检查点；继续训练会有更多。`,
     wait: "正在读取模型……",
     offline: "页面的服务器没有响应。它还在运行吗？",
 

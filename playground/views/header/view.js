@@ -20,9 +20,9 @@ const TEXT = tp.words({
   zh: {
     name: "Transformer 实验场",
     sentence: "改动一个小语言模型，按下“开始训练”，看它怎样学习。",
-    run: "训练",
+    run: "训练任务",
     shipped: "已训练好的模型",
-    own: "你的训练",
+    own: "你的训练任务",
     dark: "切换到深色",
     light: "切换到浅色",
     other: ["en", "English", "Read this page in English"],
@@ -125,6 +125,7 @@ function follow() {
   list();
 }
 watch("shown", follow);
+tp.memory.watch(list);
 
 /* The tab that a link names. While a page comes to life, Gradio selects its first tab, before or after this
  * script runs: so the other is asked for until the visitor does something, or for a few seconds.
