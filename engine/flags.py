@@ -172,8 +172,13 @@ def shell(*words: object) -> str:
 
 def flags_of(config: RunConfig) -> Sequence[str]:
     """`--d_model 96 --no_tie_embeddings ...`, so that parsing them gives the configuration."""
+    return flags(config.changes())
+
+
+def flags(values: Mapping[str, Any]) -> Sequence[str]:
+    """The flags that set these fields."""
     words: list[str] = []
-    for name, value in config.changes().items():
+    for name, value in values.items():
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no_{name}")
         elif isinstance(value, str) and value.startswith("-"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 from time import perf_counter
 from typing import TextIO
 
@@ -27,6 +29,9 @@ BAR = 20
 """Characters of the bar."""
 
 REDRAW_SECONDS = 0.1
+
+RECENT = 50
+"""Recorded steps whose median tells how long a step takes now: pauses and measurements do not count."""
 
 TASKS: dict[Task, str] = {"evaluate": "measuring", "sample": "writing a sample"}
 
@@ -81,10 +86,8 @@ class Progress:
         self.line = Line(stream)
         self.step: Stepped | None = None
         self.valid = ""
-        self.speed = 0.0
-        """Seconds of a step with everything around it, averaged."""
-        self.tokens_per_second = 0.0
-        self.since = perf_counter()
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        """Seconds of the last recorded steps."""
 
     def __call__(self, event: Message) -> None:
         if isinstance(event, Stepped):
@@ -101,7 +104,6 @@ class Progress:
                 f"{event.parameters:,} parameters, {data}, {event.device} {event.dtype}, "
                 f"{event.threads} {'thread' if event.threads == 1 else 'threads'}"
             )
-            self.since = perf_counter()
         elif isinstance(event, Sampled) and event.correct is None:
             self.line.note(f"    {event.prompt + event.text!r}")
         elif isinstance(event, Working):
@@ -115,11 +117,7 @@ class Progress:
             self.line.note(f"{event.type} at step {event.step}")
 
     def _stepped(self, event: Stepped) -> None:
-        now = perf_counter()
-        seconds, self.since = now - self.since, now
-        if self.step is not None:  # the first step may compile, and says nothing about the next
-            self.speed = 0.95 * self.speed + 0.05 * seconds if self.speed else seconds
-            self.tokens_per_second = (event.tokens - self.step.tokens) / max(self.speed, 1e-9)
+        self.recent.append(event.seconds)
         self.step = event
         self.line.draw(self.describe, last=event.step == self.total)
 
@@ -129,14 +127,16 @@ class Progress:
         if step is None:
             return ""
         done = step.step * BAR // self.total
-        left = duration(self.speed * (self.total - step.step))
+        seconds = median(self.recent)
+        left = duration(seconds * (self.total - step.step))
+        tokens = step.tokens / step.step / seconds if seconds else 0.0
         parts = [
             "━" * done + "─" * (BAR - done) if self.line.live else "",
             f"step {step.step}/{self.total}",
             f"loss {step.loss:.3f}",
             self.valid,
             f"lr {step.lr:.2e}",
-            f"{self.tokens_per_second:,.0f} tokens/s",
+            f"{tokens:,.0f} tokens/s",
             f"{left} left",
         ]
         return "  ".join(part for part in parts if part)

@@ -185,12 +185,16 @@ def tell(
 
 
 def status(run_id: object) -> dict[str, Any]:
-    """Where a run is, as plain data. `place`: [its place in the queue, how many wait], where it waits."""
+    """Where a run is, as plain data. `place`: [its place in the queue, how many wait], where it waits.
+
+    `predicted` are the costs of the whole run; once it has ended, of the steps that `measured` is about.
+    """
     run = find(run_id)
     sessions.see([run.id])
     now = sessions.status(run)
     saved = run.checkpoints()
     over = now.state in ("finished", "stopped", "diverged")
+    took = measured(run, now.step) if over and not library.is_shipped(run) else None
     return {
         "id": run.id,
         "name": run.name,
@@ -205,16 +209,18 @@ def status(run_id: object) -> dict[str, Any]:
         "checkpoints": [checkpoint.step for checkpoint in saved],
         "rate": _told(run),
         "parent": run.info.parent,
-        "predicted": _predicted(run),
-        "measured": measured(run) if over and not library.is_shipped(run) else None,
+        "predicted": _predicted(run, None if took is None else took["steps"]),
+        "measured": took,
     }
 
 
-def measured(run: Run) -> dict[str, Any]:
-    """What the run really took: seconds without its pauses, bytes of its process, parameters."""
+def measured(run: Run, step: int) -> dict[str, Any]:
+    """What the run really took until this step: its own steps, seconds without its pauses, bytes of its
+    process, parameters."""
     size = (run.path / "events.jsonl").stat().st_size
     seconds, parameters = _timed(run.path, size)
-    return {"seconds": seconds, "memory": sessions.memory(run), "parameters": parameters}
+    steps, memory = step - (run.info.parent_step or 0), sessions.memory(run)
+    return {"steps": steps, "seconds": seconds, "memory": memory, "parameters": parameters}
 
 
 def remove(run_id: object, key: object = "") -> None:
@@ -336,11 +342,16 @@ def _told(run: Run) -> float:
     return rate
 
 
-def _predicted(run: Run) -> dict[str, Any] | None:
+def _predicted(run: Run, steps: int | None = None) -> dict[str, Any] | None:
+    """The run's costs as they were predicted; the seconds are those of so many of its steps."""
     try:
-        return read_object((run.path / PREDICTED).read_bytes())
+        costs = read_object((run.path / PREDICTED).read_bytes())
     except OSError:
         return None
+    if costs is not None and steps is not None and isinstance(costs.get("seconds"), float):
+        whole = run.config.train.total_steps - (run.info.parent_step or 0)
+        costs["seconds"] *= steps / whole
+    return costs
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # X-Forwarded-For is read by `visitors`, as far as TP_PROXIES says; uvicorn would believe any process of this machine.
 os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
+from engine.presets import nearest
 from engine.validation import ConfigError
 from playground import settings
 
@@ -116,13 +117,18 @@ def build() -> gr.Blocks:
 
 
 def arrive(event: gr.EventData) -> str:
-    """The run that a page opens with, from its address and the browser's memory."""
+    """The run that a page opens with, from its address and the browser's memory.
+
+    A class link to a preset opens with the learner's own run of this preset, or with none.
+    """
     asked = data_of(event)
-    linked, remembered = asked.get("linked"), asked.get("shown")
+    linked, remembered, preset = asked.get("linked"), asked.get("shown"), asked.get("preset")
     names = [run.id for run in library.shipped()]
     if linked in names:
         return str(linked)
-    return str(remembered) if _exists(remembered) else library.first()
+    if _exists(remembered) and preset in (None, nearest(actions.find(remembered).config)[0].name):
+        return str(remembered)
+    return library.first() if preset is None else ""
 
 
 def pick(event: gr.EventData) -> Any:

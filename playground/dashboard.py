@@ -24,6 +24,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit.starlette import App
 
 from playground.guard import Guard
@@ -46,4 +49,13 @@ async def lifespan(_: App) -> AsyncGenerator[None]:
     yield
 
 
-app = App(SCRIPT, lifespan=lifespan, middleware=[Middleware(Guard)])
+def take(request: Request) -> Response:
+    """See `compare.take`, which is imported when it is needed."""
+    from playground.screens import compare
+
+    return compare.take(request)
+
+
+ROUTES = [Route("/take/{name}", take)]
+
+app = App(SCRIPT, lifespan=lifespan, middleware=[Middleware(Guard)], routes=ROUTES)

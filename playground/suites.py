@@ -9,13 +9,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine import claims
 from engine.ablation import OVER, folder_of, tell_to_stop
+from engine.config import RunConfig
+from engine.flags import flags
 from engine.runs import RunError, State, make_private
-from engine.suites import SUITES
+from engine.suites import SUITES, Suite
+from engine.validation import ConfigError
 from playground import library, sessions, settings
 from playground.i18n import Words
 
@@ -32,8 +36,53 @@ TEXT = Words({
     "below trains one on your own machine.",
 })  # fmt: skip
 
-_started: list[subprocess.Popen[bytes]] = []
-"""Processes that this program started: asked now and then, so that none is left as a zombie."""
+_started: dict[Path, subprocess.Popen[bytes]] = {}
+"""The newest process that this program started for each suite's folder. It is at work before it says so there."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A shipped suite, perhaps on another base."""
+
+    base: str
+    """Its name in `SUITES`."""
+    suite: Suite
+    """With the name that its runs are stored under."""
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What is changed of the shipped suite's base."""
+
+    def with_steps(self, steps: int) -> Chosen:
+        """The same with another number of steps for each run."""
+        return _on(self.base, self.changes | {"total_steps": steps})
+
+    def command(self, seeds: int, jobs: int) -> list[str]:
+        """The words after `python -m engine` that train it."""
+        words = ["ablate", self.base, "--seeds", str(seeds), "--jobs", str(jobs)]
+        return [*words, *flags(self.changes)]
+
+
+def chosen(name: str) -> Chosen | None:
+    """The suite of this name, as `Suite.on` names one: "norm", or "norm: total_steps 500". None for any other."""
+    base, _, rest = name.partition(": ")
+    if base not in SUITES:
+        return None
+    changes: dict[str, Any] = {}
+    for words in rest.split(", ") if rest else ():
+        word, _, value = words.partition(" ")
+        changes |= {value: False} if word == "no" else {word: value or True}
+    try:
+        found = _on(base, changes)
+    except ConfigError:
+        return None
+    return found if found.suite.name == name else None
+
+
+def _on(base: str, changes: dict[str, Any]) -> Chosen:
+    """A shipped suite with these changes of its base. Raises `ConfigError`."""
+    shipped = SUITES[base]
+    suite = shipped.on(shipped.base | changes)
+    different = RunConfig.from_flat(suite.base).differences(RunConfig.from_flat(shipped.base))
+    return Chosen(base, suite, different)
 
 
 @dataclass(frozen=True)
@@ -48,42 +97,43 @@ class Standing:
 
 
 def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
-    """Train what has no result yet. The name that its runs are stored under.
+    """Train what has no result yet of the suite that is `chosen` by this name. The name that its runs are
+    stored under: with another number of `steps` it is another.
 
     Raises `RunError` for what cannot be.
     """
     if settings.current().public:
         raise RunError(TEXT["public"])
-    if name not in SUITES:
+    asked = chosen(name)
+    if asked is None:
         raise RunError(TEXT["suite"].format(name=name[:80]))
     for what, value, most in (("seeds", seeds, MOST_SEEDS), ("jobs", jobs, MOST_JOBS)):
         if not 1 <= value <= most:
             raise RunError(TEXT["number"].format(name=what, most=most))
-    store, suite = library.store(), SUITES[name]
     if steps is not None:
-        suite = suite.on(suite.base | {"total_steps": steps})
-    folder = folder_of(store, suite.name)
+        asked = asked.with_steps(steps)
+    store, stored = library.store(), asked.suite.name
+    folder = folder_of(store, stored)
     make_private(folder)
     if working(folder):
         raise RunError(TEXT["works"])
-    command = [sys.executable, "-m", "engine", "ablate", name]
-    command += ["--seeds", str(seeds), "--jobs", str(jobs), "--checkpoint_dir", str(store.root)]
-    if steps is not None:
-        command += ["--total_steps", str(steps)]
+    command = [sys.executable, "-m", "engine", *asked.command(seeds, jobs)]
+    command += ["--checkpoint_dir", str(store.root)]
     with open(folder / LOG, "wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     sessions.give_way(process.pid)
-    _started.append(process)
-    return suite.name
+    _started[folder] = process
+    return stored
 
 
 def working(folder: Path) -> bool:
     """Does a process work on the suite of this folder, here or in another container?"""
-    for process in _started:
-        process.poll()
-    return claims.is_held(folder)
+    for process in _started.values():
+        process.poll()  # so that none is left as a zombie
+    mine = _started.get(folder)
+    return (mine is not None and mine.returncode is None) or claims.is_held(folder)
 
 
 def stop(name: str) -> None:

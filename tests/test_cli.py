@@ -20,7 +20,19 @@ import torch
 
 from engine.cli import build_parser, command_line, main
 from engine.config import PART_OF, RunConfig, fields
-from engine.events import Ended, Evaluated, Message, Noted, Sampled, Started, Stepped, Stop, Working
+from engine.events import (
+    Ended,
+    Evaluated,
+    Message,
+    Noted,
+    Paused,
+    Resumed,
+    Sampled,
+    Started,
+    Stepped,
+    Stop,
+    Working,
+)
 from engine.flags import Parser, add_config_flags, flags_of, underscored
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
@@ -420,6 +432,25 @@ def test_progress_says_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     for event in (*before, Working(step=6, task="evaluate", done=3, total=8), last):
         progress(event)
     assert stream.getvalue().rstrip().endswith("measuring 3 of 8")
+
+
+@pytest.mark.case("C8")
+@pytest.mark.parametrize("every", [1, 5])
+def test_progress_counts_the_steps_own_seconds(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    """Neither a pause nor a long measurement, nor that only some steps are recorded, changes the time left."""
+    now = iter(
+        range(0, 10**6, 1000)
+    )  # between any two events the clock runs on by a quarter of an hour
+    monkeypatch.setattr("engine.progress.perf_counter", lambda: float(next(now)))
+    progress = Progress(config_of(*TINY, "--total_steps", "100"), io.StringIO())
+    for step in range(every, 41, every):
+        progress(
+            Stepped(step=step, loss=2.0, lr=1e-3, grad_norm=1.0, tokens=64 * step, seconds=0.5)
+        )
+        progress(Paused(step=step))
+        progress(Resumed(step=step))
+        progress(Evaluated(step=step, loss=2.0))
+    assert "128 tokens/s  0:30 left" in progress.describe()
 
 
 def test_durations() -> None:

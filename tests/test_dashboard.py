@@ -313,12 +313,12 @@ def test_the_language_of_the_browser_and_of_the_switch(
     assert page("runs").title[0].value == "Runs"
     monkeypatch.setattr(type(streamlit.context), "locale", property(lambda _: "zh-CN"))
     test = page("runs")
-    assert test.title[0].value == "训练列表" and "lang" not in test.query_params
+    assert test.title[0].value == "训练任务" and "lang" not in test.query_params
     switch = test.segmented_control[0]
     assert switch.options == ["English", "中文"] and switch.value == "zh"
     switch.set_value("en").run()
     assert test.title[0].value == "Runs" and asked(test, "lang") == "en"
-    assert page("runs", lang="xx").title[0].value == "训练列表"
+    assert page("runs", lang="xx").title[0].value == "训练任务"
 
 
 def test_a_link_means_the_same_in_both_languages(store: RunStore) -> None:
@@ -501,7 +501,9 @@ def test_a_renamed_run_is_read_anew(store: RunStore) -> None:
 
 
 def suite_runs(store: RunStore, name: str = "norm") -> None:
-    for number, each in enumerate(SUITES[name].plan(2)):
+    found = suites.chosen(name)
+    assert found is not None
+    for number, each in enumerate(found.suite.plan(2)):
         run = store.create(each.config, f"{name}: {each.variant}", suite=name, variant=each.variant)
         steps(run, 1, 5)
         run.append(Evaluated(step=5, loss=2.0 + number % 4 + each.seed / 100))
@@ -581,6 +583,110 @@ def test_a_suite_that_cannot_be_is_refused(store: RunStore, given: Any, said: st
         suites.start(*given)
 
 
+def button(test: AppTest, label: str) -> Any:
+    """The button of this label."""
+    (found,) = [button for button in test.button if button.label == label]
+    return found
+
+
+@pytest.mark.case("C16")
+@pytest.mark.case("C17")
+def test_the_page_follows_a_suite_with_other_steps(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It turns to the new suite, shows Stop before any run is stored, and goes on with it once it is stopped."""
+    commands: list[list[str]] = []
+    alive: list[Path] = []
+
+    class Process:
+        pid, returncode = 4321, None
+
+        def __init__(self, command: list[str], **_: Any) -> None:
+            commands.append(command)
+
+        def poll(self) -> int | None:
+            return self.returncode
+
+    monkeypatch.setattr(suites.subprocess, "Popen", Process)
+    monkeypatch.setattr(suites.sessions, "give_way", alive.append)
+    monkeypatch.setattr(suites, "_started", {})
+    stopped: list[int] = []
+    monkeypatch.setattr(suites.os, "kill", lambda pid, _: stopped.append(pid))
+    test = page("suites", **{"suite-name": "norm"})
+    test.number_input(key="steps-norm").set_value(200)
+    test.number_input(key="seeds-norm").set_value(2).run()
+    button(test, suite_page.TEXT["start"]).click().run()
+    name = "norm: total_steps 200"
+    assert commands[-1][3:8] == ["ablate", "norm", "--seeds", "2", "--jobs"]
+    assert commands[-1][9:11] == ["--total_steps", "200"]
+    assert test.selectbox[0].value == name and asked(test, "suite-name") == name
+    assert button(test, suite_page.TEXT["start"]).disabled
+    button(test, suite_page.TEXT["stop"]).click().run()
+    assert stopped == [4321]
+
+    suite_runs(store, name)  # all of its runs are over but one, and nobody works on it
+    last = common.shelf().look()[0]
+    next(iter(last.values())).run.append(
+        Started(step=0, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1)
+    )
+    Process.returncode = -15
+    test.run()
+    assert not test.exception and suite_page.TEXT["none"] not in shown(test)
+    assert "ablate norm --seeds 2 --jobs 1 --total_steps 200" in shown(test)
+    button(test, suite_page.TEXT["start"]).click().run()
+    assert commands[-1][3:11] == [
+        "ablate",
+        "norm",
+        "--seeds",
+        "2",
+        "--jobs",
+        "1",
+        "--total_steps",
+        "200",
+    ]
+    fresh = page("suites", **{"suite-name": name})  # by a link, in another session
+    assert fresh.selectbox[0].value == name and button(fresh, suite_page.TEXT["start"])
+
+
+def test_a_changed_suite_is_known_by_its_name() -> None:
+    norm = SUITES["norm"]
+    for changes in (
+        {}, {"total_steps": 700}, {"d_model": 32, "max_lr": 0.001}, {"bias": True, "tie_embeddings": False},
+    ):  # fmt: skip
+        suite = norm.on(norm.base | changes)
+        found = suites.chosen(suite.name)
+        assert found is not None and found.base == "norm"
+        assert found.changes == changes and found.suite.plan() == suite.plan()
+    found = suites.chosen("norm: no tie_embeddings, bias")
+    assert found is not None
+    assert found.command(1, 2)[6:] == ["--no_tie_embeddings", "--bias"]
+    for other in (
+        "mine",
+        "norm: ",
+        "norm: colour red",
+        "norm: total_steps none",
+        "mine: total_steps 5",
+    ):
+        assert suites.chosen(other) is None
+
+
+def test_names_of_a_suites_runs_begin_where_they_differ(store: RunStore) -> None:
+    """A column, a chip and a legend have room for the beginning of a name."""
+    suite_runs(store, "norm: total_steps 200")
+    make(store, "norm: mine")
+    names = common.names_of(common.shelf().look()[0])
+    wanted = {"LayerNorm · norm: total_steps 200", "LayerNorm · norm: total_steps 200 (2)"}
+    assert wanted | {"norm: mine"} <= set(names.values())
+
+
+def test_steps_that_cannot_be_are_refused_on_the_page(store: RunStore) -> None:
+    test = page("suites", **{"suite-name": "norm"})
+    test.number_input(key="steps-norm").set_value(1).run()
+    assert not test.exception
+    button(test, suite_page.TEXT["start"]).click().run()
+    assert not test.exception and test.error
+
+
 def test_a_suite_really_trains_and_ends_when_told(store: RunStore) -> None:
     name = suites.start("post-norm", 1, 1, 300)
     assert name == "post-norm: total_steps 300"
@@ -592,8 +698,7 @@ def test_a_suite_really_trains_and_ends_when_told(store: RunStore) -> None:
         threading.Event().wait(0.1)
     assert names, (folder / suites.LOG).read_text()
     suites.stop(name)
-    for process in suites._started:
-        process.wait(60)
+    suites._started[folder].wait(60)
     assert not suites.working(folder)
     assert names[0].status().state == "stopped" and names[0].checkpoints()
 

@@ -201,7 +201,7 @@ def test_words_are_read_in_the_language_in_use() -> None:
     i18n.use("zh")
     assert words["step"].format(step=1200) == "第 1,200 步"
     assert dict(words["kinds"]) == {"loss": "损失", "other": "nobody translates this"}
-    assert words["columns"] == ["训练", "状态"] and words["number"] == 3
+    assert words["columns"] == ["训练任务", "状态"] and words["number"] == 3
     assert list(words) == ["step", "kinds", "columns", "number"] and len(words) == 4
 
 

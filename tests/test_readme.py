@@ -8,6 +8,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
@@ -88,3 +90,45 @@ def test_both_readmes_say_the_same() -> None:
             assert sorted(NUMBER.findall(one)) == sorted(NUMBER.findall(other)), other
         numbers = [sorted(NUMBER.findall(text)) for text in prose]
         assert numbers[0] == numbers[1]
+
+
+# Links ----------------------------------------------------------------------------------------------
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def tracked() -> set[str]:
+    """What a clone has: the files that git knows, and the folders they are in."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    files = set(listed.stdout.split("\0")) - {""} if listed.returncode == 0 else set[str]()
+    return files | {parent.as_posix() for file in files for parent in Path(file).parents}
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    headings = re.findall(r"^#+ +(.*)$", prose, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.case("C14")
+@pytest.mark.case("E14")
+def test_every_link_and_picture_is_in_a_clone() -> None:
+    """Of both READMEs and what is in docs: files that git knows, and headings that there are."""
+    known = tracked()
+    assert known, "this is no clone: git lists no files"
+    pages = [ROOT / name for name in known if re.fullmatch(r"README[\w.]*\.md|docs/.*\.md", name)]
+    pictures = 0
+    for page in pages:
+        text = page.read_text("utf-8")
+        for target in LINK.findall(text):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            there = (page.parent / name).resolve() if name else page
+            inside = there.relative_to(ROOT).as_posix()
+            assert inside in known, f"{page.name}: {target} is not in a clone"
+            pictures += inside.endswith(".png")
+            if anchor:
+                assert anchor in anchors(there.read_text("utf-8")), f"{page.name}: {target}"
+    assert len(pages) >= 2 and pictures >= 8

@@ -141,7 +141,8 @@
     if (panel.zero) low = Math.min(low, 0);
     const pad = (high - low || Math.abs(high) || 1) * 0.06;
     const step = niceStep(high - low + 2 * pad, 20);
-    return [panel.zero ? 0 : Math.floor((low - pad) / step) * step, Math.ceil((high + pad) / step) * step];
+    const floor = Math.floor((low - pad) / step) * step;
+    return [panel.zero || (low >= 0 && floor < 0) ? 0 : floor, Math.ceil((high + pad) / step) * step];
   }
 
   /** Build a chart inside `host`. Returns {svg, update(data), reset(), isZoomed(), onZoom}.

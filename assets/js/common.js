@@ -12,6 +12,7 @@
  *   put         change a node's text where it differs   scheduler  draw before the next frame, once
  *   asker       ask the server, never throw             percent    a share for people: 12 %
  *   keyed, keyedTrigger  send the keys of this browser's runs along: every view has them
+ *   duration    seconds for people: 3 min 5 s           size       bytes for people: 295 MB
  *   series      one after the other: "a, b"             named      a name and what it has: "a: b"
  *   sentences   several as one text                     halves     how wide a text is, in half-width characters
  *   kind        a kind of token, in words
@@ -39,6 +40,7 @@
         vowel: "vowel", consonant: "consonant", capital: "capital", digit: "digit", space: "space", newline: "newline",
         punctuation: "punctuation", "Chinese character": "Chinese character", other: "other",
       },
+      units: { s: "s", min: "min", h: "h", days: "days", years: "years" },
     },
     zh: {
       save: "将此图保存为",
@@ -54,6 +56,7 @@
         vowel: "元音字母", consonant: "辅音字母", capital: "大写字母", digit: "数字", space: "空格", newline: "换行",
         punctuation: "标点", "Chinese character": "汉字", other: "其他",
       },
+      units: { s: "秒", min: "分钟", h: "小时", days: "天", years: "年" },
     },
   });
 
@@ -107,6 +110,9 @@
       }
     },
     write: (stored) => browser.remember(STORAGE, JSON.stringify(stored)),
+
+    /** Call back when another tab of this browser has written. */
+    watch: (callback) => addEventListener("storage", ({ key }) => key === STORAGE && callback()),
 
     /** Remember a run as this browser's own, and its key if it has one. */
     add(id, key = null) {
@@ -622,13 +628,37 @@
     return { start, stop, playing: () => current !== null };
   }
 
-  /** A share from 0 to 1 for a person: "12 %", with a decimal below 10 % and near 100, which it must not seem. */
-  function percent(share) {
+  /** A share from 0 to 1 for a person, as exact as it is near 0 or 1: "12 %", "5.2 %", "0.29 %", "99.71 %".
+   *
+   * None but 0 and 1 seems to be one of them. `digits` more than two tell more, as on an axis: "12.5 %". */
+  function percent(share, digits = 2) {
     if (!Number.isFinite(share)) return "–";
-    if (share >= 0.9995) return "100 %";
-    if (share >= 0.0995 && share < 0.995) return `${Math.round(share * 100)} %`;
-    if (share >= 0.0005) return `${(share * 100).toFixed(1)} %`;
-    return share > 0 ? "< 0.1 %" : "0 %";
+    const near = Math.min(share, 1 - share);
+    if (near < 1e-6 && share > 0.5) return "100 %"; // as sums of 32-bit numbers come out
+    if (near > 0 && near < 0.00005) return share < 0.5 ? "< 0.01 %" : "> 99.99 %";
+    const decimals = (near >= 0.0995 ? 0 : near >= 0.00995 ? 1 : 2) + digits - 2;
+    return `${Number((100 * share).toFixed(decimals))} %`;
+  }
+
+  const UNITS = [[365 * 24 * 3600, "years"], [24 * 3600, "days"], [3600, "h"], [60, "min"], [1, "s"]];
+
+  /** Seconds for a person: "5.7 s", "10 min 10 s", "3 days 4 h"; `rough`, as an estimate is: "49 s", "2.1 h", "35 days". */
+  function duration(seconds, { rough = false } = {}) {
+    const said = (value, unit) => `${value} ${TEXT.units[unit]}`;
+    if (!Number.isFinite(seconds)) return "–";
+    if (seconds < 9.95 && !rough) return said(seconds.toFixed(1), "s");
+    const whole = Math.max(1, Math.round(seconds));
+    const at = UNITS.findIndex(([length]) => whole >= (rough ? 1.5 * length : length));
+    const [[length, unit], next] = [UNITS.at(at), UNITS.at(at + 1)];
+    if (rough) return said(number(whole / length, 2), unit);
+    const rest = at < UNITS.length - 1 ? Math.floor((whole % length) / next[0]) : 0;
+    return said(Math.floor(whole / length), unit) + (rest ? ` ${said(rest, next[1])}` : "");
+  }
+
+  /** Bytes for a person: "950 B", "295 MB". */
+  function size(bytes) {
+    const [limit, unit] = [[1e15, "PB"], [1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]].find(([each]) => bytes >= each * 0.9995) ?? [1, "B"];
+    return `${Number((bytes / limit).toPrecision(3))} ${unit}`;
   }
 
   Object.assign(window.tp, {
@@ -646,6 +676,8 @@
     player,
     whenSeen,
     percent,
+    duration,
+    size,
     url,
     visible,
     number,

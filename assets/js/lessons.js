@@ -7,7 +7,7 @@
 (() => {
   "use strict";
 
-  const { browser, el, language } = window.tp;
+  const { browser, el, language, percent } = window.tp;
   const KEY = "transformer-playground-lessons";
 
   function everything() {
@@ -64,7 +64,7 @@
       const interval = row.difference_low ? [`[${signed(row.difference_low)}, ${signed(row.difference_high)}]`] : [];
       return [signed(value), ...interval, ...verdict(row)];
     }
-    const show = (number) => (SHARES.includes(name) ? `${Math.round(100 * number)} %` : Number(number).toFixed(name === "idle" ? 1 : 3));
+    const show = (number) => (SHARES.includes(name) ? percent(Number(number)) : Number(number).toFixed(name === "idle" ? 1 : 3));
     const deviation = row[`${name}_deviation`];
     return [show(value), ...(deviation ? [`± ${show(deviation)}`] : [])];
   }

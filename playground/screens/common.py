@@ -189,8 +189,14 @@ def histories(entries: dict[str, Entry]) -> dict[str, History]:
 
 
 def names_of(entries: dict[str, Entry]) -> dict[str, str]:
-    """What each run is called, by its id; no two alike."""
-    names = distinct([entry.run.name for entry in entries.values()])
+    """What each run is called, by its id; no two alike. Of a suite's run what differs comes first."""
+
+    def name_of(run: Run) -> str:
+        suite = run.info.suite
+        own = run.name.removeprefix(f"{suite}: ") if suite else run.name
+        return run.name if own == run.name else f"{own} · {suite}"
+
+    names = distinct([name_of(entry.run) for entry in entries.values()])
     return dict(zip(entries, names, strict=True))
 
 

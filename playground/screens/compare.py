@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from engine import snapshots
 from engine.outcomes import differing
@@ -74,10 +79,7 @@ TEXT = Words({
 def show() -> None:
     """The page."""
     common.heading(TEXT["title"])
-    picked: list[str] = st.session_state.setdefault("picked", [])
     common.followed(show_all)
-    if picked:
-        show_downloads(picked)
 
 
 def show_all() -> None:
@@ -87,7 +89,6 @@ def show_all() -> None:
         show_none(damaged)
         return
     chosen = choose(entries)
-    st.session_state.picked[:] = chosen
     if not chosen:
         st.info(TEXT["chosen_none"])
         show_damaged(damaged)
@@ -98,6 +99,7 @@ def show_all() -> None:
     show_differences(told, names)
     show_samples(told, names)
     show_inside(told, names)
+    show_downloads(chosen)
     show_damaged(damaged)
 
 
@@ -292,27 +294,50 @@ def show_load(history: History, step: int) -> None:
     st.caption(TEXT["at"].format(step=record.step))
 
 
-def show_downloads(picked: list[str]) -> None:
-    """The data, and a report, of the runs that are chosen when a button is pressed.
+def show_downloads(chosen: dict[str, Entry]) -> None:
+    """Links to the data, and to a report, of the chosen runs: `take` makes them when they are asked for.
 
-    Not in the part of the page that draws itself again: a file that is asked for would be gone by then.
+    Not download buttons: Streamlit gives their content another address whenever it draws the page, and a
+    click that comes before the browser knows the new one is lost.
     """
     st.subheader(TEXT["take"])
-    language = i18n.current()
+    query = urlencode([*(("run", run_id) for run_id in chosen), (common.LANGUAGE, i18n.current())])
+    links = [
+        f'<a class="take" download href="{escape(f"take/{name}?{query}")}">{escape(label)}</a>'
+        for name, label in (("curves.csv", TEXT["csv"]), ("report.zip", TEXT["report"]))
+    ]
+    st.html(LOOK + "".join(links))
 
-    def runs() -> dict[str, History]:
-        i18n.use(language)  # it is asked for from elsewhere
-        entries, _ = common.shelf().look()
-        chosen = {run_id: entries[run_id] for run_id in picked if run_id in entries}
-        names = names_of(chosen)
-        return {names[run_id]: told for run_id, told in common.histories(chosen).items()}
 
-    with st.container(horizontal=True):
-        st.download_button(
-            TEXT["csv"], lambda: report.curves_csv(runs()), "curves.csv", "text/csv",
-            on_click="ignore", key="csv",
-        )  # fmt: skip
-        st.download_button(
-            TEXT["report"], lambda: report.archive(runs()), "report.zip", "application/zip",
-            on_click="ignore", key="report",
-        )  # fmt: skip
+LOOK = """<style>
+.take { display: inline-block; margin: 0 1rem 0.5rem 0; padding: 0.4rem 0.75rem; border-radius: 0.5rem; color: inherit;
+  border: 1px solid color-mix(in srgb, currentColor 20%, transparent); text-decoration: none; }
+.take:hover { border-color: currentColor; }
+</style>"""
+"""A link that looks like the buttons around it."""
+
+TAKEN: dict[str, tuple[str, Callable[[dict[str, History]], str | bytes]]] = {
+    "curves.csv": ("text/csv", report.curves_csv),
+    "report.zip": ("application/zip", report.archive),
+}
+"""What can be taken along, by the file's name: its type, and what makes it of some runs."""
+
+
+def take(request: Request) -> Response:
+    """Answer a link of `show_downloads` with the file."""
+    name = request.path_params["name"]
+    if name not in TAKEN:
+        return Response(status_code=404)
+    language = request.query_params.get(common.LANGUAGE)
+    i18n.use(language if language in i18n.LANGUAGES else "en")
+    entries, _ = common.shelf().look()
+    chosen = {
+        run_id: entries[run_id]
+        for run_id in request.query_params.getlist("run")
+        if run_id in entries
+    }
+    names = names_of(chosen)
+    runs = {names[run_id]: told for run_id, told in common.histories(chosen).items()}
+    kind, made = TAKEN[name]
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(made(runs), media_type=kind, headers=headers)

@@ -9,14 +9,22 @@ import streamlit as st
 
 from engine import ablation
 from engine.ablation import Row
-from engine.flags import command_line, shell
-from engine.runs import RunError
+from engine.flags import shell
 from engine.suites import SUITES
+from engine.validation import ConfigError
 from playground import figures_runs, i18n, library, report, settings, suites
 from playground.i18n import Words
 from playground.screens import common
 from playground.screens.common import plot, theme
 from playground.shelf import Entry
+from playground.suites import Chosen
+
+NAME = "suite-name"
+"""What the suite is called in the address."""
+SEEDS = "suite-seeds"
+"""In the session: how many seeds a suite was started with, by its name, until its runs say so."""
+FAULT = "suite-fault"
+"""In the session: the suite that could not be started, and why."""
 
 TEXT = Words({
     "title": "Suites",
@@ -28,7 +36,7 @@ TEXT = Words({
     "jobs": "Runs at once",
     "steps": "Steps of each run",
     "start": "Train what is missing",
-    "started": "Started. Its runs are stored as “{name}”.",
+    "starting": "Its process starts.",
     "stop": "Stop",
     "stopping": "It saves its runs and ends.",
     "none": "None of its runs has been trained yet.",
@@ -77,11 +85,14 @@ def show_all() -> None:
     stored = ablation.names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
     first = stored[0] if stored else None
+    for asked in (st.session_state.get(NAME), st.query_params.get(NAME)):
+        if asked and asked not in names and suites.chosen(asked):
+            names.append(asked)  # just started: nothing is stored of it yet
     options = {name: name for name in names}
-    name = common.picked(st.selectbox, TEXT["suite"], options, "suite-name", first)
+    name = common.picked(st.selectbox, TEXT["suite"], options, NAME, first)
     members = of_suite(entries, name)
-    if name in SUITES:
-        show_start(name)
+    if suite := suites.chosen(name):
+        show_start(suite, members)
     show_progress(name, members)
     show_results(name, members)
     common.show_damaged(damaged)
@@ -93,34 +104,48 @@ def of_suite(entries: dict[str, Entry], name: str) -> list[Entry]:
     return [entries[run.id] for run in runs]
 
 
-def show_start(name: str) -> None:
+def show_start(chosen: Chosen, members: list[Entry]) -> None:
     """What it asks, and what trains it."""
-    suite = SUITES[name]
+    suite, state = chosen.suite, st.session_state
+    name = suite.name
     st.markdown(f"**{i18n.translate(suite.question)}**")
     variants = " · ".join(map(i18n.translate, suite.variants))
     st.caption(TEXT["variants"].format(variants=variants))
-    public = settings.current().public
     first, second, third, fourth = st.columns([1, 1, 1, 2], vertical_alignment="bottom")
+    wanted = state.setdefault(SEEDS, {}).get(name, suite.seeds)
+    wanted = max((entry.run.config.train.seed + 1 for entry in members), default=wanted)
     seeds = first.number_input(
-        TEXT["seeds"], 1, suites.MOST_SEEDS, suite.seeds, key=f"seeds-{name}"
+        TEXT["seeds"], 1, suites.MOST_SEEDS, min(wanted, suites.MOST_SEEDS), key=f"seeds-{name}"
     )
     jobs = second.number_input(TEXT["jobs"], 1, suites.MOST_JOBS, 1, key="jobs")
     usual = suite.config(suite.first).train.total_steps
     steps = third.number_input(TEXT["steps"], 1, 10**6, usual, key=f"steps-{name}")
-    working = suites.working(ablation.folder_of(library.store(), name))
-    if public:
-        st.caption(suites.TEXT["public"])
-    elif fourth.button(TEXT["start"], type="primary", disabled=working, key="start-suite"):
+
+    def begin() -> None:
+        asked, steps = int(state[f"seeds-{name}"]), int(state[f"steps-{name}"])
+        changed = None if steps == usual else steps
         try:
-            changed = None if steps == usual else int(steps)
-            st.success(
-                TEXT["started"].format(name=suites.start(name, int(seeds), int(jobs), changed))
-            )
-        except (RunError, OSError) as error:
-            st.error(i18n.translate(str(error)))
+            started = suites.start(name, asked, int(state["jobs"]), changed)
+            state[NAME], state[SEEDS][started] = started, asked
+            state.pop(FAULT, None)
+        except (ValueError, OSError) as error:
+            state[FAULT] = (name, str(error))
+
+    if settings.current().public:
+        st.caption(suites.TEXT["public"])
+    else:
+        working = suites.working(ablation.folder_of(library.store(), name))
+        fourth.button(
+            TEXT["start"], type="primary", disabled=working, key="start-suite", on_click=begin
+        )
+    if FAULT in state and state[FAULT][0] == name:
+        st.error(i18n.translate(state[FAULT][1]))
     with st.expander(TEXT["command"]):
-        command = shell("ablate", name, "--seeds", seeds, "--jobs", jobs)
-        st.code(command, language="bash")
+        try:
+            asked = chosen if steps == usual else chosen.with_steps(int(steps))
+            st.code(shell(*asked.command(int(seeds), int(jobs))), language="bash")
+        except ConfigError as error:
+            st.caption(i18n.translate(str(error)))
 
 
 def show_progress(name: str, members: list[Entry]) -> None:
@@ -128,15 +153,14 @@ def show_progress(name: str, members: list[Entry]) -> None:
     standing = suites.standing(name, [entry.status.state for entry in members])
     if standing.trouble:
         st.error(i18n.translate(standing.trouble))
-    if not members:
-        if not standing.alive:
-            st.info(TEXT["none"])
+    if not members and not standing.alive:
+        st.info(TEXT["none"])
         return
     steps = sum(min(entry.status.step, entry.status.total_steps) for entry in members)
     total = sum(entry.status.total_steps for entry in members)
     if standing.alive:
         text = TEXT["progress"].format(over=standing.over, runs=standing.runs)
-        st.progress(min(1.0, steps / total), text)
+        st.progress(min(1.0, steps / max(1, total)), text if members else TEXT["starting"])
         if not settings.current().public and st.button(TEXT["stop"], key="stop-suite"):
             suites.stop(name)
             st.caption(TEXT["stopping"])
@@ -148,12 +172,13 @@ def show_results(name: str, members: list[Entry]) -> None:
     """The table, as a picture and as numbers."""
     if not members:
         return
+    suite = suites.chosen(name)
     rows = ablation.compare(
         [
             ablation.Result(e.run.info.variant or e.run.name, e.run.config.train.seed, e.outcome)
             for e in members
         ],
-        SUITES[name].first if name in SUITES else None,
+        suite.suite.first if suite else None,
     )
     compared = [row for row in rows if row.difference is not None]
     if compared:
@@ -169,7 +194,7 @@ def show_results(name: str, members: list[Entry]) -> None:
         table(rows), hide_index=True, width="stretch", column_config=columns(), placeholder="–"
     )
     base = command_line(members[0].run.config)
-    question = i18n.translate(SUITES[name].question) if name in SUITES else ""
+    question = i18n.translate(suite.suite.question) if suite else ""
     text = ablation.to_markdown(rows, name, question, base, TEXT["report"], said)
     with st.container(horizontal=True):
         st.download_button(

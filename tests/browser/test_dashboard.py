@@ -97,6 +97,15 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     with page.expect_download() as download:
         page.get_by_text("Report (Markdown with figures)").click()
     assert download.value.suggested_filename == "report.zip"
+    address = page.get_by_text("Curves as CSV").get_attribute("href")
+    page.get_by_text(
+        "Follow running runs"
+    ).click()  # the whole page is drawn again, and no link changes
+    expect(page).to_have_url(re.compile("follow=false"))
+    expect(page.get_by_text("Curves as CSV")).to_have_attribute("href", str(address))
+    with page.expect_download() as download:
+        page.get_by_text("Curves as CSV").click()
+    assert download.value.path().read_text("utf-8").startswith("run,step,tokens")
     page.get_by_text("Log scale", exact=True).click()
     expect(page).to_have_url(re.compile("log=true"))
     page.wait_for_timeout(1500)  # a person looks before going back
@@ -117,8 +126,8 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     """From page to page, by links and by the browser's buttons: the language stays, and nothing is in English."""
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{dashboard}/?lang=zh&match=mine")
-    title(page, "训练列表")
-    expect(page.get_by_text("14 次训练中的 2 次")).to_be_visible()
+    title(page, "训练任务")
+    expect(page.get_by_text("14 个训练任务中的 2 个")).to_be_visible()
     expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
     expect(page.get_by_label("名字或设置包含")).to_be_visible()
     in_chinese(page)
@@ -126,7 +135,7 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 18)
-    page.get_by_role("button", name=re.compile("比较勾选的训练")).click()
+    page.get_by_role("button", name=re.compile("比较勾选的训练任务")).click()
     title(page, "比较")
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
     expect(page).to_have_url(re.compile("lang=zh"))

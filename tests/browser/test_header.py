@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -98,3 +99,28 @@ def test_a_class_gets_one_link(open_page: Open, shoot: Shoot) -> None:
         expect(page.locator(hidden).first).to_be_hidden()
     expect(page.locator(".inside")).to_be_visible()
     shoot(page, "only")
+
+
+def test_another_tab_learns_of_a_new_run(open_page: Open) -> None:
+    """Its list has a run that was started elsewhere in this browser, without being loaded again."""
+    first = open_page("?lang=en")
+    first.wait_for_selector(".header[data-runs='0']")
+    second = first.context.new_page()
+    second.goto(first.url.split("?")[0] + "?lang=en&c.total_steps=20&c.warmup_steps=5")
+    second.locator("#start:enabled").click()
+    second.wait_for_selector(".header[data-runs='1']")
+    first.wait_for_selector(".header[data-runs='1']")
+    expect(first.locator("#run-select option")).to_have_count(
+        second.locator("#run-select option").count()
+    )
+
+
+def test_tabs_on_a_phone_say_that_they_scroll(open_page: Open) -> None:
+    """Those without room fade out before a sign that there are more; the line under them does not end."""
+    page = open_page("?lang=en", width=390)
+    tabs = page.locator(".tab-container:not(.visually-hidden)")
+    expect(tabs).to_have_css("mask-image", re.compile("linear-gradient"))
+    wrapper = page.locator(".tab-wrapper").first
+    assert wrapper.evaluate("node => getComputedStyle(node, '::after').content") == '"›"'
+    assert wrapper.evaluate("node => getComputedStyle(node).borderBottomWidth") == "1px"
+    assert wrapper.evaluate("node => getComputedStyle(node).maskImage") == "none"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -314,6 +316,65 @@ def test_follows_a_run_and_keeps_the_zoom(open_view: Open, run: Run) -> None:
     assert page.locator(".tp-chart .tick").all_text_contents() == ticks
     page.get_by_text("Show the whole run").click()
     assert not page.get_by_text("Show the whole run").is_visible()
+
+
+@pytest.mark.case("C8")
+def test_a_pause_is_no_work(open_view: Open, run: Run) -> None:
+    """Time left counts the steps' own seconds: not a pause, nor how long ago the run began."""
+    claim = run.claim()
+    train(run, 1, 30)
+    with run.path.joinpath("events.jsonl").open("a", encoding="utf-8") as log:
+        for step, hours in ((31, 1), (32, 2)):  # one step at a time, an hour apart
+            event = Stepped(step=step, loss=1, lr=1, grad_norm=1, tokens=64 * step, seconds=0.01)
+            log.write(event.to_line(time=time.time() + 3600 * hours) + "\n")
+            log.write(Paused(step=step).to_line(time=time.time() + 3600 * hours) + "\n")
+    page = open_view("live", run=run.id)
+    wait(page, step=32)
+    expect(page.locator(".stats .left dt")).to_have_text("time left")
+    expect(page.locator(".stats .left dd")).to_have_text("3.7 s")  # 368 steps of a hundredth
+    claim.release()
+
+
+def test_figures_for_people(open_view: Open) -> None:
+    """Units go up instead of powers of ten, and small shares are no powers of ten either."""
+    page = open_view("live", run="")
+    durations = {
+        0.04: "0.0 s", 5.72: "5.7 s", 49.4: "49 s", 59.6: "1 min", 610: "10 min 10 s",
+        3600: "1 h", 45_480: "12 h 38 min", 3e6: "34 days 17 h", 4e9: "126 years 306 days",
+    }  # fmt: skip
+    rough = {
+        0.2: "1 s",
+        49.4: "49 s",
+        130: "2.2 min",
+        29_900: "8.3 h",
+        3e6: "35 days",
+        1e12: "32k years",
+    }
+    shares = {
+        0: "0 %", 5e-6: "< 0.01 %", 0.0029: "0.29 %", 0.052: "5.2 %", 0.125: "13 %", 0.5: "50 %",
+        0.996: "99.6 %", 0.9971: "99.71 %", 0.99999: "> 99.99 %", 1: "100 %", 0.9999999: "100 %",
+    }  # fmt: skip
+    sizes = {950: "950 B", 295e6: "295 MB", 19e9: "19 GB", 4e12: "4 TB", 123e12: "123 TB"}
+    say = "([name, values, more]) => values.map((value) => tp[name](value, ...more))"
+    for name, wanted, more in (
+        ("duration", durations, []), ("duration", rough, [{"rough": True}]),
+        ("percent", shares, []), ("percent", {0.125: "12.5 %", 1 / 16: "6.25 %", 0.25: "25 %"}, [3]),
+        ("size", sizes, []),
+    ):  # fmt: skip
+        assert page.evaluate(say, [name, list(wanted), more]) == list(wanted.values())
+    assert page.evaluate("[tp.duration(NaN), tp.percent(NaN)]") == ["–", "–"]
+
+
+def test_a_loss_axis_does_not_go_below_zero(open_view: Open, run: Run) -> None:
+    train(run, 1, 400)  # from 3 down to 1: with room below, the axis would begin at -0.2
+    for step in range(401, 420):
+        tell(run, Stepped(step=step, loss=0.01, lr=1, grad_norm=1, tokens=1, seconds=0.01))
+    page = open_view("live", run=run.id)
+    wait(page, step=419)
+    zero = page.locator(".tp-chart text.tick", has_text=re.compile("^0$")).first.bounding_box()
+    base = page.locator(".tp-chart .base").first.bounding_box()
+    assert zero is not None and base is not None
+    assert zero["y"] < base["y"] < zero["y"] + zero["height"]
 
 
 def test_says_what_takes_long(open_view: Open, run: Run) -> None:

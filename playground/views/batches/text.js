@@ -42,7 +42,7 @@ const TEXT = tp.words({
     offline: "页面的服务器没有响应。它还在运行吗？",
     part: "取自",
     parts: { train: "训练用的文本", valid: "验证用的文本" },
-    partTitle: { train: "这次训练的批次，按随机种子抽取的顺序排列", valid: "模型从不用来学习的文本：验证损失就是在它上面的平均值" },
+    partTitle: { train: "这个训练任务的批次，按随机种子抽取的顺序排列", valid: "模型从不用来学习的文本：验证损失就是在它上面的平均值" },
     number: "批次",
     earlier: "上一个批次",
     later: "下一个批次",

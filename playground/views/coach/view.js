@@ -6,6 +6,7 @@ const { el, put } = tp;
 const call = tp.asker(server, () => TEXT.offline);
 const root = element.querySelector(".coach");
 
+const alone = Boolean(tp.url.first("only")); // a class link, which shows no tab Learn
 let lesson = null;
 let at = 0;
 let folded = false;
@@ -67,7 +68,7 @@ function draw() {
       options_.length ? el("div", { class: "options", role: "group", "aria-label": predict }, options_) : "",
       measure ? el("p", { class: "result", role: "status", text: verdict() }) : "",
       until && !measure ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until }) : "",
-      last && done ? el("p", { class: "result good", text: TEXT.end }) : "",
+      last && done ? el("p", { class: "result good", text: alone ? TEXT.endAlone : TEXT.end }) : "",
     ),
     el(
       "footer",
@@ -157,12 +158,22 @@ async function look() {
   draw();
 }
 
+/** A class link to a lesson shows the tabs that the lesson opens, and no others: a rule, since Gradio may draw them again. */
+function keepTabs() {
+  const tabs = new Set(lesson.steps.map(({ open }) => new URLSearchParams(open).get("tab")).filter(Boolean));
+  if (!tabs.size) return;
+  const kept = [...tabs].map((tab) => `#tab-${tab}-button`).join(", ");
+  document.body.classList.add("tp-lesson");
+  element.append(el("style", { text: `.tp-only .tab-container button:not(${kept}) { display: none; }` }));
+}
+
 async function begin() {
   const name = tp.url.get("lesson");
   if (!name) return;
   const answer = await call("read", name, tp.language);
   if (answer.error) return tp.url.set({ lesson: null, at: null });
   lesson = answer;
+  keepTabs();
   at = Math.max(0, Math.min(lesson.steps.length - 1, (Number(tp.url.get("at")) || 1) - 1));
   draw();
   look();

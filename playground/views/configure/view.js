@@ -104,6 +104,7 @@ function told(news) {
 
 const notes = el("div", { class: "notes", id: "link-notes", role: "status", hidden: true });
 const presetAbout = el("p", { class: "about", id: "preset-about" });
+const presetName = el("p", { id: "preset-name" }); // in a link for a class, which has no list of presets
 const presetSelect = el(
   "select",
   { id: "preset", "aria-describedby": "preset-about", on: { change: () => choosePreset(presetSelect.value) } },
@@ -120,6 +121,7 @@ form.append(
   notes,
   el("label", { class: "caption", for: "preset", text: TEXT.preset }),
   presetSelect,
+  presetName,
   presetAbout,
   limits,
   forkLine,
@@ -132,15 +134,8 @@ form.append(
 const costs = new Map(
   Object.entries(TEXT.costs).map(([name, [title, about]]) => [name, el("dd", { id: `cost-${name}`, title: about })]),
 );
-const SPELL = { parameters: number, active: number, flops: number, memory: bytes, seconds: duration };
-function bytes(count) {
-  return count >= 1e9 ? `${(count / 1e9).toPrecision(3)} GB` : `${Math.round(count / 1e6)} MB`;
-}
-function duration(seconds) {
-  if (seconds < 90) return TEXT.seconds(Math.max(1, Math.round(seconds)));
-  if (seconds < 5400) return TEXT.minutes(Math.round(seconds / 60));
-  return TEXT.hours((seconds / 3600).toPrecision(2));
-}
+const rough = (seconds) => tp.duration(seconds, { rough: true });
+const SPELL = { parameters: number, active: number, flops: number, memory: tp.size, seconds: rough };
 const start = el("button", { type: "button", class: "tp-button primary", id: "start", on: { click: begin } });
 const runName = el("p", { class: "run-name", id: "run-name", translate: "no" });
 const reasons = el("p", { class: "problem", id: "start-problem", role: "status" });
@@ -187,6 +182,7 @@ function begin() {
 /** What the learner has chosen; the server's answer comes later and is drawn by `show`. */
 function render() {
   presetSelect.value = choice.preset;
+  presetName.textContent = preset().title;
   presetAbout.textContent = preset().about;
   const changed = new Set(Object.keys(choice.changes));
   changedLine.hidden = changed.size === 0;

@@ -29,9 +29,6 @@ const TEXT = tp.words({
       memory: ["Memory", "Estimated for the whole process."],
       seconds: ["Time", "Estimated for the whole run on this machine."],
     },
-    seconds: (s) => `${s} s`,
-    minutes: (m) => `${m} min`,
-    hours: (h) => `${h} h`,
     limits: (host) => {
       const count = (value) => value.toLocaleString("en");
       const most = [
@@ -84,11 +81,8 @@ const TEXT = tp.words({
       active: ["激活参数", "处理一个词元时实际工作的参数；其余专家在休息。"],
       flops: ["每词元 FLOPs", "预测一个词元所需的乘法和加法次数；训练时是它的三倍。"],
       memory: ["内存", "整个进程的估计值。"],
-      seconds: ["时间", "在这台机器上完成整次训练的估计时间。"],
+      seconds: ["时间", "在这台机器上完成整个训练任务的估计时间。"],
     },
-    seconds: (s) => `${s} 秒`,
-    minutes: (m) => `${m} 分钟`,
-    hours: (h) => `${h} 小时`,
     limits: (host) => {
       const count = (value) => value.toLocaleString("en");
       const most = [
@@ -98,9 +92,9 @@ const TEXT = tp.words({
         host.max_minutes && `${count(host.max_minutes)} 分钟`,
       ].filter(Boolean);
       return [
-        most.length && `在这台服务器上，一次训练最多 ${most.join("、")}。`,
-        host.max_runs && `同时最多 ${count(host.max_runs)} 次训练，之后的要排队。`,
-        host.keep_hours && `训练在最后一步的 ${count(host.keep_hours)} 小时后删除：要保留的请下载。`,
+        most.length && `在这台服务器上，一个训练任务最多 ${most.join("、")}。`,
+        host.max_runs && `同时最多 ${count(host.max_runs)} 个训练任务，之后的要排队。`,
+        host.keep_hours && `训练任务在最后一步的 ${count(host.keep_hours)} 小时后删除：要保留的请下载。`,
       ].filter(Boolean).join("");
     },
     start: "开始训练",

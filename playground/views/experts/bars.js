@@ -104,7 +104,7 @@ function figure(layer, width) {
       axisTop = top;
       axis.replaceChildren(
         ...[0, top].map((share) => el("path", { class: share ? "rule" : "base", d: `M${BAR.left},${y(share)}H${width}` })),
-        ...[top, 1 / experts, 0].filter((share) => share || y(0) - y(1 / experts) > 11).map((share) => el("text", { x: BAR.left - 6, y: y(share) + 4, "text-anchor": "end", text: percent(share) })),
+        ...[top, 1 / experts, 0].filter((share) => share || y(0) - y(1 / experts) > 11).map((share) => el("text", { x: BAR.left - 6, y: y(share) + 4, "text-anchor": "end", text: percent(share, 3) })),
       );
       fair.setAttribute("d", `M${BAR.left},${y(1 / experts)}H${width}`);
     }

@@ -147,7 +147,7 @@ const TEXT = tp.words({
     examples: "试试：",
     checkpoint: "用训练到哪一步的模型",
     checkpointAt: (step, last) => (step === last ? `第 ${count(step)} 步，最新` : `第 ${count(step)} 步，共 ${count(last)} 步`),
-    checkpointOne: (label) => `${label}。这次训练只有一个检查点；继续训练会有更多。`,
+    checkpointOne: (label) => `${label}。这个训练任务只有一个检查点；继续训练会有更多。`,
     wait: "正在读取模型……",
     offline: "页面的服务器没有响应。它还在运行吗？",
 
@@ -273,12 +273,6 @@ const openness = (value) => {
   if (equal < 1.05) return TEXT.decided(bits(value));
   return TEXT.open(equal < 10 ? String(Number(equal.toFixed(1))) : count(Math.round(equal)), bits(value));
 };
-const percent = (share) => {
-  if (share === 0) return "0 %";
-  if (share > 0.9995 && share < 1) return "> 99.9 %";
-  if (share < 0.00005) return `${tp.number(share * 100, 1)} %`;
-  return `${Number((share * 100).toPrecision(share < 0.0995 ? 2 : 3)).toFixed(share < 0.01 ? 2 : share < 0.0995 ? 1 : 0)} %`;
-};
-const bytes = (value) => (value < 1000 ? `${value} B` : value < 999_500 ? `${(value / 1e3).toPrecision(3)} kB` : `${(value / 1e6).toPrecision(3)} MB`);
+const { percent, size: bytes } = tp;
 const piece = (token) => text.shown[token];
 const quoted = (token) => `“${piece(token)}”`;

@@ -3,7 +3,7 @@
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it may read the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. `props.granted` are the [id, key] of runs that this page has
- * started, on a host where a run is changed with its key. Events: "arrive" {search, shown} once at the
+ * started, on a host where a run is changed with its key. Events: "arrive" {linked, shown, preset} once at the
  * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
  * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
@@ -21,9 +21,9 @@ const TEXT = tp.words({
   zh: {
     name: "Transformer 实验场",
     sentence: "改动一个小语言模型，按下“开始训练”，看它怎样学习。",
-    run: "训练",
+    run: "训练任务",
     shipped: "已训练好的模型",
-    own: "你的训练",
+    own: "你的训练任务",
     dark: "切换到深色",
     light: "切换到浅色",
     other: ["en", "English", "Read this page in English"],
@@ -133,6 +133,7 @@ if (props.limited) {
   const here = () => server.here(props.shown?.id ?? null, tp.memory.read().runs);
   tp.poll(here, { hz: 1 / HERE_SECONDS, hidden_hz: 1 / HERE_SECONDS });
 }
+tp.memory.watch(list);
 
 /* The tab that a link names. While a page comes to life, Gradio selects its first tab, before or after this
  * script runs: so the other is asked for until the visitor does something, or for a few seconds.
@@ -157,4 +158,5 @@ element.append(sheet);
 beginTour();
 
 if (tp.url.first("tab")) open(tp.url.first("tab"));
-trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown });
+const preset = tp.url.first("only") ? tp.url.first("preset") : null;
+trigger("arrive", { linked: tp.url.get("run"), shown: tp.memory.read().shown, preset });

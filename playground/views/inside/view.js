@@ -5,7 +5,7 @@
  * drawn follows from these two: `showFrame` draws a frame, `showHead` the chosen head, `showQuery` the token
  * whose attention is read. Layers, heads and tokens count from 0 here, and from 1 where a person reads them.
  */
-const { el, visible } = tp;
+const { el, visible, percent } = tp;
 const schedule = tp.scheduler(() => frame);
 const root = element.querySelector(".inside");
 
@@ -17,8 +17,6 @@ const PATTERN_LEAST = 0.3; // share from which a pattern names a head
 const LONGEST_URL = 1500; // characters of text that a link may hold
 
 const count = (value) => value.toLocaleString("en-US");
-const percent = (share) =>
-  share >= 0.9995 ? "100 %" : share >= 0.0995 ? `${Math.round(share * 100)} %` : share >= 0.0005 ? `${(share * 100).toFixed(1)} %` : "0 %";
 const rounded = (share) => (share >= 0.005 ? `${Math.round(share * 100)} %` : share > 0 ? "< 1 %" : "0 %"); // of a byte
 const fixed = (value, digits = 2) => {
   const text = Math.abs(value).toFixed(digits);

@@ -150,7 +150,7 @@ const TEXT = tp.words({
     step: "训练的步",
     stepNewest: (step) => `第 ${count(step)} 步，最新的检查点`,
     stepOf: (step, last) => `第 ${count(step)} 步，共 ${count(last)} 步`,
-    stepOne: "这次训练只有一个检查点；继续训练会有更多。",
+    stepOne: "这个训练任务只有一个检查点；继续训练会有更多。",
     stepBetween: "训练时的记录",
     play: "播放：看注意力头怎样形成",
     pause: "暂停",

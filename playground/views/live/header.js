@@ -1,6 +1,6 @@
 /* The run's name and state, how far it is, and its newest numbers. */
 
-const { el, put } = tp;
+const { el, put, percent, duration } = tp;
 
 const SHAPES = {
   new: "○",
@@ -16,16 +16,6 @@ const SHAPES = {
 };
 
 const loss3 = (value) => (Math.abs(value) < 1000 ? value.toFixed(3) : tp.number(value));
-const percent = (value) => `${(100 * value).toFixed(value > 0.995 && value < 1 ? 1 : 0)} %`;
-
-function duration(seconds) {
-  if (!Number.isFinite(seconds)) return "–";
-  if (seconds < 59.5) return TEXT.seconds(seconds);
-  const whole = Math.round(seconds);
-  if (whole < 3600) return TEXT.minutes(Math.floor(whole / 60), whole % 60);
-  return TEXT.hours(Math.floor(whole / 3600), Math.floor((whole % 3600) / 60));
-}
-
 function makeHeader() {
   const title = el("h3", { class: "name", translate: "no" });
   const shape = el("span", { class: "shape", "aria-hidden": "true" });
@@ -59,10 +49,9 @@ function makeHeader() {
     put(stats.validation.value, evaluated.n ? loss3(evaluated.last("loss")) : "–");
     stats.accuracy.box.hidden = !tested;
     if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
-    const { tokens, clock } = history.pace();
-    put(stats.speed.value, tp.number(tokens));
+    put(stats.speed.value, tp.number(history.tokensPerSecond()));
     put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
-    const seconds = over ? (steps.n ? history.trained : NaN) : (history.total - history.step) * clock;
+    const seconds = over ? (steps.n ? history.trained : NaN) : (history.total - history.step) * stepSeconds(steps);
     put(stats.left.value, duration(seconds));
     const sentence = sentenceOf(history);
     message.hidden = !sentence;

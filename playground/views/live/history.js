@@ -36,6 +36,14 @@ class Table {
   }
 }
 
+const RECENT = 50; // rows that tell how long a step takes now
+
+/** Seconds of a step, the median of the last rows: neither a pause nor one slow step counts. */
+function stepSeconds({ seconds, n }) {
+  const recent = seconds.slice(Math.max(0, n - RECENT), n).sort();
+  return recent.length ? recent[recent.length >> 1] : NaN;
+}
+
 const OVER = new Set(["new", "finished", "stopped", "diverged", "failed", "interrupted"]);
 
 const AGAIN = new Set(["changed", "diverged"]); // notes of what a resumed run does again, as REPEATED in engine/runs.py
@@ -59,7 +67,6 @@ class History {
     this.working = null; // {task, done, total}: what takes long just now
     this.saved = null; // the newest checkpoint's step
     this.trained = 0; // seconds spent on updates
-    this.resumed = 0; // the row at which it newly started or went on
     this.mean = [0, 0]; // the smoothed loss: sum and weight so far
   }
 
@@ -115,7 +122,6 @@ class History {
     this.probes = this.probes.filter((at) => at <= step);
     this.notes = this.notes.filter((note) => note.step <= step || !AGAIN.has(note.kind));
     if (this.saved > step) this.saved = step;
-    this.resumed = this.steps.n;
     this.smooth(0);
   }
 
@@ -150,7 +156,6 @@ class History {
 
   addNote(note) {
     const again = note.kind === "started" && this.notes.length > 0;
-    if (again || note.kind === "resumed") this.resumed = this.steps.n;
     this.notes.push(again ? { ...note, kind: "restarted" } : note);
   }
 
@@ -174,21 +179,16 @@ class History {
     this.mean = [sum, weight];
   }
 
-  /** Over the last seconds: tokens per second of training, and seconds per step by the clock. */
-  pace() {
+  /** Tokens per second of training, over the last seconds. */
+  tokensPerSecond() {
     const { steps } = this;
-    if (steps.n < 2) return { tokens: NaN, clock: NaN };
     const last = steps.n - 1;
+    if (last < 1) return NaN;
     let from = last;
     while (from > 0 && last - from < 400 && steps.time[last] - steps.time[from] < 5) from -= 1;
     let busy = 0;
     for (let i = from + 1; i <= last; i++) busy += steps.seconds[i] * this.gap(i);
-    const start = Math.max(from, Math.min(this.resumed, last)); // not over a pause
-    const passed = steps.step[last] - steps.step[start];
-    return {
-      tokens: (steps.tokens[last] - steps.tokens[from]) / busy,
-      clock: passed > 0 ? (steps.time[last] - steps.time[start]) / passed : steps.seconds[last],
-    };
+    return (steps.tokens[last] - steps.tokens[from]) / busy;
   }
 
   /** Steps that have samples, ascending. */

@@ -30,9 +30,6 @@ const TEXT = tp.words({
     },
     place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
-    seconds: (s) => (s < 10 ? `${s.toFixed(1)} s` : `${Math.round(s)} s`),
-    minutes: (m, s) => `${m} min ${s} s`,
-    hours: (h, m) => `${h} h ${m} min`,
     loss: "Loss",
     lossUnit: "nats per token",
     accuracy: "Right answers",
@@ -115,7 +112,7 @@ const TEXT = tp.words({
     },
   },
   zh: {
-    none: "还没有训练。请选一个，或按“开始训练”。",
+    none: "还没有训练任务。按“开始训练”来训练一个。",
     states: {
       new: "未开始",
       waiting: "排队中",
@@ -143,9 +140,6 @@ const TEXT = tp.words({
     },
     place: ([place, waiting]) => `排队中，第 ${place} 位，共 ${waiting} 位`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
-    seconds: (s) => (s < 10 ? `${s.toFixed(1)} 秒` : `${Math.round(s)} 秒`),
-    minutes: (m, s) => `${m} 分 ${s} 秒`,
-    hours: (h, m) => `${h} 小时 ${m} 分`,
     loss: "损失",
     lossUnit: "nat/词元",
     accuracy: "答对",

@@ -159,8 +159,8 @@ function arrow(x, y, turn, reach = 4) {
 
 function drawShares(spec) {
   const kinds = spec.kinds.filter((kind) => kind.parameters);
-  const percent = (kind) => (100 * kind.parameters) / spec.total;
-  const label = tp.series(kinds.map((kind) => `${kind.name} ${percent(kind).toFixed(0)} %`));
+  const percent = (kind) => tp.percent(kind.parameters / spec.total);
+  const label = tp.series(kinds.map((kind) => `${kind.name} ${percent(kind)}`));
   shares.replaceChildren(
     el(
       "div",
@@ -189,7 +189,7 @@ function drawShares(spec) {
           { class: `kind-${kind.kind}` },
           el("i"),
           `${kind.name} `,
-          el("b", { text: `${percent(kind) < 1 ? "<1" : percent(kind).toFixed(0)} %` }),
+          el("b", { text: percent(kind) }),
         ),
       ),
     ),

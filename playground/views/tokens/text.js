@@ -113,7 +113,7 @@ const TEXT = tp.words({
       char: "学习过的文本中，一个字符一个词元。",
       bpe: "常见的字符串是一个词元，其余的拆成字节。",
       word: "认识的单词是一个词元，其余的逐个字母拼写。",
-      run: (kind) => `页面顶部那次训练所用的分词器：${kind}。`,
+      run: (kind) => `页面顶部那个训练任务所用的分词器：${kind}。`,
     },
     kinds: { char: "字符", word: "单词", bpe: "BPE（子词）", byte: "字节", ids: "只有编号", "": "自带的分词器" },
     figures: (tokens) => `${count(tokens)} 个词元`,

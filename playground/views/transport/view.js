@@ -39,45 +39,45 @@ const TEXT = tp.words({
     sure: "Delete it",
     result: "Predicted and measured",
     columns: ["", "predicted", "measured"],
-    rows: { seconds: "Time", memory: "Memory", parameters: "Parameters" },
-    seconds: (s) => `${s} s`,
-    minutes: (m) => `${m} min`,
+    rows: {
+      seconds: ({ steps }) => `Time for ${steps.toLocaleString("en")} ${steps === 1 ? "step" : "steps"}`,
+      memory: () => "Memory",
+      parameters: () => "Parameters",
+    },
   },
   zh: {
     states: {
       new: "未开始", waiting: "排队中", starting: "正在启动", running: "训练中", paused: "已暂停", finished: "已完成",
       stopped: "已停止", diverged: "已发散", failed: "失败", interrupted: "已中断",
     },
-    controls: "控制训练",
+    controls: "控制训练任务",
     pause: "暂停",
     resume: "继续",
     step: "走一步",
     stop: "停止",
     reset: "重新开始",
-    resetTitle: "用同样的配置和同样的初始权重新开一次训练，停在第一步之前",
+    resetTitle: "用同样的配置和同样的初始权重新开一个训练任务，停在第一步之前",
     stepTitle: "做一次更新，然后暂停",
     stopTitle: "保存并结束；之后可以继续",
     begin: "开始",
     leave: "退出排队",
-    leaveTitle: "放弃这次训练的排队位置；之后还可以再开始",
-    waiting: ([place, waiting]) => `训练位置都满了。这次训练排在第 ${place} 位，共 ${waiting} 位，轮到时会自动开始。关闭页面就会放弃位置。`,
+    leaveTitle: "放弃这个训练任务的排队位置；之后还可以再开始",
+    waiting: ([place, waiting]) => `训练位置都满了。这个训练任务排在第 ${place} 位，共 ${waiting} 位，轮到时会自动开始。关闭页面就会放弃位置。`,
     fork: "分叉",
-    forkTitle: "以这个检查点为起点，另开一次训练，改变它接下来的走法",
+    forkTitle: "以这个检查点为起点，另开一个训练任务，改变它接下来的走法",
     from: "检查点",
     option: (step) => `第 ${step.toLocaleString("en")} 步`,
     rate: "学习率",
     rateTitle: "学习率计划中的最高值；从下一步起生效",
     download: "下载",
-    downloadTitle: "把这次训练打包成 zip：配置、最新的权重、事件，以及一个生成文本的脚本",
+    downloadTitle: "把这个训练任务打包成 zip：配置、最新的权重、事件，以及一个生成文本的脚本",
     remove: "删除",
     confirm: (name) => `删除“${name}”？它的权重和历史记录将无法恢复。`,
     keep: "保留",
     sure: "删除",
     result: "预测与实测",
     columns: ["", "预测", "实测"],
-    rows: { seconds: "时间", memory: "内存", parameters: "参数" },
-    seconds: (s) => `${s} 秒`,
-    minutes: (m) => `${m} 分钟`,
+    rows: { seconds: ({ steps }) => `${steps.toLocaleString("en")} 步的时间`, memory: () => "内存", parameters: () => "参数" },
   },
 });
 const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 3e-3, 6e-3, 1e-2, 3e-2];
@@ -170,11 +170,7 @@ function say(sentence) {
 /* ---------------------------------------------------------------- drawing */
 
 const spell = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value));
-const SPELL = {
-  seconds: (value) => (value < 90 ? TEXT.seconds(value.toPrecision(2)) : TEXT.minutes(Math.round(value / 60))),
-  memory: (value) => (value >= 1e9 ? `${(value / 1e9).toPrecision(3)} GB` : `${Math.round(value / 1e6)} MB`),
-  parameters: (value) => value.toLocaleString("en"),
-};
+const SPELL = { seconds: tp.duration, memory: tp.size, parameters: (value) => value.toLocaleString("en") };
 
 function fill() {
   rateSlider.style.setProperty("--filled", `${(100 * rateSlider.value) / (RATES.length - 1)}%`);
@@ -236,7 +232,7 @@ function drawResult() {
     el("caption", { text: TEXT.result }),
     el("thead", {}, el("tr", {}, TEXT.columns.map((text) => el("th", { scope: "col", text })))),
     el("tbody", {}, Object.entries(TEXT.rows).map(([name, title]) =>
-      el("tr", {}, el("th", { scope: "row", text: title }), el("td", { text: cell(name, predicted) }), el("td", { text: cell(name, measured) })))),
+      el("tr", {}, el("th", { scope: "row", text: title(measured) }), el("td", { text: cell(name, predicted) }), el("td", { text: cell(name, measured) })))),
   );
 }
 
