@@ -24,7 +24,9 @@ from engine.config import RunConfig, read_config
 from engine.data.reading import ended_lines
 from engine.events import Ended, Message
 from engine.flags import (
+    AMOUNT,
     PATHS,
+    SEED,
     Parser,
     add_config_flags,
     changed,
@@ -118,9 +120,11 @@ def build_parser() -> Parser:
     part = command("generate", write, "Write on from a prompt.")
     add_choice(part, "stories")
     part.add_argument("--prompt", metavar="TEXT", help="default: a new line, if it knows that")
-    part.add_argument("--max_new_tokens", type=int, default=200, metavar="N", help="default: 200")
     part.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="fixes the draws; default: 0"
+        "--max_new_tokens", type=AMOUNT, default=200, metavar="N", help="default: 200"
+    )
+    part.add_argument(
+        "--seed", type=SEED, default=0, metavar="N", help="fixes the draws; default: 0"
     )
     for name, description in SAMPLER_FLAGS.items():
         part.add_argument(f"--{name}", metavar="X", help=description)
@@ -136,7 +140,7 @@ def build_parser() -> Parser:
 
     part = command("export", export_run, "Write a model for transformers' Llama or Mixtral.")
     part.add_argument("run", metavar="RUN", help="its folder, id or name")
-    part.add_argument("--step", type=int, metavar="N", help="its checkpoint of this step")
+    part.add_argument("--step", type=AMOUNT, metavar="N", help="its checkpoint of this step")
     part.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="to make, for from_pretrained"
     )

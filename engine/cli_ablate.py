@@ -29,7 +29,7 @@ from engine.ablation import (
     told_to_stop,
 )
 from engine.data import make_data
-from engine.flags import changed, command_line, given_fields
+from engine.flags import Number, changed, command_line, given_fields
 from engine.interrupts import stop_on_signals
 from engine.jsonl import write_whole
 from engine.outcomes import Outcome
@@ -49,9 +49,11 @@ def add_ablate_flags(parser: ArgumentParser) -> None:
         help=f"one of {', '.join(SUITES)}, or a .json file; without one, they are listed",
     )
     parser.add_argument(
-        "--seeds", type=int, metavar="N", help="how many (default: the suite's own)"
+        "--seeds", type=Number(int, 1, 100), metavar="N", help="how many (default: the suite's own)"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: 1)")
+    parser.add_argument(
+        "--jobs", type=Number(int, 1, 1_000), metavar="N", help="runs at once (default: 1)"
+    )
     parser.add_argument(
         "--report", action="store_true", help="train nothing, compare what there is"
     )
@@ -99,10 +101,6 @@ def _understood(options: Namespace) -> tuple[Suite, list[Planned]]:
     suite, given = find_suite(options.suite), given_fields(options)
     if "seed" in given:
         raise ConfigError([Problem("seed", given["seed"], "is set by --seeds: 0, 1, 2, ...")])
-    for name, most in (("seeds", 100), ("jobs", 1_000)):
-        value = getattr(options, name)
-        if value is not None and not 1 <= value <= most:
-            raise ConfigError([Problem(name, value, f"must be from 1 to {most:,}")])
     variants = {name: changed({}, changes) for name, changes in suite.variants.items()}
     suite = replace(suite, base=changed(suite.base, {}), variants=variants)  # paths are whole
     suite = suite.on(changed(suite.base, given))

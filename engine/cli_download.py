@@ -11,6 +11,7 @@ from pathlib import Path
 from engine import progress
 from engine.data.download import HUB, KNOWN, SITE, Network, download, known
 from engine.data.watch import Watch
+from engine.flags import Number
 
 FOLDER = Path("data")
 """Where corpora are put, one folder each."""
@@ -31,7 +32,7 @@ def add_download_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=Number(float, 0.001, 3600),
         default=Network.timeout,
         metavar="SECONDS",
         help=f"how long a server may be silent (default: {Network.timeout:g})",

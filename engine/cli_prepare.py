@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.cli_download import Line
 from engine.data.id_files import TOKENIZER
 from engine.data.prepare import BINS, KINDS, Settings, prepare
-from engine.flags import shell
+from engine.flags import COUNT, Number, shell
 
 
 def add_prepare_flags(parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add_prepare_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--vocab_size",
-        type=int,
+        type=COUNT,
         metavar="N",
         help="of bpe (default: 8,000) and word (default: every word that comes often enough)",
     )
@@ -41,13 +41,17 @@ def add_prepare_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--valid_fraction",
-        type=float,
+        type=Number(float, 0, 1),
         default=Settings.valid_fraction,
         metavar="X",
         help=f"share of the text, at its end, that is held out (default: {Settings.valid_fraction})",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="that work on it (default: 1)"
+        "--processes",
+        type=Number(int, 1, 1_024),
+        default=1,
+        metavar="N",
+        help="that work on it (default: 1)",
     )
 
 

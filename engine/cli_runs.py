@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.flags import AMOUNT
 from engine.runs import Run, RunError, RunStore, UnknownRun
 
 SHIPPED = Path("checkpoints")
@@ -41,7 +42,7 @@ def add_root(parser: ArgumentParser, default: str | None = None) -> None:
 def add_choice(parser: ArgumentParser, default: str) -> None:
     """The flags that say which checkpoint of which run."""
     parser.add_argument("--run", metavar="RUN", help=f"its folder, id or name (default: {default})")
-    parser.add_argument("--step", type=int, metavar="N", help="its checkpoint of this step")
+    parser.add_argument("--step", type=AMOUNT, metavar="N", help="its checkpoint of this step")
     parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="instead of --run")
 
 

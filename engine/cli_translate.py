@@ -20,6 +20,7 @@ from engine.data import PairData, make_data
 from engine.data.pair_files import read_pairs
 from engine.data.pairs import sentence, source_ids
 from engine.data.reading import read_lines
+from engine.flags import AMOUNT, THREADS, Number
 from engine.runs import Run
 from engine.tokenizers import END, UNKNOWN
 from engine.validation import ConfigError, Problem
@@ -59,18 +60,26 @@ def add_evaluate_flags(parser: ArgumentParser) -> None:
         "--sources", metavar="FILE", help="other texts to translate, or a TSV file of pairs"
     )
     parser.add_argument("--targets", metavar="FILE", help="their translations, line by line")
-    parser.add_argument("--show", type=int, default=0, metavar="N", help="print so many of them")
+    parser.add_argument("--show", type=AMOUNT, default=0, metavar="N", help="print so many of them")
     _add_beam_flags(parser)
 
 
 def _add_beam_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--beams", type=int, default=1, metavar="N", help="of beam search; 1: greedy (default)"
+        "--beams",
+        type=Number(int, 1, 1_000),
+        default=1,
+        metavar="N",
+        help="of beam search; 1: greedy (default)",
     )
     parser.add_argument(
-        "--length_penalty", type=float, default=0.6, metavar="X", help="of beam search (0.6)"
+        "--length_penalty",
+        type=Number(float, 0, 10),
+        default=0.6,
+        metavar="X",
+        help="of beam search (0.6)",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (1)")
+    parser.add_argument("--threads", type=THREADS, default=1, metavar="N", help="CPU threads (1)")
 
 
 # translate ---------------------------------------------------------------------------------------
@@ -171,8 +180,6 @@ def evaluate(options: Namespace) -> int:
         raise ConfigError([Problem("split", options.split, f"must be {' or '.join(SPLITS)}")])
     if options.targets and not options.sources:
         raise ConfigError([Problem("targets", options.targets, "must go with --sources")])
-    if options.beams < 1:
-        raise ConfigError([Problem("beams", options.beams, "must be at least 1")])
     folder, name = chosen(options, DEFAULT)
     config = Run(folder.resolve().parent).data_config()
     print(f"{name}, {folder.name}", file=sys.stderr)

@@ -59,6 +59,9 @@ from engine.validation import ConfigError, Problem
 
 CONFIG, TOKENIZER = "config.json", "playground_tokenizer.json"
 
+HEAD = "lm_head.weight"
+"""The output matrix there. Where embeddings are tied, it may be stored all the same."""
+
 # Out ----------------------------------------------------------------------------------------------
 
 
@@ -126,7 +129,7 @@ def correspondence(model: Decoder) -> Iterator[Entry]:
         yield whole(f"{place}.post_attention_layernorm.weight", norms[1].gain)
     yield whole("model.norm.weight", cast("Any", model.norm).gain)
     if not model.config.tie_embeddings:
-        yield whole("lm_head.weight", model.output.weight)
+        yield whole(HEAD, model.output.weight)
 
 
 def whole(name: str, weight: Tensor) -> Entry:
@@ -220,8 +223,7 @@ def read_model(folder: Path, config: ModelConfig) -> TransformerLM:
     shapes = {name: shape for name, _, shape in correspondence(empty)}
 
     def ignored(name: str) -> bool:
-        tied = config.tie_embeddings and name == "lm_head.weight"
-        return tied or bool(_FREQUENCIES.fullmatch(name))
+        return (config.tie_embeddings and name == HEAD) or bool(_FREQUENCIES.fullmatch(name))
 
     weights = shards.read(folder, shapes, ignored)
     first = next(weights)  # all names and shapes are right, or this raises
@@ -230,6 +232,10 @@ def read_model(folder: Path, config: ModelConfig) -> TransformerLM:
         views = {name: view for name, view, _ in correspondence(model)}
         for name, weight in (first, *weights):
             views[name].copy_(weight.view(views[name].shape))
+    head = shards.find(folder, HEAD) if config.tie_embeddings else None
+    if head is not None and not torch.equal(head.float(), model.embedding.weight):
+        reason = f"has an {HEAD} of its own, but tie_word_embeddings is true: must be false"
+        raise CheckpointError(folder, reason)  # the other library would not tie them
     return model.eval()
 
 

@@ -10,6 +10,7 @@ Nothing in this file loads PyTorch.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shlex
 import sys
@@ -36,6 +37,38 @@ PATHS = ("train_data_path", "target_data_path", "valid_data_path", "valid_target
 """Fields that name files of one's own."""
 
 TITLES = {"model": "the model", "data": "what it reads", "train": "how it is trained"}
+
+
+class Number:
+    """The `type` of a flag that is a number between two limits, which are allowed themselves."""
+
+    def __init__(self, kind: type[int] | type[float], least: float, most: float) -> None:
+        self.kind, self.least, self.most = kind, least, most
+
+    def __call__(self, text: str) -> float:
+        """Raises `argparse.ArgumentTypeError` saying what is allowed."""
+        try:
+            value = self.kind(text)
+        except ValueError:
+            value = math.nan
+        if not self.least <= value <= self.most:
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} must be {self}")
+        return value
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.kind is int else "a number"
+        return f"{kind} from {self.least:,} to {self.most:,}"
+
+
+COUNT = Number(int, 1, 1_000_000_000)
+"""How many of something, at least one."""
+
+AMOUNT = Number(int, 0, 1_000_000_000)
+"""How many of something, or a step, from zero on."""
+
+SEED = Number(int, 0, 2**63 - 1)
+
+THREADS = Number(int, 1, 1_024)
 
 
 class Parser(argparse.ArgumentParser):

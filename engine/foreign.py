@@ -2,13 +2,14 @@
 
 The dense model here is Llama where it has RMSNorm before each sub-layer, RoPE and SwiGLU (Touvron et al.
 2023); with experts in every block, the top k of a softmax with gates that sum to one, it is Mixtral
-(Jiang et al. 2024, section 2.1). Whatever would change a logit on the way is refused by its name.
+(Jiang et al. 2024, section 2.1). Whatever would change a logit on the way is refused by its name, and so
+is a field of `config.json` that is not in `MEANINGS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from engine.config import ModelConfig
 from engine.model.norms import EPSILON
@@ -31,16 +32,86 @@ FIELDS = {
 MIXTURE = ("num_local_experts", "num_experts_per_tok")
 """Those that Llama does not have."""
 
+
+class Must(NamedTuple):
+    """A field that leaves the logits as they are only with these values; others are refused."""
+
+    values: tuple[object, ...]
+    allowed: str
+
+
+READ, IGNORED = "is read", "changes no logit"
+
+ABSENT = Must((None,), "must be null: there is no such thing here")
+
+_IGNORED = (
+    "transformers_version", "_name_or_path", "name_or_path", "_commit_hash", "tokenizer_class",
+    "prefix", "task_specific_params", "finetuning_task", "id2label", "label2id", "num_labels",
+    "problem_type", "dtype", "torch_dtype", "initializer_range", "pretraining_tp", "torchscript",
+    "use_bfloat16", "tf_legacy_loss", "use_cache", "max_sequence_length",
+    "chunk_size_feed_forward", "is_decoder", "tie_encoder_decoder", "attn_implementation",
+    "_attn_implementation", "_attn_implementation_autoset", "experts_implementation",
+    "output_attentions", "output_hidden_states", "output_router_logits", "return_dict",
+    "tie_last_hidden_states", "attention_dropout", "router_aux_loss_coef", "router_jitter_noise",
+    "pad_token_id", "bos_token_id", "eos_token_id", "sep_token_id", "decoder_start_token_id",
+    "assistant_confidence_threshold", "assistant_lookbehind", "bad_words_ids",
+    "begin_suppress_tokens", "diversity_penalty", "do_sample", "early_stopping",
+    "encoder_no_repeat_ngram_size", "encoder_repetition_penalty", "epsilon_cutoff", "eta_cutoff",
+    "exponential_decay_length_penalty", "forced_bos_token_id", "forced_eos_token_id",
+    "length_penalty", "max_length", "min_length", "no_repeat_ngram_size", "num_assistant_tokens",
+    "num_assistant_tokens_schedule", "num_beam_groups", "num_beams", "num_return_sequences",
+    "output_scores", "remove_invalid_values", "repetition_penalty", "return_dict_in_generate",
+    "suppress_tokens", "target_lookbehind", "temperature", "top_k", "top_p", "typical_p",
+)  # fmt: skip
+"""Names and versions; what acts in training, on memory or on speed only; what acts after the logits.
+Weights are read as fp32, whatever `dtype` they are stored in."""
+
+_READ = (
+    "model_type", "head_dim", "attention_bias", "mlp_bias", "num_experts", "rope_theta",
+    "rope_parameters", "rope_scaling",
+)  # fmt: skip
+"""Fields that are read, beside `FIELDS`. `num_experts` is another name of `num_local_experts`, and
+`rope_scaling` of `rope_parameters`."""
+
+MEANINGS: dict[str, str | Must] = {
+    **dict.fromkeys([*FIELDS, *_READ], READ),
+    **dict.fromkeys(_IGNORED, IGNORED),
+    "hidden_act": Must(("silu", "swish"), "must be silu"),
+    "rms_norm_eps": Must((EPSILON,), f"must be {EPSILON:g}"),
+    "is_causal": Must((True,), "must be true: no token sees a later one"),
+    "is_encoder_decoder": Must((False,), "must be false: there is no encoder"),
+    "add_cross_attention": Must((False,), "must be false: there is no encoder"),
+    "partial_rotary_factor": Must((None, 1), "must be 1: RoPE turns whole heads"),
+    "pruned_heads": Must((None, {}), "must be empty: every layer has all heads"),
+    **dict.fromkeys(
+        ("sliding_window", "attention_chunk_size", "layer_types", "mlp_layer_types"), ABSENT
+    ),
+    **dict.fromkeys(("per_layer_config", "quantization_config", "auto_map"), ABSENT),
+}
+"""What each field of a `config.json` does to the logits. A field that is not here is refused."""
+
+CLASSES = {"llama": "LlamaForCausalLM", "mixtral": "MixtralForCausalLM"}
+
+ROPE_ENTRIES: dict[str, str | Must] = {
+    "rope_theta": READ,
+    "rope_type": Must(("default",), "must be default: plain RoPE"),
+    "type": Must(("default",), "must be default: plain RoPE"),
+    "partial_rotary_factor": Must((None, 1), "must be 1: RoPE turns whole heads"),
+}
+"""The same for the entries of `rope_parameters`. `type` is the older name of `rope_type`."""
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "llama": {
         "num_key_value_heads": None,
         "tie_word_embeddings": False,
+        "hidden_act": "silu",
         "rms_norm_eps": 1e-6,
         "rope_theta": 10_000.0,
     },
     "mixtral": {
         "num_key_value_heads": 8,
         "tie_word_embeddings": False,
+        "hidden_act": "silu",
         "rms_norm_eps": 1e-5,
         "rope_theta": 1_000_000.0,
     },
@@ -80,7 +151,7 @@ def foreign_config(config: ModelConfig) -> dict[str, Any]:
     if problems:
         raise ConfigError(problems)
     values: dict[str, Any] = {
-        "architectures": ["MixtralForCausalLM" if mixed else "LlamaForCausalLM"],
+        "architectures": [CLASSES[kind]],
         "model_type": kind,
         **{theirs: getattr(config, ours) for theirs, ours in _fields(kind).items()},
         "num_key_value_heads": config.kv_heads,
@@ -123,13 +194,15 @@ def own_config(values: Mapping[str, Any]) -> ModelConfig:
     if not isinstance(kind, str) or kind not in DEFAULTS:
         allowed = f"must be one of {', '.join(DEFAULTS)}"
         raise ConfigError([Problem("model_type", kind, allowed)])
+    if "num_experts" in values:
+        values = {"num_local_experts": values["num_experts"], **values}
+    theta, problems = _rope(values, DEFAULTS[kind]["rope_theta"])
     values = DEFAULTS[kind] | dict(values)
-    problems = list(_refused(kind, values))
+    problems += [*_unlike(meanings(kind), values), *_refused(kind, values)]
     if problems:
         raise ConfigError(problems)
-    rope = cast("dict[str, Any]", values.get("rope_parameters") or {})
     fields = {ours: values[theirs] for theirs, ours in _fields(kind).items()}
-    fields["rope_theta"] = rope.get("rope_theta", values["rope_theta"])
+    fields["rope_theta"] = theta
     fields["bias"] = kind == "llama" and values.get("attention_bias", False)
     try:
         return ModelConfig.parse(fields)
@@ -142,41 +215,76 @@ def own_config(values: Mapping[str, Any]) -> ModelConfig:
         raise ConfigError(renamed) from None
 
 
+def meanings(kind: str) -> dict[str, str | Must]:
+    """`MEANINGS`, with what differs between the kinds of models."""
+    meanings = MEANINGS | {
+        "architectures": Must((None, [CLASSES[kind]]), f"must be {CLASSES[kind]}")
+    }
+    if kind == "llama":
+        absent = Must((None,), "must be null: llama has no experts")
+        return meanings | dict.fromkeys((*MIXTURE, "num_experts"), absent)
+    off = Must((False,), "must be false: mixtral has no offsets")
+    return meanings | dict.fromkeys(("attention_bias", "mlp_bias"), off)
+
+
+def _unlike(
+    meanings: Mapping[str, str | Must], values: Mapping[str, Any], place: str = ""
+) -> Iterator[Problem]:
+    """Entries without a meaning, and those whose value is not allowed."""
+    for name, value in values.items():
+        meaning = meanings.get(name)
+        field = f"{place}.{name}" if place else name
+        if meaning is None:
+            yield Problem(field, value, "is not known here, so it may change the logits")
+        elif isinstance(meaning, Must) and value not in meaning.values:
+            yield Problem(field, value, meaning.allowed)
+
+
+def _rope(values: Mapping[str, Any], default: float) -> tuple[Any, list[Problem]]:
+    """The base of RoPE, from inside `rope_parameters` or beside it, and what is wrong with either."""
+    given = {name: values[name] for name in ("rope_parameters", "rope_scaling") if values.get(name)}
+    if len(given) > 1:
+        return None, [
+            Problem("rope_scaling", given["rope_scaling"], "must be null beside rope_parameters")
+        ]
+    theta, problems = values.get("rope_theta", default), list[Problem]()
+    for name, rope in given.items():
+        if not isinstance(rope, dict):
+            return None, [Problem(name, rope, "must be an object")]
+        entries = cast("dict[str, Any]", rope)
+        problems += _unlike(ROPE_ENTRIES, entries, name)
+        inside = entries.get("rope_theta", theta)
+        if values.get("rope_theta", inside) not in (None, inside):
+            allowed = f"must be {inside}, as in {name}"
+            problems.append(Problem("rope_theta", values["rope_theta"], allowed))
+        theta = inside
+    return theta, problems
+
+
 def _refused(kind: str, values: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is missing, and what changes the logits there and has no place here."""
-
-    def only(name: str, allowed: tuple[object, ...], words: str) -> Iterator[Problem]:
-        value = values.get(name, allowed[0])
-        if value not in allowed:
-            yield Problem(name, value, words)
-
+    """What is missing, and what depends on another field."""
     for name in _fields(kind):
         if values.get(name) is None and name != "num_key_value_heads":
             yield Problem(name, None, "must be there")
-    yield from only("hidden_act", ("silu", "swish"), "must be silu")
-    yield from only("rms_norm_eps", (EPSILON,), f"must be {EPSILON:g}")
-    for name in ("rope_scaling", "sliding_window", "quantization_config", "auto_map"):
-        yield from only(name, (None,), "must be null: there is no such thing here")
     width, heads = values.get("hidden_size"), values.get("num_attention_heads")
     if isinstance(width, int) and isinstance(heads, int) and heads > 0:
         share = width // heads
-        yield from only("head_dim", (None, share), f"must be hidden_size / heads = {share}")
-    rope: Any = values.get("rope_parameters")
-    if rope is not None and not isinstance(rope, dict):
-        yield Problem("rope_parameters", rope, "must be an object")
-    else:
-        parts = cast("dict[str, Any]", rope or {})
-        if parts.get("rope_type", "default") != "default":
-            yield Problem("rope_parameters", parts, "must be of rope_type default: plain RoPE")
-        if parts.get("partial_rotary_factor") not in (None, 1):
-            yield Problem("rope_parameters", parts, "must turn whole heads")
+        if values.get("head_dim") not in (None, share):
+            allowed = f"must be hidden_size / heads = {share}"
+            yield Problem("head_dim", values["head_dim"], allowed)
     if kind == "llama":
         offsets = values.get("attention_bias", False)
-        words = f"must be {offsets}, as attention_bias is: offsets are in all matrices, or in none"
-        yield from only("mlp_bias", (offsets,), words)
-        if offsets and "mlp_bias" not in values:
-            yield Problem("mlp_bias", None, words)
-    elif values.get("num_experts_per_tok") == 1:
+        if values.get("mlp_bias", False) != offsets:
+            allowed = (
+                f"must be {offsets}, as attention_bias is: offsets are in all matrices, or in none"
+            )
+            yield Problem("mlp_bias", values.get("mlp_bias"), allowed)
+        return
+    experts = values.get("num_local_experts")
+    if values.get("num_experts", experts) != experts:
+        allowed = f"must be {experts}, as num_local_experts is"
+        yield Problem("num_experts", values["num_experts"], allowed)
+    if values.get("num_experts_per_tok") == 1:
         yield Problem("num_experts_per_tok", 1, "must be 2 or more: a single gate is always 1")
 
 

@@ -29,7 +29,8 @@ from engine.model.decoder import Decoder
 from engine.model.encoder_decoder import Transformer
 from engine.ranks import Ranks
 
-Predict = Callable[[Tensor, "Tensor | None"], Output]
+Predict = Callable[[Tensor, "Tensor | None", "Tensor | None"], Output]
+"""`Decoder.predict`: tokens, sources, and which tokens are present."""
 
 
 class Pass(NamedTuple):
@@ -47,8 +48,8 @@ class _Predicting(nn.Module):
         super().__init__()
         self.model, self.predict = model, predict
 
-    def forward(self, tokens: Tensor, sources: Tensor | None) -> Output:
-        return self.predict(tokens, sources)
+    def forward(self, tokens: Tensor, sources: Tensor | None, present: Tensor | None) -> Output:
+        return self.predict(tokens, sources, present)
 
 
 def replicated(model: Decoder, predict: Predict) -> Pass:

@@ -91,6 +91,17 @@ def read(
                 yield name, tensor
 
 
+def find(folder: Path, name: str) -> Tensor | None:
+    """One tensor, whatever its shape; None if no file has it. Raises `CheckpointError` as `read` does."""
+    for path, listed in files(folder).items():
+        if listed is None or name in listed:
+            with _opened(path) as file:
+                names: list[str] = file.keys()
+                if name in names:
+                    return file.get_tensor(name)
+    return None
+
+
 def _check(
     path: Path, listed: set[str] | None, shapes: Shapes, ignored: Callable[[str], bool]
 ) -> list[str]:

@@ -26,12 +26,11 @@ from engine.events import CHANGEABLE, Diverged, Evaluated, Noted, Routed, Steppe
 from engine.loss import cross_entropy
 from engine.metrics import bits_per_character
 from engine.model.build import build
-from engine.model.context import Output
 from engine.model.decoder import Decoder
 from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, balance_loss, nudge, of_whole_batch
 from engine.optim import OPTIMIZERS, Optimizer, clip_grad_norm, learning_rate
-from engine.parallel import PARALLELS, begin_draws, placed, whole
+from engine.parallel import PARALLELS, Predict, begin_draws, placed, whole
 from engine.ranks import ALONE, Ranks
 from engine.validation import ConfigError, Problem
 
@@ -84,7 +83,7 @@ class TrainState:
     """How the newest batch was routed, for whoever wants to tell it; not stored."""
     report: Callable[[int, int], object] = lambda done, total: None
     """Is told how many batches of how many `evaluate` has measured."""
-    forward: Callable[[Tensor, Tensor | None], Output] = field(init=False)
+    forward: Predict = field(init=False)
     """`Decoder.predict`, compiled where the configuration says so, and parallel with others."""
     summing: Callable[[bool], object] = field(init=False)
     """Tells whether the next passes sum their gradients over all processes."""
@@ -192,16 +191,15 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     loads: list[Tensor] = []
     for batch in batches:
         part = batch.part(ranks.rank, ranks.size)
-        inputs, targets, sources = _tensors(part, state.device)
+        inputs, targets, sources, present = _tensors(part, state.device)
         state.summing(batch is batches[-1])
         with precision(state.device, config.dtype):
-            output = state.forward(inputs, sources)
+            output = state.forward(inputs, sources, present)
         loss = cross_entropy(output.logits, targets, count, config.label_smoothing)
         losses.append(loss.detach())
         state.routing, balance = output.routing, output.balance_loss
         if ranks.together and state.routing:
-            present = _targets_counted(part) > 0
-            state.routing = of_whole_batch(state.routing, ranks.sum, present)
+            state.routing = of_whole_batch(state.routing, ranks.sum, _targets_counted(part) > 0)
             balance = balance_loss(state.routing, state.model.balance)
         if state.routing:  # the one place where the balance loss joins
             loss = loss + balance / len(batches)
@@ -304,9 +302,9 @@ def evaluate(state: TrainState) -> Evaluated:
         for done, batch in enumerate(state.data.validation(config.batch_size, config.eval_steps)):
             state.report(done, config.eval_steps)
             batch = batch.part(ranks.rank, ranks.size)
-            inputs, targets, sources = _tensors(batch, state.device)
+            inputs, targets, sources, present = _tensors(batch, state.device)
             with precision(state.device, config.dtype):
-                logits = state.model.predict(inputs, sources).logits  # (B, T, V)
+                logits = state.model.predict(inputs, sources, present).logits  # (B, T, V)
             total += cross_entropy(logits, targets, count=1).item()
             count += _targets_counted(batch)
             if lengths is not None:
@@ -333,11 +331,11 @@ def evaluate(state: TrainState) -> Evaluated:
 def rehearse(state: TrainState) -> Callable[[], None]:
     """A training step that changes nothing, for measuring how long one takes."""
     batch = next(iter(state.data.validation(state.config.train.batch_size, 1)))
-    inputs, targets, sources = _tensors(batch, state.device)
+    inputs, targets, sources, present = _tensors(batch, state.device)
 
     def step() -> None:
         with torch.random.fork_rng(devices=[]):
-            cross_entropy(state.model.predict(inputs, sources).logits, targets).backward()
+            cross_entropy(state.model.predict(inputs, sources, present).logits, targets).backward()
         state.optimizer.zero_grad()
 
     return step
@@ -363,8 +361,13 @@ def _targets_counted(batch: Batch) -> int:
     return int(np.count_nonzero(batch.targets != IGNORE))
 
 
-def _tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Inputs and targets, (B, T) each, and sources (B, S) if there are any, on the device."""
-    sources = None if batch.sources is None else torch.from_numpy(batch.sources).to(device)
-    inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
-    return inputs.to(device), targets.to(device), sources
+def _tensors(
+    batch: Batch, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Inputs and targets, (B, T) each, sources (B, S) if there are any, and `Batch.present`, on the device."""
+    arrays = batch.inputs, batch.targets, batch.sources, batch.present
+    inputs, targets, sources, present = (
+        None if array is None else torch.from_numpy(array).to(device) for array in arrays
+    )
+    assert inputs is not None and targets is not None
+    return inputs, targets, sources, present

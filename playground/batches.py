@@ -134,7 +134,8 @@ def measure(loaded: Loaded, shown: Batch) -> tuple[Floats, npt.NDArray[np.int64]
             inputs = torch.from_numpy(shown.inputs[rows])
             targets = torch.from_numpy(shown.targets[rows])
             sources = None if shown.sources is None else torch.from_numpy(shown.sources[rows])
-            logits = loaded.model.predict(inputs, sources).logits  # (B, T, V)
+            present = None if shown.present is None else torch.from_numpy(shown.present[rows])
+            logits = loaded.model.predict(inputs, sources, present).logits  # (B, T, V)
             log_probabilities = logits.float().log_softmax(-1)
             taken = log_probabilities.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
             losses = (-taken).masked_fill(targets == IGNORE, float("nan"))

@@ -601,7 +601,7 @@ GPT2_FILES = [
     ("vocab.json", lambda text: text.replace(": 7,", ": 8,"), "vocab.json: "),
     ("vocab.json", lambda text: text.replace(": 7,", ": true,"), "vocab.json: the id of"),
     ("vocab.json", lambda text: text.replace(": 7,", ": 99999,"), "vocab.json: the id of"),
-    ("merges.txt", lambda text: text + "\n", "merges: '' must be two tokens"),
+    ("merges.txt", lambda text: text + "\na b\n", "merges: '' must be two tokens"),
     ("merges.txt", lambda text: text + "Ġ Ġ Ġ\n", "merges: '\\u0120 \\u0120 \\u0120' must"),
     ("merges.txt", lambda text: text + "a qq\n", "merges: 'a' with 'qq': 'qq' is neither"),
 ]
@@ -617,6 +617,21 @@ def test_broken_files_of_gpt2_say_what_is_wrong(
     with pytest.raises(TokenizerError) as caught:
         load_gpt2(tmp_path)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.case("F21")
+@pytest.mark.parametrize("header", [True, False], ids=["header", "no header"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n\n\n"], ids=repr)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=repr)
+def test_merges_are_read_however_an_editor_saved_them(
+    header: bool, mark: str, end: str, line_end: str, tmp_path: Path
+) -> None:
+    save_gpt2(SMALL, tmp_path)
+    lines = (tmp_path / "merges.txt").read_text("utf-8").splitlines()
+    text = mark + "\n".join(lines[0 if header else 1 :]) + end
+    (tmp_path / "merges.txt").write_bytes(text.replace("\n", line_end).encode())
+    assert load_gpt2(tmp_path) == SMALL
 
 
 def test_files_of_gpt2_that_are_no_text_or_too_large(tmp_path: Path) -> None:

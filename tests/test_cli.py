@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import runpy
 import shlex
@@ -33,7 +34,8 @@ from engine.events import (
     Stop,
     Working,
 )
-from engine.flags import Parser, add_config_flags, flags_of, underscored
+from engine.flags import Number, Parser, add_config_flags, flags_of, underscored
+from engine.generation import Sampler
 from engine.logging_backends import check_logger, open_logger
 from engine.presets import PRESETS
 from engine.progress import Progress, duration
@@ -65,6 +67,82 @@ def config_of(*words: str) -> RunConfig:
 def trained(root: Path, *words: str) -> Run:
     assert main(["train", *TINY, "--checkpoint_dir", str(root), *words]) == 0
     return RunStore(root).list()[0]
+
+
+IMPOSSIBLE = ("0", "-3", "1e99", "99999999999999999999", "nan", "inf", "abc", "")
+"""What somebody may write where a number belongs."""
+
+
+def commands(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Every command, and the parser of its flags."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, part in action.choices.items():
+                yield (*words, name), part
+                yield from commands(part, (*words, name))
+
+
+def numeric_flags() -> Iterator[tuple[tuple[str, ...], argparse.Action]]:
+    for words, parser in commands(build_parser()):
+        for action in parser._actions:
+            shown = str(action.metavar)
+            if action.option_strings and (
+                shown in ("N", "X", "SECONDS") or action.type in (int, float)
+            ):
+                yield words, action
+
+
+@pytest.mark.case("F22")
+def test_every_number_is_checked_by_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each numeric flag of each command, with values that cannot be: one line, or a value that can."""
+    kinds: set[str] = set()
+    for words, action in numeric_flags():
+        flag, field = action.option_strings[0], action.dest
+        for value in IMPOSSIBLE:
+            if isinstance(action.type, Number):
+                kinds.add("limits")
+                reasonable = True
+                try:
+                    taken = action.type(value)
+                    assert action.type.least <= taken <= action.type.most
+                except argparse.ArgumentTypeError:
+                    reasonable = False
+                if not reasonable:
+                    # Only this flag is wrong, so what else a command needs is not said.
+                    with pytest.raises(SystemExit) as end:
+                        build_parser().parse([*words, f"{flag}={value}"])
+                    said = capsys.readouterr().err
+                    assert end.value.code == 2 and said.count("\n") == 1
+                    assert f"{flag}: {value!r} must be {action.type}" in said
+                continue
+            check = Sampler.parse if field in Sampler.model_fields else RunConfig.from_flat
+            kinds.add(check.__qualname__)
+            try:
+                check({field: value})
+            except ConfigError as refused:
+                assert any(
+                    problem.field == field and problem.allowed for problem in refused.problems
+                ) or any(word in str(refused) for word in (field, value))
+                assert "\n" not in str(refused)
+    assert len(kinds) == 3
+
+
+@pytest.mark.case("F22")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("translate hallo --threads 0", "--threads: '0' must be a whole number from 1 to"),
+        ("generate --seed 99999999999999999999", "--seed: '99999999999999999999' must be"),
+        ("generate --max_new_tokens -3", "--max_new_tokens: '-3' must be a whole number from 0"),
+        ("evaluate --length_penalty nan", "--length_penalty: 'nan' must be a number from 0 to 10"),
+        ("train --threads 0", "threads = '0': must be"),
+        ("train --seed 99999999999999999999", "seed = '99999999999999999999': must be"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in mistake(capsys, *words.split())
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -197,8 +197,8 @@ def test_mistakes_in_the_command(
 ) -> None:
     for words, said in {
         ("magic",): "suite = 'magic': must be one of norm, placement",
-        (suite[1], "--seeds", "0"): "seeds = 0: must be from 1 to 100",
-        (suite[1], "--jobs", "0"): "jobs = 0: must be from 1 to 1,000",
+        (suite[1], "--seeds", "0"): "--seeds: '0' must be a whole number from 1 to 100",
+        (suite[1], "--jobs", "0"): "--jobs: '0' must be a whole number from 1 to 1,000",
         (suite[1], "--seed", "4"): "seed = '4': is set by --seeds",
         (suite[1], "--d_model", "15"): "d_model = 15: must be a multiple of n_head",
         (suite[1], "--source", "magic"): "source = 'magic': must be one of",

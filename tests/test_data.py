@@ -34,7 +34,8 @@ from engine.data import (
 from engine.data.base import spread
 from engine.data.stories import EDITIONS, Edition, read_grammar, tell
 from engine.data.stories import main as write_corpora
-from engine.data.tasks import END, ModularAddition, balanced
+from engine.data.tasks import END, Induction, ModularAddition, balanced
+from engine.presets import PRESETS
 from engine.tokenizers import BPETokenizer, IdTokenizer, Tokenizer
 from engine.validation import ConfigError
 
@@ -720,6 +721,47 @@ def test_induction_repeats_only_what_came_before() -> None:
         begins.add(int(np.flatnonzero(row[:first] == row[first])[0]))
     assert begins == set(range(max(begins) + 1))
     assert task.answer("abcdefghijklb") == "cde"
+
+
+@pytest.mark.case("E6")
+@pytest.mark.parametrize("length", range(4, 18))
+def test_no_distance_alone_solves_induction(length: int) -> None:
+    """Every distance is equally likely, so whoever copies from a fixed one is right in few rows."""
+    task = Induction(length, 128, 0)
+    distances = Counter[int]()
+    asked: Counter[tuple[int, int]] = Counter()
+    batch = task.batch(4000)
+    for row, target in zip(batch.inputs, batch.targets, strict=True):
+        places = np.flatnonzero(target != IGNORE)
+        first = int(places[0])
+        distance = first - int(np.flatnonzero(row[:first] == row[first])[0])
+        distances[distance] += 1
+        asked.update((distance, int(place)) for place in places)
+        assert (target[places] == row[places + 1 - distance]).all()  # the distance holds to the end
+        assert places[-1] == task.width() - 2  # so one distance alone is right in a row
+    exact = task.baseline()
+    assert set(distances) == set(task.distances)
+    assert (
+        exact.accuracy == 1 / len(task.distances) <= {4: 0.2, 8: 1 / 9, 16: 1 / 17}.get(length, 0.2)
+    )
+    spread = 4 * (exact.accuracy / 4000) ** 0.5
+    assert all(abs(count / 4000 - exact.accuracy) < spread for count in distances.values())
+    # The loss: each distance's share among the targets at its position, as it was drawn.
+    at = Counter[int]()
+    for (_, place), count in asked.items():
+        at[place] += count
+    drawn = sum(n * np.log(at[place] / n) for (_, place), n in asked.items()) / sum(asked.values())
+    assert exact.loss == pytest.approx(drawn, abs=0.03)
+
+
+@pytest.mark.case("E6")
+def test_the_preset_asks_more_than_positions_can_answer() -> None:
+    config = PRESETS["induction"].config()
+    assert (
+        Induction(config.data.task_length, config.model.max_seq_len, 0).baseline().accuracy < 0.06
+    )
+    older = RunConfig.from_flat(config.flat() | {"task_length": 8})  # as it was stored before
+    assert isinstance(make_data(older), Induction)
 
 
 def test_addition_has_numbers_of_all_lengths() -> None:

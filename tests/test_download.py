@@ -554,8 +554,8 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for words, expected in (
         (["stories"], "name = 'stories': must be one of shakespeare, multi30k, tinystories"),
         (["shakespeare", "--mirror", "file:///etc"], "must begin with http:// or https://"),
-        (["shakespeare", "--timeout", "0"], "timeout = 0.0: must be more than 0"),
-        (["shakespeare", "--timeout", "nan"], "timeout = nan: must be more than 0"),
+        (["shakespeare", "--timeout", "0"], "'0' must be a number from 0.001 to 3,600"),
+        (["shakespeare", "--timeout", "nan"], "'nan' must be a number from 0.001"),
         (["shakespeare", "--mirror", "http://a:b"], "could not reach a:b"),
         ([], "required: NAME"),
     ):

@@ -7,19 +7,22 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
 
+from engine import TransformerLM, training
 from engine import driver as driving
-from engine import training
 from engine.checkpoint import read_state
 from engine.config import RunConfig, TrainConfig
-from engine.data import make_data
+from engine.data import Data, make_data
+from engine.data.tasks import TASKS
 from engine.driver import SAMPLE_TOKENS, drive, end_with_parent, warm_up
 from engine.events import (
     Change,
@@ -46,13 +49,14 @@ from engine.events import (
 )
 from engine.forks import begin_again, fork
 from engine.generation import Sampler, generate
+from engine.model.context import KVCache, Output
 from engine.runs import Run, RunBusy, RunError, RunStore
 from engine.samples import continue_all
 from engine.snapshots import load as load_snapshot
 from engine.tokenizers import load_tokenizer
 from engine.training import due, new_state
 from engine.validation import ConfigError
-from tests.options import TINY_RUN, VOCAB, build
+from tests.options import SIZES, TINY_RUN, VOCAB, build
 
 TINY = TINY_RUN | {"sample_interval": 3, "probe_interval": 2, "save_interval": 4}
 
@@ -627,6 +631,92 @@ def test_a_text_ends_at_the_end_token() -> None:
     cut = continue_all(model, prompts, most=20, temperature=0, end=end)
     assert cut[0] == free[0][: free[0].index(end)]
     assert cut[1] == (free[1][: free[1].index(end)] if end in free[1] else free[1])
+
+
+class Writes(TransformerLM):
+    """Continues each text as `said` says, and whatever comes after that with `after`, over and over."""
+
+    def __init__(self, said: Mapping[str, list[int]], after: list[int], vocab_size: int) -> None:
+        super().__init__(**SIZES | {"vocab_size": vocab_size, "max_seq_len": 128})
+        self.said, self.after, self.size = said, after, vocab_size
+        self.rows = 0
+        """How many tokens were computed."""
+
+    def run(self, tokens: Tensor, cache: KVCache | None = None, *_: Any, **__: Any) -> Output:
+        assert cache is not None
+        keys = tokens[None, :, None, :, None].expand(*cache.keys[:, :, :, :0].shape[:3], -1, 4)
+        for layer in range(2):  # the cache holds the tokens themselves
+            seen, _ = cache.extend(layer, keys[layer].float(), keys[layer].float())
+        cache.advance(tokens.shape[1])
+        self.rows += tokens.numel()
+        following = [self.next([int(token) for token in row[0, :, 0]]) for row in seen]
+        logits = one_hot(torch.tensor(following), self.size)[:, None].float()  # (B, 1, V)
+        return Output(logits=logits, balance_loss=torch.zeros(()))
+
+    def next(self, text: list[int]) -> int:
+        for prompt, said in self.said.items():
+            ids = list(map(ord, prompt))
+            if text[: len(ids)] == ids:
+                at = len(text) - len(ids)
+                return (
+                    said[at] if at < len(said) else self.after[(at - len(said)) % len(self.after)]
+                )
+        return 0  # a prompt that is still being read
+
+
+def right_and_on(data: Data, after: list[int]) -> Writes:
+    """A model that writes the right answer to each of the data's prompts, and then `after`."""
+
+    def ids(text: str) -> list[int]:
+        return data.tokenizer.encode(text)
+
+    ends = [] if data.end is None else [data.end]
+    said = {
+        "".join(map(chr, ids(prompt))): [*ids(data.answer(prompt) or ""), *ends]
+        for prompt in data.prompts
+    }
+    return Writes(said, after, data.tokenizer.vocab_size)
+
+
+@pytest.mark.case("F1")
+@pytest.mark.parametrize("name", TASKS)
+def test_the_right_answer_is_right_whatever_is_written_after_it(
+    name: str, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer ends before its first END. Each prompt gets the same text as it gets alone."""
+    longest = {"task_length": 8, "max_seq_len": 64, "sample_interval": 1, "total_steps": 2}
+    run = make(store, source=name, **longest)
+    data = make_data(run.config)
+    end = data.tokenizer.vocab_size - 1 if data.end is None else data.end
+    for after in ([end], [0, end], [end, end, 0]):
+        model = right_and_on(data, after)
+        prompts = [data.tokenizer.encode(prompt) for prompt in data.prompts]
+        answers = [data.tokenizer.encode(data.answer(prompt) or "") for prompt in data.prompts]
+        most = max(map(len, answers)) + 1
+        together = continue_all(model, prompts, most=most, temperature=0, end=data.end)
+        for prompt, answer, text in zip(prompts, answers, together, strict=True):
+            assert [text] == continue_all(model, [prompt], most=most, temperature=0, end=data.end)
+            assert text == answer if data.end is not None else text[: len(answer)] == answer
+        monkeypatch.setattr(driving.Driver, "whole_model", lambda _, model=model: model)
+        ended = make(store, source=name, **longest)
+        drive(ended)
+        samples = of(ended, Sampled)
+        assert {sample.prompt for sample in samples} == set(data.prompts)
+        assert all(sample.correct for sample in samples) or data.end is None
+
+
+@pytest.mark.case("F1")
+def test_a_text_that_has_ended_costs_nothing_more() -> None:
+    """Rows leave the batch at their END, and at `most` tokens: none is computed for them."""
+    end, most = 9, 12
+    model = Writes({chr(1): [5, end], chr(2): [5] * 40, chr(3) * 4: [end]}, [end], VOCAB)
+    written = continue_all(model, [[1], [2], [3, 3, 3, 3]], most=most, temperature=0, end=end)
+    assert written == [[5], [5] * most, []]
+    assert model.rows == 2 + most + 4
+    assert continue_all(model, [[2], [3] * 4], most=0, end=end) == [[], []]
+    # A row that already has all its tokens writes no more of them while another goes on.
+    late = Writes({chr(1): [5, 5, end, 5], chr(3) * 9: [6, 6]}, [end], VOCAB)
+    assert continue_all(late, [[1], [3] * 9], most=2, temperature=0, end=end) == [[5, 5], [6, 6]]
 
 
 def test_drawn_texts_are_the_same_again_and_touch_no_generator() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
+import re
 import shutil
+import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +16,27 @@ import pytest
 import safetensors.torch
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    masking_utils,
+)
 
 from engine import shards
 from engine.checkpoint import CheckpointError, load_model, save_weights
 from engine.cli import main
 from engine.config import ModelConfig, RunConfig
-from engine.exchange import CONFIG, TOKENIZER, export, import_run, read_model
-from engine.foreign import foreign_config, own_config
+from engine.exchange import CONFIG, TOKENIZER, export, import_run, read_config, read_model
+from engine.foreign import CLASSES, IGNORED, MIXTURE, foreign_config, meanings, own_config
+from engine.model.block import PLACEMENTS
 from engine.model.decoder import TransformerLM
+from engine.model.feedforward import ACTIVATIONS
+from engine.model.moe import ROUTERS
+from engine.model.norms import NORMS
+from engine.model.positions import POSITIONS
 from engine.runs import Run, RunStore
 from engine.tokenizers import CharTokenizer, IdTokenizer, save_tokenizer
 from engine.validation import ConfigError
@@ -90,10 +107,11 @@ def exported(folder: Path, **changes: Any) -> tuple[TransformerLM, Path]:
     return model, folder / "out"
 
 
-def library(folder: Path) -> Any:
+def library(folder: Path, **options: Any) -> Any:
     kind = json.loads((folder / CONFIG).read_text("utf-8"))["model_type"]
-    how = {"experts_implementation": "eager"} if kind == "mixtral" else {}  # any widths
-    return LIBRARY[kind].from_pretrained(folder, **how).eval()
+    if kind == "mixtral":
+        options["experts_implementation"] = "eager"  # any widths
+    return LIBRARY[kind].from_pretrained(folder, **options).eval()
 
 
 def difference(one: Tensor, other: Tensor) -> float:
@@ -184,6 +202,277 @@ def test_an_older_configuration_reads_the_same(tmp_path: Path) -> None:
     older = {name: value for name, value in values.items() if name != "rope_parameters"}
     assert own_config(older | {"rope_theta": 321.0, "rope_scaling": None}) == own_config(values)
     assert own_config(values).rope_theta == 321
+
+
+# Every field of a configuration --------------------------------------------------------------------
+
+OTHER: dict[str, tuple[Any, ...]] = {
+    "transformers_version": ("4.28.0", None),
+    "_name_or_path": ("elsewhere",),
+    "name_or_path": ("elsewhere",),
+    "_commit_hash": ("abc",),
+    "architectures": (["GemmaForCausalLM"], None),
+    "tokenizer_class": ("LlamaTokenizer",),
+    "prefix": ("a",),
+    "task_specific_params": ({"summary": {"max_length": 3}},),
+    "finetuning_task": ("mnli",),
+    "id2label": ({"0": "a"},),
+    "label2id": ({"a": 0},),
+    "num_labels": (3,),
+    "problem_type": ("regression",),
+    "dtype": ("bfloat16", "float16"),
+    "torch_dtype": ("bfloat16", "float16"),
+    "initializer_range": (0.5,),
+    "pretraining_tp": (2,),
+    "torchscript": (True,),
+    "use_bfloat16": (True,),
+    "tf_legacy_loss": (True,),
+    "use_cache": (False,),
+    "max_sequence_length": (7,),
+    "chunk_size_feed_forward": (3,),
+    "is_decoder": (True,),
+    "tie_encoder_decoder": (True,),
+    "attn_implementation": ("eager",),
+    "_attn_implementation": ("eager",),
+    "_attn_implementation_autoset": (True,),
+    "experts_implementation": ("eager",),
+    "output_attentions": (False,),
+    "output_hidden_states": (True,),
+    "output_router_logits": (True,),
+    "return_dict": (False,),
+    "tie_last_hidden_states": (False,),
+    "attention_dropout": (0.5,),
+    "router_aux_loss_coef": (0.5,),
+    "router_jitter_noise": (0.5,),
+    "pad_token_id": (3,),
+    "bos_token_id": (3,),
+    "eos_token_id": (3, [3, 4]),
+    "sep_token_id": (3,),
+    "decoder_start_token_id": (3,),
+    "hidden_act": ("swish", "gelu", "relu", "gelu_new", None),
+    "rms_norm_eps": (1e-6, 0.1, None),
+    "is_causal": (False, None),
+    "is_encoder_decoder": (True,),
+    "add_cross_attention": (True,),
+    "partial_rotary_factor": (0.5, 1.0, None),
+    "pruned_heads": ({"0": [1]}, {}),
+    "sliding_window": (3, 0, None),
+    "attention_chunk_size": (3,),
+    "layer_types": (["sliding_attention", "full_attention"], ["full_attention"] * 2),
+    "mlp_layer_types": (["sparse", "dense"],),
+    "per_layer_config": ({"0": {"head_dim": 8}},),
+    "quantization_config": ({"bits": 4}, None),
+    "auto_map": ({"AutoModel": "evil.py"}, None),
+    "head_dim": (8, 4, None),
+    "attention_bias": (True, None),
+    "mlp_bias": (True, None),
+    "num_experts": (4, 2, None),
+    "num_key_value_heads": (3,),
+    "tie_word_embeddings": (True, None),
+    "rope_theta": (50.0, None),
+    "model_type": ("mistral", None),
+    "rope_interleaved": (True, None),
+    "logit_scale": (0.5,),
+}
+"""Values other than the usual one, for each field by itself. The last two have no meaning here."""
+
+SIZED: dict[str, int] = {
+    "vocab_size": 31,
+    "hidden_size": 24,
+    "intermediate_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 9,
+    "num_local_experts": 6,
+    "num_experts_per_tok": 3,
+}
+"""Fields that need other weights, too."""
+
+SCALED: list[dict[str, Any]] = [
+    {"factor": 4.0},
+    {"kind": "linear", "factor": 4.0},
+    {"kind": "dynamic", "factor": 4.0},
+    {"kind": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    | {"original_max_position_embeddings": 8},
+    {"kind": "yarn", "factor": 4.0, "original_max_position_embeddings": 8},
+    {"kind": "longrope", "short_factor": [2.0, 3.0], "long_factor": [2.0, 3.0]}
+    | {"factor": 4.0, "original_max_position_embeddings": 8},
+    {"kind": "default", "partial_rotary_factor": 0.5},
+    {"kind": "default", "mrope_section": [1, 1]},
+]
+PLAIN: list[dict[str, Any]] = [{}, {"kind": "default"}, {"kind": "default", "rope_theta": 77.0}]
+
+ROPES: list[dict[str, Any]] = [
+    {place: {**({word: kind} if kind else {}), **rest}}
+    for place, word in product(("rope_parameters", "rope_scaling"), ("rope_type", "type"))
+    for entries in (*PLAIN, *SCALED)
+    for kind, rest in [
+        (entries.get("kind"), {name: value for name, value in entries.items() if name != "kind"})
+    ]
+]
+ROPES += [
+    {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 50.0}}},
+    {"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 4.0}}}
+    | {"layer_types": ["full_attention"] * 2},
+    {"rope_parameters": {"rope_type": "default", "type": "linear", "factor": 4.0}},
+    {"rope_parameters": {"rope_type": "linear", "type": "default", "factor": 4.0}},
+    {"rope_parameters": {"rope_theta": 50.0}, "rope_theta": 50.0},
+    {"rope_parameters": {"rope_theta": 50.0}, "rope_theta": 70.0},
+    {"rope_parameters": {"rope_theta": 50.0}, "rope_theta": None},
+    {"rope_parameters": {"rope_theta": None}, "rope_theta": 50.0},
+    {"rope_parameters": {"rope_type": "default"}, "rope_theta": 50.0},
+    {"rope_scaling": {"type": "default"}, "rope_theta": 50.0},
+    {"rope_scaling": {"type": "default"}, "rope_parameters": {"rope_theta": 50.0}},
+    {"rope_parameters": None, "rope_scaling": None},
+]
+"""Every spelling of every kind of RoPE: where it stands, what its kind is called, where its base stands."""
+
+GENERATION = sorted(GenerationConfig._get_default_generation_params())
+"""Settings of generation, which old versions stored in the same file."""
+
+VARIATIONS: list[dict[str, Any]] = [
+    *({field: value} for field, values in OTHER.items() for value in values),
+    *ROPES,
+    dict.fromkeys(set(GENERATION) - {"use_cache"}, 1),
+]
+
+
+@pytest.fixture(scope="module", params=CLASSES)
+def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that the library saved, of each kind."""
+    folder = tmp_path_factory.mktemp(request.param)
+    stored(folder, request.param)
+    return folder
+
+
+@pytest.mark.case("F6")
+@torch.no_grad()
+def test_every_field_keeps_the_logits_or_is_refused_by_name(saved: Path) -> None:
+    """Each field in each spelling: it is refused, or both models compute the same."""
+    original = json.loads((saved / CONFIG).read_text("utf-8"))
+    kind, ids, read = original["model_type"], tokens(VOCAB), 0
+    plain = {name: value for name, value in original.items() if name != "rope_parameters"}
+    for changes in VARIATIONS:
+        (saved / CONFIG).write_text(json.dumps(plain | changes), "utf-8")
+        known = [meanings(kind).get(name) for name in changes]
+        try:
+            ours = read_model(saved, read_config(saved))
+        except CheckpointError as refused:
+            assert any(name in str(refused) for name in changes), f"{changes}: {refused}"
+            assert known != [IGNORED] * len(known), f"{changes}: {refused}"
+        else:
+            assert None not in known, f"{changes} was taken"
+            theirs = library(saved, dtype=torch.float32)
+            theirs.config.return_dict = True  # it is a tuple otherwise
+            logits = theirs(ids).logits
+            assert difference(ours(ids), logits) < 1e-5, changes
+            read += 1
+    assert read > len(VARIATIONS) / 3
+    (saved / CONFIG).write_text(json.dumps(original), "utf-8")
+
+
+@pytest.mark.case("F6")
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind in CLASSES for field in SIZED if field in meanings(kind)],
+)
+@torch.no_grad()
+def test_every_size_is_read(kind: str, field: str, tmp_path: Path) -> None:
+    if kind == "llama" and field in MIXTURE:
+        with pytest.raises(ConfigError, match=f"{field} = 6|3: must be null: llama has no experts"):
+            own_config({"model_type": kind, **SIZES, field: SIZED[field]})
+        return
+    model = stored(tmp_path, kind, **{field: SIZED[field]})
+    ours = read_model(tmp_path, read_config(tmp_path))
+    ids = tokens(model.config.vocab_size)[:, : model.config.max_position_embeddings]
+    assert difference(ours(ids), model(ids).logits) < 1e-5
+
+
+@pytest.mark.case("F6")
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_field_that_the_library_has_is_known_and_tried(kind: str) -> None:
+    """A version of the library that has a field more fails here and names it."""
+    configuration = LIBRARY[kind].config_class
+    names = {field.name for field in dataclasses.fields(configuration)}
+    names |= {*configuration.attribute_map, *GENERATION}
+    # What is taken from a file beside these, and what the models and their masks read.
+    bases = [base for base in configuration.__mro__ if base.__module__.startswith("transformers")]
+    code = "".join(map(inspect.getsource, bases))
+    names |= set(re.findall(r'kwargs\.(?:pop|get)\("(\w+)", (?!False|"")', code)) - ABOUT_FILES
+    for module in (sys.modules[LIBRARY[kind].__module__], masking_utils):
+        read = re.findall(r'config\.(\w+)|getattr\(config, "(\w+)"', inspect.getsource(module))
+        names |= {one or other for one, other in read}
+    names = {name for name in names if not callable(getattr(configuration, name, None))}
+    assert {name for name in names if name not in meanings(kind)} == set()
+    tried = {name for changes in VARIATIONS for name in changes} | set(SIZED)
+    assert set(meanings(kind)) <= tried and names <= tried
+
+
+OWN: dict[str, tuple[Any, ...]] = {
+    "vocab_size": (31,),
+    "max_seq_len": (9,),
+    "d_model": (24,),
+    "n_layer": (3,),
+    "n_encoder_layer": (1,),
+    "n_head": (2,),
+    "n_kv_head": (1,),
+    "d_ff": (7,),
+    "norm": tuple(NORMS),
+    "placement": tuple(PLACEMENTS),
+    "position": tuple(POSITIONS),
+    "feedforward": tuple(ACTIVATIONS),
+    "rope_theta": (50.0,),
+    "dropout": (0.3,),
+    "tie_embeddings": (False,),
+    "scale_embeddings": (True,),
+    "share_embeddings": (False,),
+    "src_vocab_size": (31,),
+    "bias": (True,),
+    "n_experts": (6,),
+    "top_k": (1, 3),
+    "moe_layer_indices": ((1,), (0, 1)),
+    "router": tuple(ROUTERS),
+    "renormalise": (False, True),
+    "n_shared_experts": (1,),
+    "d_expert": (12,),
+    "capacity_factor": (1.0,),
+    "n_device": (2,),
+    "max_device": (1,),
+}
+"""Values for every field of a model here."""
+
+
+@pytest.mark.case("F6")
+@pytest.mark.parametrize("field", ModelConfig.model_fields)
+@torch.no_grad()
+def test_every_field_of_ours_keeps_the_logits_or_is_refused_by_name(
+    field: str, tmp_path: Path
+) -> None:
+    for number, (value, mixed) in enumerate(product(OWN[field], (False, True))):
+        changes = ({"n_experts": 4} if mixed else {}) | {field: value}
+        if field == "max_device":
+            changes["n_device"] = 2
+        try:
+            model = build(**changes)
+        except ConfigError:
+            continue  # there is no such model
+        try:
+            export(checkpoint(tmp_path / f"run {number}", model), tmp_path / f"out {number}")
+        except ConfigError as refused:
+            assert any(name in str(refused) for name in {*changes, "renormalise"} - {"n_experts"})
+            continue
+        ids = tokens(model.config.vocab_size or 0)[:, : model.config.max_seq_len]
+        theirs = library(tmp_path / f"out {number}")
+        assert difference(model(ids), theirs(ids).logits) < 1e-5, changes
+
+
+ABOUT_FILES = {
+    "_configuration_file", "_from_auto", "_from_pipeline", "cache_dir", "commit_message",
+    "force_download", "gguf_file", "local_files_only", "proxies", "repo_id", "return_unused_kwargs",
+    "revision", "subfolder", "token", "trust_remote_code",
+}  # fmt: skip
+"""Arguments of the library's functions that load a file: no fields of it."""
 
 
 # What cannot go ----------------------------------------------------------------------------------

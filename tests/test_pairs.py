@@ -509,3 +509,19 @@ def test_words_may_be_cut_into_pieces() -> None:
         with pytest.raises(DataError, match="tokenizer_size = 0") as caught:
             tokens.joint_tokenizer(kind, 0, texts)
         assert caught.value.field == "tokenizer_size"
+
+
+@pytest.mark.case("F22")
+@pytest.mark.parametrize("held_out", [False, True])
+def test_no_pair_left_names_the_file_that_was_given(held_out: bool, tmp_path: Path) -> None:
+    """All lines are the same, so the held-out ones are learned from too: of which file, and its path."""
+    (tmp_path / "ga.tsv").write_text("one\tuno\n" * 20, "utf-8")
+    (tmp_path / "valid.tsv").write_text("one\tuno\n", "utf-8")
+    given = {"train_data_path": str(tmp_path / "ga.tsv")}
+    if held_out:
+        given["valid_data_path"] = str(tmp_path / "valid.tsv")
+    config = RunConfig.from_flat({"source": "pairs", "n_encoder_layer": 1, **given})
+    with pytest.raises(DataError, match="no pair that is held out and not learned from") as caught:
+        make_data(config)
+    field, path = list(given.items())[-1]
+    assert (caught.value.field, caught.value.value) == (field, path)

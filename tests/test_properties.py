@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations, product
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 
-from engine import ModelConfig, Trace, TransformerLM, zero_head
+from engine import ModelConfig, Trace, Transformer, TransformerLM, zero_head
 from engine.config import FeedForwardName, NormName, PlacementName, PositionName
+from engine.data import IGNORE, TASKS, Batch
 from engine.model.block import PLACEMENTS
 from engine.model.context import places
 from engine.model.feedforward import ACTIVATIONS
 from engine.model.norms import NORMS
 from engine.model.positions import POSITIONS
-from tests.options import AXES, COMBINATIONS, CONTEXT, SIZES, VOCAB, build, sequence
+from engine.model.routing import BALANCERS, COUNTS, Routing, balance_loss, nudge
+from engine.tokenizers import END, PAD
+from engine.translation import beam_search, translate
+from tests.options import (
+    AXES,
+    COMBINATIONS,
+    CONTEXT,
+    ROUTED,
+    SIZES,
+    VARIANTS,
+    VOCAB,
+    build,
+    sequence,
+)
 
 
 def name(options: dict[str, Any]) -> str:
@@ -78,6 +94,144 @@ def test_options_that_meet_keep_the_properties(options: dict[str, Any]) -> None:
         weights = trace["blocks.1.attention.weights"]
         torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, CONTEXT))
         assert weights.triu(1).abs().max() == 0
+
+
+# Property 9: padding changes nothing
+
+
+def joined(options: dict[str, Any]) -> Transformer:
+    """An encoder-decoder with these options, by the same sizes."""
+    sizes = {name: value for name, value in {**SIZES, **options}.items() if name != "vocab_size"}
+    sizes["n_decoder_layer"] = sizes.pop("n_layer")
+    torch.manual_seed(7)
+    model = Transformer(VOCAB, VOCAB, n_encoder_layer=2, dropout=0.0, **sizes)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(0.2 * torch.randn_like(weight))
+    return model.eval()
+
+
+def columns(rows: torch.Tensor, count: int, token: int = PAD) -> torch.Tensor:
+    return torch.cat([rows, torch.full((len(rows), count), token)], dim=1)
+
+
+def ragged() -> tuple[torch.Tensor, torch.Tensor]:
+    """Sources and translations, (2, 6) each; one row of each is shorter."""
+    sources, tokens = 4 + sequence(2, 6) % (VOCAB - 4), 4 + sequence(2, 6).flip(1) % (VOCAB - 4)
+    sources[1, 4:], tokens[0, 3:] = PAD, PAD
+    return sources, tokens
+
+
+def lm_padded(options: dict[str, Any], count: int) -> tuple[Any, Any]:
+    """Rows of a task end in END tokens that no loss is taken on; `Batch.present` tells which."""
+    model, tokens = build(**options), 4 + sequence(2, 6) % (VOCAB - 4)
+    rows, end = columns(tokens, count, VOCAB - 1).numpy(), np.array([[3], [6]])
+    targets = np.where(np.arange(rows.shape[1]) < end, rows, IGNORE)
+    present = torch.from_numpy(Batch(rows, targets).present)
+    return model, model.predict(torch.from_numpy(rows), None, present)
+
+
+def decoder_padded(options: dict[str, Any], count: int) -> tuple[Any, Any]:
+    model, (sources, tokens) = joined(options), ragged()
+    return model, model.predict(columns(tokens, count), sources)
+
+
+def encoder_padded(options: dict[str, Any], count: int) -> tuple[Any, Any]:
+    model, (sources, tokens) = joined(options), ragged()
+    return model, model.predict(tokens, columns(sources, count))
+
+
+HALVES: dict[str, Callable[[dict[str, Any], int], tuple[Any, Any]]] = {
+    "language model": lm_padded,
+    "decoder": decoder_padded,
+    "encoder": encoder_padded,
+}
+"""Every half of every kind of model: (model, its output for rows with so many more columns)."""
+
+MEASURES: dict[str, Callable[[Routing], torch.Tensor]] = {
+    **{count: lambda routing, name=count: routing.count(name) for count in COUNTS},
+    **BALANCERS,
+    "load": lambda routing: routing.load,
+    "probability": lambda routing: routing.probability,
+    "entropy": lambda routing: routing.entropy,
+}
+"""All that is measured of the routing, and all that balances it."""
+
+
+NORMED = [options for options in COMBINATIONS if options["norm"] != "none"][:12]
+"""Without norms, deep sums of these weights are too large for fp32 to compare gradients."""
+
+
+@pytest.mark.case("F14")
+@pytest.mark.parametrize("options", [*NORMED, *ROUTED, *VARIANTS], ids=name)
+@pytest.mark.parametrize("half", HALVES)
+def test_padding_changes_nothing(half: str, options: dict[str, Any]) -> None:
+    """Logits, routing, balance losses, gradients and the bias without a loss: all stay the same."""
+    seen: list[dict[str, torch.Tensor]] = []
+    for count in (0, 5):
+        model, output = HALVES[half](options, count)
+        logits = output.logits[:, :3]  # tokens in every row
+        values = {"logits": logits}
+        weights = dict.fromkeys(BALANCERS, 0.1)
+        loss = -logits.log_softmax(-1)[..., 5].mean() + balance_loss(output.routing, weights)
+        loss.backward()
+        for key, weight in model.named_parameters():
+            if weight.grad is not None:
+                values[f"gradient of {key}"] = weight.grad
+        for number, record in enumerate(output.routing):
+            for measure, take in MEASURES.items():
+                values[f"{measure} of layer {number}"] = take(record).detach().float()
+            moved = torch.zeros(record.chosen.shape[-1])
+            nudge(moved, record.load, 0.1, "violation")
+            values[f"bias of layer {number}"] = moved
+        seen.append(values)
+    assert seen[0].keys() == seen[1].keys()
+    for key, value in seen[0].items():
+        close = 1e-5 * max(1.0, value.abs().max().item())
+        torch.testing.assert_close(seen[1][key], value, rtol=1e-4, atol=close, msg=key)
+
+
+@pytest.mark.case("F14")
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_task_fills_up_with_is_padding(task: str) -> None:
+    """A token is present up to the last target of its row; after that there are END tokens alone."""
+    data = TASKS[task](4, 64, 0)
+    batch = data.batch(32)
+    present = np.ones_like(batch.targets, dtype=bool) if batch.present is None else batch.present
+    last = batch.targets.shape[1] - 1 - (batch.targets[:, ::-1] != IGNORE).argmax(axis=1)
+    assert (present.sum(axis=1) == last + 1).all()
+    assert (np.diff(present.astype(int), axis=1) <= 0).all()
+    assert data.end is None or (batch.inputs[~present] == data.end).all()
+    # A row of another process that stands in for none has no targets, and is whole.
+    assert batch.part(0, 33).present is None
+
+
+ALONE = [each for each in ({}, *ROUTED, *VARIANTS) if ModelConfig.parse({**SIZES, **each}).alone]
+"""Where what a token gets does not depend on the rest of the batch, as it does with a capacity."""
+
+
+@pytest.mark.case("F1")
+@pytest.mark.case("F14")
+@pytest.mark.parametrize("options", ALONE, ids=name)
+def test_translations_together_are_those_alone(options: dict[str, Any]) -> None:
+    """Greedy and by beam search: rows that have ended, and sources of other lengths, change nothing."""
+    model = joined(options | {"tie_embeddings": False})
+    sources = [[a, *range(4, 4 + length), END] for a, length in product((5, 13), (1, 9))]
+    often = translate(model, sources, most=10)[0].tokens[-1]
+    row, lengths = model.output.weight.detach()[often].clone(), {0}
+    for factor in (1.2, 0.9, 0.6, 0.3, 0.0):  # END is written more or less often
+        with torch.no_grad():
+            model.output.weight[END] = factor * row
+        together = [each.tokens for each in translate(model, sources, most=6)]
+        assert together == [translate(model, [source], most=6)[0].tokens for source in sources]
+        found = [each.found[0].tokens for each in beam_search(model, sources, 3, most=6)]
+        alone = [beam_search(model, [source], 3, most=6)[0] for source in sources]
+        assert found == [each.found[0].tokens for each in alone]
+        together += found
+        assert all(END not in tokens[:-1] for tokens in together)
+        lengths |= {len(tokens) for tokens in together}
+    assert len(lengths) > 2, "the test needs translations of different lengths"
 
 
 @pytest.mark.parametrize("axis", AXES)

@@ -34,6 +34,18 @@ class Batch:
     translation, filled up with PAD; the translation and END, IGNORE where there is no more.
     """
 
+    @property
+    def present(self) -> NDArray[np.bool_] | None:
+        """(B, T) false for padding: inputs after the last target of their row. None: no padding.
+
+        A causal model computes nothing from them that a loss is taken on. A row without targets has no
+        padding.
+        """
+        counted = self.targets != IGNORE  # (B, T)
+        padding = counted[:, ::-1].argmax(axis=1)  # (B,) 0 without targets
+        length = counted.shape[1]
+        return np.arange(length) < length - padding[:, None] if padding.any() else None
+
     def part(self, number: int, of: int) -> Batch:
         """The rows of one of `of` parts, as equal as they can be, and as wide as the whole.
 

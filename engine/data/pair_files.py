@@ -45,9 +45,11 @@ def from_pair_files(
     )
     check_vocabulary(tokenizer, model)
     name = Path(data.train_data_path).stem
+    paths = {"train_data_path": data.train_data_path, "valid_data_path": data.valid_data_path}
     return PairData(
         name, tokenizer, encode_pairs(tokenizer, train), encode_pairs(tokenizer, valid),
         max_seq_len=model.max_seq_len, seed=seed, batch_tokens=batch_tokens, skip_long=True,
+        files={field: path for field, path in paths.items() if path is not None},
     )  # fmt: skip
 
 

@@ -139,6 +139,7 @@ class PairData(Generated):
         batch_tokens: int | None = None,
         exact: bool = False,
         skip_long: bool = False,
+        files: Mapping[str, str] | None = None,
         translate: Callable[[str], str | None] | None = None,
     ) -> None:
         """All the pairs there are, encoded with `encode_pairs`.
@@ -155,6 +156,8 @@ class PairData(Generated):
                 included. None: `batch` is told how many pairs.
             exact: Is each translation the only right one?
             skip_long: Leave out pairs that are too long, rather than refuse them.
+            files: The fields of the files that the pairs are from, and their paths. Without
+                `valid_data_path`, the held-out pairs are from `train_data_path`, too.
             translate: The right translation of any text; None: only of those given here.
 
         Raises `DataError` naming `max_seq_len`, `batch_tokens` or `valid_data_path`.
@@ -182,13 +185,15 @@ class PairData(Generated):
             "valid": valid_part,
             "compositional": compositional_part,
         }
+        given = files or {"train_data_path": name, "valid_data_path": name}
         for field, part, what in (
             ("train_data_path", self.train, "to learn from"),
             ("valid_data_path", valid_part, "that is held out and not learned from too"),
         ):
             if not part.pairs:
+                field = field if field in given else "train_data_path"
                 allowed = f"no pair {what} is left with max_seq_len = {max_seq_len}"
-                raise DataError(field, name, allowed)
+                raise DataError(field, given[field], allowed)
         self.unknown = sum(
             int((rows.tokens == UNKNOWN).sum())
             for part in self.held_out.values()

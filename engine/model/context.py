@@ -273,6 +273,8 @@ class Context:
     """(B, T) token ids, for a router that goes by them."""
     present: Tensor | None = None
     """(B, T) true for tokens, false for padding, which no router is to see; None: no padding."""
+    rows: Tensor | None = None
+    """(N,) the row of the batch that each token is from, where padding has been taken out; else None."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
     """Filled on the way: one record for each expert layer."""
 

@@ -80,9 +80,14 @@ class Decoder(nn.Module):
         """How many matrices write into the residual stream that this parameter writes into."""
         return 2 * self.config.n_layer
 
-    def predict(self, tokens: Tensor, sources: Tensor | None = None) -> Output:
-        """One pass over whole sequences, as in training: (B, T) tokens, and (B, S) texts to translate."""
-        return self.run(tokens)
+    def predict(
+        self, tokens: Tensor, sources: Tensor | None = None, present: Tensor | None = None
+    ) -> Output:
+        """One pass over whole sequences, as in training: (B, T) tokens, and (B, S) texts to translate.
+
+        `present` is that of `run`.
+        """
+        return self.run(tokens, present=present)
 
     def run(
         self,
@@ -90,6 +95,7 @@ class Decoder(nn.Module):
         cache: KVCache | None = None,
         trace: Trace | None = None,
         memory: Memory | None = None,
+        present: Tensor | None = None,
     ) -> Output:
         """One forward pass.
 
@@ -98,6 +104,8 @@ class Decoder(nn.Module):
             cache: keys and values of the tokens before; the new ones are added to it.
             trace: records, and may edit, what happens inside.
             memory: what an encoder has read (`Transformer.encode`).
+            present: (B, T) true for tokens, false for padding at the end of a row. No expert gets
+                padding. None: as `not_padding` says.
 
         Raises:
             ValueError: tokens are not (B, T), or there are more than `max_seq_len` with the cache.
@@ -109,6 +117,9 @@ class Decoder(nn.Module):
         bias = self.positions.bias(positions, end)
         causal = start == 0 and bias is None
         mask = None if causal or length == 1 else causal_mask(length, end, tokens.device)
+        if self.config.n_experts is not None:  # padding changes nothing else in a causal model
+            present = self.not_padding(tokens) if present is None else present
+            present = None if present is None or bool(present.all()) else present
         context = Context(
             view=View(causal, mask, bias),
             rotation=self.positions.rotation(positions),
@@ -116,6 +127,7 @@ class Decoder(nn.Module):
             cache=cache,
             trace=trace,
             tokens=tokens,
+            present=present,
         )
         logits = self.compute(tokens, positions, context)
         if cache is not None:
@@ -124,6 +136,10 @@ class Decoder(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             balance = balance_loss(routing, self.balance).to(logits.device)
         return Output(logits=logits, balance_loss=balance, routing=routing)
+
+    def not_padding(self, tokens: Tensor) -> Tensor | None:
+        """(B, T) true for tokens, false for padding; None: these tokens have no padding."""
+        return None
 
     def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
         """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""

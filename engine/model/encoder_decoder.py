@@ -79,7 +79,7 @@ class Transformer(Decoder):
         logits = model(sources, tokens)  # (B, S), (B, T) integers -> (B, T, V)
 
     Token 0 is padding (`tokenizers.marked.PAD`): no query looks at it in `sources`. In `tokens` it
-    may only stand at the end, where nothing before it can see it.
+    may only stand at the end, where nothing before it can see it. No expert gets padding.
 
     Args:
         src_vocab_size: how many tokens the texts to translate have.
@@ -147,10 +147,15 @@ class Transformer(Decoder):
         """(B, S) and (B, T) token ids -> (B, T, V) logits; position t predicts token t + 1."""
         return self.predict(tokens, sources).logits
 
-    def predict(self, tokens: Tensor, sources: Tensor | None = None) -> Output:
+    def not_padding(self, tokens: Tensor) -> Tensor | None:
+        return tokens != PAD
+
+    def predict(
+        self, tokens: Tensor, sources: Tensor | None = None, present: Tensor | None = None
+    ) -> Output:
         if sources is None:
             raise ValueError("sources is None: an encoder-decoder needs a text to translate")
-        return self.run(tokens, memory=self.encode(sources))
+        return self.run(tokens, memory=self.encode(sources), present=present)
 
     def encode(self, sources: Tensor, trace: Trace | None = None) -> Memory:
         """Read texts (B, S), padded at the end with token 0, once for every token of the translation.

@@ -274,9 +274,9 @@ class MixtureOfExperts(nn.Module):
     def without_padding(self, x: Tensor, context: Context, present: Tensor) -> Tensor:
         """The tokens alone, as one long sequence (1, N, C): padding takes no expert's time or room."""
         tokens = None if context.tokens is None else context.tokens[present].unsqueeze(0)
-        inside = replace(
-            context, tokens=tokens, present=None
-        )  # the list of records is the same one
+        rows = present.nonzero()[:, 0]  # (N,)
+        # The list of records stays the same one.
+        inside = replace(context, tokens=tokens, present=None, rows=rows)
         return torch.zeros_like(x).masked_scatter(
             present.unsqueeze(-1), self(x[present].unsqueeze(0), inside)
         )
@@ -303,6 +303,7 @@ class MixtureOfExperts(nn.Module):
                     gates=gates,
                     dropped=dropped,
                     n_device=self.config.n_device,
+                    rows=context.rows,
                 )
             )
         return gates

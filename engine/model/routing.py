@@ -33,7 +33,11 @@ from engine.config import BiasRuleName
 
 @dataclass(frozen=True, eq=False)
 class Routing:
-    """What the router of one layer decided, for every token of a batch."""
+    """What the router of one layer decided, for every token of a batch.
+
+    Where a batch has padding, its tokens alone are one long sequence: B is 1 and T is N. `rows` tells
+    which sequence each of them is from.
+    """
 
     layer: int
     """The block, counted from 0."""
@@ -48,6 +52,8 @@ class Routing:
     dropped: Tensor
     """Scalar: choices for which the expert had no room."""
     n_device: int = 1
+    rows: Tensor | None = None
+    """(N,) the row of the batch that each token is from, in order; None: the batch has no padding."""
     whole: Mapping[str, Tensor] | None = None
     """Where other processes have other rows of the batch: the `COUNTS` of all of it."""
     share: float | Tensor = 1.0
@@ -174,9 +180,16 @@ def sequence_loss(routing: Routing) -> Tensor:
     f counts what was chosen. The paper counts the K highest scores before the bias of `nudge`, which
     is the same where that bias is zero.
     """
-    chosen, experts = routing.chosen.sum(-2), routing.chosen.shape[-1]  # (B, E)
+    experts = routing.chosen.shape[-1]
+    if routing.rows is None:
+        chosen, probability = routing.chosen.sum(-2), routing.probabilities.mean(-2)  # (B, E)
+    else:
+        sizes = torch.unique_consecutive(routing.rows, return_counts=True)[1].tolist()  # (B,)
+        parts = routing.chosen[0].split(sizes), routing.probabilities[0].split(sizes)
+        chosen = torch.stack([part.sum(0) for part in parts[0]])  # (B, E)
+        probability = torch.stack([part.mean(0) for part in parts[1]])  # (B, E)
     f = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
-    return experts * (f * routing.probabilities.mean(-2)).sum(-1).mean()
+    return experts * (f * probability).sum(-1).mean()
 
 
 def z_loss(routing: Routing) -> Tensor:

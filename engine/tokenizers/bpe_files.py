@@ -36,13 +36,12 @@ def load_gpt2(folder: Path) -> BPETokenizer:
     """
     vocabulary = json_object(_read(folder / "vocab.json"), "vocab.json")
     try:
-        lines = _read(folder / "merges.txt").decode("utf-8").replace("\r\n", "\n").split("\n")
+        text = _read(folder / "merges.txt").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TokenizerError("merges.txt", f"is not UTF-8: {error.reason}") from None
-    if lines[0].startswith("#version"):
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if lines[0].startswith("#version") or lines == [""]:
         del lines[0]
-    if lines and not lines[-1]:
-        del lines[-1]
     merges = [merge_of(line) for line in lines]
     tokens = in_order(vocabulary, "vocab.json")
     explained = made_by(merges)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine import ablation
 from engine.ablation import Row
-from engine.flags import shell
+from engine.flags import command_line, shell
 from engine.suites import SUITES
 from engine.validation import ConfigError
 from playground import figures_runs, i18n, library, report, settings, suites
