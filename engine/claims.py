@@ -17,11 +17,12 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from pydantic import Field, TypeAdapter
 
-from engine.jsonl import finish_line, read_object, size_of, write_whole
+from engine.jsonl import finish_line, read_object, read_stored, size_of, write_whole
 
 _NAME = re.compile(r"process-(\d{1,9})\.json")
 
@@ -34,12 +35,12 @@ class Taken(Exception):
 class Claim:
     """`process-N.json`: which process has the run, and how long its logs were at that moment."""
 
-    pid: int
+    pid: Annotated[int, Field(ge=1, lt=2**31)]
     created: float
     """When the process began, which tells it from a later one with the same number."""
-    events: int
+    events: Annotated[int, Field(ge=0)]
     """Bytes of `events.jsonl` that earlier processes wrote."""
-    commands: int
+    commands: Annotated[int, Field(ge=0)]
     """Where in `commands.jsonl` this process reads on."""
     path: str
     released: bool = False
@@ -64,6 +65,9 @@ class Claim:
     def release(self) -> None:
         """The process lives on, but is done with the run."""
         write_whole(Path(self.path), replace(self, released=True).to_json())
+
+
+_CLAIM: TypeAdapter[Claim] = TypeAdapter(Claim)
 
 
 def take(folder: Path) -> Claim:
@@ -104,17 +108,17 @@ def _newest(folder: Path) -> tuple[int, Claim | None]:
 
 
 def _read(path: Path) -> Claim | None:
-    """A claim; None for one that its process was killed in writing.
+    """A claim; None for one that its process was killed in writing, or that is none.
 
     Its writer fills the file right after making it, so an empty one is given a moment.
     """
     for _ in range(20):
-        values: dict[str, Any] | None = read_object(path.read_bytes())
-        if values is not None:
-            values["path"] = str(path)
-            try:
-                return Claim(**values)
-            except TypeError:
-                return None
+        try:
+            content = read_stored(path)
+            if content:
+                values: dict[str, Any] = read_object(content) or {}
+                return _CLAIM.validate_python(values | {"path": str(path)})
+        except (OSError, ValueError):
+            return None
         time.sleep(0.01)
     return None

@@ -53,7 +53,7 @@ from engine.events import (
     Working,
 )
 from engine.following import Work, begin
-from engine.jsonl import size_of, write_whole
+from engine.jsonl import read_stored, size_of, write_whole
 from engine.loss import cross_entropy
 from engine.model.decoder import Decoder, TransformerLM
 from engine.model.encoder_decoder import Transformer
@@ -62,6 +62,7 @@ from engine.ranks import ALONE, HEARTBEAT_SECONDS, Ranks
 from engine.runs import Run, RunError
 from engine.samples import continue_all
 from engine.tokenizers import TextStream
+from engine.tokenizers.base import MAX_BYTES
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
@@ -286,11 +287,14 @@ class Driver:
     def keep_tokenizer(self, data: Data) -> None:
         """Store the tokenizer, or make sure that it is still the one the model has learned."""
         path, content = self.run.tokenizer_path, data.tokenizer.to_json() + "\n"
-        if not path.is_file():
+        try:
+            stored = read_stored(path, MAX_BYTES)
+        except FileNotFoundError:
             write_whole(path, content)
-        elif path.read_bytes().decode("utf-8", "replace").strip() != content.strip():
+            return
+        if stored.decode("utf-8", "replace").strip() != content.strip():
             raise RunError(
-                f"{path}: the data now has other characters or tokens than those that the model has learned"
+                f"{path.name}: the data now has other characters or tokens than those that the model has learned"
             )
 
     def choose_threads(self, state: TrainState, folder: Path | None) -> str:
