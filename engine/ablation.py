@@ -145,7 +145,7 @@ def folder_of(store: RunStore, name: str) -> Path:
 
 def names(runs: Iterable[Run]) -> list[str]:
     """Every suite that these runs are of, each once."""
-    return list(dict.fromkeys(run.info.suite for run in runs if run.info.suite is not None))
+    return list(dict.fromkeys(run.info.suite for run in runs if run.info.suite))
 
 
 def members(runs: Iterable[Run], name: str) -> list[Run]:

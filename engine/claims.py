@@ -118,6 +118,8 @@ def _read(path: Path) -> Claim | None:
             if content:
                 values: dict[str, Any] = read_object(content) or {}
                 return _CLAIM.validate_python(values | {"path": str(path)})
+            if time.time() - path.stat().st_mtime > 1:
+                return None
         except (OSError, ValueError):
             return None
         time.sleep(0.01)

@@ -55,11 +55,15 @@ def _open(path: str, flags: int) -> int:
 def check_stored(path: Path) -> int:
     """The bytes of a stored file. Raises `OSError` where there is none, or it is no regular file."""
     found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode):
-        kinds = {stat.S_IFDIR: "is a folder, not a file", stat.S_IFLNK: "is a link, not a file"}
-        kind = kinds.get(stat.S_IFMT(found.st_mode), "is a pipe or a device, not a file")
-        raise OSError(errno.EINVAL, kind, str(path))
-    return found.st_size
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size
+    if stat.S_ISDIR(found.st_mode):
+        reason = "is a folder, not a file"
+    elif stat.S_ISLNK(found.st_mode):
+        reason = "is a link, not a file"
+    else:
+        reason = "is a pipe or a device, not a file"
+    raise OSError(errno.EINVAL, reason, str(path))
 
 
 def is_stored(path: Path) -> bool:
@@ -83,14 +87,16 @@ def reason_of(error: BaseException) -> str:
 
     Never empty, not long, and a file goes by its name alone, not by its whole path.
     """
-    if isinstance(error, OSError):
-        name = error.filename
-        said = error.strerror or type(error).__name__
-        if isinstance(name, str | os.PathLike) and Path(name).name:
-            said = f"{Path(name).name}: {said}"
-    else:
-        said = str(error) or type(error).__name__
-    return said if len(said) <= MAX_REASON else said[: MAX_REASON - 1] + "…"
+    reason = str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        reason = "is missing"
+    elif isinstance(error, PermissionError):
+        reason = "must not be read by this program"
+    elif isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+    if isinstance(error, OSError) and isinstance(error.filename, str | os.PathLike):
+        reason = f"{Path(error.filename).name}: {reason}"
+    return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

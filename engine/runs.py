@@ -60,6 +60,7 @@ from engine.jsonl import (
     size_of,
     write_whole,
 )
+from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
 from engine.validation import ConfigError, read_json
 
 State = Literal[
@@ -81,6 +82,8 @@ READ_LIMIT = 1 << 20
 MAX_TAIL = 16 * MAX_LINE
 """How many bytes at the end of a log are searched for where the run is."""
 
+CONFIG = "config.json"
+
 TEXT_PATH = "data/text.txt"
 """Where a run keeps a learner's own text, inside its folder."""
 
@@ -101,6 +104,7 @@ class DamagedRun(RunError):
     """A run whose files cannot be read: `reason` names the file, and what is wrong with it."""
 
     def __init__(self, run_id: str, reason: str) -> None:
+        reason = reason[:MAX_REASON]
         self.reason = reason
         super().__init__(f"The run {run_id!r} cannot be read: {reason}")
 
@@ -185,18 +189,18 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
-        file = "config.json"
         try:
-            self.config: RunConfig = read_config(path / file)
-            file = "run.json"
-            self.info: RunInfo = read_json(INFO, read_stored(path / file))
+            self.config: RunConfig = read_config(path / CONFIG)
+            self.info: RunInfo = _read_info(path / "run.json")
             for log in ("events.jsonl", "commands.jsonl"):
                 with suppress(FileNotFoundError):
                     check_stored(path / log)
         except OSError as error:
             raise DamagedRun(self.id, reason_of(error)) from None
         except ConfigError as error:
-            raise DamagedRun(self.id, f"{file}: {error}"[:MAX_REASON]) from None
+            raise DamagedRun(self.id, f"{CONFIG}: {error}") from None
+        except RunError as error:
+            raise DamagedRun(self.id, str(error)) from None
 
     @property
     def name(self) -> str:
@@ -250,8 +254,13 @@ class Run:
     # What it is told ---------------------------------------------------------------------------
 
     def send(self, command: Message) -> None:
-        """Tell the run's process something; it answers with an event."""
-        append_line(self.path / "commands.jsonl", _stamped(command))
+        """Tell the run's process something; it answers with an event.
+
+        Raises `ValueError` for what is no command, such as a number of another type.
+        """
+        line = _stamped(command)
+        read_line(line, COMMANDS)
+        append_line(self.path / "commands.jsonl", line)
 
     def commands(
         self, offset: int = 0, limit_bytes: int = READ_LIMIT
@@ -274,6 +283,15 @@ class Run:
     def tokenizer_path(self) -> Path:
         """Written when the run first starts."""
         return self.path / "tokenizer.json"
+
+    def tokenizer(self) -> Tokenizer:
+        """Read it. Raises `DamagedRun`, also while there is none yet."""
+        try:
+            return load_tokenizer(self.tokenizer_path)
+        except OSError as error:
+            raise DamagedRun(self.id, reason_of(error)) from None
+        except TokenizerError as error:
+            raise DamagedRun(self.id, f"{self.tokenizer_path.name}: {error}") from None
 
     def checkpoints(self) -> list[Checkpoint]:
         """Every whole checkpoint, the earliest first. A save that was cut short is none."""
@@ -341,7 +359,7 @@ class Run:
                 step = getattr(event, "step", 0) if step is None else step
                 if event.type not in _ASIDE:
                     return event, place, step
-            if start == 0 or window > MAX_TAIL:
+            if start == 0 or window >= MAX_TAIL:
                 saved = self.checkpoints()
                 return None, 0, step if step is not None else saved[-1].step if saved else 0
             window *= 8
@@ -592,6 +610,13 @@ def _printable(name: str) -> str:
 
 def _write_info(folder: Path, info: RunInfo) -> None:
     write_whole(folder / "run.json", json.dumps(asdict(info), ensure_ascii=False, indent=2))
+
+
+def _read_info(path: Path) -> RunInfo:
+    try:
+        return read_json(INFO, read_stored(path))
+    except ConfigError as error:
+        raise RunError(f"{path.name}: {error}") from None
 
 
 def _holds(folder: Path, name: str) -> bool:

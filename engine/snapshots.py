@@ -151,8 +151,9 @@ def load(path: Path) -> Snapshot:
         empty = 0 in shape[:-1] and name not in _LATER
         if arrays[name].shape != shape or empty:
             raise ValueError(f"{path.name}: {name} has shape {arrays[name].shape}")
-    if not all(np.isfinite(arrays[name]).all() for name in ("norms", "losses")):
-        raise ValueError(f"{path.name}: holds values that are not finite")
+    for name in ("norms", "losses"):
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{path.name}: {name} holds values that are not finite")
     if min(int(step), tokens.min(initial=0), sources.min(initial=0)) < 0:
         raise ValueError(f"{path.name}: holds a step or a token below zero")
     named = _NAME.fullmatch(path.name)

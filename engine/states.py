@@ -53,9 +53,13 @@ def read_state(folder: Path) -> dict[str, Any]:
         return values
     except ConfigError as error:
         raise CheckpointError(folder.parent / "config.json", error) from None
-    for field, value in other_weights(config, given).items():
-        allowed = f"must be {given.flat()[field]}, as in the run's config.json"
-        raise CheckpointError(path, f"{field} = {value}: {allowed}")
+    differing = other_weights(config, given)
+    differing["vocab_size"] = values["vocab_size"]  # which neither configuration need say
+    for field, value in differing.items():
+        wanted = given.flat()[field]
+        if field != "vocab_size" or wanted not in (None, value):
+            allowed = f"must be {wanted}, as in the run's config.json"
+            raise CheckpointError(path, f"{field} = {value}: {allowed}")
     return values
 
 

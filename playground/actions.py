@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+
 from engine import forks
 from engine.config import RunConfig
 from engine.data import DataError
@@ -28,21 +30,27 @@ from engine.events import (
     Message,
     Pause,
     Paused,
+    Positive,
     Resume,
     Resumed,
     Started,
     Step,
     Stop,
 )
-from engine.jsonl import read_object, write_whole
-from engine.runs import Run, RunError, State
-from engine.validation import ConfigError
+from engine.jsonl import read_stored, size_of, write_whole
+from engine.runs import DamagedRun, Run, RunError, State
+from engine.validation import ConfigError, read_json
 from playground import library, sessions, storage
 from playground.controls import OWN_TEXT
 from playground.plan import MAX_TEXT, Choice, TextFacts, plan, read_choice
 
 PREDICTED = "predicted.json"
 """In a run's folder: its costs as the page predicted them before the start."""
+
+COSTS: TypeAdapter[dict[str, float | None] | None] = TypeAdapter(
+    dict[str, Positive | None] | None, config=ConfigDict(strict=True, allow_inf_nan=False)
+)
+"""What is in it."""
 
 MOST_STEPS = 10_000
 """Steps that one command may ask for."""
@@ -209,7 +217,7 @@ def status(run_id: object) -> dict[str, Any]:
 
 def measured(run: Run) -> dict[str, Any]:
     """What the run really took: seconds without its pauses, bytes of its process, parameters."""
-    size = (run.path / "events.jsonl").stat().st_size
+    size = size_of(run.path / "events.jsonl")
     seconds, parameters = _timed(run.path, size)
     return {"seconds": seconds, "memory": sessions.memory(run), "parameters": parameters}
 
@@ -246,12 +254,18 @@ def events(run_id: object, offset: object = 0) -> dict[str, Any]:
 
 
 def runs(ids: object = ()) -> dict[str, list[dict[str, str]]]:
-    """The shipped runs, and of `ids` those that there are: own runs are listed to nobody else."""
+    """The shipped runs, and of `ids` those that there are: own runs are listed to nobody else.
+
+    {"id", "name"} each; one that cannot be read has the beginning of its id for a name, and "damaged",
+    the reason.
+    """
     mine: list[dict[str, str]] = []
     store = library.store()
     for run_id in ids if isinstance(ids, list) else []:
         try:
             mine.append(_entry(store.open(str(run_id))))
+        except DamagedRun as error:
+            mine.append({"id": str(run_id), "name": str(run_id)[:8], "damaged": error.reason})
         except RunError:
             continue
     return {"shipped": [_entry(run) for run in library.shipped()], "own": mine}
@@ -319,10 +333,11 @@ def _told(run: Run) -> float:
     return rate
 
 
-def _predicted(run: Run) -> dict[str, Any] | None:
+def _predicted(run: Run) -> dict[str, float | None] | None:
+    """None where nothing was predicted, or what was cannot be read."""
     try:
-        return read_object((run.path / PREDICTED).read_bytes())
-    except OSError:
+        return read_json(COSTS, read_stored(run.path / PREDICTED))
+    except (OSError, ConfigError):
         return None
 
 

@@ -25,6 +25,7 @@ if str(ROOT) not in sys.path:
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from engine.runs import DamagedRun
 from engine.validation import ConfigError
 from playground import settings
 
@@ -123,8 +124,11 @@ def pick(event: gr.EventData) -> Any:
 
 
 def follow(run_id: str) -> dict[str, Any]:
-    """Tell the header which run is on the page."""
-    run = actions.find(run_id)
+    """Tell the header which run is on the page; of a damaged one every view says why it shows none."""
+    try:
+        run = actions.find(run_id)
+    except DamagedRun:
+        return gr.update(shown={"id": run_id, "name": run_id[:8], "shipped": False, "first": False})
     shipped = library.is_shipped(run)
     shown = {"id": run.id, "name": run.name, "shipped": shipped, "first": run.id == library.first()}
     return gr.update(shown=shown)
@@ -144,8 +148,11 @@ def here(shown: str | None, own: list[str]) -> dict[str, Any]:
 
 
 def _exists(run_id: object) -> bool:
+    """Is there such a run, be it damaged?"""
     try:
         actions.find(run_id)
+    except DamagedRun:
+        return True
     except ValueError:
         return False
     return True

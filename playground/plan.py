@@ -38,8 +38,9 @@ from engine.estimate import (
     seconds,
 )
 from engine.forks import FREE_MODEL_FIELDS
+from engine.jsonl import read_stored
 from engine.presets import DEFAULT, PRESETS, Preset, nearest
-from engine.runs import TEXT_PATH, Run, UnknownRun, describe
+from engine.runs import MAX_OWN_TEXT, TEXT_PATH, Run, RunError, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
@@ -408,8 +409,8 @@ def of_run(run: Run) -> Choice:
 def stored_text(run: Run) -> str:
     """The learner's own text that this run reads. Raises `ConfigError` where there is none."""
     try:
-        return (run.path / TEXT_PATH).read_text(encoding="utf-8")
-    except OSError:
+        return read_stored(run.path / TEXT_PATH, MAX_OWN_TEXT).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
         raise ConfigError([Problem("source", OWN_TEXT, TEXT["text.gone"])]) from None
 
 
@@ -508,10 +509,9 @@ def _same_tokens(run: Run, data: DataConfig, model: ModelConfig) -> bool:
     try:
         own = data.source == OWN_TEXT
         found = _stored_tokenizer(run.path, data.to_json()) if own else tokenizer_of(data, model)
-        stored = run.tokenizer_path.read_text(encoding="utf-8")
-    except (OSError, ConfigError):
+        return run.tokenizer().to_json() == found.to_json()
+    except (RunError, ConfigError):
         return False
-    return stored.strip() == found.to_json().strip()
 
 
 def _machine_problems(config: RunConfig) -> list[Problem]:

@@ -114,7 +114,7 @@ def show_start(name: str) -> None:
                 TEXT["started"].format(name=suites.start(name, int(seeds), int(jobs), changed))
             )
         except (RunError, OSError) as error:
-            st.error(i18n.translate(str(error)))
+            st.error(common.said(error))
     with st.expander(TEXT["command"]):
         st.code(f"python -m engine ablate {name} --seeds {seeds} --jobs {jobs}", language="bash")
 

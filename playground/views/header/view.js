@@ -3,7 +3,7 @@
  * The browser remembers its own runs here, by id, in its local storage: an id is random, and whoever
  * knows it has the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. Events: "arrive" {search, shown} once at the
- * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
+ * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name, damaged?}]}, and where this host
  * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
 const TEXT = tp.words({
@@ -13,6 +13,7 @@ const TEXT = tp.words({
     run: "Run",
     shipped: "Trained for you",
     own: "Your runs",
+    damaged: "cannot be read",
     dark: "Switch to dark",
     light: "Switch to light",
     other: ["zh", "中文", "用中文阅读本页"],
@@ -23,6 +24,7 @@ const TEXT = tp.words({
     run: "训练",
     shipped: "已训练好的模型",
     own: "你的训练",
+    damaged: "无法读取",
     dark: "切换到深色",
     light: "切换到浅色",
     other: ["en", "English", "Read this page in English"],
@@ -98,7 +100,7 @@ element.querySelector(".tools").append(
   theme,
 );
 
-const option = (run) => el("option", { value: run.id, text: run.name });
+const option = (run) => el("option", { value: run.id, text: run.damaged ? tp.named(run.name, TEXT.damaged) : run.name });
 
 let asked = 0;
 async function list() {
