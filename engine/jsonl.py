@@ -94,8 +94,8 @@ def reason_of(error: BaseException) -> str:
         reason = "must not be read by this program"
     elif isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
-    if isinstance(error, OSError) and isinstance(error.filename, str | os.PathLike):
-        reason = f"{Path(error.filename).name}: {reason}"
+    if isinstance(error, OSError) and error.filename:
+        reason = f"{Path(str(error.filename)).name}: {reason}"
     return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
 
 

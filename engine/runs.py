@@ -356,7 +356,8 @@ class Run:
                     event, _ = read_line(line)
                 except ValueError:
                     continue
-                step = getattr(event, "step", 0) if step is None else step
+                if step is None:
+                    step = int(getattr(event, "step", 0))
                 if event.type not in _ASIDE:
                     return event, place, step
             if start == 0 or window >= MAX_TAIL:
