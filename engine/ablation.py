@@ -165,7 +165,7 @@ def told_to_stop(folder: Path, claim: Claim) -> bool:
 
 def names(runs: Iterable[Run]) -> list[str]:
     """Every suite that these runs are of, each once."""
-    return list(dict.fromkeys(run.info.suite for run in runs if run.info.suite is not None))
+    return list(dict.fromkeys(run.info.suite for run in runs if run.info.suite))
 
 
 def members(runs: Iterable[Run], name: str) -> list[Run]:

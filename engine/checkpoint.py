@@ -35,27 +35,17 @@ from engine.config import ModelConfig, RunConfig
 from engine.data.base import Data
 from engine.devices import prepare
 from engine.estimate import parameters
-from engine.jsonl import read_object, sync_folder
+from engine.jsonl import check_stored, is_stored, sync_folder
 from engine.model.build import build
 from engine.model.decoder import Decoder
 from engine.parallel import part_like, placed, whole
 from engine.ranks import ALONE, Ranks
+from engine.states import STATE, CheckpointError, config_of, count_of, read_state
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
 from engine.training import LossScale, TrainState, new_optimizer
 from engine.validation import ConfigError
 
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
-
-MAX_JSON = 1 << 20
-"""Bytes. A `state.json` takes about 20,000."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: which file, and what is wrong with it."""
-
-    def __init__(self, path: Path, reason: object) -> None:
-        super().__init__(f"{path}: {reason}")
-
+MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 
 # Writing -----------------------------------------------------------------------------------------
 
@@ -202,7 +192,7 @@ def load(
         ConfigError: the device or precision of the run is not on this machine.
     """
     values = read_state(folder)
-    config = _config(folder, values)
+    config = config_of(folder, values)
     device = prepare(config.train, ranks)
     model = _read_model(folder, _model_config(folder, config, values))
     model = placed(model, device, ranks, config.train.parallel)
@@ -210,14 +200,14 @@ def load(
         reason = f"has {model.config.vocab_size} tokens, the data has {data.tokenizer.vocab_size}"
         raise CheckpointError(folder / MODEL, reason)
     optimizer = new_optimizer(model, config.train)
-    if (folder / OPTIMIZER).is_file() or not fresh_optimizer:
+    if is_stored(folder / OPTIMIZER) or not fresh_optimizer:
         mine = optimizer.state()
         shapes = {name: tensor.shape for name, tensor in mine.items()}
         averages = {
             name: part_like(stored, mine[name])
             for name, stored in _read_tensors(folder / OPTIMIZER, shapes).items()
         }
-        optimizer.load_state(averages, _count(folder, values, "optimizer_steps"))
+        optimizer.load_state(averages, count_of(folder, values, "optimizer_steps"))
     state = TrainState(
         config=config,
         model=model,
@@ -225,8 +215,8 @@ def load(
         data=data,
         device=device,
         scale=_loss_scale(folder, values) if config.train.dtype == "fp16" else None,
-        step=_count(folder, values, "step"),
-        tokens=_count(folder, values, "tokens"),
+        step=count_of(folder, values, "step"),
+        tokens=count_of(folder, values, "tokens"),
         ranks=ranks,
     )
     if values.get("data") is not None:
@@ -246,7 +236,7 @@ def load_model(
     Leaves PyTorch's generators alone. Raises `CheckpointError`.
     """
     values = read_state(folder)
-    config = _config(folder, values)
+    config = config_of(folder, values)
     model = _read_model(folder, _model_config(folder, config, values)).to(device).eval()
     path = folder.parent / "tokenizer.json"
     try:
@@ -261,54 +251,19 @@ def load_model(
     return model, tokenizer, config
 
 
-def read_state(folder: Path) -> dict[str, Any]:
-    """`state.json` as it is. Raises `CheckpointError` where it is no JSON object."""
-    return read_values(folder / STATE)
-
-
-def read_values(path: Path) -> dict[str, Any]:
-    """A small file with a JSON object, as it is. Raises `CheckpointError`."""
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise CheckpointError(path, f"is larger than {MAX_JSON >> 20} MB")
-        values = read_object(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(path, error.strerror or error) from None
-    if values is None:
-        raise CheckpointError(path, "is not a JSON object, or was cut short")
-    return values
-
-
 def threads_of(folder: Path) -> int | None:
     """How many CPU threads computed this: with another number, sums round differently."""
     threads = read_state(folder).get("threads")
     return threads if isinstance(threads, int) and 1 <= threads <= 1_024 else None
 
 
-def _config(folder: Path, values: Mapping[str, Any]) -> RunConfig:
-    stored = values.get("config")
-    if not isinstance(stored, dict):
-        raise CheckpointError(folder / STATE, "lacks config")
-    try:
-        return RunConfig.parse(cast("dict[str, Any]", stored))
-    except ConfigError as error:
-        raise CheckpointError(folder / STATE, f"config: {error}") from None
-
-
 def _model_config(folder: Path, config: RunConfig, values: Mapping[str, Any]) -> ModelConfig:
     try:
         return ModelConfig.parse(
-            config.model.model_dump() | {"vocab_size": _count(folder, values, "vocab_size")}
+            config.model.model_dump() | {"vocab_size": count_of(folder, values, "vocab_size")}
         )
     except ConfigError as error:
         raise CheckpointError(folder / STATE, error) from None
-
-
-def _count(folder: Path, values: Mapping[str, Any], name: str) -> int:
-    value = values.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise CheckpointError(folder / STATE, f"{name} = {value!r}: must be a whole number")
-    return value
 
 
 def _loss_scale(folder: Path, values: Mapping[str, Any]) -> LossScale:
@@ -319,14 +274,14 @@ def _loss_scale(folder: Path, values: Mapping[str, Any]) -> LossScale:
     scale = parts.get("scale")
     if not isinstance(scale, float) or not math.isfinite(scale) or scale <= 0:
         raise CheckpointError(folder / STATE, f"loss_scale = {stored!r}: must have a scale above 0")
-    return LossScale(scale, _count(folder, parts, "updates"))
+    return LossScale(scale, count_of(folder, parts, "updates"))
 
 
 def _read_model(folder: Path, config: ModelConfig) -> Decoder:
     """The model with its stored weights. Nothing is allocated before the file is known to fit."""
     path, weights_needed = folder / MODEL, parameters(config)["total"]
     try:
-        if path.stat().st_size < 4 * weights_needed:
+        if check_stored(path) < 4 * weights_needed:
             raise CheckpointError(
                 path, f"was cut short, or is not of a model of {weights_needed:,} weights"
             )
@@ -351,6 +306,7 @@ def built(config: ModelConfig, weights: Mapping[str, Tensor]) -> Decoder:
 def _read_tensors(path: Path, shapes: Mapping[str, Iterable[int]]) -> dict[str, Tensor]:
     """Exactly these fp32 tensors, of these shapes, all of them finite. Raises `CheckpointError`."""
     try:
+        check_stored(path)
         opened: Any = safe_open(path, "pt")
         with opened as file:
             stored: set[str] = set(file.keys())

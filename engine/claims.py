@@ -29,8 +29,18 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-from engine.jsonl import finish_line, read_object, size_of, write_whole, writing_whole
+from pydantic import Field, TypeAdapter
+
+from engine.jsonl import (
+    finish_line,
+    read_object,
+    read_stored,
+    size_of,
+    write_whole,
+    writing_whole,
+)
 
 LOCK = "lock"
 
@@ -50,11 +60,11 @@ class Taken(Exception):
 class Claim:
     """`process-N.json`: how long the logs of a run were when its N-th process began."""
 
-    pid: int
+    pid: Annotated[int, Field(ge=1, lt=2**31)]
     """The process's number where it runs. For people to read: in another container it means nothing."""
-    events: int
+    events: Annotated[int, Field(ge=0)]
     """Bytes of `events.jsonl` that earlier processes wrote."""
-    commands: int
+    commands: Annotated[int, Field(ge=0)]
     """Where in `commands.jsonl` this process reads on."""
     path: str
     released: bool = False
@@ -70,6 +80,9 @@ class Claim:
         descriptor = _held.pop(self.path, None)
         if descriptor is not None:
             os.close(descriptor)
+
+
+_CLAIM: TypeAdapter[Claim] = TypeAdapter(Claim)
 
 
 def take(folder: Path) -> Claim:
@@ -141,12 +154,11 @@ def _newest(folder: Path) -> tuple[int, Claim | None]:
 
 def _read(path: Path) -> Claim | None:
     """A claim, also of an earlier version; None for one that is damaged."""
-    values = read_object(path.read_bytes()) or {}
-    numbers = [values.get(name) for name in ("pid", "events", "commands")]
-    pid, events, commands = (n if isinstance(n, int) and n >= 0 else None for n in numbers)
-    if pid is None or events is None or commands is None:
+    try:
+        values = read_object(read_stored(path)) or {}
+        return _CLAIM.validate_python(values | {"path": str(path)})
+    except (OSError, ValueError):
         return None
-    return Claim(pid, events, commands, str(path), values.get("released") is True)
 
 
 # The lock ----------------------------------------------------------------------------------------

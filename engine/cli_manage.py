@@ -21,9 +21,9 @@ from typing import Any, get_args
 from engine.cli_runs import add_root, find_run
 from engine.events import Evaluated, Stepped
 from engine.flags import word
-from engine.jsonl import writing_out
+from engine.jsonl import reason_of, writing_out
 from engine.outcomes import Outcome, differing
-from engine.runs import Run, RunError, RunStore, State
+from engine.runs import Damaged, Run, RunError, RunStore, State
 from engine.validation import ConfigError, Problem
 
 SHORT_ID = 8
@@ -72,10 +72,15 @@ def list_runs(options: Namespace) -> int:
         raise ConfigError([Problem("state", options.state, allowed)])
     store = RunStore(options.checkpoint_dir)
     rows = [("ID", "STATE", "STEP", "VALID LOSS", "MADE", "NAME")]
+    damaged = store.damaged()
     for run in store.list():
         if not _listed(run, options):
             continue
-        outcome = Outcome.of(run)
+        try:
+            outcome = Outcome.of(run)
+        except OSError as error:  # it is being deleted, or may not be read
+            damaged.append(Damaged(run.id, run.path, reason_of(error)))
+            continue
         if options.state in (None, outcome.state):
             rows.append(
                 (
@@ -94,7 +99,8 @@ def list_runs(options: Namespace) -> int:
         print(f"No run in {store.root} is like that.")
     else:
         print(f"There are no runs in {store.root} yet.")
-    _name_damaged(store)
+    for folder in damaged:
+        print(f"{folder.id}  damaged: {folder.reason}")
     return 0
 
 
@@ -107,11 +113,6 @@ def _listed(run: Run, options: Namespace) -> bool:
         # A suite with another base is called "norm: total_steps 500", and is still the suite norm.
         and options.suite in (None, suite, suite.partition(":")[0])
     )
-
-
-def _name_damaged(store: RunStore) -> None:
-    for damaged in store.damaged():
-        print(f"{damaged.id}  damaged: {damaged.reason}")
 
 
 # Compare, rename, export, delete -----------------------------------------------------------------

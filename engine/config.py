@@ -17,7 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
-from engine.jsonl import read_object
+from engine.jsonl import read_object, read_stored
 from engine.validation import Config, ConfigError, Problem, refuse
 
 NormName = Literal["rmsnorm", "layernorm", "none"]
@@ -797,7 +797,7 @@ def read_config(path: Path) -> RunConfig:
 
     Raises `ConfigError` for what is in it, `OSError` where it cannot be read.
     """
-    text = path.read_bytes()
+    text = read_stored(path)
     try:
         return RunConfig.from_json(text)
     except ConfigError as nested:

@@ -53,7 +53,7 @@ from engine.events import (
     Working,
 )
 from engine.following import Work, begin
-from engine.jsonl import finish_line, size_of, write_whole
+from engine.jsonl import finish_line, read_stored, size_of, write_whole
 from engine.loss import cross_entropy
 from engine.model.decoder import Decoder, TransformerLM
 from engine.model.encoder_decoder import Transformer
@@ -62,6 +62,7 @@ from engine.ranks import ALONE, HEARTBEAT_SECONDS, Ranks
 from engine.runs import Run, RunError
 from engine.samples import continue_all
 from engine.tokenizers import TextStream
+from engine.tokenizers.base import MAX_BYTES
 from engine.tokenizers.marked import BEGIN, END, MarkedTokenizer
 from engine.training import (
     TrainState,
@@ -339,11 +340,14 @@ class Driver:
     def keep_tokenizer(self, data: Data) -> None:
         """Store the tokenizer, or make sure that it is still the one the model has learned."""
         path, content = self.run.tokenizer_path, data.tokenizer.to_json() + "\n"
-        if not path.is_file():
+        try:
+            stored = read_stored(path, MAX_BYTES)
+        except FileNotFoundError:
             write_whole(path, content)
-        elif path.read_bytes().decode("utf-8", "replace").strip() != content.strip():
+            return
+        if stored.decode("utf-8", "replace").strip() != content.strip():
             raise RunError(
-                f"{path}: the data now has other characters or tokens than those that the model has learned"
+                f"{path.name}: the data now has other characters or tokens than those that the model has learned"
             )
 
     def choose_threads(self, state: TrainState, folder: Path | None) -> str:
@@ -485,20 +489,17 @@ class Driver:
                 self.watch.start()
                 self.tell(Resumed(step=step))
         elif isinstance(command, Step):
-            steps = command.steps
-            if _is_number(steps) and steps == int(steps) >= 1:
-                self.paused, self.steps_left = False, int(steps)
+            if command.steps >= 1:
+                self.paused, self.steps_left = False, command.steps
                 self.watch.start()
             else:
-                self.refuse(f"steps = {steps!r}: must be a whole number of at least 1")
+                self.refuse(f"steps = {command.steps!r}: must be a whole number of at least 1")
         elif isinstance(command, Save):
             self.save()
         elif isinstance(command, Change):
             self.change(command)
 
     def change(self, command: Change) -> None:
-        if not _is_number(command.value):
-            return self.refuse(f"{command.field} = {command.value!r}: must be a number")
         try:
             changed: dict[str, float] = self.do("change", command.field, command.value)
         except ConfigError as error:
@@ -559,7 +560,3 @@ def end_with_parent(stop: threading.Event, descriptor: int = 0) -> None:
         stop.set()
 
     threading.Thread(target=watch, daemon=True, name="parent").start()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

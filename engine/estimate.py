@@ -21,6 +21,7 @@ from engine.config import GATED, ModelConfig, OptimizerName, RunConfig
 from engine.data.base import DataError
 from engine.data.parallel import PAIRS
 from engine.data.tasks import TASKS
+from engine.jsonl import read_stored
 from engine.validation import ConfigError, Problem
 
 FLOAT = 4
@@ -348,7 +349,7 @@ class Speed:
 def read_speed(path: Path) -> Speed | None:
     """The speed stored in this file; None when there is none, or none that can be read."""
     try:
-        return Speed.from_json(path.read_bytes())
+        return Speed.from_json(read_stored(path))
     except (OSError, ValueError):
         return None
 

@@ -4,23 +4,49 @@
 what happens to the run (`Started`, `Saved`, `Sampled`, ...) and obeys commands. The command line,
 Gradio, Streamlit and the tests all read the same lines.
 
+`read_line` is where a line is checked, for all of them: types, limits and lengths. A line that is not as
+these classes say is left out, and whoever reads an event need not look again. `Message`s made here, by
+training, are not checked.
+
 Nothing in this file loads PyTorch.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 from engine.jsonl import read_object
+
+MAX_STEP = 10**12 - 1
+"""The last step that a checkpoint's folder can be called after."""
+MAX_TIME = 32_503_680_000.0
+"""Seconds since 1970: the year 3000, after which not every system knows a date."""
+
+Number = Annotated[float, Field(ge=-1e39, le=1e39)]
+"""As far as fp32 goes, so that what is computed from a few of them stays finite."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(ge=0, le=1e39)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""What JavaScript can count to, too."""
+AtStep = Annotated[int, Field(ge=0, le=MAX_STEP)]
+Word = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=100_000)]
+CheckpointName = Annotated[str, Field(pattern=r"^step-[0-9]{6,12}$")]
+SnapshotName = Annotated[str, Field(pattern=r"^step-[0-9]{6,12}\.npz$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """One line of `events.jsonl` or `commands.jsonl`. `type` in the line is the class's own name."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        strict=True, extra="ignore", allow_inf_nan=False
+    )
     type: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
@@ -39,12 +65,12 @@ class Message:
 class Started(Message):
     """The run's process is ready to train: on what, from which step, with how many parameters."""
 
-    step: int
-    parameters: int
-    device: str
-    dtype: str
-    threads: int
-    train_tokens: int | None
+    step: AtStep
+    parameters: Count
+    device: Word
+    dtype: Word
+    threads: Count
+    train_tokens: Count | None
     """Tokens in the training data; None for a task, which never runs out."""
 
 
@@ -52,15 +78,25 @@ class Started(Message):
 class Stepped(Message):
     """One update was made. The loss is of the batch before the update, in nats per token."""
 
-    step: int
-    loss: float
-    lr: float
-    grad_norm: float
+    step: Annotated[AtStep, Field(ge=1)]
+    loss: Number
+    lr: Positive
+    grad_norm: Positive
     """Global L2 norm before clipping."""
-    tokens: int
+    tokens: Count
     """Tokens trained on since the run's beginning."""
-    seconds: float
+    seconds: Number
     """Wall-clock seconds that this step took."""
+
+
+def _even(rows: list[list[float]]) -> list[list[float]]:
+    """A row for each layer, an entry for each expert. Raises `ValueError` for what is no table."""
+    if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError("rows must have one length, and there must be one")
+    return rows
+
+
+Table = Annotated[list[list[Positive]], AfterValidator(_even)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,20 +107,20 @@ class Routed(Message):
     accumulation it is the last batch of the step that is told of.
     """
 
-    step: int
-    layers: list[int]
+    step: AtStep
+    layers: list[Count]
     """The blocks that have experts, counted from 0."""
-    load: list[list[float]]
+    load: Table
     """f: each expert's share of all choices, before anything is dropped."""
-    probability: list[list[float]]
+    probability: Table
     """P: the router's mean probability of each expert."""
-    dropped: list[float]
+    dropped: list[Number]
     """Share of the choices for which the expert had no room."""
-    entropy: list[float]
+    entropy: list[Number]
     """How undecided the router is about a token, in nats; at most ln E."""
-    losses: dict[str, list[float]]
+    losses: dict[Word, list[Number]]
     """Every balance loss, before its weight."""
-    balance_loss: float
+    balance_loss: Number
     """What that batch added to the loss: weighted, and summed over losses and layers."""
 
 
@@ -92,10 +128,10 @@ class Routed(Message):
 class Evaluated(Message):
     """Held-out loss in nats per token; for a task with exact answers, also the share it got right."""
 
-    step: int
-    loss: float
-    accuracy: float | None = None
-    bits: float | None = None
+    step: AtStep
+    loss: Number
+    accuracy: Share | None = None
+    bits: Number | None = None
     """Of a text, the loss in bits a character: unlike that per token, whatever the tokens are."""
 
 
@@ -103,19 +139,19 @@ class Evaluated(Message):
 class Diverged(Message):
     """The loss or the gradient is no longer finite; no update was made and the run ends."""
 
-    step: int
-    loss: str
+    step: AtStep
+    loss: Word
     """As text, since JSON has no NaN: 'nan', 'inf' or a number."""
-    grad_norm: str
+    grad_norm: Word
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled(Message):
     """What the model writes after a fixed prompt. `text` is the continuation alone."""
 
-    step: int
-    prompt: str
-    text: str
+    step: AtStep
+    prompt: Text
+    text: Text
     correct: bool | None = None
     """For a task with exact answers: is it right?"""
 
@@ -128,11 +164,11 @@ Task = Literal["evaluate", "sample"]
 class Working(Message):
     """Nothing else was told for a while, since something takes long: how far it is."""
 
-    step: int
+    step: AtStep
     task: Task
-    done: int
+    done: Count
     """Batches measured, or tokens written."""
-    total: int
+    total: Count
     """At most so many there will be."""
 
 
@@ -140,52 +176,52 @@ class Working(Message):
 class Probed(Message):
     """The attention of one fixed sequence was recorded, in `snapshots/<name>`."""
 
-    step: int
-    name: str
+    step: AtStep
+    name: SnapshotName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved(Message):
     """A checkpoint is whole and on disk, in the folder of this name."""
 
-    step: int
-    name: str
+    step: AtStep
+    name: CheckpointName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paused(Message):
-    step: int
+    step: AtStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed(Message):
-    step: int
+    step: AtStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changed(Message):
     """A setting was changed in the middle of the run."""
 
-    step: int
-    field: str
-    value: float
+    step: AtStep
+    field: Word
+    value: Number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noted(Message):
     """Something the learner should know: a command that was refused, a choice that was made."""
 
-    step: int
-    text: str
+    step: AtStep
+    text: Text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended(Message):
     """The run's process is done: it finished, was stopped, diverged, or failed for this reason."""
 
-    step: int
+    step: AtStep
     how: Literal["finished", "stopped", "diverged", "failed"]
-    reason: str = ""
+    reason: Text = ""
 
 
 Event = (
@@ -208,14 +244,14 @@ class Resume(Message):
 class Step(Message):
     """Make this many steps, then pause."""
 
-    steps: int = 1
+    steps: AtStep = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop(Message):
     """Save and end; the run can be resumed from there. `reason`: where it is not the learner's wish."""
 
-    reason: str = ""
+    reason: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,8 +263,8 @@ class Save(Message):
 class Change(Message):
     """Set a field of `TrainConfig` that may change in the middle of a run (`CHANGEABLE`)."""
 
-    field: str
-    value: float
+    field: Word
+    value: Number
 
 
 Command = Pause | Resume | Step | Stop | Save | Change
@@ -255,22 +291,27 @@ COMMANDS: dict[str, type[Message]] = {
 
 
 @cache
-def _names(kind: type[Message]) -> frozenset[str]:
-    """The fields of a kind, worked out once: a log has thousands of lines."""
-    return frozenset(field.name for field in fields(kind))
+def _adapter(kind: type[Message]) -> TypeAdapter[Message]:
+    """What reads and checks the JSON of a kind, built once."""
+    return TypeAdapter(kind)
 
 
-def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Message:
-    """Read one line. Fields it does not know are left out, so that newer runs stay readable.
+def read_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> tuple[Message, float]:
+    """One line as (message, time it was written, in seconds since 1970; 0 where it does not say).
 
-    Raises `ValueError` for a line that is not a message of these kinds.
+    Fields it does not know are left out, so that newer runs stay readable. Raises `ValueError` for a
+    line that is not a message of these kinds, or has a value of another type or beyond its limits.
     """
     values = read_object(line) or {}
     kind = kinds.get(str(values.get("type")))
     if kind is None:
         raise ValueError(f"not one of {', '.join(kinds)}: {line[:80]!r}")
-    try:
-        known = _names(kind)
-        return kind(**{name: value for name, value in values.items() if name in known})
-    except TypeError as error:
-        raise ValueError(f"{kind.type}: {error}") from None
+    time: object = values.get("time", 0.0)
+    if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time <= MAX_TIME:
+        raise ValueError(f"{kind.type}: time = {str(time)[:80]}: is no time")
+    return _adapter(kind).validate_json(line), float(time)
+
+
+def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Message:
+    """The message of `read_line` alone. Raises `ValueError`."""
+    return read_line(line, kinds)[0]

@@ -35,7 +35,6 @@ from engine.checkpoint import (
     CheckpointError,
     load_model,
     packed,
-    read_values,
     save_weights,
     write_synced,
 )
@@ -48,6 +47,7 @@ from engine.model.attention import Attention
 from engine.model.decoder import Decoder, TransformerLM
 from engine.model.moe import MixtureOfExperts
 from engine.runs import Run, RunStore
+from engine.states import read_values
 from engine.tokenizers import (
     IdTokenizer,
     Tokenizer,
@@ -198,7 +198,7 @@ def import_run(
 def read_config(folder: Path) -> ModelConfig:
     """The configuration here of the model in a folder. Raises `CheckpointError`."""
     path = folder / CONFIG
-    values = read_values(path)
+    values = read_values(path.resolve())  # other libraries keep their files as links
     try:
         return own_config(values)
     except ConfigError as error:
@@ -248,7 +248,7 @@ def _read_tokenizer(folder: Path, given: Path | None, vocab_size: int) -> Tokeni
     if given is None and not path.is_file():
         return IdTokenizer(vocab_size)
     try:
-        tokenizer = load_tokenizer(path)
+        tokenizer = load_tokenizer(path.resolve())
     except OSError as error:
         raise CheckpointError(path, error.strerror or error) from None
     except TokenizerError as error:

@@ -13,13 +13,12 @@ from typing import Any
 
 from engine.config import PART_OF, RunConfig
 from engine.data import make_data
-from engine.jsonl import read_object, write_whole
-from engine.runs import TEXT_PATH, Run, RunError, RunStore, describe
+from engine.jsonl import is_stored, read_stored, write_whole
+from engine.runs import MAX_OWN_TEXT, TEXT_PATH, Run, RunError, RunStore, describe
+from engine.states import FREE_MODEL_FIELDS, config_of, other_weights, read_state
 from engine.validation import ConfigError, Problem
 
-FREE_MODEL_FIELDS = ("dropout",)
-"""What may differ in a fork's model: everything else decides which weights there are, or what they
-mean."""
+__all__ = ["FREE_MODEL_FIELDS", "begin_again", "fork"]
 
 
 def fork(
@@ -37,7 +36,8 @@ def fork(
     the seed changes. `check` may refuse the new configuration, before there is a run.
 
     Raises:
-        RunError: there is no checkpoint of this step, or it is damaged.
+        RunError: there is no checkpoint of this step.
+        CheckpointError: it is damaged.
         ConfigError: a change that the weights cannot follow, or an impossible one; data that is not
             there, or has other tokens than the weights.
     """
@@ -45,10 +45,8 @@ def fork(
     if step not in steps:
         known = ", ".join(map(str, steps)) or "none"
         raise RunError(f"{run.name}: has no checkpoint of step {step}; it has {known}")
-    stored = read_object((steps[step] / "state.json").read_bytes())
-    if stored is None or not isinstance(stored.get("config"), dict):
-        raise RunError(f"{steps[step] / 'state.json'}: is damaged")
-    before = RunConfig.parse(stored["config"])
+    stored = read_state(steps[step])
+    before = config_of(steps[step], stored)
     config = RunConfig.from_flat(before.flat() | dict(changes or {}))
     differences = config.differences(before)
     text = _own_text(run) if config.data.train_data_path == TEXT_PATH else None
@@ -85,8 +83,7 @@ def begin_again(store: RunStore, run: Run, name: str | None = None) -> Run:
 def _check(config: RunConfig, before: RunConfig, step: int) -> None:
     problems = [
         Problem(field, value, f"must stay {before.flat()[field]}, or the weights would not fit")
-        for field, value in config.differences(before).items()
-        if PART_OF[field] == "model" and field not in FREE_MODEL_FIELDS
+        for field, value in other_weights(config, before).items()
     ]
     if config.train.total_steps <= step:
         total = config.train.total_steps
@@ -107,4 +104,4 @@ def _check_data(config: RunConfig, run: Run, text: str | None) -> None:
 
 def _own_text(run: Run) -> str | None:
     path = run.path / TEXT_PATH
-    return path.read_bytes().decode("utf-8") if path.is_file() else None
+    return read_stored(path, MAX_OWN_TEXT).decode("utf-8") if is_stored(path) else None

@@ -1,22 +1,102 @@
-"""Files that one process writes while others read them.
+"""Files that one process writes while others read them, and others may have damaged.
 
 A log is a file of JSON lines that is only ever appended to. A writer appends a whole line at once,
 a reader remembers how many bytes it has read, and leaves an unfinished last line for the next time.
 Any other file is written aside and put in its place whole.
+
+Every stored file of a run is opened here: only regular files, never through a link, and no more of one
+than fits. So a pipe in place of a file blocks nobody, and a link in an unpacked archive cannot lead to
+another file of this machine.
 
 Nothing in this file loads PyTorch.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+from pydantic_core import from_json
+
+MAX_LINE = 1 << 22
+"""Bytes of a line in a log: a longer one is no message. 64 layers of 256 experts take 0.8 MB."""
+
+MAX_JSON = 1 << 20
+"""Bytes of a small JSON file: a configuration, `run.json`, `state.json`."""
+
+MAX_REASON = 500
+"""Characters of a reason: some quote what is in a file."""
+
+WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""How a stored file is opened, in case it is exchanged for a pipe or a link at that moment."""
+
+
+def open_stored(path: Path, mode: str = "rb", buffering: int = -1) -> BinaryIO:
+    """Open a stored file. Raises `OSError` for a folder, a link, a pipe, a socket or a device."""
+    return cast("BinaryIO", open(path, mode, buffering, opener=_open))
+
+
+def _open(path: str, flags: int) -> int:
+    try:
+        check_stored(Path(path))
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+    return os.open(path, flags | WITHOUT_WAITING, 0o666)
+
+
+def check_stored(path: Path) -> int:
+    """The bytes of a stored file. Raises `OSError` where there is none, or it is no regular file."""
+    found = os.lstat(path)
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size
+    if stat.S_ISDIR(found.st_mode):
+        reason = "is a folder, not a file"
+    elif stat.S_ISLNK(found.st_mode):
+        reason = "is a link, not a file"
+    else:
+        reason = "is a pipe or a device, not a file"
+    raise OSError(errno.EINVAL, reason, str(path))
+
+
+def is_stored(path: Path) -> bool:
+    """Is this a regular file, and no link?"""
+    try:
+        return check_stored(path) >= 0
+    except (OSError, ValueError):  # ValueError: a path with a zero in it
+        return False
+
+
+def read_stored(path: Path, most: int = MAX_JSON) -> bytes:
+    """All of a stored file, which is replaced whole. Raises `OSError`, also for more than `most` bytes."""
+    with open_stored(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"is larger than {most >> 20} MB", str(path))
+        return file.read()
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, for somebody who does not know this machine.
+
+    Never empty, not long, and a file goes by its name alone, not by its whole path.
+    """
+    reason = str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        reason = "is missing"
+    elif isinstance(error, PermissionError):
+        reason = "must not be read by this program"
+    elif isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+    if isinstance(error, OSError) and error.filename:
+        reason = f"{Path(str(error.filename)).name}: {reason}"
+    return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -87,17 +167,15 @@ def _replace(new: Path, old: Path) -> None:
 def append_line(path: Path, line: str) -> None:
     """Add one line, in one write, so that the lines of several writers do not mix."""
     content = f"{line}\n".encode("utf-8", "replace")
-    with open(path, "ab", buffering=0) as file:
-        while (
-            content
-        ):  # a full disk takes a part of it, and says so when it is asked to take the rest
+    with open_stored(path, "ab", buffering=0) as file:
+        while content:  # a full disk takes a part of it, and says so when it is asked for the rest
             content = content[file.write(content) :]
 
 
 def finish_line(path: Path) -> None:
     """End the line that a killed process left unfinished, so that the next does not run into it."""
     if size_of(path):
-        with open(path, "r+b") as file:
+        with open_stored(path, "r+b") as file:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
@@ -112,14 +190,19 @@ def size_of(path: Path) -> int:
 
 
 def read_lines(path: Path, offset: int, limit: int) -> tuple[list[bytes], int]:
-    """The whole lines from byte `offset` on, about `limit` bytes of them, and where they end."""
+    """The whole lines from byte `offset` on, about `limit` bytes of them, and where they end.
+
+    Of a line longer than `MAX_LINE` the beginning is left out, and its rest reads as a broken line.
+    """
     offset, limit = max(0, offset), max(1, limit)
     try:
-        with open(path, "rb") as file:
+        with open_stored(path) as file:
             file.seek(offset)
             data = file.read(limit)
             while b"\n" not in data and (more := file.read(limit)):
                 data += more  # one line longer than the limit: it is read whole, to get on at all
+                if len(data) > MAX_LINE and b"\n" not in more:
+                    return [], offset + len(data)
     except FileNotFoundError:
         return [], offset
     end = data.rfind(b"\n") + 1
@@ -133,7 +216,7 @@ def lines_backward(path: Path, start: int, end: int) -> list[tuple[int, bytes]]:
     """
     if end == 0:
         return []
-    with open(path, "rb") as file:
+    with open_stored(path) as file:
         file.seek(start)
         data = file.read(end - start)
     first = 0 if start == 0 else data.find(b"\n") + 1
@@ -146,9 +229,9 @@ def lines_backward(path: Path, start: int, end: int) -> list[tuple[int, bytes]]:
 
 
 def read_object(line: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in this text; None where it is none."""
+    """The JSON object in this text; None where it is none, or has NaN or half a character in it."""
     try:
-        values: object = json.loads(line)
-    except (ValueError, RecursionError):
+        values: object = from_json(line, allow_inf_nan=False)
+    except ValueError:
         return None
     return cast("dict[str, Any]", values) if isinstance(values, dict) else None

@@ -29,15 +29,20 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from engine import claims
 from engine.config import RunConfig, read_config
 from engine.events import (
     COMMANDS,
     EVENTS,
+    MAX_TIME,
+    AtStep,
     Changed,
     Diverged,
     Ended,
@@ -52,18 +57,24 @@ from engine.events import (
     Started,
     Stepped,
     Working,
-    from_line,
+    read_line,
 )
 from engine.jsonl import (
+    MAX_LINE,
+    MAX_REASON,
     append_line,
+    check_stored,
+    is_stored,
     lines_backward,
     read_lines,
-    read_object,
+    read_stored,
+    reason_of,
     size_of,
     write_whole,
     writing_out,
 )
-from engine.validation import ConfigError
+from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
+from engine.validation import ConfigError, read_json
 
 State = Literal[
     "new",
@@ -81,8 +92,16 @@ State = Literal[
 READ_LIMIT = 1 << 20
 """How many bytes of a log one read takes at most, unless told otherwise."""
 
+MAX_TAIL = 16 * MAX_LINE
+"""How many bytes at the end of a log are searched for where the run is."""
+
+CONFIG = "config.json"
+
 TEXT_PATH = "data/text.txt"
 """Where a run keeps a learner's own text, inside its folder."""
+
+MAX_OWN_TEXT = 1 << 28
+"""Bytes of it."""
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _CHECKPOINT = re.compile(r"step-(\d{6,12})")
@@ -102,6 +121,15 @@ class RunError(ValueError):
     """A run that cannot be opened, claimed or deleted, and why."""
 
 
+class DamagedRun(RunError):
+    """A run whose files cannot be read: `reason` names the file, and what is wrong with it."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        reason = reason[:MAX_REASON]
+        self.reason = reason
+        super().__init__(f"The run {run_id!r} cannot be read: {reason}")
+
+
 class UnknownRun(RunError):
     """There is no run of this id."""
 
@@ -114,16 +142,23 @@ class RunBusy(RunError):
 class RunInfo:
     """`run.json`."""
 
-    name: str
-    created: float
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        strict=True, extra="ignore", allow_inf_nan=False
+    )
+
+    name: Annotated[str, Field(max_length=1_000)]
+    created: Annotated[float, Field(ge=0, le=MAX_TIME)]
     """Seconds since 1970."""
-    parent: str | None = None
+    parent: Annotated[str, Field(max_length=1_000)] | None = None
     """The id of the run that this one was forked from."""
-    parent_step: int | None = None
-    suite: str | None = None
+    parent_step: AtStep | None = None
+    suite: Annotated[str, Field(max_length=1_000)] | None = None
     """The ablation suite that this run is of, by its name."""
-    variant: str | None = None
+    variant: Annotated[str, Field(max_length=1_000)] | None = None
     """Which of the suite's variants it is."""
+
+
+INFO: TypeAdapter[RunInfo] = TypeAdapter(RunInfo)
 
 
 @dataclass(frozen=True)
@@ -136,7 +171,7 @@ class Checkpoint:
     @property
     def resumable(self) -> bool:
         """Does it hold the optimizer too? Shipped runs keep the weights alone."""
-        return (self.path / "optimizer.safetensors").is_file()
+        return is_stored(self.path / "optimizer.safetensors")
 
 
 @dataclass(frozen=True)
@@ -166,20 +201,24 @@ class Damaged:
 class Run:
     """One run's folder. Opening reads `config.json` and `run.json`, the rest is read when asked.
 
-    Raises `RunError` for a folder that is not a whole run.
+    Raises `DamagedRun`, a `RunError`, for a folder that is not a whole run.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
         try:
-            self.config: RunConfig = read_config(path / "config.json")
+            self.config: RunConfig = read_config(path / CONFIG)
             self.info: RunInfo = _read_info(path / "run.json")
+            for log in ("events.jsonl", "commands.jsonl"):
+                with suppress(FileNotFoundError):
+                    check_stored(path / log)
         except OSError as error:
-            missing = error.filename or path
-            raise RunError(f"{missing}: {error.strerror or error}") from None
+            raise DamagedRun(self.id, reason_of(error)) from None
         except ConfigError as error:
-            raise RunError(f"{path / 'config.json'}: {error}") from None
+            raise DamagedRun(self.id, f"{CONFIG}: {error}") from None
+        except RunError as error:
+            raise DamagedRun(self.id, str(error)) from None
 
     @property
     def name(self) -> str:
@@ -217,8 +256,8 @@ class Run:
         self, offset: int = 0, limit: int = READ_LIMIT
     ) -> tuple[list[dict[str, Any]], int]:
         """The same as plain dictionaries with "type" and "time", for a page."""
-        lines, offset = read_lines(self.path / "events.jsonl", offset, limit)
-        return [values for values in map(read_object, lines) if values is not None], offset
+        found, offset = self.events(offset, limit)
+        return [{"type": event.type, **vars(event), "time": time} for event, time in found], offset
 
     def history(self) -> list[Message]:
         """All events, without those that a resumed run has repeated since (see `current`)."""
@@ -257,8 +296,13 @@ class Run:
     # What it is told ---------------------------------------------------------------------------
 
     def send(self, command: Message) -> None:
-        """Tell the run's process something; it answers with an event."""
-        append_line(self.path / "commands.jsonl", _stamped(command))
+        """Tell the run's process something; it answers with an event.
+
+        Raises `ValueError` for what is no command, such as a number of another type.
+        """
+        line = _stamped(command)
+        read_line(line, COMMANDS)
+        append_line(self.path / "commands.jsonl", line)
 
     def commands(
         self, offset: int = 0, limit_bytes: int = READ_LIMIT
@@ -282,23 +326,28 @@ class Run:
         """Written when the run first starts."""
         return self.path / "tokenizer.json"
 
+    def tokenizer(self) -> Tokenizer:
+        """Read it. Raises `DamagedRun`, also while there is none yet."""
+        try:
+            return load_tokenizer(self.tokenizer_path)
+        except OSError as error:
+            raise DamagedRun(self.id, reason_of(error)) from None
+        except TokenizerError as error:
+            raise DamagedRun(self.id, f"{self.tokenizer_path.name}: {error}") from None
+
     def checkpoints(self) -> list[Checkpoint]:
         """Every whole checkpoint, the earliest first. A save that was cut short is none."""
         found: list[Checkpoint] = []
         for entry in self.path.iterdir():
             match = _CHECKPOINT.fullmatch(entry.name)
-            if (
-                match
-                and (entry / "state.json").is_file()
-                and (entry / "model.safetensors").is_file()
-            ):
+            if match and is_stored(entry / "state.json") and is_stored(entry / "model.safetensors"):
                 found.append(Checkpoint(int(match[1]), entry))
         return sorted(found, key=lambda checkpoint: checkpoint.step)
 
     def data_config(self) -> RunConfig:
         """The configuration, with the whole path of a text that lies inside the run's folder."""
         given = self.config.data.train_data_path
-        if given is None or not (self.path / given).is_file():
+        if given is None or not is_stored(self.path / given):
             return self.config
         data = self.config.data.model_copy(update={"train_data_path": str(self.path / given)})
         return self.config.model_copy(update={"data": data})
@@ -351,17 +400,15 @@ class Run:
             start = max(0, size - window)
             step: int | None = None
             for place, line in lines_backward(path, start, size):
-                values = read_object(line)
-                if values is None:
+                try:
+                    event, _ = read_line(line)
+                except ValueError:
                     continue
-                if step is None and isinstance(values.get("step"), int):
-                    step = values["step"]
-                if step is not None and values.get("type") not in _ASIDE:
-                    try:
-                        return from_line(line), place, step
-                    except ValueError:
-                        continue
-            if start == 0:
+                if step is None:
+                    step = int(getattr(event, "step", 0))
+                if event.type not in _ASIDE:
+                    return event, place, step
+            if start == 0 or window >= MAX_TAIL:
                 saved = self.checkpoints()
                 return None, 0, step if step is not None else saved[-1].step if saved else 0
             window *= 8
@@ -386,7 +433,7 @@ class Run:
         root = f"run-{self.id}"
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in files:
-                if (self.path / name).is_file():
+                if is_stored(self.path / name):
                     with open(self.path / name, "rb") as file:
                         add_file(archive, f"{root}/{name}", file)
             translates = self.config.model.n_encoder_layer is not None
@@ -547,8 +594,8 @@ class RunStore:
         for path in self.folders():
             try:
                 runs.append(Run(path))
-            except RunError as error:
-                damaged.append(Damaged(path.name, path, str(error)))
+            except DamagedRun as error:
+                damaged.append(Damaged(path.name, path, error.reason))
         return sorted(runs, key=lambda run: -run.info.created), damaged
 
     def folders(self) -> Iterator[Path]:
@@ -557,7 +604,7 @@ class RunStore:
             if not _ID.fullmatch(name):
                 continue
             path = self.root / name
-            if (path / "run.json").exists() or (path / "config.json").exists():
+            if _holds(path, "run.json") or _holds(path, "config.json"):
                 yield path  # not some other folder, such as the learners' runs beside the shipped
 
     def delete(self, run_id: str) -> None:
@@ -624,12 +671,9 @@ def _messages(
 ) -> list[tuple[Message, float]]:
     found: list[tuple[Message, float]] = []
     for line in lines:
-        values = read_object(line)
-        if values is None:
-            continue
         try:
-            found.append((from_line(line, kinds), float(values.get("time", 0.0))))
-        except (TypeError, ValueError):
+            found.append(read_line(line, kinds))
+        except ValueError:
             continue
     return found
 
@@ -647,25 +691,21 @@ def _write_info(folder: Path, info: RunInfo) -> None:
 
 
 def _read_info(path: Path) -> RunInfo:
-    values = read_object(path.read_bytes())
-    if values is None:
-        raise RunError(f"{path}: is not a JSON object")
+    try:
+        return read_json(INFO, read_stored(path))
+    except ConfigError as error:
+        raise RunError(f"{path.name}: {error}") from None
 
-    def get(name: str, *kinds: type) -> Any:
-        value = values.get(name)
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise RunError(f"{path}: {name} = {value!r} is of the wrong kind")
-        return value
 
-    nothing = type(None)
-    return RunInfo(
-        name=get("name", str),
-        created=get("created", int, float),
-        parent=get("parent", str, nothing),
-        parent_step=get("parent_step", int, nothing),
-        suite=get("suite", str, nothing),
-        variant=get("variant", str, nothing),
-    )
+def _holds(folder: Path, name: str) -> bool:
+    """Is there something of this name, or may nobody look? A folder of another kind is no run."""
+    try:
+        os.lstat(folder / name)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # opening it says why it cannot be read
+    return True
 
 
 def _name_in(folder: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.jsonl import read_stored
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -93,6 +96,7 @@ _TYPES: dict[str, str] = {
 }
 _LATER = ("routing", "sources", "cross", "encoder")
 """What snapshots of earlier versions do not have."""
+_NAME = re.compile(r"step-(\d{6,12})\.npz")
 _MAX_FILE = 64 << 20
 """Bytes. 96 layers of 96 heads over 48 tokens take 21 MB."""
 
@@ -109,12 +113,12 @@ def save(snapshot: Snapshot, path: Path) -> None:
 def load(path: Path) -> Snapshot:
     """Read what `save` wrote.
 
-    Every size is checked before memory is taken, so a damaged or hostile file is a `ValueError`.
+    Every size is checked before memory is taken, so a damaged or hostile file is a `ValueError`, and one
+    that is not a regular file or is too large an `OSError`.
     """
-    if path.stat().st_size > _MAX_FILE:
-        raise ValueError(f"{path.name}: larger than {_MAX_FILE >> 20} MB")
+    content = io.BytesIO(read_stored(path, _MAX_FILE))
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(content) as archive:
             arrays = {
                 name: _member(archive, name, kind)
                 for name, kind in _TYPES.items()
@@ -147,6 +151,14 @@ def load(path: Path) -> Snapshot:
         empty = 0 in shape[:-1] and name not in _LATER
         if arrays[name].shape != shape or empty:
             raise ValueError(f"{path.name}: {name} has shape {arrays[name].shape}")
+    for name in ("norms", "losses"):
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{path.name}: {name} holds values that are not finite")
+    if min(int(step), tokens.min(initial=0), sources.min(initial=0)) < 0:
+        raise ValueError(f"{path.name}: holds a step or a token below zero")
+    named = _NAME.fullmatch(path.name)
+    if named and int(named[1]) != step:
+        raise ValueError(f"{path.name}: is of step {int(step)}")
     del arrays["step"]
     return Snapshot(step=int(step), **arrays)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
@@ -28,7 +28,8 @@ class Problem:
 
     def __str__(self) -> str:
         value = repr(self.value)
-        return f"{self.field} = {value if len(value) <= 80 else value[:77] + '...'}: {self.allowed}"
+        value = value if len(value) <= 80 else value[:77] + "..."
+        return f"{self.field[:80]} = {value}: {self.allowed}"
 
 
 class ConfigError(ValueError):
@@ -82,6 +83,17 @@ def named_entries(text: str, kind: str, read: Callable[[Any, str], N]) -> dict[s
     return found
 
 
+T = TypeVar("T")
+
+
+def read_json(adapter: TypeAdapter[T], text: str | bytes) -> T:
+    """What a stored file says, its types checked. Raises `ConfigError` naming the fields at fault."""
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise ConfigError.of(error) from None
+
+
 def _word(limit: object) -> str:
     """A limit in a message: 65,536 or 0.5, and names without quotation marks."""
     if isinstance(limit, int):
@@ -112,10 +124,12 @@ WORDS = {
     "string_too_short": "must have at least {min_length} character",
     "string_too_long": "must have at most {max_length} characters",
     "json_invalid": "is not JSON: {error}",
+    "missing": "is missing",
     "model_type": "must be an object of fields",
     "dict_type": "must be an object of fields",
     "list_type": "must be a list",
     "sequence_str": "must be a list",
+    "dataclass_type": "must be an object of fields",
     "tuple_type": "must be a list of whole numbers",
 }
 """What pydantic's kinds of error are called on the page and the command line alike."""

@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+
 from engine import forks
 from engine.config import RunConfig
 from engine.data import DataError, make_data
@@ -27,21 +29,27 @@ from engine.events import (
     Change,
     Message,
     Pause,
+    Positive,
     Resume,
     Started,
     Step,
     Stop,
 )
 from engine.flags import PATHS
-from engine.jsonl import read_object, write_whole
-from engine.runs import Run, RunError, State
-from engine.validation import ConfigError
+from engine.jsonl import read_stored, size_of, write_whole
+from engine.runs import DamagedRun, Run, RunError, State
+from engine.validation import ConfigError, read_json
 from playground import answers, downloads, keys, library, sessions, storage
 from playground.controls import OWN_TEXT
 from playground.plan import Choice, TextFacts, learns, most_text, plan, read_choice
 
 PREDICTED = "predicted.json"
 """In a run's folder: its costs as the page predicted them before the start."""
+
+COSTS: TypeAdapter[dict[str, float | None] | None] = TypeAdapter(
+    dict[str, Positive | None] | None, config=ConfigDict(strict=True, allow_inf_nan=False)
+)
+"""What is in it."""
 
 MOST_STEPS = 10_000
 """Steps that one command may ask for."""
@@ -217,7 +225,7 @@ def status(run_id: object) -> dict[str, Any]:
 def measured(run: Run, step: int) -> dict[str, Any]:
     """What the run really took until this step: its own steps, seconds without its pauses, bytes of its
     process, parameters."""
-    size = (run.path / "events.jsonl").stat().st_size
+    size = size_of(run.path / "events.jsonl")
     seconds, parameters = _timed(run.path, size)
     steps, memory = step - (run.info.parent_step or 0), sessions.memory(run)
     return {"steps": steps, "seconds": seconds, "memory": memory, "parameters": parameters}
@@ -250,12 +258,18 @@ def events(run_id: object, offset: object = 0) -> dict[str, Any]:
 
 
 def runs(ids: object = ()) -> dict[str, list[dict[str, str]]]:
-    """The shipped runs, and of `ids` those that there are: own runs are listed to nobody else."""
+    """The shipped runs, and of `ids` those that there are: own runs are listed to nobody else.
+
+    {"id", "name"} each; one that cannot be read has the beginning of its id for a name, and "damaged",
+    the reason.
+    """
     mine: list[dict[str, str]] = []
     store = library.store()
     for run_id in ids if isinstance(ids, list) else []:
         try:
             mine.append(_entry(store.open(str(run_id))))
+        except DamagedRun as error:
+            mine.append({"id": str(run_id), "name": str(run_id)[:8], "damaged": error.reason})
         except RunError:
             continue
     return {"shipped": [_entry(run) for run in library.shipped()], "own": mine}
@@ -342,11 +356,11 @@ def _told(run: Run) -> float:
     return rate
 
 
-def _predicted(run: Run, steps: int | None = None) -> dict[str, Any] | None:
-    """The run's costs as they were predicted; the seconds are those of so many of its steps."""
+def _predicted(run: Run, steps: int | None = None) -> dict[str, float | None] | None:
+    """The run's costs as predicted, the seconds for so many of its steps; None where none can be read."""
     try:
-        costs = read_object((run.path / PREDICTED).read_bytes())
-    except OSError:
+        costs = read_json(COSTS, read_stored(run.path / PREDICTED))
+    except (OSError, ConfigError):
         return None
     if costs is not None and steps is not None and isinstance(costs.get("seconds"), float):
         whole = run.config.train.total_steps - (run.info.parent_step or 0)

@@ -28,6 +28,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
 from engine.presets import nearest
+from engine.runs import DamagedRun
 from engine.validation import ConfigError
 from playground import settings
 
@@ -138,8 +139,11 @@ def pick(event: gr.EventData) -> Any:
 
 
 def follow(run_id: str) -> dict[str, Any]:
-    """Tell the header which run is on the page."""
-    run = actions.find(run_id)
+    """Tell the header which run is on the page; of a damaged one every view says why it shows none."""
+    try:
+        run = actions.find(run_id)
+    except DamagedRun:
+        return gr.update(shown={"id": run_id, "name": run_id[:8], "shipped": False, "first": False})
     shipped = library.is_shipped(run)
     shown = {"id": run.id, "name": run.name, "shipped": shipped, "first": run.id == library.first()}
     return gr.update(shown=shown)
@@ -159,8 +163,11 @@ def here(shown: str | None, own: list[str]) -> dict[str, Any]:
 
 
 def _exists(run_id: object) -> bool:
+    """Is there such a run, be it damaged?"""
     try:
         actions.find(run_id)
+    except DamagedRun:
+        return True
     except ValueError:
         return False
     return True

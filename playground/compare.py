@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +19,7 @@ from engine.estimate import flops_per_token, sequence_length
 from engine.events import Evaluated, Message, Routed, Sampled, Started, Stepped
 from engine.presets import nearest
 from engine.runs import Run, describe
-from engine.tokenizers import TokenizerError, load_tokenizer
+from playground import library
 from playground.curves import Curves, along, column
 
 AXES = ("steps", "tokens", "FLOPs", "seconds")
@@ -83,11 +82,7 @@ class History:
     @property
     def vocabulary(self) -> int | None:
         """How many tokens its model has; None before it has started."""
-        size = self.run.config.model.vocab_size
-        if size is None:
-            with suppress(OSError, TokenizerError):
-                size = load_tokenizer(self.run.tokenizer_path).vocab_size
-        return size
+        return library.vocabulary(self.run)
 
     def loads_at(self, step: int) -> Routed | None:
         """The newest record of how experts were loaded that is not later than this step."""
@@ -106,12 +101,18 @@ def what_changed(config: RunConfig) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The same names, with a number after those that come more than once."""
+    """The same names, no two alike: a number stands after those that come more than once."""
+    taken = set(names)
     seen: dict[str, int] = {}
     result: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        number = seen.get(name, 0) + 1
+        given = name
+        while number > 1 and (given := f"{name} ({number})") in taken:  # another is called so
+            number += 1
+        seen[name] = number
+        taken.add(given)
+        result.append(given)
     return result
 
 

@@ -103,7 +103,8 @@ def smoothed(steps: Column, values: Column, window: float) -> Column:
     """
     if window <= 0 or len(values) == 0:
         return values
-    keep = np.exp(-np.diff(steps, prepend=steps[0] - 1) / window)
+    gaps = np.diff(steps, prepend=steps[0] - 1).clip(0)  # a damaged log may go back
+    keep = np.exp(-gaps / window)
     out = np.empty_like(values)
     total = weight = 0.0
     for i, (kept, value) in enumerate(zip(keep.tolist(), values.tolist(), strict=True)):

@@ -21,8 +21,9 @@ import numpy.typing as npt
 from engine.config import RunConfig
 from engine.estimate import active_parameters, flops_per_step, parameters
 from engine.events import BALANCE, Stop
+from engine.jsonl import read_stored
 from engine.presets import PRESETS
-from engine.runs import TEXT_PATH, Run, RunError, Status
+from engine.runs import MAX_OWN_TEXT, TEXT_PATH, Run, Status
 from playground import actions, answers, controls, library, live, routes, sessions, settings
 from playground.plan import stored_text
 
@@ -67,7 +68,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
     """
     offset = answers.whole("offset", offset, 0, 2**53)
     run = actions.find(run_id)
-    events, after = _read(run, offset)
+    events, after = run.raw_events(offset, CHUNK)
     news = digest(events, run.config)
     if offset == 0 or news["cut"] is not None:
         news["about"] = about(run)
@@ -93,13 +94,6 @@ def _goes_on(run: Run, status: Status) -> bool:
     return not over and any(checkpoint.resumable for checkpoint in run.checkpoints())
 
 
-def _read(run: Run, offset: int) -> tuple[list[dict[str, Any]], int]:
-    try:
-        return run.raw_events(offset, CHUNK)
-    except OSError as error:
-        raise RunError(str(error)) from None
-
-
 def digest(events: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
     """Events of a run's log as compact columns: `follow`'s answer without place and status."""
     stepped: list[dict[str, Any]] = []
@@ -115,10 +109,10 @@ def digest(events: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
             stepped.append(event)
         elif kind == "routed":
             routed.append(event)
-        elif kind == "evaluated" and isinstance(event.get("loss"), int | float):
+        elif kind == "evaluated":
             evaluated.append([step, event["loss"]])
         elif kind == "changed":
-            notes.append([step, str(event.get("field")), event.get("value")])
+            notes.append([step, event["field"], event["value"]])
         elif kind == "probed":
             probed.append(step)
         elif kind == "saved":
@@ -151,12 +145,8 @@ def records(routed: list[dict[str, Any]], config: RunConfig) -> dict[str, Any]:
     }
     kept: list[tuple[int, list[npt.NDArray[np.float64]]]] = []
     for event in _thinned(routed):
-        try:
-            arrays = [np.array(event.get(name), np.float64) for name in shapes]
-        except (TypeError, ValueError):
-            continue
-        fits = all(a.shape == shape for a, shape in zip(arrays, shapes.values(), strict=True))
-        if fits and all(np.isfinite(array).all() for array in arrays):
+        arrays = [np.array(event[name], np.float64) for name in shapes]
+        if [array.shape for array in arrays] == list(shapes.values()):
             kept.append((event["step"], arrays))
     columns = {
         name: np.array([arrays[i] for _, arrays in kept]).reshape(len(kept), *shape)
@@ -184,7 +174,7 @@ def _shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
 
 def about(run: Run) -> dict[str, Any]:
     """What the view says of the run itself; `instead` is what to show where it has no experts."""
-    model, vocabulary = run.config.model, routes.vocabulary(run)
+    model, vocabulary = run.config.model, library.vocabulary(run)
     told: dict[str, Any] = {
         "name": run.name,
         "experts": model.n_experts,
@@ -217,7 +207,8 @@ def _own_text(run: Run) -> str:
     if run.config.data.train_data_path != TEXT_PATH:
         return ""
     try:
-        return hashlib.sha256((run.path / TEXT_PATH).read_bytes()).hexdigest()
+        content = read_stored(run.path / TEXT_PATH, MAX_OWN_TEXT)
+        return hashlib.sha256(content).hexdigest()
     except OSError:
         return f"gone from {run.id}"
 
@@ -300,7 +291,11 @@ def runs(ids: list[str]) -> dict[str, Any]:
     """The runs that one may be compared with: shipped ones, and of `ids` those that there are."""
     listed = actions.runs(ids)
     return {
-        group: [entry | {"experts": _experts(entry["id"])} for entry in entries]
+        group: [
+            entry | {"experts": _experts(entry["id"])}
+            for entry in entries
+            if "damaged" not in entry
+        ]
         for group, entries in listed.items()
     }
 

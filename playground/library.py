@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.runs import Run, RunStore, UnknownRun
+from engine.runs import Run, RunError, RunStore, UnknownRun
 from playground import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +46,16 @@ def find(run_id: str) -> Run:
         return RunStore(ROOT / "checkpoints").open(run_id)
     except UnknownRun:
         raise UnknownRun(f"There is no run {run_id[:80]!r}.") from None
+
+
+def vocabulary(run: Run) -> int | None:
+    """How many tokens a run's model has; None before it has started, or where that cannot be read."""
+    if run.config.model.vocab_size is not None:
+        return run.config.model.vocab_size
+    try:
+        return run.tokenizer().vocab_size
+    except RunError:
+        return None
 
 
 def is_shipped(run: Run) -> bool:

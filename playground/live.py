@@ -11,16 +11,13 @@ from __future__ import annotations
 import base64
 import math
 from operator import itemgetter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine import snapshots
-from engine.events import Task
 from engine.runs import REPEATED, Run
-from engine.tokenizers import TokenizerError, load_tokenizer
-from playground import answers, library, sessions
+from playground import answers, library, probes, sessions
 from playground.curves import extremes
 
 Rows = npt.NDArray[np.float64]
@@ -92,10 +89,7 @@ def poll(run_id: object, offset: object) -> dict[str, Any]:
 
 
 def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Events of a run's log as compact columns, `poll`'s answer without place and status.
-
-    What cannot be read in an event leaves that event out.
-    """
+    """Events of a run's log as compact columns, `poll`'s answer without place and status."""
     rows: list[dict[str, Any]] = []
     evaluated: list[list[float | None]] = []
     samples: list[dict[str, Any]] = []
@@ -108,35 +102,25 @@ def digest(events: list[dict[str, Any]]) -> dict[str, Any]:
         kind, step, working = event.get("type"), event["step"], None
         if kind == "stepped":
             rows.append(event)
-        elif kind == "evaluated" and isinstance(event.get("loss"), int | float):
-            accuracy = event.get("accuracy")
-            share = accuracy if isinstance(accuracy, int | float) else None
-            evaluated.append([step, event["loss"], share])
+        elif kind == "evaluated":
+            evaluated.append([step, event["loss"], event["accuracy"]])
         elif kind == "sampled":
             samples.append(
                 {
                     "step": step,
-                    "prompt": str(event.get("prompt", ""))[:MOST_TEXT],
-                    "text": str(event.get("text", ""))[:MOST_TEXT],
-                    "correct": event.get("correct"),
+                    "prompt": event["prompt"][:MOST_TEXT],
+                    "text": event["text"][:MOST_TEXT],
+                    "correct": event["correct"],
                 }
             )
         elif kind == "working":
-            done, total = event.get("done"), event.get("total")
-            if (
-                event.get("task") in get_args(Task)
-                and isinstance(done, int)
-                and isinstance(total, int)
-            ):
-                working = {"task": event["task"], "done": done, "total": total}
+            working = {name: event[name] for name in ("task", "done", "total")}
         elif kind == "probed":
             probes.append(step)
         elif kind == "saved":
             saved = step
         elif kind in NOTED:
-            notes.append(
-                {"kind": kind, "step": step} | {name: event.get(name) for name in NOTED[kind]}
-            )
+            notes.append({"kind": kind, "step": step} | {name: event[name] for name in NOTED[kind]})
     table = decimate(table_of(rows), MOST_ROWS)
     return {
         "cut": cut,
@@ -170,15 +154,9 @@ def standing(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int | 
 
 
 def table_of(steps: list[dict[str, Any]]) -> Rows:
-    """`Stepped` events as rows of `COLUMNS`; what is not made of numbers is left out."""
+    """`Stepped` events as rows of `COLUMNS`."""
     values = itemgetter(*COLUMNS)
-    try:
-        rows = [values(step) for step in steps]
-        return np.array(rows, np.float64).reshape(-1, len(COLUMNS))
-    except (KeyError, TypeError, ValueError):
-        rows = [[step.get(name) for name in COLUMNS] for step in steps]
-        whole = [row for row in rows if all(isinstance(value, int | float) for value in row)]
-        return np.array(whole, np.float64).reshape(-1, len(COLUMNS))
+    return np.array([values(step) for step in steps], np.float64).reshape(-1, len(COLUMNS))
 
 
 def decimate(rows: Rows, most: int) -> Rows:
@@ -207,12 +185,7 @@ def thinned(samples: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 
 def about(run: Run) -> dict[str, Any]:
     """What the view says of the run itself. `uniform` is the loss of guessing evenly, ln V, in nats."""
-    vocabulary = run.config.model.vocab_size
-    if vocabulary is None and run.tokenizer_path.is_file():
-        try:
-            vocabulary = load_tokenizer(run.tokenizer_path).vocab_size
-        except TokenizerError:
-            vocabulary = None
+    vocabulary = library.vocabulary(run)
     return {
         "name": run.name,
         "shipped": library.is_shipped(run),
@@ -234,10 +207,10 @@ def probe(run_id: object, step: object) -> dict[str, Any]:
     try:
         run = find(run_id)
         path = run.snapshot_path(f"step-{step:06d}.npz")
-        if not path.is_file():
+        if not path.exists():
             return {"error": f"“{run.name}” has no attention recorded at step {step}."}
-        snapshot = snapshots.load(path)
-        pieces = load_tokenizer(run.tokenizer_path).pieces
+        snapshot = probes.snapshot(path)
+        pieces = run.tokenizer().pieces
     except (ValueError, OSError) as error:
         return {"error": answers.sentence(error)}
     layers = chosen(snapshot.attention.shape[0], MOST_LAYERS)
@@ -247,7 +220,7 @@ def probe(run_id: object, step: object) -> dict[str, Any]:
         "layers": layers,
         "heads": heads,
         "length": len(snapshot.tokens),
-        "tokens": [pieces[i] if 0 <= i < len(pieces) else "?" for i in snapshot.tokens.tolist()],
+        "tokens": [pieces[i] if i < len(pieces) else "?" for i in snapshot.tokens.tolist()],
         "attention": packed(snapshot.attention[np.ix_(layers, heads)]),
     }
 

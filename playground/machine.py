@@ -18,8 +18,6 @@ from engine.estimate import Speed, read_speed
 from engine.events import Started, Stepped
 from engine.jsonl import write_whole
 from engine.runs import Run
-from engine.tokenizers import TokenizerError, load_tokenizer
-from engine.validation import ConfigError
 from playground import library
 
 FEWEST_STEPS = 30
@@ -65,8 +63,7 @@ def learn(run: Run) -> None:
     if len(seconds) < FEWEST_STEPS:
         return
     try:
-        vocabulary = load_tokenizer(run.tokenizer_path).vocab_size
-        fitted = known.refined(run.config, median(seconds), vocabulary)
-    except (ConfigError, TokenizerError, ValueError):
+        fitted = known.refined(run.config, median(seconds), run.tokenizer().vocab_size)
+    except ValueError:
         return
     write_whole(path(), fitted.to_json())

@@ -41,7 +41,7 @@ from engine.estimate import (
 )
 from engine.forks import FREE_MODEL_FIELDS
 from engine.presets import DEFAULT, PRESETS, Preset, nearest
-from engine.runs import TEXT_PATH, Run, UnknownRun, describe
+from engine.runs import TEXT_PATH, Run, RunError, UnknownRun, describe
 from engine.tokenizers import Tokenizer
 from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
@@ -586,10 +586,9 @@ def _same_tokens(run: Run, data: DataConfig, model: ModelConfig) -> bool:
     try:
         own = data.source == OWN_TEXT
         found = _stored_tokenizer(run.path, data.to_json()) if own else tokenizer_of(data, model)
-        stored = run.tokenizer_path.read_text(encoding="utf-8")
-    except (OSError, ConfigError):
+        return run.tokenizer().to_json() == found.to_json()
+    except (RunError, ConfigError):
         return False
-    return stored.strip() == found.to_json().strip()
 
 
 def _machine_problems(config: RunConfig) -> list[Problem]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import snapshots
+from engine.jsonl import reason_of
 from engine.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def snapshot(path: Path) -> Snapshot:
     try:
         return snapshots.load(path)
     except OSError as error:
-        raise ValueError(f"{path.name}: {error.strerror}") from None
+        raise ValueError(reason_of(error)) from None
 
 
 @functools.lru_cache(maxsize=64)
@@ -76,4 +77,4 @@ def probe_text(path: Path) -> str:
     try:
         return make_data(Run(path).data_config()).probe()
     except OSError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(reason_of(error)) from None

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from engine import specialisation as special
 from engine.config import RunConfig
 from engine.estimate import flops_per_step
-from engine.runs import Run
-from engine.tokenizers import TokenizerError, load_tokenizer
+from engine.jsonl import reason_of
+from engine.runs import Run, RunError
 from engine.validation import ConfigError
-from playground import actions, answers, inference, probes
+from playground import actions, answers, inference, library, probes
 
 if TYPE_CHECKING:
     from playground.inference import Loaded
@@ -127,8 +127,8 @@ def with_experts(run_id: object) -> Run:
 
 def _pieces(run: Run) -> tuple[str, ...]:
     try:
-        return tuple(load_tokenizer(run.tokenizer_path).pieces)
-    except (OSError, TokenizerError):
+        return tuple(run.tokenizer().pieces)
+    except RunError:
         raise ValueError(TEXT["pending"].format(name=run.name)) from None
 
 
@@ -195,7 +195,7 @@ def _specialised(path: Path, step: int, key: tuple[str, int]) -> dict[str, Any]:
     try:
         tokens, tokenizer = _held_out(path)
     except (ConfigError, OSError) as error:
-        raise ValueError(TEXT["data"].format(name=run.name, reason=error)) from None
+        raise ValueError(TEXT["data"].format(name=run.name, reason=reason_of(error))) from None
     if tokenizer != loaded.tokenizer.to_json():
         raise ValueError(TEXT["tokens"].format(name=run.name))
     with torch.inference_mode():
@@ -229,18 +229,8 @@ def _held_out(path: Path) -> tuple[npt.NDArray[np.int64], str]:
     data, train = make_data(config), config.train
     batch = next(iter(data.validation(train.batch_size, 1)))
     length = batch.inputs.shape[1]
-    step = flops_per_step(config, vocabulary(Run(path)))
+    step = flops_per_step(config, library.vocabulary(Run(path)))
     work = step / (3 * train.batch_size * train.gradient_accumulation)
     rows = max(1, min(SAMPLE // length, int(SAMPLE_FLOPS / work)))
     inputs = next(iter(make_data(config).validation(rows, 1))).inputs
     return inputs, data.tokenizer.to_json()
-
-
-def vocabulary(run: Run) -> int | None:
-    """How many tokens a run's model has; None before it has started."""
-    if run.config.model.vocab_size is not None:
-        return run.config.model.vocab_size
-    try:
-        return load_tokenizer(run.tokenizer_path).vocab_size
-    except (OSError, TokenizerError):
-        return None

@@ -33,9 +33,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
+from pydantic import ConfigDict, TypeAdapter
 
-from engine.jsonl import read_object, size_of, writing_whole
+from engine.events import Count
+from engine.jsonl import read_stored, size_of, writing_whole
 from engine.runs import Run, RunBusy, RunError, Status
+from engine.validation import ConfigError, read_json
 from playground import machine, settings, visitors
 from playground.visitors import Visitor
 
@@ -54,6 +57,11 @@ CLOSE_SECONDS = 10.0
 
 MEASURED = "measured.json"
 """In a run's folder: what its processes needed, as far as this program has seen it."""
+
+MEASUREMENT: TypeAdapter[dict[str, int]] = TypeAdapter(
+    dict[str, Count], config=ConfigDict(strict=True)
+)
+"""What is in it: {"memory": bytes}."""
 
 PRESENT_SECONDS = 5.0
 """A run whose turn it is starts if it was asked about so lately; else the next one goes first."""
@@ -338,11 +346,9 @@ def memory(run: Run) -> int | None:
     if worker is not None and worker.peak:
         return worker.peak
     try:
-        measured = read_object((run.path / MEASURED).read_bytes())
-    except OSError:
+        return read_json(MEASUREMENT, read_stored(run.path / MEASURED)).get("memory") or None
+    except (OSError, ConfigError):
         return None
-    value = (measured or {}).get("memory")
-    return value if isinstance(value, int) and value > 0 else None
 
 
 def end(run_id: str) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import median
 
 from engine.events import EVENTS, Evaluated, Message, Started, Stepped, from_line
-from engine.jsonl import read_lines
+from engine.jsonl import read_lines, reason_of
 from engine.outcomes import Outcome, count
-from engine.runs import Damaged, Run, RunStore, Status
+from engine.runs import Damaged, Run, RunError, RunStore, Status
 from playground.compare import what_changed
 
 CHUNK = 1 << 23
@@ -69,7 +69,7 @@ class Entry:
     """One run on the shelf."""
 
     def __init__(self, path: Path, mark: Mark) -> None:
-        """Open the run. Raises `ValueError` where it is damaged, `OSError` where it is gone."""
+        """Open the run. Raises `DamagedRun`, or `OSError` where it is gone."""
         self.run, self.mark = Run(path), mark
         self.parameters: int | None = None
         self.evaluations: list[Evaluated] = []
@@ -106,7 +106,7 @@ class Entry:
             for line in [each for each in lines if each.startswith(WANTED)] + steps[-RECENT:]:
                 try:
                     self._take(from_line(line, EVENTS))
-                except (TypeError, ValueError):  # cut short, or of a newer version
+                except ValueError:  # cut short, or of a newer version
                     continue
 
     def _take(self, event: Message) -> None:
@@ -127,7 +127,7 @@ class Entry:
     @property
     def tokens_per_second(self) -> float | None:
         """Tokens of a step over the seconds of the median step, of the last ones; None before any."""
-        if not self.recent or not (seconds := median(step.seconds for step in self.recent)):
+        if not self.recent or (seconds := median(step.seconds for step in self.recent)) <= 0:
             return None
         return self.recent[-1].tokens / self.recent[-1].step / seconds
 
@@ -178,10 +178,9 @@ class Shelf:
                             entry = Entry(path, mark)
                         elif entry.mark != mark or not entry.still:
                             entry.look(mark)
-                    except OSError as error:  # deleted, or not readable, while it is being read
-                        damaged.append(Damaged(path.name, path, f"{path}: {error.strerror}"))
-                    except ValueError as error:
-                        damaged.append(Damaged(path.name, path, str(error)))
+                    except (OSError, RunError) as error:  # deleted meanwhile, damaged, not readable
+                        reason = getattr(error, "reason", "") or reason_of(error)
+                        damaged.append(Damaged(path.name, path, reason))
                     else:
                         kept[path] = entry
                         if self._shows(entry.run):
@@ -196,7 +195,7 @@ class Shelf:
 def _stat(path: str) -> tuple[int, int]:
     """When a file was last written, and its bytes; zeros where there is none, which opening the run will tell."""
     try:
-        found = os.stat(path)
+        found = os.lstat(path)
     except FileNotFoundError:
         return 0, 0
     return found.st_mtime_ns, found.st_size

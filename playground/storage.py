@@ -73,7 +73,7 @@ def in_use() -> set[str]:
     used = [*sessions.training(), *(run.id for run in known.waiting)]
     used += [run_id for run_id in list(known.seen) if sessions.unseen(run_id) <= LOOKED_AT_SECONDS]
     for path in store.folders():
-        with suppress(RunError):
+        with suppress(RunError, OSError):
             if Run(path).status().alive:  # perhaps another program trains it
                 used.append(path.name)
     found: set[str] = set()

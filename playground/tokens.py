@@ -24,6 +24,7 @@ import numpy as np
 
 from engine.data import CORPORA
 from engine.data.reading import ended_lines
+from engine.runs import RunError
 from engine.tokenizers import (
     BPETokenizer,
     CharTokenizer,
@@ -32,7 +33,6 @@ from engine.tokenizers import (
     Tokenizer,
     UnknownCharacters,
     WordTokenizer,
-    load_tokenizer,
     train_merges,
 )
 from engine.tokenizers.base import utf8
@@ -234,8 +234,8 @@ def _of_run(run: object, text: str) -> dict[str, Any] | None:
     """The tokenizer that a run learned with; None before it has stored one."""
     found = library.find(answers.run_id(run))
     try:
-        tokenizer = load_tokenizer(found.tokenizer_path)
-    except (OSError, ValueError):
+        tokenizer = found.tokenizer()
+    except RunError:
         return None
     inner = tokenizer.inner if isinstance(tokenizer, MarkedTokenizer) else tokenizer
     kind = getattr(inner, "kind", "")

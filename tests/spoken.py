@@ -26,7 +26,7 @@ from playground.views.model_spec import model_spec
 ROOT = Path(__file__).resolve().parents[1]
 
 ENGINE = (
-    "engine/config.py", "engine/runs.py", "engine/forks.py", "engine/claims.py",
+    "engine/config.py", "engine/jsonl.py", "engine/runs.py", "engine/forks.py", "engine/claims.py", "engine/states.py",
     "engine/devices.py", "engine/ranks.py", "engine/training.py", "engine/driver.py", "engine/checkpoint.py",
     "engine/snapshots.py", "engine/observe.py", "engine/generation.py", "engine/translation.py",
     "engine/data/**/*.py", "engine/tokenizers/**/*.py",

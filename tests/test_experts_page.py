@@ -166,8 +166,7 @@ def test_a_resumed_run_repeats_and_is_cut() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        {"load": EVEN[:1]}, {"load": [[0.25] * 3] * 2}, {"load": "x"}, {"load": [["a"] * 4] * 2},
-        {"load": None}, {"entropy": [1.0]}, {"dropped": [math.nan, 0.0]}, {"load": [[1], [2, 3]]},
+        {"load": EVEN[:1]}, {"load": [[0.25] * 3] * 2}, {"entropy": [1.0]}, {"dropped": []},
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_fit_is_left_out(broken: dict[str, Any]) -> None:

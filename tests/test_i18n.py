@@ -29,7 +29,7 @@ NOT_TRANSLATED = {
 TERMS_THAT_ARE_NONE = {
     "attention": ["“Attention Is All You Need”"],
     "run": ["cannot run away"],
-    "step": ["in steps of 8", "steps = {0}"],
+    "step": ["in steps of 8", "steps = {0}", "step = {0}"],
     "seed": ["min_p and seed"],
     "temperature": ["object of temperature"],
 }

@@ -153,7 +153,7 @@ def encode_parts(
 
 @lru_cache(maxsize=1)
 def _loaded(path: Path, _: str) -> Tokenizer:
-    return load_tokenizer(path)
+    return load_tokenizer(path.resolve())
 
 
 def _encode(path: Path, sha256: str, part: Part) -> tuple[TokenArray, Counts]:

@@ -339,7 +339,7 @@ def _given_tokenizer(name: str) -> Tokenizer | None:
     if name in KINDS:
         return None
     try:
-        tokenizer = load_tokenizer(Path(name))
+        tokenizer = load_tokenizer(Path(name).resolve())
     except OSError:
         allowed = f"must be one of {', '.join(KINDS)}, or a tokenizer's file; there is none"
         raise DataError("tokenizer", name, allowed) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.jsonl import writing_out
+from engine.jsonl import check_stored, read_stored, writing_out
 from engine.tokenizers.base import MAX_BYTES, Tokenizer, TokenizerError, json_object
 from engine.tokenizers.bpe import BPETokenizer
 from engine.tokenizers.byte import ByteTokenizer
@@ -40,12 +40,12 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """Read a tokenizer from its JSON file.
 
     Raises `TokenizerError` (a `ValueError`) naming the field for a broken or foreign file, and
-    `OSError` for one that cannot be read.
+    `OSError` for one that cannot be read, or is a link: a file of one's own is resolved first.
     """
-    size = path.stat().st_size
+    size = check_stored(path)
     if size > MAX_BYTES:
         raise TokenizerError(path.name, f"has {size} bytes; a tokenizer has at most {MAX_BYTES}")
-    return tokenizer_from_json(path.read_bytes(), path.name)
+    return tokenizer_from_json(read_stored(path, MAX_BYTES), path.name)
 
 
 def tokenizer_from_json(text: str | bytes, name: str = "tokenizer") -> Tokenizer:

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.runs import Damaged, Run
+from engine.jsonl import reason_of
+from engine.runs import Damaged, Run, RunError
 from playground import figures, i18n, library, settings
 from playground.compare import History, distinct
 from playground.i18n import LANGUAGES, Words
@@ -28,7 +29,8 @@ TEXT = Words({
     "follow": "Follow running runs",
     "follow_help": "Read what is new every second. Off, the page keeps still, and a zoom stays.",
     "none": "There are no runs yet. Train one in the playground, or here and now with",
-    "damaged": "Folders that cannot be read: {count}",
+    "damaged": "Runs that cannot be read: {count}",
+    "unread": "“{name}” cannot be read: {reason}",
     "language": "Language",
 })  # fmt: skip
 
@@ -176,16 +178,23 @@ def history_of(path: Path, created: float) -> History:
 
 
 def histories(entries: dict[str, Entry]) -> dict[str, History]:
-    """Everything that these runs have told, read to the end. Those that are gone by now are left out."""
+    """Everything that these runs have told, read to the end. Of one that is gone by now, or damaged, the page
+    says so, and goes on without it."""
     found: dict[str, History] = {}
     for run_id, entry in entries.items():
         try:
             history = history_of(entry.run.path, entry.run.info.created)
             history.read()
-        except (OSError, ValueError):
+        except (OSError, RunError) as error:
+            st.warning(TEXT["unread"].format(name=entry.run.name, reason=said(error)))
             continue
         found[run_id] = history
     return found
+
+
+def said(error: Exception) -> str:
+    """What a damaged run's error says, in the language in use."""
+    return i18n.translate(getattr(error, "reason", "") or reason_of(error))
 
 
 def names_of(entries: dict[str, Entry]) -> dict[str, str]:
@@ -251,4 +260,4 @@ def show_damaged(damaged: list[Damaged]) -> None:
     if damaged:
         with st.expander(TEXT["damaged"].format(count=len(damaged))):
             for folder in damaged:
-                st.text(i18n.translate(folder.reason))
+                st.text(f"{folder.id[:8]}: {i18n.translate(folder.reason)}")

@@ -14,9 +14,8 @@ from starlette.responses import Response
 
 from engine import snapshots
 from engine.outcomes import differing
-from engine.tokenizers import TokenizerError, load_tokenizer
 from playground import figures, figures_runs, i18n, probes, report
-from playground.compare import History, sampled_steps, seeded
+from playground.compare import History, distinct, sampled_steps, seeded
 from playground.controls import CONTROLS
 from playground.i18n import Words
 from playground.screens import common
@@ -174,12 +173,14 @@ def banded_names(
     groups: list[list[str]], names: dict[str, str], curves: dict[str, Any]
 ) -> dict[str, list[Any]]:
     """Each group's curves by the name of its first run."""
-    return {
+    labels = [
         TEXT["seeds"].format(name=names[group[0]], count=len(group))
         if len(group) > 1
-        else names[group[0]]: [curves[run_id] for run_id in group]
+        else names[group[0]]
         for group in groups
-    }
+    ]
+    members = [[curves[run_id] for run_id in group] for group in groups]
+    return dict(zip(distinct(labels), members, strict=True))
 
 
 def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
@@ -193,11 +194,17 @@ def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
         st.caption(TEXT["same"])
         return
     rows = [
-        {"": i18n.translate(CONTROLS[field].label) if field in CONTROLS else "", "Field": field}
-        | {names[run_id]: report.shown(value) for run_id, value in values.items()}
+        {
+            "label": i18n.translate(CONTROLS[field].label) if field in CONTROLS else "",
+            "field": field,
+        }
+        | {f"run {number}": report.shown(value) for number, value in enumerate(values.values())}
         for field, values in fields.items()
     ]
-    columns = {"Field": st.column_config.TextColumn(TEXT["field"])}
+    # A run's name is what its column shows, never what the column is known by.
+    heads = {"label": "", "field": TEXT["field"]}
+    heads |= {f"run {number}": names[run_id] for number, run_id in enumerate(told)}
+    columns = {key: st.column_config.TextColumn(head) for key, head in heads.items()}
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
 
 
@@ -270,9 +277,9 @@ def show_attention(history: History, recorded: dict[int, Any], step: int) -> Non
     run = history.run
     try:
         snapshot = probes.snapshot(recorded[earlier[-1]])
-        pieces = list(load_tokenizer(run.tokenizer_path).pieces)
-    except (OSError, ValueError, TokenizerError) as error:
-        st.caption(i18n.translate(str(error)))
+        pieces = list(run.tokenizer().pieces)
+    except ValueError as error:
+        st.caption(common.said(error))
         return
     layers, heads = snapshot.attention.shape[:2]
     left, right = st.columns(2)

@@ -76,7 +76,7 @@ def show() -> None:
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     states = states_of(entries)
-    suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite is not None})
+    suites = sorted({e.run.info.suite for e in entries.values() if e.run.info.suite})
     above = st.container()
 
     def part() -> None:

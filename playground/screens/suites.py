@@ -129,7 +129,7 @@ def show_start(chosen: Chosen, members: list[Entry]) -> None:
             state[NAME], state[SEEDS][started] = started, asked
             state.pop(FAULT, None)
         except (ValueError, OSError) as error:
-            state[FAULT] = (name, str(error))
+            state[FAULT] = (name, common.said(error))
 
     if settings.current().public:
         st.caption(suites.TEXT["public"])
@@ -139,7 +139,7 @@ def show_start(chosen: Chosen, members: list[Entry]) -> None:
             TEXT["start"], type="primary", disabled=working, key="start-suite", on_click=begin
         )
     if FAULT in state and state[FAULT][0] == name:
-        st.error(i18n.translate(state[FAULT][1]))
+        st.error(state[FAULT][1])
     with st.expander(TEXT["command"]):
         try:
             asked = chosen if steps == usual else chosen.with_steps(int(steps))

@@ -150,13 +150,13 @@ class History {
   /** The weights that balance now: as configured, and changed since. */
   balance() {
     const now = { ...(this.about?.balance ?? {}) };
-    for (const [, field, value] of this.notes) if (field in now) now[field] = value;
+    for (const [, field, value] of this.notes) if (Object.hasOwn(now, field)) now[field] = value;
     return now;
   }
 
   /** Did its busiest expert have more than twice its share when its balance was first changed, and is it even now? */
   get rescued() {
-    const changed = this.notes.find(([, field]) => field in (this.about?.balance ?? {}));
+    const changed = this.notes.find(([, field]) => Object.hasOwn(this.about?.balance ?? {}, field));
     if (!changed || !this.count) return false;
     return this.vio(this.nearest(changed[0]), null) > UNEVEN && this.vio(this.count - 1, null) < EVEN;
   }

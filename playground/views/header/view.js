@@ -4,7 +4,7 @@
  * knows it may read the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. `props.granted` are the [id, key] of runs that this page has
  * started, on a host where a run is changed with its key. Events: "arrive" {linked, shown, preset} once at the
- * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name}]}, and where this host
+ * beginning, "pick" {run}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name, damaged?}]}, and where this host
  * has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
  */
 const TEXT = tp.words({
@@ -14,6 +14,7 @@ const TEXT = tp.words({
     run: "Run",
     shipped: "Trained for you",
     own: "Your runs",
+    damaged: "cannot be read",
     dark: "Switch to dark",
     light: "Switch to light",
     other: ["zh", "中文", "用中文阅读本页"],
@@ -24,6 +25,7 @@ const TEXT = tp.words({
     run: "训练任务",
     shipped: "已训练好的模型",
     own: "你的训练任务",
+    damaged: "无法读取",
     dark: "切换到深色",
     light: "切换到浅色",
     other: ["en", "English", "Read this page in English"],
@@ -99,7 +101,7 @@ element.querySelector(".tools").append(
   theme,
 );
 
-const option = (run) => el("option", { value: run.id, text: run.name });
+const option = (run) => el("option", { value: run.id, text: run.damaged ? tp.named(run.name, TEXT.damaged) : run.name });
 
 let asked = 0;
 async function list() {

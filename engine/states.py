@@ -1,0 +1,106 @@
+"""`state.json`: what a checkpoint says of itself, checked against its folder and its run.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from engine.config import PART_OF, RunConfig, read_config
+from engine.events import MAX_STEP
+from engine.jsonl import read_object, read_stored
+from engine.validation import ConfigError
+
+STATE = "state.json"
+
+FREE_MODEL_FIELDS = ("dropout",)
+"""What may differ in a model of the same weights: everything else decides which weights there are, or
+what they mean."""
+
+_FOLDER = re.compile(r"step-(\d{6,12})")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: which file, and what is wrong with it."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(f"{path.parent.name}/{path.name}: {reason}")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """`state.json` as it is, when its configuration and its counts can be.
+
+    Raises `CheckpointError`, also for the state of another step than the folder's, or of another model
+    than the run's.
+    """
+    path = folder / STATE
+    values = read_values(path)
+    config = config_of(folder, values)
+    for name in ("vocab_size", "step", "tokens", "optimizer_steps"):
+        count_of(folder, values, name)
+    named = _FOLDER.fullmatch(folder.name)
+    if named and int(named[1]) != values["step"]:
+        raise CheckpointError(
+            path, f"step = {values['step']}: must be {int(named[1])}, as its folder"
+        )
+    try:
+        given = read_config(folder.parent / "config.json")
+    except OSError:  # a checkpoint that was taken out of its run
+        return values
+    except ConfigError as error:
+        raise CheckpointError(folder.parent / "config.json", error) from None
+    differing = other_weights(config, given)
+    differing["vocab_size"] = values["vocab_size"]  # which neither configuration need say
+    for field, value in differing.items():
+        wanted = given.flat()[field]
+        if field != "vocab_size" or wanted not in (None, value):
+            allowed = f"must be {wanted}, as in the run's config.json"
+            raise CheckpointError(path, f"{field} = {value}: {allowed}")
+    return values
+
+
+def other_weights(config: RunConfig, before: RunConfig) -> dict[str, Any]:
+    """The fields of `config` with which the weights of `before` would not fit, and their values."""
+    differences = config.differences(before).items()
+    return {
+        field: value
+        for field, value in differences
+        if PART_OF[field] == "model" and field not in FREE_MODEL_FIELDS
+    }
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """A small file with a JSON object, as it is. Raises `CheckpointError`."""
+    try:
+        values = read_object(read_stored(path))
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or error) from None
+    if values is None:
+        raise CheckpointError(path, "is not a JSON object, or was cut short")
+    return values
+
+
+def config_of(folder: Path, values: Mapping[str, Any]) -> RunConfig:
+    """The configuration in a state. Raises `CheckpointError`."""
+    stored = values.get("config")
+    if not isinstance(stored, dict):
+        raise CheckpointError(folder / STATE, "lacks config")
+    try:
+        return RunConfig.parse(cast("dict[str, Any]", stored))
+    except ConfigError as error:
+        raise CheckpointError(folder / STATE, f"config: {error}") from None
+
+
+def count_of(folder: Path, values: Mapping[str, Any], name: str) -> int:
+    """A whole number in a state. Raises `CheckpointError`."""
+    value = values.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        shown = repr(value)[:80]
+        raise CheckpointError(folder / STATE, f"{name} = {shown}: must be a whole number")
+    if name == "step" and value > MAX_STEP:
+        raise CheckpointError(folder / STATE, f"step = {value}: must be at most {MAX_STEP:,}")
+    return value
