@@ -259,7 +259,7 @@ def test_mistakes_are_one_line_with_status_2(
     assert "There is no run 'x'" in said("generate", "--run", "x", "--root", root)
     assert "No such file" in said("generate", "--checkpoint", str(tmp_path / "none"))
     assert "is missing" in said("train", "--resume_from", str(tmp_path / "none"))
-    assert "No such file" in said("train", "--run", str(tmp_path / "none"))
+    assert "is missing" in said("train", "--run", str(tmp_path / "none"))
     assert "required: RUN" in said("resume")
     assert not (tmp_path / "runs").exists()
 
