@@ -19,7 +19,7 @@ from engine.presets import PRESETS
 from playground import figures, figures_runs
 from playground.curves import Curves
 
-STEPS = 300  # about five seconds a model
+STEPS = 600  # about half a minute a model
 
 # %% [markdown]
 # These lines compute softmax(Q Kᵀ / √d) V step by step, and keep each step for you to look at. Find
@@ -99,8 +99,9 @@ matching = [(layer, head) for layer, head in product(layers, heads) if repeat[la
 print(f"without all {len(matching)} that find the match: {harm(matching):+.3f} nats a letter")
 
 # %% [markdown]
-# One layer can look, but not look at what another look has found. Two layers can. What one layer gets
-# right, it gets right without a match: it learned to copy from the most common distance.
+# A head of the first layer compares single letters: it does not know what stood before each of them.
+# The second layer can, because the first has written it there. Positions alone do not help: every
+# distance to the earlier letter is equally likely.
 #
 # ## To try
 #

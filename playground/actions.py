@@ -362,9 +362,10 @@ def _predicted(run: Run, steps: int | None = None) -> dict[str, float | None] | 
         costs = read_json(COSTS, read_stored(run.path / PREDICTED))
     except (OSError, ConfigError):
         return None
-    if costs is not None and steps is not None and isinstance(costs.get("seconds"), float):
+    seconds = None if costs is None else costs.get("seconds")
+    if costs is not None and steps is not None and seconds is not None:
         whole = run.config.train.total_steps - (run.info.parent_step or 0)
-        costs["seconds"] *= steps / whole
+        costs = costs | {"seconds": seconds * steps / whole}
     return costs
 
 

@@ -9,15 +9,10 @@ import functools
 import math
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.config import RunConfig
 from engine.data import make_data
+from engine.data.tasks import Induction
 from engine.presets import PRESETS
-
-ROWS = 20_000
-"""Rows of a task that are drawn to measure a share: its standard error is at most 0.4 %."""
 
 
 def guessing() -> str:
@@ -26,29 +21,26 @@ def guessing() -> str:
     return f"{math.log(stories.tokenizer.vocab_size):.2f}"
 
 
-def induction_distance() -> str:
-    """How many places after a letter it most often comes again, in the rows of the task `induction`."""
-    return str(int(_distances().argmax()))
+def induction_distances() -> str:
+    """How many distances to the earlier letter there are in the task `induction`; all are equally likely."""
+    return str(len(_induction().distances))
 
 
 def induction_prior() -> str:
-    """The share of rows that are right for a model that always copies from that distance."""
-    return f"{100 * _distances().max():.0f} %"
+    """The most rows that a model can have right which knows positions, but does not compare letters."""
+    return f"{100 * _induction().baseline().accuracy:.0f} %"
 
 
-@functools.cache
-def _distances() -> NDArray[np.float64]:
-    """(T + 1,) the share of rows in which the first letter that comes again does so after 0, 1, ... places."""
-    batch = make_data(RunConfig.from_flat(PRESETS["induction"].changes)).batch(ROWS)
-    again = (batch.targets >= 0).argmax(1)  # (B,) the first place whose next letter is known
-    letters = np.take_along_axis(batch.inputs, again[:, None], axis=1)
-    before = (batch.inputs == letters).argmax(1)  # (B,) where the letter stood first
-    return np.bincount(again - before, minlength=batch.inputs.shape[1] + 1) / ROWS
+def _induction() -> Induction:
+    """The task of the preset."""
+    data = make_data(RunConfig.from_flat(PRESETS["induction"].changes))
+    assert isinstance(data, Induction)
+    return data
 
 
 NUMBERS: dict[str, Callable[[], str]] = {
     "guessing": functools.cache(guessing),
-    "induction distance": functools.cache(induction_distance),
+    "induction distances": functools.cache(induction_distances),
     "induction prior": functools.cache(induction_prior),
 }
 """What may be written in a lesson, by name."""

@@ -43,8 +43,11 @@ class Batch:
         """
         counted = self.targets != IGNORE  # (B, T)
         padding = counted[:, ::-1].argmax(axis=1)  # (B,) 0 without targets
-        length = counted.shape[1]
-        return np.arange(length) < length - padding[:, None] if padding.any() else None
+        if not padding.any():
+            return None
+        length: int = counted.shape[1]
+        present: NDArray[np.bool_] = np.arange(length) < length - padding[:, None]
+        return present
 
     def part(self, number: int, of: int) -> Batch:
         """The rows of one of `of` parts, as equal as they can be, and as wide as the whole.
