@@ -178,7 +178,7 @@ def test_evaluate_measures_a_language_model(root: Path, capsys: pytest.CaptureFi
         (["translate", "--run", "numbers", "  "], "give a text to translate"),
         (["translate", "--run", "copy", "1"], "is a language model"),
         (["translate", "--run", "numbers", "4" * 40], "reads at most 16"),
-        (["translate", "--run", "numbers", "4", "--beams", "0"], "beams = 0"),
+        (["translate", "--run", "numbers", "4", "--beams", "0"], "--beams: '0' must be"),
         (["translate", "--run", "numbers", "--file", "/nowhere", "4"], "/nowhere"),
         (["evaluate", "--run", "numbers", "--split", "test"], "must be valid or compositional"),
         (["evaluate", "--run", "numbers", "--targets", "x"], "must go with --sources"),

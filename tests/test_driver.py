@@ -718,6 +718,19 @@ def test_the_right_answer_is_right_whatever_is_written_after_it(
 
 
 @pytest.mark.case("F1")
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("experts", [{}, {"n_experts": 4}], ids=str)
+def test_held_out_rows_are_measured_together_as_alone(name: str, experts: dict[str, Any]) -> None:
+    """Loss and accuracy, in one batch and row by row: what follows an END counts in neither."""
+    found: list[Evaluated] = []
+    for sizes in ({"batch_size": 32, "eval_steps": 1}, {"batch_size": 1, "eval_steps": 32}):
+        config = RunConfig.from_flat(TINY | {"source": name, "task_length": 4} | experts | sizes)
+        found.append(training.evaluate(new_state(config, make_data(config))))
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-5)
+    assert found[0].accuracy == found[1].accuracy
+
+
+@pytest.mark.case("F1")
 def test_a_text_that_has_ended_costs_nothing_more() -> None:
     """Rows leave the batch at their END, and at `most` tokens: none is computed for them."""
     end, most = 9, 12

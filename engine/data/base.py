@@ -41,13 +41,14 @@ class Batch:
         A causal model computes nothing from them that a loss is taken on. A row without targets has no
         padding.
         """
-        counted = self.targets != IGNORE  # (B, T)
-        padding = counted[:, ::-1].argmax(axis=1)  # (B,) 0 without targets
+        counted: NDArray[np.bool_] = self.targets != IGNORE  # (B, T)
+        padding: NDArray[np.int64] = counted[:, ::-1].argmax(axis=1)  # (B,) 0 without targets
         if not padding.any():
             return None
-        length: int = counted.shape[1]
-        present: NDArray[np.bool_] = np.arange(length) < length - padding[:, None]
-        return present
+        width: int = self.targets.shape[1]
+        place: NDArray[np.int64] = np.arange(width)
+        ends: NDArray[np.int64] = width - padding
+        return place < ends[:, None]
 
     def part(self, number: int, of: int) -> Batch:
         """The rows of one of `of` parts, as equal as they can be, and as wide as the whole.
