@@ -86,6 +86,20 @@ if (tp.language !== "en") {
   begin();
 }
 
+/** Says in a class whether there are tabs beyond the right edge, as on a phone. */
+function watchTabs() {
+  const strip = document.querySelector("#tabs .tab-container:not(.visually-hidden)");
+  if (!strip) return requestAnimationFrame(watchTabs);
+  const look = () => {
+    const ends = [...strip.children].map((tab) => tab.getBoundingClientRect().right);
+    strip.parentElement.classList.toggle("more", Math.max(...ends) > strip.getBoundingClientRect().right + 1);
+  };
+  strip.addEventListener("scroll", look);
+  const sizes = new ResizeObserver(look);
+  [strip, ...strip.children].forEach((node) => sizes.observe(node));
+}
+watchTabs();
+
 /* ---------------------------------------------------------------- runs */
 
 const select = el("select", { id: "run-select", on: { change: () => trigger("pick", { run: select.value }) } });
