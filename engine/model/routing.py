@@ -175,7 +175,7 @@ def communication_loss(routing: Routing) -> Tensor:
 
 
 def sequence_loss(routing: Routing) -> Tensor:
-    """E Σ f P of each sequence, the mean over the batch.
+    """E Σ f P of each sequence, the mean over the batch, in which each counts by its tokens.
 
     f counts what was chosen. The paper counts the K highest scores before the bias of `nudge`, which
     is the same where that bias is zero.
@@ -183,13 +183,14 @@ def sequence_loss(routing: Routing) -> Tensor:
     experts = routing.chosen.shape[-1]
     if routing.rows is None:
         chosen, probability = routing.chosen.sum(-2), routing.probabilities.mean(-2)  # (B, E)
+        sizes = torch.ones(len(chosen), device=chosen.device)
     else:
-        sizes = torch.unique_consecutive(routing.rows, return_counts=True)[1].tolist()  # (B,)
-        parts = routing.chosen[0].split(sizes), routing.probabilities[0].split(sizes)
+        sizes = torch.unique_consecutive(routing.rows, return_counts=True)[1]  # (B,)
+        parts = [each[0].split(sizes.tolist()) for each in (routing.chosen, routing.probabilities)]
         chosen = torch.stack([part.sum(0) for part in parts[0]])  # (B, E)
         probability = torch.stack([part.mean(0) for part in parts[1]])  # (B, E)
     f = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
-    return experts * (f * probability).sum(-1).mean()
+    return experts * (f * probability).sum(-1) @ (sizes / sizes.sum())
 
 
 def z_loss(routing: Routing) -> Tensor:
