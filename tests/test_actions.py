@@ -28,7 +28,9 @@ def trained(steps: int, total: int, started_at: int = 0) -> Run:
     costs = {"parameters": 9, "memory": 1, "seconds": float(total - started_at)}
     (run.path / actions.PREDICTED).write_text(json.dumps(costs), encoding="utf-8")
     run.append(
-        Started(step=started_at, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9)
+        Started(
+            step=started_at, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9
+        )
     )
     last = started_at + steps
     run.append(Stepped(step=last, loss=1, lr=1, grad_norm=1, tokens=1, seconds=1.0))

@@ -438,7 +438,9 @@ def test_progress_says_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("every", [1, 5])
 def test_progress_counts_the_steps_own_seconds(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
     """Neither a pause nor a long measurement, nor that only some steps are recorded, changes the time left."""
-    now = iter(range(0, 10**6, 1000))  # between any two events the clock runs on by a quarter of an hour
+    now = iter(
+        range(0, 10**6, 1000)
+    )  # between any two events the clock runs on by a quarter of an hour
     monkeypatch.setattr("engine.progress.perf_counter", lambda: float(next(now)))
     progress = Progress(config_of(*TINY, "--total_steps", "100"), io.StringIO())
     for step in range(every, 41, every):
