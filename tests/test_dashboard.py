@@ -399,7 +399,7 @@ def test_a_report_is_in_the_language_of_its_reader(store: RunStore) -> None:
         table = report.curves_csv(made)
     finally:
         i18n.use("en")
-    assert "# 训练的比较" in text and "| 已完成 |" in text and "| bias | 否 | 是 |" in text
+    assert "# 训练任务的比较" in text and "| 已完成 |" in text and "| bias | 否 | 是 |" in text
     assert not [line for line in text.splitlines() if ENGLISH.search(line) and line[:1] in "#|"]
     assert "损失（nat/词元）" in drawn and table.startswith("run,step,tokens")
 
@@ -414,7 +414,7 @@ def test_a_suites_table_is_in_the_language_of_its_reader(store: RunStore) -> Non
         )
     finally:
         i18n.use("en")
-    assert "| 变体 | 训练 | 最终损失 |" in text and "| 带偏移的 LayerNorm |" in text
+    assert "| 变体 | 训练任务 | 最终损失 |" in text and "| 带偏移的 LayerNorm |" in text
     assert "与“RMSNorm”的差别" in text and "| 更差 |" in text and not ENGLISH.search(text)
 
 
