@@ -11,14 +11,12 @@ Counted: requests; tracebacks in the server's log; answers of 500; errors withou
 from outside, with a path of the server or with an object's address; actions that a stranger brought about.
 All but the first must be 0. Each kind of failure is printed with its first request.
 
-`tests/damage.py`, where it is there, also damages stored runs between requests (`damage(folder, random)`).
+Between requests, the files of a stored run are damaged as in `tests/damage.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import random
 import re
@@ -37,6 +35,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from tests.damage import damage, lay_out
 from tests.served import ROOT, served
 
 MARKER = "a-file-from-outside-5d1c"
@@ -417,18 +416,18 @@ def hostile(folder: Path, seed: int, seconds: float, most: float = float("inf"))
 
 
 def _damage(runs: Path, generator: random.Random) -> Iterator[None]:
-    """Between requests, damage a copy of a shipped run among the learners', where tests/damage.py is there."""
-    if importlib.util.find_spec("tests.damage") is None:
-        while True:
-            yield
-    damage: Callable[[Path, random.Random], object] = importlib.import_module("tests.damage").damage
-    copy = runs / "damaged"
+    """Between requests, damage a copy of a shipped run among the learners'."""
+    shipped, copy = ROOT / "checkpoints" / "stories", runs / "damaged"
+    files = {
+        str(path.relative_to(shipped)): path.read_bytes()
+        for path in shipped.rglob("*")
+        if path.is_file()
+    }
     while True:
         for _ in range(50):
             yield
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(ROOT / "checkpoints" / "stories", copy)
-        damage(copy, generator)
+        lay_out(files | damage(files, generator), copy)
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
@@ -296,8 +296,18 @@ def _adapter(kind: type[Message]) -> TypeAdapter[Message]:
     return TypeAdapter(kind)
 
 
-def read_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> tuple[Message, float]:
-    """One line as (message, time it was written, in seconds since 1970; 0 where it does not say).
+class Line(NamedTuple):
+    """One line of a log: a message and the stamps that its writer added."""
+
+    message: Message
+    time: float
+    """Seconds since 1970; 0 if the line does not say."""
+    trained: float | None
+    """Seconds that the run had trained, without pauses; None in older logs and in commands."""
+
+
+def read_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Line:
+    """Read and check one line.
 
     Fields it does not know are left out, so that newer runs stay readable. Raises `ValueError` for a
     line that is not a message of these kinds, or has a value of another type or beyond its limits.
@@ -306,12 +316,18 @@ def read_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> tu
     kind = kinds.get(str(values.get("type")))
     if kind is None:
         raise ValueError(f"not one of {', '.join(kinds)}: {line[:80]!r}")
-    time: object = values.get("time", 0.0)
-    if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time <= MAX_TIME:
-        raise ValueError(f"{kind.type}: time = {str(time)[:80]}: is no time")
-    return _adapter(kind).validate_json(line), float(time)
+    time = _stamp(kind, "time", values.get("time", 0.0))
+    trained = values.get("trained")
+    stamp = None if trained is None else _stamp(kind, "trained", trained)
+    return Line(_adapter(kind).validate_json(line), time, stamp)
+
+
+def _stamp(kind: type[Message], name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_TIME:
+        raise ValueError(f"{kind.type}: {name} = {str(value)[:80]}: is no time")
+    return float(value)
 
 
 def from_line(line: str | bytes, kinds: dict[str, type[Message]] = EVENTS) -> Message:
     """The message of `read_line` alone. Raises `ValueError`."""
-    return read_line(line, kinds)[0]
+    return read_line(line, kinds).message

@@ -47,6 +47,7 @@ from engine.events import (
     Diverged,
     Ended,
     Evaluated,
+    Line,
     Message,
     Paused,
     Probed,
@@ -249,15 +250,24 @@ class Run:
         unfinished last line waits for the next read. Lines that cannot be read (a process was
         killed while writing, or a newer version wrote them) are left out.
         """
-        lines, offset = read_lines(self.path / "events.jsonl", offset, limit_bytes)
-        return _messages(lines, EVENTS), offset
+        found, offset = self._log(offset, limit_bytes)
+        return [(line.message, line.time) for line in found], offset
+
+    def _log(self, offset: int, limit: int = READ_LIMIT) -> tuple[list[Line], int]:
+        """`events` with all stamps."""
+        lines, offset = read_lines(self.path / "events.jsonl", offset, limit)
+        return _readable(lines, EVENTS), offset
 
     def raw_events(
         self, offset: int = 0, limit: int = READ_LIMIT
     ) -> tuple[list[dict[str, Any]], int]:
-        """The same as plain dictionaries with "type" and "time", for a page."""
-        found, offset = self.events(offset, limit)
-        return [{"type": event.type, **vars(event), "time": time} for event, time in found], offset
+        """The same as plain dictionaries with "type", "time" and, in newer logs, "trained", for a page."""
+        found, offset = self._log(offset, limit)
+        return [
+            {"type": line.message.type, **vars(line.message), "time": line.time}
+            | ({} if line.trained is None else {"trained": line.trained})
+            for line in found
+        ], offset
 
     def history(self) -> list[Message]:
         """All events, without those that a resumed run has repeated since (see `current`)."""
@@ -278,18 +288,15 @@ class Run:
         """
         seconds, since, offset = 0.0, None, 0
         while True:
-            found, after = self.raw_events(offset)
+            found, after = self._log(offset)
             if after == offset:
                 return seconds
-            for event in found:
-                kind, at, told = event.get("type"), event.get("time"), event.get("trained")
-                if isinstance(told, int | float):
-                    seconds, since = max(seconds, told), None
-                elif not isinstance(at, int | float):
-                    continue
-                elif kind in (Started.type, Resumed.type):
+            for event, at, trained in found:
+                if trained is not None:
+                    seconds, since = max(seconds, trained), None
+                elif isinstance(event, Started | Resumed):
                     since = at
-                elif kind in (Paused.type, Ended.type) and since is not None:
+                elif isinstance(event, Paused | Ended) and since is not None:
                     seconds, since = seconds + max(0.0, at - since), None
             offset = after
 
@@ -309,7 +316,7 @@ class Run:
     ) -> tuple[list[tuple[Message, float]], int]:
         """What the run was told since byte `offset`, as `events` does."""
         lines, offset = read_lines(self.path / "commands.jsonl", offset, limit_bytes)
-        return _messages(lines, COMMANDS), offset
+        return [(line.message, line.time) for line in _readable(lines, COMMANDS)], offset
 
     # What it learned ---------------------------------------------------------------------------
 
@@ -401,7 +408,7 @@ class Run:
             step: int | None = None
             for place, line in lines_backward(path, start, size):
                 try:
-                    event, _ = read_line(line)
+                    event = read_line(line).message
                 except ValueError:
                     continue
                 if step is None:
@@ -666,10 +673,8 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _messages(
-    lines: Iterable[bytes], kinds: dict[str, type[Message]]
-) -> list[tuple[Message, float]]:
-    found: list[tuple[Message, float]] = []
+def _readable(lines: Iterable[bytes], kinds: dict[str, type[Message]]) -> list[Line]:
+    found: list[Line] = []
     for line in lines:
         try:
             found.append(read_line(line, kinds))

@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
+LONGEST = 200
+"""Characters of a value that an error shows."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,7 +31,8 @@ class Problem:
 
     def __str__(self) -> str:
         value = repr(self.value)
-        value = value if len(value) <= 80 else value[:77] + "..."
+        if len(value) > LONGEST:  # the end of a path says which file it is
+            value = f"{value[: LONGEST // 2]}…{value[-LONGEST // 2 :]}"
         return f"{self.field[:80]} = {value}: {self.allowed}"
 
 

@@ -4,7 +4,7 @@ On a public host each learner may train only so many runs at once. A browser is 
 server signed. A client that drops the cookie looks like a new learner, but has the same address, and addresses
 are counted too.
 
-    app_kwargs = {"middleware": [visitors.MIDDLEWARE]}   gives each page its cookie, and refuses uploads
+    app_kwargs = {"middleware": [visitors.MIDDLEWARE]}   gives each page its cookie
 
 Nothing in this file loads PyTorch.
 """
@@ -22,7 +22,6 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground import settings
@@ -30,11 +29,6 @@ from playground import settings
 COOKIE = "transformer-playground-learner"
 IPV6_NETWORK = 64
 """Bits of an IPv6 address that are counted: one connection has all addresses below them."""
-
-UPLOADS = ("/upload", "/process_recording")
-"""Routes of Gradio by which files come in. No part of this page sends a file: a text is read in the browser."""
-
-TEXT = {"upload": "This page takes no files: a text of your own is sent as text."}
 
 _HOME = "_playground_cookie_secret"
 
@@ -116,19 +110,16 @@ def _network(address: str) -> str:
 
 
 class Visitors:
-    """ASGI middleware: a cookie for each page of a public host, and no uploads on any."""
+    """ASGI middleware: a cookie for each page of a public host."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer uploads, and pass on all other requests."""
+        """Pass the request on, and add the cookie to the page that answers it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        if _uploads(scope, headers):
-            refused = JSONResponse({"detail": TEXT["upload"]}, 403)
-            return await refused(scope, receive, send)
         if not settings.current().public or _learner(headers) is not None:
             return await self.app(scope, receive, send)
 
@@ -140,13 +131,6 @@ class Visitors:
             await send(message)
 
         await self.app(scope, receive, give_cookie)
-
-
-def _uploads(scope: Scope, headers: Headers) -> bool:
-    """Does this request bring files?"""
-    path = scope["path"].rstrip("/")
-    several = headers.get("content-type", "").lower().lstrip().startswith("multipart/")
-    return scope["method"] == "POST" and (several or path.endswith(UPLOADS))
 
 
 def _cookie(scope: Scope, headers: Headers) -> str:

@@ -612,8 +612,8 @@ def test_the_page_follows_a_suite_with_other_steps(
     monkeypatch.setattr(suites.subprocess, "Popen", Process)
     monkeypatch.setattr(suites.sessions, "give_way", alive.append)
     monkeypatch.setattr(suites, "_started", {})
-    stopped: list[int] = []
-    monkeypatch.setattr(suites.os, "kill", lambda pid, _: stopped.append(pid))
+    stopped: list[Path] = []
+    monkeypatch.setattr(suites, "tell_to_stop", stopped.append)
     test = page("suites", **{"suite-name": "norm"})
     test.number_input(key="steps-norm").set_value(200)
     test.number_input(key="seeds-norm").set_value(2).run()
@@ -624,7 +624,7 @@ def test_the_page_follows_a_suite_with_other_steps(
     assert test.selectbox[0].value == name and asked(test, "suite-name") == name
     assert button(test, suite_page.TEXT["start"]).disabled
     button(test, suite_page.TEXT["stop"]).click().run()
-    assert stopped == [4321]
+    assert stopped == [suites.folder_of(store, name)]
 
     suite_runs(store, name)  # all of its runs are over but one, and nobody works on it
     last = common.shelf().look()[0]

@@ -163,7 +163,7 @@ def server_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """The server functions of every view of the page."""
     for block in demo.blocks.values():
         for served in getattr(block, "server_fns", ()):
-            function = inspect.getclosurevars(served).nonlocals["function"]
+            function = inspect.unwrap(inspect.getclosurevars(served).nonlocals["checked"])
             yield f"{block.elem_id}.{served.__name__}", function
 
 

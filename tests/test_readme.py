@@ -112,7 +112,6 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.case("C14")
-@pytest.mark.case("E14")
 def test_every_link_and_picture_is_in_a_clone() -> None:
     """Of both READMEs and what is in docs: files that git knows, and headings that there are."""
     known = tracked()

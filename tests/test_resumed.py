@@ -332,7 +332,7 @@ def test_a_clock_that_is_set_adds_no_seconds(
     began = time.monotonic()
     drive(run, listen=listen)
     passed = time.monotonic() - began
-    seconds = actions.measured(run)["seconds"]
+    seconds = actions.measured(run, run.status().step)["seconds"]
     assert 0 < seconds <= passed + 0.001
     told = [event["trained"] for event in run.raw_events()[0]]
     assert told == sorted(told) and told[-1] == seconds
@@ -376,7 +376,7 @@ def test_an_older_log_with_a_clock_that_went_back_has_no_negative_seconds(
     lines = [event.to_line(time=at) for event, at in times.items()]
     lines.append(Ended(step=6, how="stopped").to_line(time=1001.0))
     (run.path / "events.jsonl").write_text("\n".join(lines) + "\n")
-    assert run.trained() == 7.0 and actions.measured(run)["seconds"] == 7.0
+    assert run.trained() == 7.0 and actions.measured(run, run.status().step)["seconds"] == 7.0
     run.append(started(6), 8.5)  # and a newer process counts on
     run.append(Ended(step=6, how="finished"), 9.0)
     assert run.trained() == 9.0

@@ -165,7 +165,7 @@ def test_the_container_is_nobodys_root_and_has_the_supported_python() -> None:
     assert python and python[1] == MATTER["python_version"]
     assert dict(found)["USER"] != "root" and names.index("USER") < names.index("CMD")
     torch = [rest for name, rest in found if name == "RUN" and "whl/cpu" in rest]
-    assert len(torch) == 1 and "grep '^torch' requirements.txt" in torch[0]
+    assert len(torch) == 1 and "--require-hashes -r pre-requirements.txt" in torch[0]
 
 
 @pytest.mark.case("R2")
