@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
-LONGEST = 200
+LONGEST = 160
 """Characters of a value that an error shows."""
 
 
