@@ -21,8 +21,6 @@ from torch import Tensor, nn
 from engine.config import NormName
 
 EPSILON = 1e-5
-SMALL = torch.tensor(EPSILON)
-"""The same as a tensor; without dimensions, it goes along with tensors on every device."""
 
 
 class RMSNorm(nn.Module):
@@ -33,14 +31,11 @@ class RMSNorm(nn.Module):
 
     def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()
-        self.width = width
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
-        squares = torch.linalg.vecdot(wide, wide).unsqueeze(-1)  # (..., 1), their sum
-        # mean(x²) + ε in one operation; a number of Python's would be made a tensor at every call.
-        scale = torch.rsqrt(torch.add(SMALL, squares, alpha=1 / self.width))
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)  # (..., 1)
         return (wide * scale * self.weight).to(x.dtype)
 
 
