@@ -68,7 +68,7 @@ def ours(config: ModelConfig, batch: Tensor) -> Step:
 
 def ours_with_own_adamw(config: ModelConfig, batch: Tensor) -> Step:
     model = TransformerLM.from_config(config)
-    optimizer = AdamW(model.named_parameters(), lr=LEARNING_RATE)
+    optimizer = AdamW(model.parameters(), lr=LEARNING_RATE)
     inputs, targets = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
 
     def step() -> None:

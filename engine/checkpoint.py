@@ -1,7 +1,7 @@
 """Storing a training state, and reading it back bit by bit the same.
 
     step-000500/model.safetensors       every weight once
-                optimizer.safetensors   the optimizer's averages of every weight
+                optimizer.safetensors   the optimizer's averages and step count of every weight
                 state.json              configuration, counters, generators, loss scale
 
 Tensors are stored as safetensors, never as pickle, so that reading a file runs nothing in it. A
@@ -38,12 +38,16 @@ from engine.estimate import parameters
 from engine.jsonl import check_stored, is_stored, sync_folder
 from engine.model.build import build
 from engine.model.decoder import Decoder
+from engine.optim import Optimizer, make_optimizer
 from engine.parallel import part_like, placed, whole
 from engine.ranks import ALONE, Ranks
 from engine.states import STATE, CheckpointError, config_of, count_of, read_state
 from engine.tokenizers import Tokenizer, TokenizerError, load_tokenizer
-from engine.training import LossScale, TrainState, new_optimizer
+from engine.training import LossScale, TrainState
 from engine.validation import ConfigError
+
+OLD_AVERAGES = {"mean": "exp_avg", "square": "exp_avg_sq", "velocity": "momentum_buffer"}
+OLD_NORMS = {"gain": "weight", "offset": "bias"}
 
 MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 
@@ -65,7 +69,6 @@ def save(state: TrainState, folder: Path) -> None:
         "vocab_size": state.model.config.vocab_size,
         "step": state.step,
         "tokens": state.tokens,
-        "optimizer_steps": state.optimizer.steps,
         "loss_scale": None if state.scale is None else asdict(state.scale),
         "threads": torch.get_num_threads(),
         "data": state.data.state(),
@@ -90,7 +93,27 @@ def contents(state: TrainState) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
     All processes must call it at the same moment.
     """
-    return whole_weights(state), _whole(state.optimizer.state(), state.ranks)
+    return whole_weights(state), _whole(averages(state.optimizer), state.ranks)
+
+
+def averages(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The optimizer's averages and step counts, such as `exp_avg.<parameter>` and `step.<parameter>`."""
+    found: dict[str, Tensor] = {}
+    for name, parameter in optimizer.named_parameters().items():
+        remembered = optimizer.state[parameter]
+        found[f"step.{name}"] = torch.tensor(float(remembered["step"]))
+        found |= {f"{kind}.{name}": remembered[kind] for kind in optimizer.averages}
+    return found
+
+
+@torch.no_grad()
+def _set_averages(optimizer: Optimizer, stored: Mapping[str, Tensor]) -> None:
+    """Take over what `averages` returned."""
+    for name, parameter in optimizer.named_parameters().items():
+        remembered = optimizer.state[parameter]
+        remembered["step"] = int(stored[f"step.{name}"])
+        for kind in optimizer.averages:
+            remembered[kind].copy_(part_like(stored[f"{kind}.{name}"], remembered[kind]))
 
 
 def whole_weights(state: TrainState) -> dict[str, Tensor]:
@@ -120,7 +143,6 @@ def save_weights(model: Decoder, config: RunConfig, folder: Path) -> None:
         "vocab_size": model.config.vocab_size,
         "step": 0,
         "tokens": 0,
-        "optimizer_steps": 0,
     }
     write_synced(folder / MODEL, packed(weights))
     write_synced(folder / STATE, json.dumps(values, allow_nan=False).encode())
@@ -199,15 +221,15 @@ def load(
     if model.config.vocab_size != (config.model.vocab_size or data.tokenizer.vocab_size):
         reason = f"has {model.config.vocab_size} tokens, the data has {data.tokenizer.vocab_size}"
         raise CheckpointError(folder / MODEL, reason)
-    optimizer = new_optimizer(model, config.train)
+    optimizer = make_optimizer(model, config.train)
     if is_stored(folder / OPTIMIZER) or not fresh_optimizer:
-        mine = optimizer.state()
-        shapes = {name: tensor.shape for name, tensor in mine.items()}
-        averages = {
-            name: part_like(stored, mine[name])
-            for name, stored in _read_tensors(folder / OPTIMIZER, shapes).items()
-        }
-        optimizer.load_state(averages, count_of(folder, values, "optimizer_steps"))
+        shapes = {name: tensor.shape for name, tensor in averages(optimizer).items()}
+        counts = dict[str, Tensor]()
+        if "optimizer_steps" in values:  # before each parameter had a count of its own
+            steps = torch.tensor(float(count_of(folder, values, "optimizer_steps")))
+            counts = {name: steps for name in shapes if name.startswith("step.")}
+            shapes = {name: shape for name, shape in shapes.items() if name not in counts}
+        _set_averages(optimizer, _read_tensors(folder / OPTIMIZER, shapes) | counts)
     state = TrainState(
         config=config,
         model=model,
@@ -303,24 +325,33 @@ def built(config: ModelConfig, weights: Mapping[str, Tensor]) -> Decoder:
     return model
 
 
+def renamed(name: str) -> str:
+    """A stored tensor's name as it is today; earlier versions had words of their own."""
+    kind, _, rest = name.partition(".")
+    if kind in OLD_AVERAGES:
+        name = f"{OLD_AVERAGES[kind]}.{rest}"
+    stem, _, last = name.rpartition(".")
+    return f"{stem}.{OLD_NORMS[last]}" if last in OLD_NORMS else name
+
+
 def _read_tensors(path: Path, shapes: Mapping[str, Iterable[int]]) -> dict[str, Tensor]:
     """Exactly these fp32 tensors, of these shapes, all of them finite. Raises `CheckpointError`."""
     try:
         check_stored(path)
         opened: Any = safe_open(path, "pt")
         with opened as file:
-            stored: set[str] = set(file.keys())
-            for name in sorted(shapes.keys() - stored):
+            stored = {renamed(name): name for name in file.keys()}  # noqa: SIM118
+            for name in sorted(shapes.keys() - stored.keys()):
                 raise CheckpointError(path, f"lacks {name}")
-            for name in sorted(stored - shapes.keys()):
+            for name in sorted(stored.keys() - shapes.keys()):
                 raise CheckpointError(path, f"holds {name[:80]!r}, which does not belong to it")
             for name, shape in shapes.items():
-                part = file.get_slice(name)
+                part = file.get_slice(stored[name])
                 found, kind, wanted = tuple(part.get_shape()), part.get_dtype(), tuple(shape)
                 if found != wanted or kind != "F32":
                     reason = f"{name} is {kind} {found}, the model needs F32 {wanted}"
                     raise CheckpointError(path, reason)
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in shapes}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(stored[name]) for name in shapes}
     except OSError as error:
         raise CheckpointError(path, error.strerror or error) from None
     except SafetensorError as error:

@@ -543,7 +543,7 @@ def warm_up() -> None:
         model = TransformerLM(d_model=16, n_head=2, n_layer=1, vocab_size=8, max_seq_len=8)
         tokens = torch.zeros(2, 8, dtype=torch.long)
         cross_entropy(model(tokens), tokens).backward()
-        AdamW(model.named_parameters()).step()
+        AdamW(model.parameters()).step()
         continue_all(model, [[1, 2]], most=2)
 
 

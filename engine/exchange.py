@@ -125,9 +125,9 @@ def correspondence(model: Decoder) -> Iterator[Entry]:
             for part, name in (("gate", "gate_proj"), ("up", "up_proj"), ("output", "down_proj")):
                 yield from _matrix(f"{place}.mlp.{name}", getattr(block.feedforward, part))
         norms = block.attention_residual.norm, block.feedforward_residual.norm
-        yield whole(f"{place}.input_layernorm.weight", norms[0].gain)
-        yield whole(f"{place}.post_attention_layernorm.weight", norms[1].gain)
-    yield whole("model.norm.weight", cast("Any", model.norm).gain)
+        yield whole(f"{place}.input_layernorm.weight", norms[0].weight)
+        yield whole(f"{place}.post_attention_layernorm.weight", norms[1].weight)
+    yield whole("model.norm.weight", cast("Any", model.norm).weight)
     if not model.config.tie_embeddings:
         yield whole(HEAD, model.output.weight)
 

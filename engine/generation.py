@@ -31,7 +31,6 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.model.decoder import Decoder
-from engine.recorded import can_replay, edges, replay
 from engine.validation import Config
 
 KEPT, GREEDY, TOP_K, TOP_P, MIN_P = range(5)
@@ -162,21 +161,26 @@ def next_token(
     logits: Tensor,
     sampler: Sampler,
     generator: torch.Generator | None = None,
-    known: Tensor | None = None,
 ) -> int:
     """The same token as `sample(adjust(logits, sampler), generator)`, sooner where no filter is on.
 
-    `known` (V,) are the `edges` of the softmax of the logits, where they were computed already.
     Raises `ValueError` where there is no distribution, as `adjust` does.
     """
     if sampler.is_neutral:
-        if known is None:
-            known = edges(logits.cpu().softmax(0, dtype=torch.float64))
-        token = _draw(known, generator)
+        token = _draw(edges(logits.cpu().softmax(0, dtype=torch.float64)), generator)
         if token < len(logits):
             return token
         # No edge is above the number, so they are NaN: `adjust` says what is wrong.
     return sample(adjust(logits, sampler), generator)
+
+
+def edges(probabilities: Tensor) -> Tensor:
+    """(V,) float64 -> (V,): the cumulative distribution, whose last entry is exactly 1.
+
+    All are NaN if any probability is.
+    """
+    sums = probabilities.cumsum(0)
+    return sums / sums[-1]
 
 
 def _draw(edges: Tensor, generator: torch.Generator | None) -> int:
@@ -278,21 +282,17 @@ def _generate(
 ) -> Iterator[Step]:
     context, device = model.config.max_seq_len, model.embedding.weight.device
     cache = model.new_cache()
-    start, recorded = -1, False  # no window yet
+    start = -1  # no window yet
     for _ in range(max_new_tokens):
         began = perf_counter()
         with torch.inference_mode(), evaluating(model):
             if start != window_start(len(ids), context):
                 start = window_start(len(ids), context)
                 cache.truncate(0)
-                recorded = can_replay(model, cache)
             new = ids[start + cache.length :]  # the newest token, or a new window
-            if recorded and len(new) == 1:
-                logits, known = replay(model, new[0], cache)  # (V,), (V,)
-            else:
-                tokens = torch.tensor([new], device=device)  # (1, T)
-                logits, known = model.run(tokens, cache=cache).logits[0, -1], None
-            token = next_token(logits, sampler, generator, known)
+            tokens = torch.tensor([new], device=device)  # (1, T)
+            logits = model.run(tokens, cache=cache).logits[0, -1]  # (V,)
+            token = next_token(logits, sampler, generator)
         ids.append(token)
         yield Step(token, logits, perf_counter() - began, cache.length, start)
         if token in stop:

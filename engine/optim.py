@@ -1,10 +1,10 @@
-"""How weights are updated: AdamW or SGD, clipping of the gradient, and the learning rate's schedule.
+"""Optimizers (AdamW, SGD), gradient clipping and learning-rate schedules.
 
 Adam: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1. Decoupled weight
 decay: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2. Momentum:
 Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning", with the
-learning rate outside of the average. Equal to `torch.optim.AdamW` and `SGD`, `clip_grad_norm_` and
-the schedulers of `torch.optim` in value.
+learning rate outside of the average. The optimizers are `torch.optim.Optimizer`s and, like clipping and
+schedules, equal PyTorch's in value; a `state_dict` of one can be loaded into the other.
 """
 
 # PyTorch's operations on lists of tensors have names that begin with an underscore.
@@ -15,10 +15,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch.optim.optimizer import ParamsT
 
 from engine.config import OptimizerName, TrainConfig
 
@@ -27,185 +29,227 @@ CACHED = 1 << 18
 At 10 million weights this halves the time of an update."""
 
 
-class Optimizer(ABC):
-    """What all optimizers have: parameters by name, and what is remembered of each.
+class Optimizer(torch.optim.Optimizer, ABC):
+    """What AdamW and SGD share: averages of each parameter, and the loop over parameter groups.
 
-    Matrices are decayed; vectors (norms and biases) are not.
-
-    Args:
-        named_parameters: `model.named_parameters()`; a tied matrix comes once.
-        lr: the learning rate, set anew before each update.
-        weight_decay: how strongly matrices are pulled towards zero.
+    `state[parameter]` has "step", the number of updates, and each of `averages`, which start at zero.
     """
 
-    def __init__(
-        self, named_parameters: Iterable[tuple[str, Parameter]], lr: float, weight_decay: float
-    ) -> None:
-        self.parameters = dict(named_parameters)
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.steps = 0
-        """t, the updates made so far."""
-        self.memory: dict[str, dict[str, Tensor]] = {}
-        """Every average, by its own name and then by the parameter's."""
+    averages: ClassVar[tuple[str, ...]]
+    """Names of the tensors in `state`, each of its parameter's shape."""
 
-    def remember(self, kind: str) -> dict[str, Tensor]:
-        """An average of every parameter that begins at zero and is stored with the others."""
-        self.memory[kind] = {name: torch.zeros_like(w) for name, w in self.parameters.items()}
-        return self.memory[kind]
+    def named_parameters(self) -> dict[str, Parameter]:
+        """The parameters by the names that the groups were given with.
 
-    @abstractmethod
-    def step(self) -> None:
-        """Make one update of every parameter that has a gradient."""
-
-    def decays(self, name: str) -> bool:
-        """Is this a matrix? The offsets of experts are not: they are vectors, one upon the other."""
-        return self.parameters[name].dim() >= 2 and not name.endswith(".bias")
-
-    def groups(self) -> Iterator[list[str]]:
-        """Parameters with gradients, by name. On a CPU, so many at a time as a cache can hold."""
-        group: list[str] = []
-        numbers = 0
-        for name, weight in self.parameters.items():
-            if weight.grad is None:
-                continue
-            if group and weight.is_cpu and numbers + weight.numel() > CACHED:
-                yield group
-                group, numbers = [], 0
-            group.append(name)
-            numbers += weight.numel()
-        if group:
-            yield group
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for weight in self.parameters.values():
-            weight.grad = None
-
-    def state(self) -> dict[str, Tensor]:
-        """The averages as `mean.<name>` and so on; `steps` and the settings are apart."""
+        A sharded model (fsdp) shows other, whole parameters between two passes; the optimizer's stay.
+        """
+        groups = self.param_groups
         return {
-            f"{kind}.{name}": average
-            for kind, averages in self.memory.items()
-            for name, average in averages.items()
+            name: parameter
+            for group in groups
+            for name, parameter in zip(group["param_names"], group["params"], strict=True)
         }
 
+    @abstractmethod
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        """Update parameters of one group, in place; `step` counts from 1."""
+
     @torch.no_grad()
-    def load_state(self, state: dict[str, Tensor], steps: int) -> None:
-        """Take over stored averages. Raises `ValueError` unless every name and shape fits."""
-        mine = self.state()
-        if state.keys() != mine.keys():
-            odd = sorted(state.keys() ^ mine.keys())
-            raise ValueError(f"not the state of this optimizer: {', '.join(odd[:4])}")
-        for name, tensor in mine.items():
-            if state[name].shape != tensor.shape:
-                raise ValueError(f"{name} has shape {tuple(state[name].shape)}")
-            tensor.copy_(state[name])
-        self.steps = steps
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore
+        """Update every parameter that has a gradient. Returns what `closure` returns."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameters, step in self._batches(group["params"]):
+                self.update(parameters, group, step)
+        return loss
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(param_group)
+        self._start_averages()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._start_averages()
+
+    def _start_averages(self) -> None:
+        """Give every parameter without a state one of zeros."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["step"] = int(state.get("step", 0))
+                for name in self.averages:
+                    if name not in state:
+                        state[name] = torch.zeros_like(parameter)
+
+    def _batches(self, parameters: Iterable[Tensor]) -> Iterator[tuple[list[Tensor], int]]:
+        """Parameters with gradients and equal step counts; on a CPU, as many as its cache holds."""
+        batch: list[Tensor] = []
+        numbers, step = 0, 0
+        for parameter in parameters:
+            if parameter.grad is None:
+                continue
+            state = self.state[parameter]
+            state["step"] += 1
+            full = parameter.is_cpu and numbers + parameter.numel() > CACHED
+            if batch and (full or state["step"] != step):
+                yield batch, step
+                batch, numbers = [], 0
+            batch.append(parameter)
+            numbers, step = numbers + parameter.numel(), state["step"]
+        if batch:
+            yield batch, step
+
+    def _averages(self, name: str, parameters: list[Tensor]) -> list[Tensor]:
+        return [self.state[parameter][name] for parameter in parameters]
+
+
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 class AdamW(Optimizer):
-    """Each weight moves against its averaged gradient, in steps of at most about the learning rate.
+    """Move each weight against its averaged gradient, in steps of at most about the learning rate.
 
         m = beta1 m + (1 - beta1) g              average of the gradient
         v = beta2 v + (1 - beta2) g^2            average of its square
-        m^ = m / (1 - beta1^t),  v^ = v / (1 - beta2^t)      both began at zero: make up for it
+        m^ = m / (1 - beta1^t),  v^ = v / (1 - beta2^t)      correct for the start at zero
         w = w - lr (m^ / (sqrt(v^) + eps) + weight_decay w)
 
-    Args: those of `Optimizer`, and `betas` and `eps` as above.
+    Args:
+        params: parameters, or groups of them with settings of their own (see `parameter_groups`).
+        lr: the learning rate.
+        betas: beta1 and beta2, each in [0, 1).
+        eps: keeps the division finite.
+        weight_decay: how strongly weights are pulled towards zero, times `lr`.
     """
+
+    averages = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
-        named_parameters: Iterable[tuple[str, Parameter]],
+        params: ParamsT,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(named_parameters, lr, weight_decay)
-        self.betas = betas
-        self.eps = eps
-        self.mean = self.remember("mean")
-        """m, by the parameter's name."""
-        self.square = self.remember("square")
-        """v, by the parameter's name."""
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        self.steps += 1
-        beta1, beta2 = self.betas
-        # With both corrections as factors: lr m^ / (sqrt(v^) + eps) = size m / (sqrt(v) + eps').
-        correction1, root_correction2 = 1 - beta1**self.steps, math.sqrt(1 - beta2**self.steps)
-        size, eps = self.lr * root_correction2 / correction1, self.eps * root_correction2
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+        # Both corrections as factors: lr m^ / (sqrt(v^) + eps) = size m / (sqrt(v) + eps').
+        correction1, root_correction2 = 1 - beta1**step, math.sqrt(1 - beta2**step)
+        size, eps = lr * root_correction2 / correction1, group["eps"] * root_correction2
 
-        for names in self.groups():  # each line does one operation to all tensors of a group
-            w: list[Tensor] = [self.parameters[name] for name in names]
-            g = [weight.grad for weight in w if weight.grad is not None]
-            m, v = [self.mean[name] for name in names], [self.square[name] for name in names]
-            matrices: list[Tensor] = [self.parameters[n] for n in names if self.decays(n)]
-            if matrices and self.weight_decay:
-                torch._foreach_mul_(matrices, 1 - self.lr * self.weight_decay)
-            torch._foreach_lerp_(m, g, 1 - beta1)
-            torch._foreach_mul_(v, beta2)
-            torch._foreach_addcmul_(v, g, g, 1 - beta2)
-            root = torch._foreach_sqrt(v)
-            torch._foreach_add_(root, eps)
-            torch._foreach_addcdiv_(w, m, root, -size)
+        # Each line applies one operation to all tensors of the list.
+        w, g = parameters, _gradients(parameters)
+        m, v = self._averages("exp_avg", w), self._averages("exp_avg_sq", w)
+        if decay:
+            torch._foreach_mul_(w, 1 - lr * decay)
+        torch._foreach_lerp_(m, g, 1 - beta1)
+        torch._foreach_mul_(v, beta2)
+        torch._foreach_addcmul_(v, g, g, 1 - beta2)
+        root = torch._foreach_sqrt(v)
+        torch._foreach_add_(root, eps)
+        torch._foreach_addcdiv_(w, m, root, -size)
 
 
 class SGD(Optimizer):
-    """Each weight moves against the sum of its gradients, of which older ones count less and less.
+    """Move each weight against the sum of its gradients, in which older ones count less and less.
 
         g = g + weight_decay w
         b = momentum b + g
         w = w - lr b
 
-    A constant gradient moves a weight by lr / (1 - momentum) times it. Unlike AdamW's, a step is in
-    proportion to the gradient: the same learning rate is too small for one weight and too large for another.
+    A constant gradient moves a weight by lr / (1 - momentum) times the gradient. Unlike AdamW's, a step is
+    proportional to the gradient: the same learning rate is too small for one weight and too large for another.
+
+    Args:
+        params: parameters, or groups of them with settings of their own.
+        lr: the learning rate.
+        momentum: in [0, 1).
+        weight_decay: times the weight, is added to its gradient.
     """
+
+    averages = ("momentum_buffer",)
 
     def __init__(
         self,
-        named_parameters: Iterable[tuple[str, Parameter]],
+        params: ParamsT,
         lr: float = 1e-3,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(named_parameters, lr, weight_decay)
-        self.momentum = momentum
-        self.velocity = self.remember("velocity")
-        """b, by the parameter's name."""
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self) -> None:
-        self.steps += 1
-        for names in self.groups():
-            w: list[Tensor] = [self.parameters[name] for name in names]
-            g = [weight.grad for weight in w if weight.grad is not None]
-            b = [self.velocity[name] for name in names]
-            torch._foreach_mul_(b, self.momentum)
-            torch._foreach_add_(b, g)
-            decayed = [name for name in names if self.decays(name)]
-            if decayed and self.weight_decay:
-                matrices: list[Tensor] = [self.parameters[name] for name in decayed]
-                velocities = [self.velocity[name] for name in decayed]
-                torch._foreach_add_(velocities, matrices, alpha=self.weight_decay)
-            torch._foreach_add_(w, b, alpha=-self.lr)
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        w, g = parameters, _gradients(parameters)
+        b = self._averages("momentum_buffer", w)
+        torch._foreach_mul_(b, group["momentum"])
+        torch._foreach_add_(b, g)
+        if group["weight_decay"]:
+            torch._foreach_add_(b, w, alpha=group["weight_decay"])
+        torch._foreach_add_(w, b, alpha=-group["lr"])
 
 
-def _adamw(named_parameters: Iterable[tuple[str, Parameter]], config: TrainConfig) -> Optimizer:
-    return AdamW(named_parameters, betas=(config.beta1, config.beta2))
+def parameter_groups(named_parameters: Iterable[tuple[str, Parameter]]) -> list[dict[str, Any]]:
+    """Two groups: matrices, which weight decay pulls towards zero, and vectors, which it leaves alone.
+
+    Vectors are the weights of norms and all biases; the stacked biases of experts are among them,
+    although they have two dimensions. "decays" in a group tells them apart.
+    """
+    matrices: list[tuple[str, Parameter]] = []
+    vectors: list[tuple[str, Parameter]] = []
+    for name, parameter in named_parameters:
+        matrix = parameter.dim() >= 2 and not name.endswith(".bias")
+        (matrices if matrix else vectors).append((name, parameter))
+    groups = [
+        {"params": matrices, "decays": True},
+        {"params": vectors, "decays": False, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
-def _sgd(named_parameters: Iterable[tuple[str, Parameter]], config: TrainConfig) -> Optimizer:
-    return SGD(named_parameters, momentum=config.beta1)
+def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    betas = (config.beta1, config.beta2)
+    return AdamW(groups, lr=config.max_lr, betas=betas, weight_decay=config.weight_decay)
 
 
-OPTIMIZERS: dict[
-    OptimizerName, Callable[[Iterable[tuple[str, Parameter]], TrainConfig], Optimizer]
-] = {"adamw": _adamw, "sgd": _sgd}
-"""Each makes an optimizer as configured. Learning rate and decay are set before each update."""
+def _sgd(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    momentum, decay = config.beta1, config.weight_decay
+    return SGD(groups, lr=config.max_lr, momentum=momentum, weight_decay=decay)
+
+
+OPTIMIZERS: dict[OptimizerName, Callable[[list[dict[str, Any]], TrainConfig], Optimizer]] = {
+    "adamw": _adamw,
+    "sgd": _sgd,
+}
+"""Each builds an optimizer of `parameter_groups` as configured."""
+
+
+def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:
+    """The optimizer of a model as configured; a tied matrix belongs to it once.
+
+    Raises `AssertionError` unless its groups have every parameter exactly once.
+    """
+    optimizer = OPTIMIZERS[config.optimizer](parameter_groups(model.named_parameters()), config)
+    grouped = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
+    assert sorted(grouped) == sorted(map(id, model.parameters())), (
+        "a parameter is left out or repeated"
+    )
+    return optimizer
+
+
+def set_rates(optimizer: Optimizer, lr: float, weight_decay: float) -> None:
+    """Set the learning rate of all groups, and the weight decay of those that have one."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        if group.get("decays", True):
+            group["weight_decay"] = weight_decay
 
 
 @torch.no_grad()

@@ -121,9 +121,9 @@ def _copy(ours: Any, theirs: Any) -> None:
 
 
 def _copy_norm(ours: Any, theirs: Any) -> None:
-    theirs.weight.copy_(ours.gain)
-    if ours.offset is not None:
-        theirs.bias.copy_(ours.offset)
+    theirs.weight.copy_(ours.weight)
+    if ours.bias is not None:
+        theirs.bias.copy_(ours.bias)
 
 
 def _copy_attention(qkv: Any, output: Any, theirs: Any) -> None:

@@ -40,7 +40,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     path = folder / STATE
     values = read_values(path)
     config = config_of(folder, values)
-    for name in ("vocab_size", "step", "tokens", "optimizer_steps"):
+    for name in ("vocab_size", "step", "tokens"):
         count_of(folder, values, name)
     named = _FOLDER.fullmatch(folder.name)
     if named and int(named[1]) != values["step"]:

@@ -29,7 +29,7 @@ from engine.model.build import build
 from engine.model.decoder import Decoder
 from engine.model.moe import MixtureOfExperts
 from engine.model.routing import BALANCERS, Routing, balance_loss, nudge, of_whole_batch
-from engine.optim import OPTIMIZERS, Optimizer, clip_grad_norm, learning_rate
+from engine.optim import Optimizer, clip_grad_norm, learning_rate, make_optimizer, set_rates
 from engine.parallel import PARALLELS, Predict, begin_draws, placed, whole
 from engine.ranks import ALONE, Ranks
 from engine.validation import ConfigError, Problem
@@ -114,17 +114,12 @@ def new_state(
     return TrainState(
         config=config,
         model=model,
-        optimizer=new_optimizer(model, config.train),
+        optimizer=make_optimizer(model, config.train),
         data=data,
         device=device,
         scale=LossScale() if config.train.dtype == "fp16" else None,
         ranks=ranks,
     )
-
-
-def new_optimizer(model: Decoder, config: TrainConfig) -> Optimizer:
-    """The optimizer as configured; the learning rate is set before each update."""
-    return OPTIMIZERS[config.optimizer](model.named_parameters(), config)
 
 
 def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged | Noted]:
@@ -206,11 +201,12 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
             if config.bias_rate:
                 loads.append(torch.stack([record.load for record in state.routing]))
         (loss if factor == 1 else loss * factor).backward()
+    weights = optimizer.named_parameters().values()
     if scale is not None:
-        for weight in optimizer.parameters.values():
+        for weight in weights:
             if weight.grad is not None:
                 weight.grad /= scale.scale
-    norm = whole(clip_grad_norm(optimizer.parameters.values(), config.max_grad_norm))
+    norm = whole(clip_grad_norm(weights, config.max_grad_norm))
     # The one place where a step waits for the device: nothing may be updated before this is known.
     values: Tensor = torch.stack([ranks.sum(torch.stack(losses).sum()), norm]).cpu()
     loss, grad_norm = values[0].item(), values[1].item()
@@ -223,8 +219,8 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
             return Noted(step=state.step, text=text)
         return Diverged(step=state.step, loss=f"{loss:g}", grad_norm=f"{grad_norm:g}")
 
-    optimizer.lr = learning_rate(state.step, config)
-    optimizer.weight_decay = config.weight_decay
+    lr = learning_rate(state.step, config)
+    set_rates(optimizer, lr, config.weight_decay)
     optimizer.step()
     if loads:
         nudge_routers(state.model, torch.stack(loads).mean(0), config)
@@ -235,7 +231,7 @@ def update(state: TrainState) -> Stepped | Diverged | Noted:
     return Stepped(
         step=state.step,
         loss=loss,
-        lr=optimizer.lr,
+        lr=lr,
         grad_norm=grad_norm,
         tokens=state.tokens,
         seconds=perf_counter() - began,

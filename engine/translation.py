@@ -23,7 +23,6 @@ from torch import Tensor
 from engine.generation import Sampler, evaluating, next_token
 from engine.model.context import KVCache, Memory
 from engine.model.encoder_decoder import Transformer
-from engine.recorded import can_replay, replay, write_greedily
 from engine.tokenizers.marked import BEGIN, END, PAD
 
 LONGER = 50
@@ -103,9 +102,6 @@ def translate(
     costs: list[list[float]] = [[] for _ in sources]
     with evaluating(model):
         memory, cache = model.encode(rows), model.new_cache(len(sources))
-        if sampler.temperature == 0 and not start and can_replay(model, cache, memory):
-            tokens, paid = write_greedily(model, BEGIN, cache, memory, NEVER, END, limits[0])
-            return [Translation(tuple(tokens), tuple(paid))]
         active = list(range(len(sources)))
         feed = torch.full((len(sources), 1), BEGIN, device=device)  # (B, 1)
         while active:
@@ -137,9 +133,6 @@ def _next(
     model: Transformer, feed: Tensor, cache: KVCache, memory: Memory
 ) -> tuple[Tensor, Tensor]:
     """After the tokens (B, 1): logits, and log-probabilities of the model's own distribution, (B, V)."""
-    if cache.length > 0 and can_replay(model, cache, memory):  # not for a first step alone
-        logits, log_probabilities = replay(model, int(feed), cache, memory)
-        return logits[None], log_probabilities[None]
     logits = model.run(feed, cache=cache, memory=memory).logits[:, -1].float()
     return logits, logits.log_softmax(-1)
 

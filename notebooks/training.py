@@ -53,7 +53,7 @@ print(inspect.getsource(AdamW.step))
 # %%
 state = new()
 model, vocabulary = state.model, state.data.tokenizer.vocab_size
-optimizer = AdamW(model.named_parameters(), lr=0.01)
+optimizer = AdamW(model.parameters(), lr=0.01)
 print(f"guessing: ln {vocabulary} = {math.log(vocabulary):.3f}")
 for number in range(5):
     batch = state.data.batch(16)

@@ -91,7 +91,7 @@ def updates(changes: dict[str, Any], ranks: Ranks, out: Path) -> None:
         if state.routing:
             told.append(asdict(routed(state)))
     told.append(asdict(evaluate(state)))
-    weights = state.optimizer.parameters
+    weights = state.optimizer.named_parameters()
     found = {f"weight {name}": whole(weight) for name, weight in weights.items()}
     for name, weight in weights.items():
         if weight.grad is not None:

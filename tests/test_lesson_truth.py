@@ -123,7 +123,7 @@ def adam_moves(gradients: list[float]) -> float:
     """How far the last of these gradients moves a weight, in units of the learning rate; mean of many weights."""
     weight = torch.nn.Parameter(torch.zeros(1))
     train = RunConfig().train
-    optimizer = AdamW([("w", weight)], lr=1.0, betas=(train.beta1, train.beta2), weight_decay=0.0)
+    optimizer = AdamW([weight], lr=1.0, betas=(train.beta1, train.beta2), weight_decay=0.0)
     for gradient in gradients:
         before = weight.item()
         weight.grad = torch.tensor([gradient])
@@ -394,7 +394,7 @@ def test_a_step_of_sgd_is_up_to_ten_times_the_gradient() -> None:
     config = next(config for step in found.steps if (config := step.config()) is not None)
     assert config.train.optimizer == "sgd" and config.train.beta1 == 0.9
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = SGD([("w", weight)], lr=config.train.max_lr, momentum=config.train.beta1)
+    optimizer = SGD([weight], lr=config.train.max_lr, momentum=config.train.beta1)
     for _ in range(200):
         before = weight.item()
         weight.grad = torch.ones(1)

@@ -29,11 +29,11 @@ def test_norms_equal_the_librarys() -> None:
     rms, layer = RMSNorm(16), LayerNorm(16, bias=True)
     for weight in (*rms.parameters(), *layer.parameters()):
         nn.init.normal_(weight)
-    same(rms(x), F.rms_norm(x, (16,), rms.gain, EPSILON), x, rms.gain)
-    assert layer.offset is not None
+    same(rms(x), F.rms_norm(x, (16,), rms.weight, EPSILON), x, rms.weight)
+    assert layer.bias is not None
     centred = x - x.mean(-1, keepdim=True)  # ours is the library's: compare with the equation
     deviation = (centred.square().mean(-1, keepdim=True) + EPSILON).sqrt()
-    same(layer(x), centred / deviation * layer.gain + layer.offset, x, layer.gain, layer.offset)
+    same(layer(x), centred / deviation * layer.weight + layer.bias, x, layer.weight, layer.bias)
 
 
 def test_attention_equals_the_librarys() -> None:
@@ -69,10 +69,10 @@ def test_a_post_norm_block_equals_torch_nn() -> None:
         "linear1.bias": block.feedforward.up.bias,
         "linear2.weight": block.feedforward.output.weight,
         "linear2.bias": block.feedforward.output.bias,
-        "norm1.weight": block.attention_residual.norm.gain,
-        "norm1.bias": block.attention_residual.norm.offset,
-        "norm2.weight": block.feedforward_residual.norm.gain,
-        "norm2.bias": block.feedforward_residual.norm.offset,
+        "norm1.weight": block.attention_residual.norm.weight,
+        "norm1.bias": block.attention_residual.norm.bias,
+        "norm2.weight": block.feedforward_residual.norm.weight,
+        "norm2.bias": block.feedforward_residual.norm.bias,
     }
     library.load_state_dict(pairs)
     x = torch.randn(2, 9, 16, requires_grad=True)

@@ -15,13 +15,14 @@ from engine import (
     Trace,
     TransformerLM,
 )
+from engine.checkpoint import averages
 from engine.config import BiasRuleName, RouterName
 from engine.data import make_data
 from engine.loss import cross_entropy
 from engine.model.context import Context, places
 from engine.model.moe import ROUTERS, HashRouter, MixtureOfExperts, room_for
 from engine.model.routing import BALANCERS, NUDGES, max_violation, nudge
-from engine.optim import AdamW, clip_grad_norm
+from engine.optim import AdamW, clip_grad_norm, parameter_groups
 from engine.training import balance_weights, change, new_state, train, update
 from engine.validation import ConfigError
 from tests.options import (
@@ -296,10 +297,10 @@ def test_a_mixture_can_be_compiled() -> None:
     assert mixture(model, 0).experts.up.weight.grad is not None
 
 
-def test_offsets_of_experts_are_not_decayed() -> None:
+def test_biases_of_experts_are_not_decayed() -> None:
     model = build(**MOE, bias=True)
-    optimizer = AdamW(model.named_parameters())
-    decayed = {name for name in optimizer.parameters if optimizer.decays(name)}
+    groups = parameter_groups(model.named_parameters())
+    decayed = {name for group in groups if group["decays"] for name, _ in group["params"]}
     assert "blocks.0.feedforward.experts.up.weight" in decayed
     assert not any(name.endswith("bias") for name in decayed)
 
@@ -393,7 +394,7 @@ def test_minimising_a_balance_loss_lowers_imbalance(router: str, loss: str) -> N
         return max_violation(load.unflatten(0, (2, 2)).sum(-1) if grouped else load)
 
     before = imbalance()
-    optimizer = AdamW([("w", part.router.weight)], lr=0.02, weight_decay=0.0)
+    optimizer = AdamW([part.router.weight], lr=0.02, weight_decay=0.0)
     for _ in range(60):
         optimizer.zero_grad()
         model.run(tokens).balance_loss.backward()
@@ -407,7 +408,7 @@ def test_the_z_loss_makes_logits_small() -> None:
     model.balance = {"z": 1.0}
     part = mixture(model, 0)
     before = model.run(tokens).routing[0].logits.logsumexp(-1).abs().mean()
-    optimizer = AdamW([("w", part.router.weight)], lr=0.02, weight_decay=0.0)
+    optimizer = AdamW([part.router.weight], lr=0.02, weight_decay=0.0)
     for _ in range(100):
         optimizer.zero_grad()
         model.run(tokens).balance_loss.backward()
@@ -452,9 +453,9 @@ def test_training_adds_the_balance_loss_exactly_once(accumulation: int) -> None:
     (total / accumulation).backward()
     clip_grad_norm(model.parameters(), config.train.max_grad_norm)
     by_hand.optimizer.step()
-    # AdamW's mean is a tenth of the gradient now; the step itself hardly depends on its size.
-    for place, mean in by_hand.optimizer.mean.items():
-        torch.testing.assert_close(trained.optimizer.mean[place], mean, rtol=1e-4, atol=1e-7)
+    # AdamW's average is a tenth of the gradient now; the step itself hardly depends on its size.
+    expected, found = (averages(state.optimizer) for state in (by_hand, trained))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,17 @@ import engine.optim as optim
 from engine.config import OptimizerName, TrainConfig
 from engine.estimate import AVERAGES
 from engine.loss import cross_entropy
-from engine.optim import OPTIMIZERS, SGD, AdamW, Optimizer, clip_grad_norm, learning_rate
+from engine.optim import (
+    OPTIMIZERS,
+    SGD,
+    AdamW,
+    Optimizer,
+    clip_grad_norm,
+    learning_rate,
+    make_optimizer,
+    parameter_groups,
+    set_rates,
+)
 
 
 def weights(seed: int = 0) -> dict[str, nn.Parameter]:
@@ -31,108 +41,148 @@ def give_gradients(named: dict[str, nn.Parameter], seed: int, scale: float = 1.0
             weight.grad = torch.randn(weight.shape, generator=generator) * scale
 
 
-def groups(named: dict[str, nn.Parameter], decay: object) -> list[dict[str, object]]:
-    """As torch's optimizers take them: matrices are decayed, vectors are not."""
-    matrices = [w for w in named.values() if w.dim() >= 2]
-    vectors = [w for w in named.values() if w.dim() < 2]
-    return [
-        {"params": matrices, "weight_decay": decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+def names_of(groups: list[dict[str, object]]) -> list[list[str]]:
+    return [[name for name, _ in group["params"]] for group in groups]  # type: ignore[attr-defined]
 
 
 def side_by_side(
-    own: Optimizer, reference: torch.optim.Optimizer, theirs: dict[str, nn.Parameter]
+    own: Optimizer,
+    reference: torch.optim.Optimizer,
+    mine: dict[str, nn.Parameter],
+    theirs: dict[str, nn.Parameter],
+    scheduled: bool = False,
 ) -> None:
     """200 updates of both with the same gradients and rates; the weights have to stay equal."""
-    mine, rate = own.parameters, own.lr
+    pair, first = (own, reference), weights()
+    lambdas = [schedulers.LambdaLR(each, lambda step: 1 - step / 400) for each in pair]
     for step in range(200):
-        give_gradients(mine, step, 10.0 ** (step % 5 - 2))
-        give_gradients(theirs, step, 10.0 ** (step % 5 - 2))
-        own.lr = rate * (1 - step / 400)
-        for group in reference.param_groups:
-            group["lr"] = own.lr
-        own.step()
-        reference.step()
+        for named in (mine, theirs):
+            give_gradients(named, step, 10.0 ** (step % 5 - 2))
+            if step % 7 == 3:
+                named["vector"].grad = None  # as of an expert that no token reached
+        for optimizer, scheduler in zip(pair, lambdas, strict=True):
+            optimizer.step()
+            if scheduled:
+                scheduler.step()
     for name in mine:
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-5, atol=1e-6)
-    assert torch.equal(mine["unused"], weights()["unused"])
+    assert torch.equal(mine["unused"], first["unused"])
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
+SETTINGS = {
+    "adamw": [
         {},
         {"lr": 3e-3, "betas": (0.9, 0.99), "weight_decay": 0.1},
         {"lr": 0.1, "betas": (0.0, 0.0), "weight_decay": 0.0},
         {"lr": 0.01, "betas": (0.5, 0.999), "eps": 1e-3, "weight_decay": 1.0},
     ],
-)
+    "sgd": [
+        {"lr": 3e-4, "momentum": momentum, "weight_decay": decay}
+        for momentum in (0.0, 0.5, 0.9)
+        for decay in (0.0, 0.1)
+    ],
+}
+PAIRS: dict[str, tuple[type[Optimizer], type[torch.optim.Optimizer]]] = {
+    "adamw": (AdamW, torch.optim.AdamW),
+    "sgd": (SGD, torch.optim.SGD),
+}
+CHOICES = [(name, settings) for name, each in SETTINGS.items() for settings in each]
+
+
+@pytest.mark.parametrize(("name", "settings"), CHOICES)
 @pytest.mark.parametrize("cached", [1, 40, 1 << 18])
-def test_adamw_is_torch_s(
-    settings: dict[str, object], cached: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("grouped", [False, True])
+def test_an_optimizer_is_torch_s(
+    name: str,
+    settings: dict[str, object],
+    cached: int,
+    grouped: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In value, with parameter groups or without, driven by PyTorch's own scheduler."""
     monkeypatch.setattr(optim, "CACHED", cached)
     mine, theirs = weights(), weights()
-    own = AdamW(mine.items(), **settings)  # type: ignore[arg-type]
-    others = {name: value for name, value in settings.items() if name != "weight_decay"}
-    decayed = groups(theirs, settings.get("weight_decay", 0.01))
-    reference = torch.optim.AdamW(decayed, **others)  # type: ignore[arg-type]
-    side_by_side(own, reference, theirs)
-    for name in mine.keys() - {"unused"}:
-        averages = reference.state[theirs[name]]
-        torch.testing.assert_close(own.mean[name], averages["exp_avg"])
-        torch.testing.assert_close(own.square[name], averages["exp_avg_sq"])
+    made: list[torch.optim.Optimizer] = []
+    for kind, named in zip(PAIRS[name], (mine, theirs), strict=True):
+        params = parameter_groups(named.items()) if grouped else list(named.values())
+        made.append(kind(params, **settings))  # type: ignore[arg-type]
+    own, reference = made
+    assert isinstance(own, Optimizer)
+    side_by_side(own, reference, mine, theirs, scheduled=True)
+    for key in mine.keys() - {"unused"} if settings.get("momentum", 1) else ():
+        for kind in own.averages:
+            averages = own.state[mine[key]][kind], reference.state[theirs[key]][kind]
+            torch.testing.assert_close(*averages, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("cached", [40, 1 << 18])
-def test_sgd_is_torch_s(
-    momentum: float, decay: float, cached: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(optim, "CACHED", cached)
-    mine, theirs = weights(), weights()
-    own = SGD(mine.items(), lr=3e-4, momentum=momentum, weight_decay=decay)
-    reference = torch.optim.SGD(groups(theirs, decay), lr=3e-4, momentum=momentum)
-    side_by_side(own, reference, theirs)
-    for name in mine.keys() - {"unused"} if momentum else ():
-        buffer = reference.state[theirs[name]]["momentum_buffer"]
-        torch.testing.assert_close(own.velocity[name], buffer, rtol=1e-5, atol=1e-3)
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("ours_first", [False, True])
+def test_a_state_dict_goes_on_in_the_other_library(name: str, ours_first: bool) -> None:
+    named = weights()
+    own, reference = PAIRS[name]
+    first, second = (own, reference) if ours_first else (reference, own)
+    before, alone = first(named.values(), lr=1e-3), weights()  # type: ignore[call-arg]
+    throughout = reference(alone.values(), lr=1e-3)  # type: ignore[call-arg]
+    if name == "sgd":
+        for optimizer in (before, throughout):
+            optimizer.param_groups[0]["momentum"] = 0.9
+    for step in range(20):
+        if step == 10:
+            after = second(named.values(), lr=1e-3)  # type: ignore[call-arg]
+            stored = before.state_dict()
+            defaults = after.param_groups[0]
+            stored["param_groups"][0] = defaults | stored["param_groups"][0]
+            after.load_state_dict(stored)
+            before = after
+        for each, optimizer in ((named, before), (alone, throughout)):
+            give_gradients(each, step)
+            optimizer.step()
+    for key in named:
+        torch.testing.assert_close(named[key], alone[key], rtol=1e-5, atol=1e-6)
+
+
+def test_groups_separate_matrices_from_vectors() -> None:
+    named = weights() | {"experts.up.bias": nn.Parameter(torch.zeros(4, 8))}
+    matrices, vectors = parameter_groups(named.items())
+    assert names_of([matrices]) == [["matrix", "cube", "unused"]]
+    assert names_of([vectors]) == [["vector", "one", "experts.up.bias"]]
+    assert vectors["weight_decay"] == 0.0
+    optimizer = AdamW([matrices, vectors])
+    set_rates(optimizer, 0.5, 0.25)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.25, 0.0]
+
+
+def test_the_groups_of_a_model_have_every_parameter_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.ModuleDict({"one": nn.Linear(3, 3), "two": nn.Linear(3, 3)})
+    model["two"].weight = model["one"].weight  # tied
+    optimizer = make_optimizer(model, TrainConfig())
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 3
+    monkeypatch.setattr(
+        optim, "parameter_groups", lambda named: [{"params": [w for _, w in named][1:]}]
+    )
+    with pytest.raises(AssertionError, match="left out"):
+        make_optimizer(model, TrainConfig())
+
+
+def test_a_closure_is_evaluated_with_gradients() -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = SGD([weight], lr=0.1)
+
+    def closure() -> float:
+        loss = weight.square().sum()
+        loss.backward()
+        return loss.item()
+
+    assert optimizer.step(closure) == 2.0
+    torch.testing.assert_close(weight.data, torch.full((2,), 0.8))
 
 
 def test_optimizers_are_named_and_costed() -> None:
     assert set(OPTIMIZERS) == set(get_args(OptimizerName))
-    for name, make in OPTIMIZERS.items():
-        optimizer = make(weights().items(), TrainConfig(beta1=0.7))
-        assert len(optimizer.memory) == AVERAGES[name]
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_goes_on_from_its_state(name: OptimizerName) -> None:
-    once, twice = weights(), weights()
-    first, second = (OPTIMIZERS[name](w.items(), TrainConfig()) for w in (once, twice))
-    for step in range(20):
-        if step == 10:
-            stored = {name: tensor.clone() for name, tensor in second.state().items()}
-            second = OPTIMIZERS[name](twice.items(), TrainConfig())
-            second.load_state(stored, 10)
-        for named, optimizer in ((once, first), (twice, second)):
-            give_gradients(named, step)
-            optimizer.step()
-    for name in once:
-        assert torch.equal(once[name], twice[name])
-
-
-def test_adamw_refuses_a_foreign_state() -> None:
-    own = AdamW(weights().items())
-    state = own.state()
-    with pytest.raises(ValueError, match=r"mean\.matrix"):
-        own.load_state({k: v for k, v in state.items() if k != "mean.matrix"}, 1)
-    with pytest.raises(ValueError, match="shape"):
-        own.load_state(state | {"mean.matrix": torch.zeros(2)}, 1)
-    with pytest.raises(ValueError, match="extra"):
-        own.load_state(state | {"extra": torch.zeros(2)}, 1)
+    for name in get_args(OptimizerName):
+        optimizer = make_optimizer(nn.Linear(2, 2), TrainConfig(optimizer=name, beta1=0.7))
+        assert len(optimizer.averages) == AVERAGES[name]
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.01, 1.0, 1e6])

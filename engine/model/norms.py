@@ -1,7 +1,7 @@
 """Normalisation: keep the numbers that describe a token at a steady size.
 
-RMSNorm   y = x / sqrt(mean(x²) + ε) · g                          Zhang & Sennrich 2019, eq. 4
-LayerNorm y = (x - mean(x)) / sqrt(var(x) + ε) · g + b             Ba, Kiros & Hinton 2016, eq. 4
+RMSNorm   y = x / sqrt(mean(x²) + ε) · w                          Zhang & Sennrich 2019, eq. 4
+LayerNorm y = (x - mean(x)) / sqrt(var(x) + ε) · w + b             Ba, Kiros & Hinton 2016, eq. 4
 
 Statistics are over the last dimension, so each token is normalised by itself.
 """
@@ -21,44 +21,40 @@ from torch import Tensor, nn
 from engine.config import NormName
 
 EPSILON = 1e-5
-SMALL = torch.tensor(EPSILON)
-"""The same as a tensor; without dimensions, it goes along with tensors on every device."""
 
 
 class RMSNorm(nn.Module):
-    """Scale each vector to a root mean square of one, then by a learned gain. (..., C) -> (..., C).
+    """Scale each vector to a root mean square of one, then by a learned weight. (..., C) -> (..., C).
 
-    Computed in fp32 also under mixed precision. There is no offset, so `bias` changes nothing here.
+    Computed in fp32, also under mixed precision. It has no bias, whatever `bias` says.
     """
 
     def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()
-        self.width = width
-        self.gain = nn.Parameter(torch.ones(width))
+        self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
-        squares = torch.linalg.vecdot(wide, wide).unsqueeze(-1)  # (..., 1), their sum
-        # mean(x²) + ε in one operation; a number of Python's would be made a tensor at every call.
-        scale = torch.rsqrt(torch.add(SMALL, squares, alpha=1 / self.width))
-        return (wide * scale * self.gain).to(x.dtype)
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)  # (..., 1)
+        return (wide * scale * self.weight).to(x.dtype)
 
 
 class LayerNorm(nn.Module):
-    """Centre each vector and scale it to variance one, then gain and offset. (..., C) -> (..., C).
+    """Centre each vector and scale it to variance one, then scale and shift it by a learned
+    weight and bias. (..., C) -> (..., C).
 
-    The equation in one call of the library, in fp32 also under mixed precision. The offset is there only
-    with `bias`.
+    The equation in one call of the library, in fp32 also under mixed precision. The bias exists only
+    if `bias` is true.
     """
 
     def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(width))
-        self.offset = nn.Parameter(torch.zeros(width)) if bias else None
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = self.gain.shape
-        return F.layer_norm(x.float(), shape, self.gain, self.offset, EPSILON).to(x.dtype)
+        shape = self.weight.shape
+        return F.layer_norm(x.float(), shape, self.weight, self.bias, EPSILON).to(x.dtype)
 
 
 class NoNorm(nn.Module):
