@@ -90,17 +90,19 @@ def take(folder: Path) -> Claim:
 
     Raises `Taken`, and `OSError` where the folder is gone or cannot be written to.
     """
+    events, commands = folder / "events.jsonl", folder / "commands.jsonl"
+    # Before the lock: who sees it taken may send a command, which is for this process already.
+    earlier_commands = size_of(commands)
     descriptor = _lock(folder)
     try:
         number, earlier = _newest(folder)
-        events, commands = folder / "events.jsonl", folder / "commands.jsonl"
         finish_line(events)
         # Commands to a run that never started are for this process; else they were for an earlier one.
         fresh = earlier is None and size_of(events) == 0
         claim = Claim(
             pid=os.getpid(),
             events=size_of(events),
-            commands=0 if fresh else size_of(commands),
+            commands=0 if fresh else earlier_commands,
             path=str(folder / f"process-{number + 1}.json"),
         )
         write_whole(Path(claim.path), claim.to_json())

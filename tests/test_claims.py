@@ -21,7 +21,7 @@ import pytest
 
 from engine import ablation, claims
 from engine.config import RunConfig
-from engine.events import Started, Stepped
+from engine.events import Started, Stepped, Stop
 from engine.runs import Run, RunBusy, RunStore, UnknownRun
 from playground import library, sessions, storage
 from tests.test_imports import ROOT
@@ -33,7 +33,7 @@ STARTED = Started(
 TRAINER = """
     import sys
     from pathlib import Path
-    from engine.events import Started, Stepped
+    from engine.events import Started, Stepped, Stop
     from engine.runs import Run
 
     run = Run(Path(sys.argv[1]))
@@ -333,6 +333,26 @@ def test_of_many_processes_that_begin_one_trains(run: Run) -> None:
         process.wait()
         process.stdout.close()
     assert sorted(said) == [b"busy\n"] * 4 + [b"trains\n"]
+
+
+def test_a_command_to_a_process_that_has_just_begun_is_its_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is seen to train as soon as its lock is taken, before the process has noted where it begins."""
+    run.claim().release()
+    run.append(Started(step=0, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1))
+    lock = claims._lock
+
+    def locked(folder: Path) -> int:
+        descriptor = lock(folder)
+        assert run.status().alive
+        run.send(Stop())
+        return descriptor
+
+    monkeypatch.setattr(claims, "_lock", locked)
+    claim = run.claim()
+    assert [command for command, _ in run.commands(claim.commands)[0]] == [Stop()]
+    claim.release()
 
 
 def test_a_renamed_run_keeps_its_lock(run: Run, store: RunStore) -> None:

@@ -32,6 +32,9 @@ PATIENCE = 60_000
 """Milliseconds that anything may take: far more than it should, since machines are busy."""
 expect.set_options(timeout=PATIENCE)
 
+TRAINING = 300_000
+"""Milliseconds that a whole training may take, most of a minute on a machine with nothing else to do."""
+
 Open = Callable[..., Page]
 
 TOUR = "transformer-playground-tour"
@@ -196,10 +199,13 @@ class Watched:
         """What `data-NAME` says now."""
         return self.root(page).get_attribute(f"data-{name}") or ""
 
-    def until(self, page: Page, expression: str, argument: object = None) -> None:
+    def until(
+        self, page: Page, expression: str, argument: object = None, patience: float = PATIENCE
+    ) -> None:
         """Wait until this is true of the view's data, `d`, and the argument, `a`."""
         page.wait_for_function(
             "([selector, code, a]) => { const found = document.querySelector(selector);"
             " return found && new Function('d', 'a', `return ${code}`)(found.dataset, a); }",
             arg=[self.selector, expression, argument],
+            timeout=patience,
         )

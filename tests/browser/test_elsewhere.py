@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from engine.runs import RunStore
-from tests.browser.conftest import PATIENCE, TOUR
+from tests.browser.conftest import PATIENCE, TOUR, TRAINING
 from tests.reverse_proxy import below, framing, listening
 from tests.served import served
 
@@ -95,7 +95,7 @@ def walk(page: Page, frame: Frame, folder: Path) -> None:
     frame.locator("#start").click()
     changed = "id => document.querySelector('.transport[data-shown]').dataset.shown !== id"
     frame.wait_for_function(changed, arg=before)
-    frame.locator(".transport[data-state=finished]").wait_for()
+    frame.locator(".transport[data-state=finished]").wait_for(timeout=TRAINING)
     expect(frame.locator("#download")).to_be_enabled()
     with page.expect_download() as download:
         frame.locator("#download").click()

@@ -11,7 +11,7 @@ from playground import i18n, lesson_text, lessons
 from playground.app import TABS
 from playground.lesson_text import Lesson, Step
 from tests import measured
-from tests.browser.conftest import PATIENCE, Watched, too_wide
+from tests.browser.conftest import PATIENCE, TRAINING, Watched, too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -57,7 +57,7 @@ def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
         page.wait_for_selector(".coach[data-pointed='#start']")
         page.locator("#start:enabled").click()
         COACH.until(page, "d.state === 'training'")
-        COACH.until(page, "d.state === 'over'")
+        COACH.until(page, "d.state === 'over'", patience=TRAINING)
         # Wrong with one layer, right with two.
         said = "Just as you predicted" if number == 6 else "You predicted something else"
         expect(page.locator(".coach .result").first).to_contain_text(said)

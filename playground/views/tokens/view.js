@@ -173,6 +173,9 @@ async function learn() {
   await cut();
 }
 
+/* A run that has just been started has no tokenizer yet: it is asked for again, after ever longer waits. */
+const SHORTEST_WAIT = 500, LONGEST_WAIT = 30_000; // milliseconds
+let wait = SHORTEST_WAIT;
 let cutting = 0;
 
 async function cut() {
@@ -187,6 +190,8 @@ async function cut() {
   if (answer.error) return;
   shown = unpackCut(answer);
   draw();
+  if (state.run && !answer.rows.run) setTimeout(() => mine === cutting && cut(), (wait = Math.min(2 * wait, LONGEST_WAIT)));
+  else wait = SHORTEST_WAIT;
 }
 
 /** The Train tab, with the text that was learned from and a tokenizer as large as the one that is shown. */
