@@ -29,7 +29,7 @@ def at_step(page: Page, number: int) -> None:
 
 
 def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
-    """Read, look, take a head away, predict twice, train twice: the coach sees what was done."""
+    """Read, look, take a head away, predict, train, skip: the coach sees what was done."""
     page = open_page("?tab=learn&lang=en")
     page.locator("#learn-attention").click()
     at_step(page, 1)
@@ -53,14 +53,15 @@ def test_a_lesson_from_beginning_to_end(open_page: Open, shoot: Shoot) -> None:
         page.locator(f"#coach-option-{guess}").click()
         page.locator("#coach-next").click()
         at_step(page, number + 1)
+        if number == 6:  # the walk of this lesson trains the second model, too
+            page.locator("#coach-skip").click()
+            break
         page.locator("#coach-show").click()
         page.wait_for_selector(".coach[data-pointed='#start']")
         page.locator("#start:enabled").click()
         COACH.until(page, "d.state === 'training'")
         COACH.until(page, "d.state === 'over'", patience=TRAINING)
-        # Wrong with one layer, right with two.
-        said = "Just as you predicted" if number == 6 else "You predicted something else"
-        expect(page.locator(".coach .result").first).to_contain_text(said)
+        expect(page.locator(".coach .result").first).to_contain_text("You predicted something else")
         page.locator("#coach-next").click()
 
     at_step(page, 8)
