@@ -1,1 +1,1 @@
-"""Each claim of speed or quality in the README is one command here; each prints a table."""
+"""Each claim of speed or quality in docs/benchmarks.md is one command here; each prints a table."""

@@ -1,4 +1,4 @@
-"""What the benchmarks share: fair timing, and a table to print it in."""
+"""Shared by the benchmarks: interleaved timing, and printing of tables."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from time import perf_counter, thread_time
 Clock = Callable[[], float]
 
 CLOCKS: dict[str, Clock] = {"wall": perf_counter, "cpu": thread_time}
-"""Seconds that pass, or those that the main thread was computing: steadier on a busy machine."""
+"""Wall-clock seconds, or CPU seconds of the main thread, which vary less on a busy machine."""
 
 
 def interleaved(
     contestants: Mapping[str, Callable[[], object]], rounds: int, clock: Clock = perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each call, for each contestant, in `rounds` rounds.
+    """Time each contestant once per round; returns the seconds of each call.
 
-    Every round calls all of them, each time beginning with another one, so that what else the
-    machine does, and what a processor's clock does as it gets warm, falls on all alike.
+    Every round calls all contestants in rotated order, so that other load and changes of the CPU
+    frequency affect all of them equally.
     """
     names = list(contestants)
     for run in contestants.values():
-        run()  # the first calls allocate memory and are slower
+        run()  # warm-up: the first calls allocate memory and are slower
         run()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
@@ -35,12 +35,12 @@ def interleaved(
 
 
 def times_as_fast(seconds: Sequence[float], reference: Sequence[float]) -> float:
-    """How many times as fast as the reference: the median of the rounds' ratios."""
+    """Speed relative to the reference: the median over rounds of the ratio of times."""
     return statistics.median(r / s for s, r in zip(seconds, reference, strict=True))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, numbers to the right."""
+    """Print a table with the first column left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         first, *rest = (

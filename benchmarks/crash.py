@@ -1,15 +1,17 @@
-"""What kill -9 costs, at any moment: nothing but the time since the last checkpoint.
+"""Crash safety: a kill -9 at any moment loses only the time since the last checkpoint.
 
     python -m benchmarks.crash
     python -m benchmarks.crash --kills 100 --minutes 10 --seed 7
+    python -m benchmarks.crash --kills 20 --only suites
 
 Small models are trained, checkpoints saved, a text made into files of ids (`prepare`), and a suite trained
 (`ablate`). Each is killed with SIGKILL at a random moment, some of them twice, and the same command goes on.
 What it leaves is compared byte by byte with what an undisturbed process left: weights, the optimizer's
 averages, the state and the generators of every kept checkpoint, snapshots, `.bin` files; the losses in the log,
-each step once; a suite's table, without its speed. The seed decides what is killed and when, as far as a clock can.
+each step once; a suite's table, without its speed. Not compared are checkpoints between those that are due: a
+suite's workers save their runs where they are when the suite is killed. The seed decides what is killed and when, as far as a clock can.
 
-Processes are forked from this one, which has PyTorch loaded; a suite's workers are processes of their own.
+Processes are forked from this one, which has PyTorch loaded; the workers of a suite are separate processes.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -32,13 +35,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import print_table
-from engine import driver
-from engine.cli import main as engine
+from engine.cli.main import main as engine
 from engine.config import RunConfig
-from engine.runs import REPEATED, Run, RunStore
+from engine.runs.history import REPEATED
+from engine.runs.store import Run, RunStore
+from engine.training import driver
 
 SHARES = {"training": 5, "saving": 2, "prepare": 2, "suites": 1}
-"""Of ten kills; of few, each kind has one as long as there are any."""
+"""Shares of ten kills. With few kills, each kind gets at least one in this order."""
 
 SMALL: dict[str, Any] = {
     "d_model": 16, "n_head": 2, "n_layer": 2, "max_seq_len": 32, "batch_size": 4, "dropout": 0.1,
@@ -63,25 +67,28 @@ SUITE = {
 }
 
 
-PATIENCE = 60.0
+TIMED = re.compile("tokens_per_second|seconds|equal_time")
+"""Columns of a table that depend on the machine's speed."""
+
+PATIENCE = 300.0
 """Seconds in which a command may be refused before that is a failure."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Something that is done in a folder, and what it leaves there."""
+    """A command in a folder, and the results that it must leave there."""
 
     kind: str
     name: str
     prepare: Callable[[Path], None]
-    """Fill an empty folder with what the command needs."""
+    """Fill an empty folder with the inputs of the command."""
     command: Callable[[Path], list[str]]
-    """The words of the command; the same ones go on."""
+    """The command line, also used to continue after a kill."""
     left: Callable[[Path], dict[str, str]]
-    """What must be identical, by name."""
+    """The results that must be identical, by name."""
 
 
-# What is done ------------------------------------------------------------------------------------
+# Commands ----------------------------------------------------------------------------------------
 
 
 def training(kind: str, name: str, **changes: Any) -> Work:
@@ -102,7 +109,7 @@ def training(kind: str, name: str, **changes: Any) -> Work:
 
 
 def preparing() -> Work:
-    """A text of some hundred kilobytes, learned from and made into ids."""
+    """Train a tokenizer on a text of some hundred kilobytes and encode it."""
 
     def prepare(folder: Path) -> None:
         draw = random.Random(0)
@@ -118,7 +125,7 @@ def preparing() -> Work:
 
 
 def suite() -> Work:
-    """Two variants, each trained by a process of its own."""
+    """A suite of two variants, each trained by its own process."""
 
     def prepare(folder: Path) -> None:
         (folder / "crash.json").write_text(json.dumps(SUITE), encoding="utf-8")
@@ -131,7 +138,7 @@ def suite() -> Work:
         with open(folder / "runs/suites/crash/table.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         found = {
-            f"table: {row['variant']}": repr({k: v for k, v in row.items() if "tokens" not in k})
+            f"table: {row['variant']}": repr({k: v for k, v in row.items() if not TIMED.search(k)})
             for row in rows
         }
         for run in RunStore(folder / "runs").list():
@@ -141,11 +148,11 @@ def suite() -> Work:
     return Work("suites", "two variants", prepare, command, left)
 
 
-# What is left ------------------------------------------------------------------------------------
+# Results -----------------------------------------------------------------------------------------
 
 
 def of_files(folder: Path) -> dict[str, str]:
-    """A digest of every file but hidden ones, without the names of the folders above them."""
+    """A digest of every file except hidden ones, with the path of the parent folder removed."""
     above = os.fsencode(folder.parent)
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(
@@ -157,30 +164,33 @@ def of_files(folder: Path) -> dict[str, str]:
 
 
 def of_run(run: Run) -> dict[str, str]:
-    """Checkpoints, snapshots, the tokenizer and everything that was learned, as far as it is in the log."""
+    """Digests of checkpoints, snapshots and tokenizer, and the logged training results."""
     found = {
         name: digest
         for name, digest in of_files(run.path).items()
         if name.startswith(("step-", "snapshots/", "tokenizer"))
     }
+    interval = run.config.train.save_interval
     events, offset = run.raw_events(limit=1 << 30)
-    timed = ("time", "trained", "seconds")
+    timed = ("time", "trained", "seconds", "processor_seconds")
     current = {id(event) for event in standing(events)}
     kept = [
         {name: value for name, value in event.items() if name not in timed}
         for event in events
-        if id(event) in current
+        if id(event) in current and not (event["type"] == "saved" and event["step"] % interval)
     ]
     for line, times in Counter(map(json.dumps, kept)).items():
         found[f"log: {line}"] = f"{times} times"
     found["state"] = run.status().state
-    found["hidden"] = repr([path.name for path in run.path.glob(".*")])
+    # A kill while the lock of a finished run is released leaves a file that only another process would remove.
+    hidden = [path.name for path in run.path.glob(".*") if not path.name.startswith(".process-")]
+    found["hidden"] = repr(hidden)
     assert run.raw_events(offset)[0] == []
     return found
 
 
 def standing(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was learned and still holds (see `engine.runs.current`); how far something was may differ."""
+    """Training events that are not superseded (see `engine.runs.store.drop_superseded`), without `working`."""
     kept: list[dict[str, Any]] = []
     for event in events:
         if event["type"] == "started":
@@ -194,7 +204,7 @@ def standing(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def begin(words: list[str]) -> int:
-    """Do this command in a process of its own; its number."""
+    """Run a command in a forked process; returns its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -211,28 +221,28 @@ def begin(words: list[str]) -> int:
 
 
 def end(child: int) -> int:
-    """Wait for a process; its exit status, below zero where it was killed."""
+    """Wait for a process; returns its exit status, negative if it was killed."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def ended(child: int) -> bool:
-    """Is it over? It stays a zombie until `end`."""
+    """Whether a process has ended. It stays a zombie until `end`."""
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def kill_at(child: int, seconds: float, folder: Path, work: Work, draw: random.Random) -> bool:
-    """Kill a process after so many seconds; False where it ended before."""
+    """Kill a process after `seconds`; returns False if it ended before."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not ended(child):
         time.sleep(0.001)
-    if work.kind == "saving":  # in the midst of it
+    if work.kind == "saving":  # kill during a save
         while not ended(child) and not any(folder.glob("run/.step-*")):
             pass
         time.sleep(draw.uniform(0.0, 0.004))
     if ended(child):
         return False
     victims = [child]
-    if work.kind == "suites" and draw.random() < 0.5:  # a worker: the suite tries it again
+    if work.kind == "suites" and draw.random() < 0.5:  # kill a worker: the suite retries it
         with suppress(OSError):
             status = [run.status() for run in RunStore(folder / "runs").list()]
             victims = [s.pid for s in status if s.alive and s.pid is not None][:1] or victims
@@ -242,20 +252,20 @@ def kill_at(child: int, seconds: float, folder: Path, work: Work, draw: random.R
 
 
 def undisturbed(work: Work, folder: Path) -> tuple[float, dict[str, str]]:
-    """Do it once without a kill: seconds, and what it leaves."""
+    """Run a work once without a kill; returns its seconds and results."""
     folder.mkdir()
     work.prepare(folder)
     begun = time.monotonic()
     status = end(begin(work.command(folder)))
     if status != 0:
-        raise SystemExit(f"{work.kind}, {work.name}: exit status {status} without any kill")
+        raise SystemExit(f"{work.kind}, {work.name}: exit status {status} without a kill")
     return time.monotonic() - begun, work.left(folder)
 
 
 def killed(
     work: Work, folder: Path, seconds: float, wanted: dict[str, str], draw: random.Random
 ) -> tuple[int, list[str]]:
-    """Do it in an empty folder, in `seconds` or so, with a kill or two: how many came, and what differs then."""
+    """Run a work of about `seconds` in an empty folder with one or two kills; returns kills and differences."""
     work.prepare(folder)
     kills, status = 0, -1
     for _ in range(draw.choice((1, 1, 2))):
@@ -266,15 +276,19 @@ def killed(
     while status != 0 and time.monotonic() < until:
         status = end(
             begin(work.command(folder))
-        )  # refused while a killed suite's workers save their runs
+        )  # fails while the workers of a killed suite save their runs
     if status != 0:
         return kills, [f"exit status {status}"]
     found = work.left(folder)
     names = sorted(wanted.keys() | found.keys())
-    return kills, [name for name in names if wanted.get(name) != found.get(name)]
+    return kills, [
+        f"{name} ({wanted.get(name)}, now {found.get(name)})"
+        for name in names
+        if wanted.get(name) != found.get(name)
+    ]
 
 
-# All of it ---------------------------------------------------------------------------------------
+# Main --------------------------------------------------------------------------------------------
 
 
 def works() -> dict[str, list[Work]]:
@@ -287,9 +301,9 @@ def works() -> dict[str, list[Work]]:
 
 
 def shared(kills: int) -> dict[str, int]:
-    """How many kills each kind has."""
-    whole = sum(SHARES.values())
-    counts = {kind: max(1, kills * share // whole) for kind, share in SHARES.items()}
+    """The number of kills of each kind."""
+    total = sum(SHARES.values())
+    counts = {kind: max(1, kills * share // total) for kind, share in SHARES.items()}
     counts["training"] += kills - sum(counts.values())
     return {kind: count for kind, count in counts.items() if count > 0}
 
@@ -298,22 +312,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=15.0, help="begin nothing new after them")
+    parser.add_argument(
+        "--only", choices=SHARES, help="kill only this (default: each has its share)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="(default: a new one, printed)")
     options = parser.parse_args()
     if not hasattr(os, "fork"):
         raise SystemExit("This needs a system with fork and SIGKILL.")
-    driver.SILENCE = float("inf")  # how far something is depends on the machine
+    driver.SILENCE = float("inf")  # progress events depend on the machine's speed
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     draw, until = random.Random(seed), time.monotonic() + 60 * options.minutes
     print(f"seed {seed}", flush=True)
-    counts = shared(options.kills)
+    counts = {options.only: options.kills} if options.only else shared(options.kills)
     kills, same, times = (dict.fromkeys(counts, 0) for _ in range(3))
     references: dict[Path, tuple[float, dict[str, str]]] = {}
     with tempfile.TemporaryDirectory(prefix="crash-") as place:
         while time.monotonic() < until:
             kind = min(
                 counts, key=lambda kind: kills[kind] / counts[kind]
-            )  # each has its share of the time
+            )  # keep the shares balanced
             if kills[kind] >= counts[kind]:
                 break
             work = draw.choice(works()[kind])
@@ -324,7 +341,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 number, differing = killed(work, Path(folder), seconds, wanted, draw)
             if number == 0 and not differing:
-                continue  # it was over before it could be killed
+                continue  # it ended before the kill
             kills[kind] += number
             times[kind] += 1
             same[kind] += not differing

@@ -1,16 +1,16 @@
-"""How long the dashboard takes to list many runs, and to notice what is new of one of them.
+"""Time that the dashboard takes to list many runs, and to show changes of one of them.
 
     python -m benchmarks.dashboard_speed
 
-Makes 300 runs of 2,000 events each in a temporary folder, and times
+Creates 300 runs of 2,000 events each in a temporary folder, and times
 
-- the shelf, which reads the logs, by itself,
-- the page in a headless Chromium without anything in its cache: from navigation until the table is there, when
-  the server has just begun and nobody was there before, and for the next visitors; and the same of a Streamlit
-  page that is a title and a table of as many rows, which is what Streamlit itself takes,
-- news: from a new run's being written until the open page counts it. The page looks twice a second.
+- the run index, which reads the logs, without a page,
+- the page in a headless Chromium with an empty cache, from navigation until the table is visible, for the first
+  visitor after the server's start and for later visitors; and, as the cost of Streamlit itself, a page with only a
+  title and a table of as many rows,
+- news: from the creation of a new run until the open page counts it. The page polls twice a second.
 
-Needs Chromium (`python tests/chromium.py`) and `pip install playwright`.
+Needs Chromium (`python tests/tools/chromium.py`) and `pip install playwright`.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from time import perf_counter, sleep
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from engine.config import RunConfig
-from engine.events import Ended, Evaluated, Started, Stepped
-from engine.runs import Run, RunStore
-from playground import shelf
-from tests import chromium
-from tests.served import served
+from engine.runs.events import Ended, Evaluated, Started, Stepped
+from engine.runs.store import Run, RunStore
+from playground.screens import run_index
+from tests.tools import chromium
+from tests.tools.served import served
 
 
 def make_runs(root: Path, runs: int, events: int) -> list[Run]:
-    """Runs with logs such as training writes them."""
+    """Create runs with logs like those of training."""
     store, chance = RunStore(root), random.Random(0)
     made: list[Run] = []
     for number in range(runs):
@@ -73,15 +73,15 @@ def main() -> None:
         made = make_runs(Path(folder), options.runs, options.events)
         first, again, news = [], [], []
         for _ in range(options.rounds):
-            new = shelf.Shelf(lambda: [Path(folder)])
+            new = run_index.Shelf(lambda: [Path(folder)])
             first.append(timed(new.look))
-            new._looked -= shelf.FRESH
+            new._looked -= run_index.FRESH
             again.append(timed(new.look))
             made[0].append(Evaluated(step=options.events, loss=1.0))
-            new._looked -= shelf.FRESH
+            new._looked -= run_index.FRESH
             news.append(timed(new.look))
         print(f"{options.runs} runs of {options.events:,} events each, median of {options.rounds}")
-        print(f"  the shelf, from nothing read: {statistics.median(first):.2f} s")
+        print(f"  run index, nothing read yet:  {statistics.median(first):.2f} s")
         print(f"  again, with nothing new:      {statistics.median(again):.2f} s")
         print(f"  with news of one run:         {statistics.median(news):.2f} s")
         measure_page(Path(folder), options.rounds, options.runs)
@@ -97,7 +97,7 @@ SAYS = "text => document.querySelector('[data-testid=stApp]').textContent.includ
 
 
 def visit(browser: Browser, address: str) -> tuple[Page, float]:
-    """A new visitor's page, and the seconds until its table was there."""
+    """A new visitor's page, and the seconds until its table was visible."""
     page = browser.new_context().new_page()
     began = perf_counter()
     page.goto(address)
@@ -106,7 +106,7 @@ def visit(browser: Browser, address: str) -> tuple[Page, float]:
 
 
 def measure_page(folder: Path, rounds: int, rows: int) -> None:
-    """Print how long the page takes in a browser."""
+    """Print the times of the page in a browser."""
     with (
         tempfile.TemporaryDirectory() as bare,
         sync_playwright() as playwright,
@@ -138,11 +138,13 @@ def measure_page(folder: Path, rounds: int, rows: int) -> None:
         news: list[float] = []
         for _ in range(rounds):
             counted += 1
-            sleep(random.random())  # anywhere between two looks
+            sleep(random.random())  # at a random time between two polls
             RunStore(folder).create(RunConfig(), "new")
             began = perf_counter()
             said = f"{counted} of {counted} runs"
-            page.wait_for_function(SAYS, arg=said, polling=20)  # a locator looks ever more seldom
+            page.wait_for_function(
+                SAYS, arg=said, polling=20
+            )  # a locator polls less and less often
             news.append(perf_counter() - began)
         print(
             f"  until the page has news:      {statistics.median(news):.2f} s, at most {max(news):.2f} s"

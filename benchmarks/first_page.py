@@ -1,15 +1,15 @@
-"""A fresh clone, started as a Hugging Face Space starts it, serves its first page.
+"""Start a fresh clone as a Hugging Face Space does, and request its first page.
 
     python -m benchmarks.first_page
     python -m benchmarks.first_page --install
 
-Clones this repository, starts `app_file` of the README's front matter there as a Space does (SPACE_ID,
-SYSTEM and the port in the environment, no terminal), and asks for the first page and for the curve of the
-model that it shows. Uncommitted changes are not in the clone.
+Clones this repository and starts `app_file` of the README's front matter as a Space does (SPACE_ID, SYSTEM and
+the port in the environment, no terminal). Then requests the first page and the loss curve of the model that it
+shows. Uncommitted changes are not in the clone.
 
-Without `--install` it runs in this environment, where everything is hidden that requirements.txt does not
-ask for, directly or through what it asks for. With it, a new environment gets requirements.txt and nothing
-else, as on a Space: that downloads PyTorch, of the small build without GPUs where `--index` names one.
+Without `--install` it runs in this environment, with all packages hidden that requirements.txt does not require
+directly or indirectly. With `--install`, a new environment gets only requirements.txt, as on a Space. This
+downloads PyTorch; `--index` can name an index with the small CPU build.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.served import address_of, free_port
+from tests.tools.served import address_of, free_port
+from tests.tools.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 
 HIDDEN = '''
-"""Hides from this process, and from every process that it starts, what requirements.txt does not ask for."""
+"""Hides packages that requirements.txt does not require, from this process and its child processes."""
 import sys
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HIDDEN:
-            raise ModuleNotFoundError(f"{name}: requirements.txt does not ask for it", name=name)
+            raise ModuleNotFoundError(f"{name}: requirements.txt does not require it", name=name)
 
 HIDDEN = frozenset(NAMES)
 sys.meta_path.insert(0, Hidden())
@@ -51,7 +52,7 @@ sys.meta_path.insert(0, Hidden())
 
 
 def front_matter(readme: str) -> dict[str, str]:
-    """The values between the README's first two lines of dashes. Raises `ValueError` without them."""
+    """The README's front matter. Raises `ValueError` if there is none."""
     head = re.match(r"---\n(.*?)\n---\n", readme, re.DOTALL)
     if head is None:
         raise ValueError("README.md has no front matter")
@@ -60,13 +61,13 @@ def front_matter(readme: str) -> dict[str, str]:
 
 
 def requirements(text: str) -> list[Requirement]:
-    """The lines of a requirements.txt."""
+    """The requirements in a requirements.txt."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [Requirement(line) for line in lines if line]
 
 
 def asked_for(wanted: list[Requirement]) -> set[str]:
-    """The installed distributions that these requirements lead to, by their canonical names."""
+    """The canonical names of the installed distributions that these requirements need."""
     found: set[str] = set()
     waiting = [(canonicalize_name(each.name), frozenset(each.extras)) for each in wanted]
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -88,7 +89,7 @@ def asked_for(wanted: list[Requirement]) -> set[str]:
 
 
 def hidden(wanted: list[Requirement]) -> list[str]:
-    """The importable names that are installed here and that these requirements do not lead to."""
+    """The importable names that are installed here but not needed by these requirements."""
     asked = asked_for(wanted)
     owners = metadata.packages_distributions()
     return sorted(
@@ -99,7 +100,7 @@ def hidden(wanted: list[Requirement]) -> list[str]:
 
 
 def clone(folder: Path) -> Path:
-    """The repository as it is committed."""
+    """Clone the repository in its committed state."""
     command = ["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder)]
     subprocess.run(command, check=True)
     return folder
@@ -109,8 +110,10 @@ def clone(folder: Path) -> Path:
 def as_a_space(
     root: Path, python: str, scratch: Path, more: dict[str, str] | None = None
 ) -> Iterator[str]:
-    """Start the playground of this folder as a Space does; gives its address. Raises `AssertionError`
-    with what it said if it does not start."""
+    """Start the playground of this folder as a Space does; yields its address.
+
+    Raises `AssertionError` with its output if it does not start.
+    """
     port = free_port()
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS")
     environment = {name: os.environ[name] for name in kept if name in os.environ} | {
@@ -141,17 +144,17 @@ def as_a_space(
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 def get(address: str | urllib.request.Request) -> bytes:
-    """The body of an answer. Raises `OSError` for a refusal."""
+    """The body of a response. Raises `OSError` for an error status."""
     with urllib.request.urlopen(address, timeout=30) as answer:
         return answer.read()
 
 
 def served_by(address: str) -> dict[str, int]:
-    """The functions of the server that the page's views may call, as `view.function`, and the views' numbers."""
+    """The server functions of the page's views, as `view.function`, and the views' component ids."""
     parts = json.loads(get(address + "/config"))["components"]
     return {
         f"{part['props']['elem_id']}.{name}": part["id"]
@@ -161,7 +164,7 @@ def served_by(address: str) -> dict[str, int]:
 
 
 def question(components: dict[str, int], name: str, *arguments: object) -> dict[str, object]:
-    """What a page sends to `/gradio_api/component_server` to call a function of `served_by`."""
+    """The body of a request to `/gradio_api/component_server` that calls a function of `served_by`."""
     return {
         "data": arguments[0] if len(arguments) == 1 else list(arguments),
         "fn_name": name.partition(".")[2],
@@ -171,19 +174,25 @@ def question(components: dict[str, int], name: str, *arguments: object) -> dict[
 
 
 def first_page(address: str) -> dict[str, int]:
-    """Ask for what a first visit needs; what came back, counted. Raises `RuntimeError` where it is wrong."""
+    """Make the requests of a first visit; returns their sizes. Raises `RuntimeError` for a wrong response."""
     page = get(address + "/")
+    sent = get(urllib.request.Request(address + "/", headers={"Accept-Encoding": "gzip"}))
     components = served_by(address)
     body = json.dumps(question(components, "live.poll", "stories", 0)).encode()
     url, headers = address + "/gradio_api/component_server", {"Content-Type": "application/json"}
     curve = get(urllib.request.Request(url, body, headers))
     if b"gradio" not in page or b'"columns"' not in curve:
         raise RuntimeError("the first page is not the playground")
-    return {"first page": len(page), "curve": len(curve), "functions": len(components)}
+    return {
+        "first page": len(page),
+        "sent": len(sent),
+        "curve": len(curve),
+        "functions": len(components),
+    }
 
 
 def installed(folder: Path, root: Path, index: str | None) -> str:
-    """A new environment with requirements.txt in it and nothing else; its Python."""
+    """Create an environment with only requirements.txt; returns its Python."""
     venv.create(folder, with_pip=True)
     python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "-r", str(root / "requirements.txt")]
@@ -212,13 +221,13 @@ def main() -> None:
             found = first_page(address)
             print(f"ready after {ready:.1f} s, first page after {time.monotonic() - begun:.1f} s")
             print(
-                f"{found['first page']:,} bytes of page, {found['curve']:,} of a trained model's curve, "
+                f"{found['first page']:,} bytes of page, {found['sent']:,} as sent, {found['curve']:,} of a trained model's curve, "
                 f"{found['functions']} functions to call"
             )
 
 
 def hide(names: list[str], scratch: Path) -> dict[str, str]:
-    """What the environment needs, so that these packages cannot be imported."""
+    """The environment variables that hide these packages."""
     guard = scratch / "hidden"
     guard.mkdir()
     text = HIDDEN.replace("NAMES", repr(names))

@@ -2,12 +2,11 @@
 
     python -m benchmarks.generate_speed
 
-The same size on both sides (medium: 128 wide, 4 heads, 4 layers, context 64, vocabulary 65), random
-weights, one thread, batch of one, sampling at temperature 1, from one token until the context is
-full. transformers' Llama has the same parts: RMSNorm, RoPE, SwiGLU, a cache. Measured beside them:
-its bare forward passes without `generate`, and ours without a cache. Rounds are interleaved, so that
-what else the machine does falls on all alike; printed are medians, and the ratio to ours in the same
-round. Needs `pip install transformers`.
+Both models have the same size (d_model 128, 4 heads, 4 layers, context 64, vocabulary 65), random weights, one
+thread and a batch of one. They sample at temperature 1, from one token until the context is full. transformers'
+Llama has the same components: RMSNorm, RoPE, SwiGLU and a cache. Also measured: its forward passes without
+`generate`, and ours without a cache. Rounds are interleaved. The table shows medians, and the ratio to ours in
+the same round. Needs `pip install transformers`.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ import torch.nn.functional as F
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 
 from engine.config import ModelConfig
-from engine.generation import Sampler, adjust, generate, sample
+from engine.generation.sampling import Sampler, adjust, generate, sample
 from engine.model.decoder import TransformerLM
 
 VOCABULARY = 65
 START = 1
-"""The one token that every text begins with."""
+"""The first token of every text."""
 
 
 def ours(config: ModelConfig) -> dict[str, Callable[[int], int]]:
-    """What is measured of this project: functions from a seed to the number of tokens made."""
+    """Our contestants: functions that take a seed and return the number of generated tokens."""
     model = TransformerLM.from_config(config).eval()
     sampler, new = Sampler(), config.max_seq_len - 1
 
@@ -49,11 +48,11 @@ def ours(config: ModelConfig) -> dict[str, Callable[[int], int]]:
             ids.append(sample(adjust(logits, sampler), generator))
         return new
 
-    return {"engine.generation.generate": cached, "ours, no cache": uncached}
+    return {"engine.generation.sampling.generate": cached, "ours, no cache": uncached}
 
 
 def llama(config: ModelConfig) -> dict[str, Callable[[int], int]]:
-    """The same size in transformers."""
+    """The contestants of the same size in transformers."""
     model: Any = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=VOCABULARY,

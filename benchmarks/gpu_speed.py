@@ -1,13 +1,12 @@
-"""Tokens per second of training and of writing on a GPU, in every precision: ours against transformers.
+"""Tokens per second of training and generation on a GPU, in every precision: ours against transformers.
 
     python -m benchmarks.gpu_speed
     python -m benchmarks.gpu_speed --sizes gpt2 seed-moe --compile
 
-A training step is the forward pass, cross-entropy, the backward pass and the update, on the same random
-tokens and with PyTorch's fused AdamW for all; fp16 scales its loss, as in `engine.training`. Everything is
-in one process, rounds interleaved, the GPU waited for at the end of each call; printed are medians, the
-median ratio of the rounds, and the most memory that was held. Without a GPU there is nothing to measure,
-and it says so. Needs `pip install transformers`.
+A training step is the forward pass, cross-entropy, the backward pass and the update, on the same random tokens
+and with PyTorch's fused AdamW for all; fp16 scales its loss, as in `engine.training.loop`. All contestants run in
+one process in interleaved rounds, and each call synchronises with the GPU. The table shows medians, the median
+ratio of the rounds, and the peak memory. Without a GPU it exits with a message. Needs `pip install transformers`.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralFo
 
 from benchmarks.common import interleaved, print_table, times_as_fast
 from engine.config import ModelConfig
-from engine.devices import check_dtype, precision
 from engine.estimate import parameters
-from engine.generation import Sampler, generate
+from engine.generation.sampling import Sampler, generate
 from engine.model.decoder import TransformerLM
-from engine.training import LossScale
+from engine.training.devices import check_dtype, precision
+from engine.training.loop import LossScale
 from engine.validation import ConfigError
 
 Step = Callable[[], object]
@@ -47,14 +46,14 @@ SIZES = {
         ),
     ),
 }  # fmt: skip
-"""Sequences in a batch, and the model: two of the CPU's benchmark, GPT-2's size, and the mixture of experts
-that `MoETransformerLM` is shown with."""
+"""Batch size and model: two sizes of the CPU benchmark, GPT-2's size, and the mixture of experts in the
+documentation of `MoETransformerLM`."""
 
 CUDA = torch.device("cuda")
 
 
 def waited(step: Step) -> Step:
-    """The step, until the GPU has done it."""
+    """The step, followed by a synchronisation with the GPU."""
 
     def run() -> None:
         step()
@@ -64,7 +63,7 @@ def waited(step: Step) -> Step:
 
 
 def training_step(model: nn.Module, loss: Loss, batch: Tensor, dtype: str) -> Step:
-    """A whole step in this precision. `batch` is (B, T + 1) tokens."""
+    """A training step in this precision. `batch` is (B, T + 1) tokens."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     inputs, targets = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
     scale = LossScale().scale if dtype == "fp16" else 1.0
@@ -93,7 +92,7 @@ def ours(config: ModelConfig, batch: Tensor, dtype: str, compiled: bool = False)
 
 
 def library(config: ModelConfig) -> nn.Module:
-    """The same size in transformers."""
+    """The model of the same size in transformers."""
     size: dict[str, Any] = {
         "vocab_size": config.vocab_size,
         "hidden_size": config.d_model,
@@ -176,7 +175,7 @@ def measure(name: str, rounds: int, compiled: bool) -> None:
 
 
 def measure_writing(rounds: int) -> None:
-    """One text of a small model, token by token: the GPU waits for Python far more than it computes."""
+    """Generation of one text by a small model, where the GPU mostly waits for Python."""
     config = ModelConfig(vocab_size=65, max_seq_len=64, d_model=128, n_head=4, n_layer=4)
     torch.manual_seed(0)
     model = TransformerLM.from_config(config).eval()
@@ -208,7 +207,7 @@ def measure_writing(rounds: int) -> None:
         ]
         for title, taken in seconds.items()
     ]
-    print("\nwriting 63 tokens, 128 wide, 4 layers")
+    print("\ngenerating 63 tokens, d_model 128, 4 layers")
     print_table(["", "tokens/s", "ours on the GPU is faster by"], rows)
 
 
@@ -219,7 +218,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="also ours with torch.compile")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("There is no GPU here that PyTorch can use.")
+        sys.exit("PyTorch finds no GPU on this machine.")
     print(torch.cuda.get_device_name(), f"torch {torch.__version__}")
     for name in arguments.sizes:
         measure(name, arguments.rounds, arguments.compile)

@@ -1,17 +1,17 @@
-"""Whatever may be sent to the playground, for some minutes: nothing breaks, leaks or obeys a stranger.
+"""Fuzz the playground with hostile requests: nothing may crash, leak or execute a cross-site action.
 
     python -m benchmarks.hostile --minutes 5 --seed 0
 
-Starts a playground of its own. Each request is drawn at random: an endpoint (`/gradio_api/call/...`, `run`, `api`,
-`queue/join`), a view's server function, a header, a body that is none, an upload, an address of a file, or the
-action of a stranger (another site's Origin or Host). Values are hostile: wrong types, deep lists, half characters,
-numbers beyond 64 bits, records of files, paths, markup.
+Starts its own playground. Each request is drawn at random: an endpoint (`/gradio_api/call/...`, `run`, `api`,
+`queue/join`), a view's server function, headers, an invalid body, an upload, a file path, or a cross-site action
+(another site's Origin or Host). Values are hostile: wrong types, deep lists, lone surrogates, numbers beyond 64
+bits, file records, paths, markup.
 
-Counted: requests; tracebacks in the server's log; answers of 500; errors without a sentence; answers with a file
-from outside, with a path of the server or with an object's address; actions that a stranger brought about.
-All but the first must be 0. Each kind of failure is printed with its first request.
+Counts requests; tracebacks in the server's log; responses with status 500; errors without a sentence; responses
+that contain an outside file, a server path or an object's memory address; executed cross-site actions. All except
+the first must be 0. Each kind of failure is printed with its first request.
 
-Between requests, the files of a stored run are damaged as in `tests/damage.py`.
+Between requests, the files of a stored run are damaged as in `tests/tools/damage.py`.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from tests.damage import damage, lay_out
-from tests.served import ROOT, served
+from tests.tools.damage import damage, lay_out
+from tests.tools.served import ROOT, served
 
 MARKER = "a-file-from-outside-5d1c"
-"""Stands in a file that no request may bring back."""
+"""The contents of a file that no response may contain."""
 
 SETTINGS = {
     "TP_MAX_RUNS": "1",
@@ -47,13 +47,13 @@ SETTINGS = {
     "TP_MAX_STEPS": "50",
     "TP_MAX_PARAMETERS": "100000",
 }
-"""Of the playground: the runs that requests start are few and small."""
+"""Environment of the playground: limits that keep runs started by requests few and small."""
 
 SECONDS = 30.0
-"""That one answer may take."""
+"""Maximum time of one response."""
 
 FAILURES = (
-    "tracebacks", "answers of 500", "errors without a sentence", "files from outside", "paths and addresses told",
+    "tracebacks", "answers of 500", "errors without a sentence", "files from outside", "leaked paths and addresses",
     "actions of a stranger", "no answer",
 )  # fmt: skip
 
@@ -82,7 +82,7 @@ WRITTEN = (
     '{"a":1,"a":2}',
     "",
 )
-"""JSON, or what passes for it, that Python's own writer would not make."""
+"""Valid and almost valid JSON that Python's encoder would not write."""
 
 HEADERS: tuple[dict[str, str], ...] = (
     {"X-Forwarded-Host": "evil.test"}, {"X-Forwarded-Proto": "javascript"}, {"X-Forwarded-For": "' OR 1=1"},
@@ -107,17 +107,17 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", 
 
 @dataclass
 class Counts:
-    """What was seen: how often, and the first request of each kind of failure."""
+    """Counts of responses and failures, with the first request of each kind of failure."""
 
     requests: int = 0
     failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(FAILURES, 0)))
     statuses: Counter[int] = field(default_factory=Counter[int])
     examples: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
-    def failed(self, kind: str, where: str, told: str) -> None:
-        """Count a failure of this kind, and keep the first at this place."""
+    def failed(self, kind: str, where: str, example: str) -> None:
+        """Count a failure of this kind, and keep the first example for each endpoint."""
         self.failures[kind] += 1
-        self.examples.setdefault((kind, where), told[:700])
+        self.examples.setdefault((kind, where), example[:700])
 
 
 class Hostile:
@@ -140,36 +140,36 @@ class Hostile:
             for each in config["dependencies"]
             if each["api_name"] and each["api_visibility"] != "private"
         }
-        self.told = 0  # bytes of the log that were read
+        self.log_offset = 0  # bytes of the log read so far
         self.attacks: tuple[Callable[[], None], ...] = (
             self.endpoint, self.endpoint, self.function, self.function, self.function, self.event,
             self.header, self.body, self.file, self.upload, self.stranger, self.route,
         )  # fmt: skip
 
     def one(self) -> None:
-        """Make one hostile request, and look at what came of it."""
+        """Make one hostile request and check the response."""
         self.random.choice(self.attacks)()
 
-    # What is sent ---------------------------------------------------------------------------
+    # Requests -------------------------------------------------------------------------------
 
     def value(self) -> Any:
-        """Anything, hostile more often than not."""
+        """A random value, usually hostile."""
         return self.random.choice(VALUES)
 
     def values(self, count: int) -> list[Any]:
-        """About as many values as are asked for."""
+        """About `count` values."""
         more = self.random.choice((0, 0, 0, 0, 1, -1))
         return [self.value() for _ in range(max(0, count + more))]
 
     def written(self, body: dict[str, Any]) -> bytes:
-        """The body as JSON; now and then with a place in it that no writer would write so."""
+        """Encode the body as JSON, sometimes with a part that no encoder would write."""
         text = json.dumps(body)
         if self.random.random() < 0.1:
             text = text.replace("null", self.random.choice(WRITTEN), 1)
         return text.encode()
 
     def endpoint(self) -> None:
-        """Call an endpoint of the API, in one of the ways that Gradio has."""
+        """Call an endpoint of the API by one of Gradio's routes."""
         name = self.random.choice(list(self.endpoints))
         data = self.values(self.endpoints[name])
         way = self.random.choice(("call", "call", "call/v2", "run", "api"))
@@ -197,7 +197,7 @@ class Hostile:
         self.post("/gradio_api/component_server", self.written(body), name)
 
     def event(self) -> None:
-        """Trigger an event of the page, with data that no view sends."""
+        """Trigger an event of the page with data that no view would send."""
         number, count = self.random.choice(self.events)
         body = {
             "data": self.values(count),
@@ -214,11 +214,11 @@ class Hostile:
         )
 
     def odd(self, usual: Any) -> Any:
-        """The usual value, or seldom another one."""
+        """The usual value, or rarely another one."""
         return self.value() if self.random.random() < 0.05 else usual
 
     def header(self) -> None:
-        """A sound request with hostile headers."""
+        """A valid request with hostile headers."""
         headers = self.random.choice(HEADERS)
         if self.random.random() < 0.5:
             page = self.random.choice(("/", "/config", "/gradio_api/info"))
@@ -227,7 +227,7 @@ class Hostile:
             self.post("/gradio_api/run/runs", b'{"data":[["x"]]}', headers=headers)
 
     def body(self) -> None:
-        """A body that is none, or of another length than its header says: over a bare socket."""
+        """Send an invalid body, or one with a wrong Content-Length, over a raw socket."""
         length = self.random.choice(("5", "-1", "x", "99999", "1e3", "18446744073709551616"))
         body = self.random.choice(("{}", '{"data":[]}', "\0" * 50, "{" * 3_000))
         more = self.random.choice(("", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"))
@@ -252,7 +252,7 @@ class Hostile:
             self.judge(target, raw[:200], status, answer.partition("\r\n\r\n")[2])
 
     def file(self) -> None:
-        """Ask for a file outside of what may be read."""
+        """Request a file outside the allowed folders."""
         secret = self.folder / "secret.txt"
         wanted = self.random.choice(
             (str(secret), "/etc/passwd", str(ROOT / "playground" / "app.py"), "x\0y")
@@ -277,7 +277,7 @@ class Hostile:
         self.ask("GET", route + path)
 
     def upload(self) -> None:
-        """Send files with names that lead elsewhere."""
+        """Upload files whose names contain paths."""
         name = self.random.choice(
             ("../../x.py", "/etc/x", "a\0b", "x" * 300, "", "x.html", "con", "..\\x")
         )
@@ -305,7 +305,7 @@ class Hostile:
         )
 
     def stranger(self) -> None:
-        """Do what another site must not: start, stop or delete a run, or anything else that changes something."""
+        """Attempt a cross-site action that changes something, such as starting, stopping or deleting a run."""
         before = self.state()
         headers = {"Content-Type": "application/json"} | self.random.choice(STRANGERS)
         component, name = self.random.choice(self.functions)
@@ -326,24 +326,24 @@ class Hostile:
             self.counts.failed("actions of a stranger", path, f"{headers} {data}")
 
     def state(self) -> dict[str, int]:
-        """The runs that there are, and how much each was told."""
+        """The ids of all runs, and the size of each run's commands."""
         found: dict[str, int] = {}
         for run in (self.folder / "runs").glob("*"):
             commands = run / "commands.jsonl"
             found[run.name] = commands.stat().st_size if commands.is_file() else 0
         return found
 
-    # What came back -------------------------------------------------------------------------
+    # Responses ------------------------------------------------------------------------------
 
     def post(
         self, path: str, body: bytes, name: str = "", headers: dict[str, str] | None = None
     ) -> tuple[int, str] | None:
-        """Send a body of JSON."""
+        """Send a JSON body."""
         given = {"Content-Type": "application/json"} | (headers or {})
         return self.ask("POST", path, content=body, headers=given, name=name)
 
     def ask(self, method: str, path: str, name: str = "", **given: Any) -> tuple[int, str] | None:
-        """Send a request and judge its answer; None where there is none, or an endless one."""
+        """Send a request and check its response; None if there is none, or if it never ends."""
         self.counts.requests += 1
         place = name or path.partition("?")[0].partition("=")[0]
         sent = f"{method} {path[:300]!r} {given.get('headers', '')} {given.get('content', b'')[:300]!r}"
@@ -360,7 +360,7 @@ class Hostile:
                         self.counts.failed("no answer", place, f"{sent}: {''.join(parts)[:300]}")
                         return None
         except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
-            return None  # the client does not send such a thing
+            return None  # the client refuses to send this
         except (httpx.TransportError, ValueError) as error:
             if not isinstance(error, httpx.RemoteProtocolError):
                 self.counts.failed("no answer", place, f"{sent}: {error!r}")
@@ -371,16 +371,16 @@ class Hostile:
         return status, text
 
     def judge(self, place: str, sent: str, status: int, text: str, is_file: bool = False) -> None:
-        """Count what is wrong with an answer, and what the log has to say."""
+        """Count failures in a response and in the server's log."""
         counts = self.counts
         counts.statuses[status] += 1
-        told = f"{sent} -> {status} {text[:300]}"
+        example = f"{sent} -> {status} {text[:300]}"
         if status >= 500:
-            counts.failed("answers of 500", place, told)
+            counts.failed("answers of 500", place, example)
         if '"error":null' in text.replace(" ", "") or re.search(r"event: error\ndata: null", text):
-            counts.failed("errors without a sentence", place, told)
+            counts.failed("errors without a sentence", place, example)
         if MARKER in text or "root:x:0" in text or "sys.path.insert(0, str(ROOT))" in text:
-            counts.failed("files from outside", place, told)
+            counts.failed("files from outside", place, example)
         leak = re.search(
             rf"object at 0x|{re.escape(str(ROOT))}|{re.escape(str(self.folder / 'runs'))}|site-packages",
             text,
@@ -388,21 +388,21 @@ class Hostile:
         echoed = leak is not None and leak[0] in unquote(unquote(sent))
         if leak and not is_file and not echoed:
             counts.failed(
-                "paths and addresses told",
+                "leaked paths and addresses",
                 place,
                 f"{sent} -> …{text[max(0, leak.start() - 200) : leak.end() + 99]}",
             )
         log = self.folder / "playground.log"
         with open(log, "rb") as file:
-            file.seek(self.told)
+            file.seek(self.log_offset)
             news = file.read().decode("utf-8", "replace")
-            self.told = file.tell()
+            self.log_offset = file.tell()
         if "Traceback" in news:
             counts.failed("tracebacks", place, f"{sent}: {news[-600:]}")
 
 
 def hostile(folder: Path, seed: int, seconds: float, most: float = float("inf")) -> Counts:
-    """Attack a playground of its own, in this folder, for so many seconds or requests, whichever ends first."""
+    """Fuzz a new playground in this folder until a number of seconds or of requests is reached."""
     (folder / "secret.txt").write_text(MARKER, encoding="utf-8")
     with served(folder, settings=SETTINGS) as address:
         client = Hostile(address, folder, seed)
@@ -416,7 +416,7 @@ def hostile(folder: Path, seed: int, seconds: float, most: float = float("inf"))
 
 
 def _damage(runs: Path, generator: random.Random) -> Iterator[None]:
-    """Between requests, damage a copy of a shipped run among the learners'."""
+    """Between requests, damage a copy of a shipped run among the users' runs."""
     shipped, copy = ROOT / "checkpoints" / "stories", runs / "damaged"
     files = {
         str(path.relative_to(shipped)): path.read_bytes()

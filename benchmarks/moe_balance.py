@@ -1,13 +1,12 @@
-"""Does a router collapse, and does balancing prevent it? Character-level Shakespeare, 400 steps.
+"""Router collapse with and without balancing, on character-level Shakespeare for 400 steps.
 
     python -m benchmarks.moe_balance PATH
 
-PATH is the text file (tiny Shakespeare). A decoder with 8 experts in every block, one for each token;
-three seeds, each trained with Switch's router, without balancing and with the Switch loss (weight 0.02),
-and with DeepSeek-V3's sigmoid scores, without balancing, and with the loss-free bias, moved by 0.01 times
-each expert's violation. Measured over the whole validation split:
-MaxVio = max load / mean load - 1 of the worst layer, how many experts did next to nothing there (less
-than a tenth of their share), and the loss.
+PATH is the text file (tiny Shakespeare). The model is a decoder with 8 experts in every block and one expert per
+token. Three seeds are trained with Switch's router, without balancing and with the Switch loss (weight 0.02), and
+with DeepSeek-V3's sigmoid scores, without balancing and with the loss-free bias (rate 0.01, violation rule).
+Measured over the complete validation split: MaxVio = max load / mean load - 1 of the worst layer, the number of
+experts there with less than a tenth of their share, and the loss.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from benchmarks import shakespeare
 from benchmarks.common import print_table
 from engine.config import RunConfig
 from engine.data import IGNORE, make_data
-from engine.events import Diverged
-from engine.loss import cross_entropy
 from engine.model.routing import dead_experts, max_violation
-from engine.training import TrainState, new_state, train
+from engine.runs.events import Diverged
+from engine.training.loop import TrainState, new_state, train
+from engine.training.loss import cross_entropy
 
 SETTINGS: dict[str, Any] = shakespeare.SETTINGS | {
     "total_steps": 400,
@@ -34,7 +33,7 @@ SETTINGS: dict[str, Any] = shakespeare.SETTINGS | {
     "top_k": 1,
     "eval_steps": 1,
 }
-"""What differs from the defaults of this project: the size of `benchmarks.shakespeare`."""
+"""Changes to the project's defaults: the model size of `benchmarks.shakespeare`."""
 
 BALANCING: dict[str, dict[str, Any]] = {
     "Switch, none": {"router": "switch", "switch_loss": 0.0},
@@ -49,14 +48,14 @@ BALANCING: dict[str, dict[str, Any]] = {
 }
 
 WITHOUT = {"Switch loss": "Switch, none", "loss-free bias": "sigmoid, none"}
-"""What each kind of balancing is compared with: the same router without it."""
+"""The baseline of each kind of balancing: the same router without it."""
 
 NEARLY_DEAD = 0.1
 
 
 @torch.inference_mode()
 def measure(state: TrainState, batch_size: int = 64) -> tuple[float, float, int]:
-    """MaxVio of the worst layer, the loss, and the nearly dead experts, over all held-out data."""
+    """MaxVio of the worst layer, the loss, and the number of nearly dead experts, over all validation data."""
     total, tokens, loads = 0.0, 0, torch.zeros(())
     state.model.eval()
     for batch in state.data.validation(batch_size, shakespeare.EVERYTHING):
@@ -103,7 +102,7 @@ def main() -> None:
             rows.append((name, str(seed), f"{worst:.2f}", str(dead), f"{loss:.4f}"))
             print(f"seed {seed}, {name}: MaxVio {worst:.2f}, loss {loss:.4f}", flush=True)
     print()
-    print_table(("balancing", "seed", "MaxVio", "nearly dead", "held-out loss"), rows)
+    print_table(("balancing", "seed", "MaxVio", "nearly dead", "validation loss"), rows)
     print()
     for name, results in found.items():
         values = [worst for worst, _ in results]

@@ -4,17 +4,16 @@
     python -m benchmarks.moe_speed --sizes small medium --balance
     python -m benchmarks.moe_speed --scale
 
-A training step as in `benchmarks.train_speed`: the same random tokens and PyTorch's fused AdamW for
-all, one thread, rounds interleaved; printed are medians, and the median ratio of the rounds. Every
-block has 8 experts, of which 2 work on a token; the dense model is as wide as 2 of them, so that the
-ratio to it is the price of routing. Mixtral runs with both of its implementations of experts that
-are made for training: `eager`, a loop over the experts, and `grouped_mm`. With `--balance`, both
-libraries add their balance loss.
+A training step is as in `benchmarks.train_speed`: the same random tokens and PyTorch's fused AdamW for all, one
+thread, interleaved rounds. The table shows medians, and the median ratio of the rounds. Every block has 8 experts,
+2 of which process each token. The dense model is as wide as 2 experts, so the ratio to it is the cost of routing.
+Mixtral runs with both of its expert implementations for training: `eager`, a loop over the experts, and
+`grouped_mm`. With `--balance`, both libraries add their balance loss.
 
-`--scale` keeps 2 experts for a token, of the same width, and adds experts for the router to choose
-from: the time of a token's forward and backward pass, and of the whole step. What is paid once for
-each expert, its weights read, its gradient written, and in a step its update, is shared by the tokens
-of a batch; so batches are four times as large here, and with fewer tokens the curve is steeper.
+`--scale` keeps 2 experts of the same width per token and increases the number of experts: it shows the time per
+token of the forward and backward pass, and of the complete step. The cost per expert (reading weights, writing
+gradients, and the update) is shared by the tokens of a batch. Batches are therefore four times as large here; with
+fewer tokens the curve is steeper.
 
 Needs `pip install transformers`.
 """
@@ -34,22 +33,22 @@ from transformers import MixtralConfig, MixtralForCausalLM
 from benchmarks.common import CLOCKS, Clock, interleaved, print_table, times_as_fast
 from benchmarks.train_speed import LEARNING_RATE, SIZES, VOCABULARY, Step
 from engine.config import ModelConfig
-from engine.devices import keep_freed_memory
 from engine.estimate import parameters
 from engine.model.decoder import TransformerLM
+from engine.training.devices import keep_freed_memory
 
 EXPERTS, CHOSEN = 8, 2
 SCALE = (8, 16, 32, 64)
-"""Experts to choose from, with `--scale`."""
+"""Numbers of experts with `--scale`."""
 
 SCALE_BATCH = 4
-"""How much larger its batches are."""
+"""Batch size factor of `--scale`."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def training_step(model: nn.Module, loss: Loss, batch: Tensor, update: bool = True) -> Step:
-    """A step of this model; without `update`, its two passes alone. `batch` is (B, T + 1) tokens."""
+    """A training step; without `update`, only its forward and backward pass. `batch` is (B, T + 1) tokens."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
     inputs, targets = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
 
@@ -78,7 +77,7 @@ def dense(config: ModelConfig, batch: Tensor, balance: bool = False) -> Step:
 
 
 def equally_active(config: ModelConfig) -> ModelConfig:
-    """Without experts, the feed-forward as wide as all those together that work on a token."""
+    """The dense model whose feed-forward is as wide as the active experts together."""
     changes = {"n_experts": None, "d_ff": config.top_k * config.expert_width}
     return config.model_copy(update=changes)
 
@@ -131,7 +130,7 @@ def main() -> None:
     parser.add_argument("--scale", action="store_true", help="8 to 64 experts instead")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    keep_freed_memory()  # for all alike, as at the start of every run
+    keep_freed_memory()  # for all contestants, as at the start of every run
     clock = CLOCKS[arguments.clock]
     for name in arguments.sizes:
         if arguments.scale:
@@ -141,7 +140,7 @@ def main() -> None:
 
 
 def sized(name: str, experts: int, batches: int = 1) -> tuple[ModelConfig, Tensor]:
-    """The model of one size with so many experts, and a batch for it, or several in one."""
+    """A model with this number of experts, and a batch that is `batches` times the usual size."""
     batch_size, config = SIZES[name]
     changes = {"vocab_size": VOCABULARY, "n_experts": experts, "top_k": CHOSEN}
     config = config.model_copy(update=changes)
@@ -173,7 +172,7 @@ def measure(name: str, rounds: int, balance: bool, clock: Clock) -> None:
 
 
 def measure_scale(name: str, rounds: int, clock: Clock) -> None:
-    """Print what a token costs with ever more experts to choose from."""
+    """Print the cost per token for increasing numbers of experts."""
     config, batch = sized(name, SCALE[0], SCALE_BATCH)
     print_title(name, config, batch)
     contestants: dict[str, Step] = {}

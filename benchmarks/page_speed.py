@@ -1,19 +1,20 @@
-"""How fast the page is, and what it takes from a run that it shows.
+"""Speed of the page, and its effect on the speed of a run that it shows.
 
     python -m benchmarks.page_speed
 
-Starts a playground of its own and a headless Chromium, both on this machine, and measures
+Starts a playground and a headless Chromium on this machine, and measures
 
-- usable: from navigation until the controls have their answer and a trained model's curve is drawn,
+- first screen: from navigation until the model there has looked at its first sentence,
+- usable: from navigation to the tab Train until the controls are answered and a trained model's curve is drawn,
 - first point: from the click on Start until the curve of the new run has its first step,
-- updates: how often the curve on the page changes in a second while a run trains,
-- answers: from a control's change until the page shows what it means, while a run trains; and the
-  same for the requests of the page by themselves,
-- speed: steps per second of the same run, with the page open and live and without any page, in
-  turns. Both ends of a run are left out: from step 50 to the last, by the times in its log.
+- updates: changes of the curve on the page per second while a run trains,
+- answers: from the change of a control until the page shows the answer, while a run trains; and the duration of the
+  page's requests alone,
+- speed: steps per second of the same run, alternately with the page open and without a page. It is measured from
+  step 50 to the last step, by the times in the run's log.
 
-Everything shares this machine's processors, the browser and its drawing without a GPU included.
-Needs Chromium (`python tests/chromium.py`) and `pip install playwright`.
+Everything shares this machine's CPU, including the browser, which draws without a GPU.
+Needs Chromium (`python tests/tools/chromium.py`) and `pip install playwright`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.common import print_table
 from engine.config import RunConfig
-from engine.events import Stepped
 from engine.presets import PRESETS
-from engine.runs import Run, RunStore
-from tests import chromium
-from tests.served import ROOT, served
+from engine.runs.events import Stepped
+from engine.runs.store import Run, RunStore
+from tests.tools import chromium
+from tests.tools.served import ROOT, served
 
 WARM = 50
 """Steps before the speed of a run is measured."""
@@ -85,17 +86,17 @@ ANSWERS = """times => new Promise(async resolve => {
     .map(entry => entry.duration);
   resolve([taken, requests]);
 })"""
-"""Milliseconds from a change of the width to its answer, and of each request in that time."""
+"""Milliseconds from a change of d_model to its answer, and of each request during that time."""
 
 
 def preset(steps: int) -> RunConfig:
-    """The default run, shortened, on one thread wherever it is trained."""
+    """The default run, shortened, with one thread."""
     changes = PRESETS["stories"].changes | {"total_steps": steps, "threads": 1}
     return RunConfig.from_flat(changes)
 
 
-def opened(browser: Browser, address: str, query: str = "") -> tuple[Page, float]:
-    """A page in a browser that remembers nothing, and the seconds until it was usable."""
+def opened(browser: Browser, address: str, query: str = "?tab=train") -> tuple[Page, float]:
+    """A page in a browser without stored data, and the seconds until it was usable."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.set_default_timeout(120_000)
     begun = perf_counter()
@@ -106,8 +107,20 @@ def opened(browser: Browser, address: str, query: str = "") -> tuple[Page, float
     return page, perf_counter() - begun
 
 
+def first_screen(browser: Browser, address: str) -> float:
+    """The seconds until the model on the first screen has looked at its sentence, in a browser without stored data."""
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(120_000)
+    begun = perf_counter()
+    page.goto(address, wait_until="commit")
+    page.locator(".home[data-ready=true]").wait_for()
+    taken = perf_counter() - begun
+    page.context.close()
+    return taken
+
+
 def steps_per_second(run: Run) -> float:
-    """From step `WARM` to the last, by the times in the run's log."""
+    """Steps per second from step `WARM` to the last, by the times in the run's log."""
     times: list[tuple[int, float]] = []
     offset = 0
     while True:
@@ -121,7 +134,7 @@ def steps_per_second(run: Run) -> float:
 
 
 def without_page(steps: int) -> float:
-    """Steps per second of a run that nobody looks at."""
+    """Steps per second of a run without a page."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunStore(folder).create(preset(steps), "without a page")
         command = [sys.executable, "-m", "engine", "train", "--run", str(run.path)]
@@ -130,9 +143,11 @@ def without_page(steps: int) -> float:
 
 
 def with_page(browser: Browser, address: str, runs: Path, steps: int) -> dict[str, Any]:
-    """One run, started on the page and watched to its end."""
+    """One run, started on the page and shown until its end."""
     page, usable = opened(browser, address, f"?c.total_steps={steps}&c.threads=1")
-    page.wait_for_timeout(12_000)  # by then a process is warm, as for a learner who reads first
+    page.wait_for_timeout(
+        12_000
+    )  # until a training process is ready, as for a user who reads the page first
     shown = page.locator(".transport").get_attribute("data-shown")
     first_point = page.evaluate(FIRST_STEP, shown) / 1000
     run_id = page.locator(".transport").get_attribute("data-shown") or ""
@@ -144,7 +159,7 @@ def with_page(browser: Browser, address: str, runs: Path, steps: int) -> dict[st
 
 
 def answers(browser: Browser, address: str, times: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of answers and of requests, while a run trains."""
+    """Milliseconds of answers and of requests while a run trains."""
     page, _ = opened(browser, address, "?c.total_steps=100000&c.threads=1")
     page.wait_for_timeout(12_000)
     shown = page.locator(".transport").get_attribute("data-shown")
@@ -164,7 +179,7 @@ def main() -> None:
     arguments = parser.parse_args()
     path = chromium.find()
     if path is None:
-        sys.exit("No Chromium was found: python tests/chromium.py installs one.")
+        sys.exit("No Chromium was found: python tests/tools/chromium.py installs one.")
     watched: list[dict[str, Any]] = []
     alone: list[float] = []
     with (
@@ -173,7 +188,9 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
-        page, first_visit = opened(browser, address)
+        first_visit = first_screen(browser, address)
+        first_screens = [first_screen(browser, address) for _ in range(arguments.rounds)]
+        page, _ = opened(browser, address)
         page.context.close()
         for _ in range(arguments.rounds):
             alone.append(without_page(arguments.steps))
@@ -186,8 +203,9 @@ def main() -> None:
 
     kept = statistics.median(w["speed"] / a for w, a in zip(watched, alone, strict=True))
     rows = [
-        ["usable, the first visit of all", f"{first_visit:.2f} s"],
-        ["usable", f"{median('usable'):.2f} s"],
+        ["first screen, the first visit of all", f"{first_visit:.2f} s"],
+        ["first screen", f"{statistics.median(first_screens):.2f} s"],
+        ["tab Train usable", f"{median('usable'):.2f} s"],
         ["first point of the curve after Start", f"{median('first point'):.2f} s"],
         ["visible updates per second", f"{median('updates'):.1f}"],
         ["a control's answer while a run trains", f"{statistics.median(taken):.0f} ms"],

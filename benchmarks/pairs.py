@@ -1,12 +1,12 @@
-"""How well the small languages are learned, and how soon: exact matches of held-out translations.
+"""Exact match of the translation presets on validation texts, and their training time.
 
     python -m benchmarks.pairs
     python -m benchmarks.pairs --names numbers dates --steps 500
 
-Each preset that translates is trained from its seed; then every held-out text is translated greedily and
-compared letter by letter. `unseen` are texts that training does not have; `new combinations` put together
-what training only has apart. Printed beside them: the seconds of training, and those of the processor,
-which is the fairer number on a busy machine.
+Each translation preset is trained from its seed. Then every validation text is translated greedily and compared
+character by character. `unseen` are texts that the training data does not contain; `new combinations` combine words
+that it contains only separately. The table also shows wall-clock and CPU seconds of training; CPU seconds are the
+fairer number on a busy machine.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import torch
 from benchmarks.common import print_table
 from engine.config import RunConfig
 from engine.data import PAIRS, PairData, make_data
-from engine.devices import keep_freed_memory
-from engine.events import Diverged
-from engine.metrics import exact_match
+from engine.generation.metrics import exact_match
+from engine.generation.translation import translate
 from engine.model.encoder_decoder import Transformer
 from engine.presets import PRESETS
+from engine.runs.events import Diverged
 from engine.tokenizers import END
-from engine.training import TrainState, new_state, train
-from engine.translation import translate
+from engine.training.devices import keep_freed_memory
+from engine.training.loop import TrainState, new_state, train
 
 NAMES = {preset.config().data.source: name for name, preset in PRESETS.items()}
 """The preset of each source."""
@@ -35,7 +35,7 @@ BATCH = 100
 
 
 def right(state: TrainState, data: PairData, pairs: list[tuple[str, str]]) -> float:
-    """The share of these texts whose greedy translation is the right one."""
+    """The share of texts whose greedy translation is exactly right."""
     assert isinstance(state.model, Transformer)
     written: list[str] = []
     for first in range(0, len(pairs), BATCH):

@@ -1,10 +1,10 @@
-"""How close the predicted time of a training step comes to the measured one, over many sizes.
+"""Predicted and measured time of a training step, for many model sizes.
 
     python -m benchmarks.predicted_time
 
-First this machine's speed is measured as the playground does it, once, in about a second
-(`engine.speed`); then whole updates of models from tiny to large, and of the presets, are timed with
-as many threads as a run would choose. Printed are the medians and how far off the prediction is.
+Measures this machine's speed once, as the playground does, in about a second (`engine.training.speed`). Then times
+complete updates of models from tiny to large and of the presets, with the number of threads that a run would
+choose. Prints medians and the error of the prediction.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from benchmarks.common import interleaved, print_table
 from engine.config import RunConfig
 from engine.data import make_data
-from engine.devices import measure_threads
 from engine.estimate import seconds_per_step
 from engine.presets import PRESETS
-from engine.speed import measure_speed
-from engine.training import new_state, rehearse, update
+from engine.training.devices import measure_threads
+from engine.training.loop import new_state, rehearse, update
+from engine.training.speed import measure_speed
 
 SIZES: tuple[dict[str, Any], ...] = (
     {"d_model": 16, "n_head": 2, "n_layer": 1, "max_seq_len": 32, "batch_size": 4},

@@ -1,11 +1,11 @@
-"""What looking inside costs: training without trace code, with it unused, and with probes.
+"""Cost of tracing: training without trace code, with unused trace code, and with probes.
 
     python -m benchmarks.probe_cost
 
-"no trace code" is the same model with a forward pass that has no trace, no cache and no options:
-what an unused trace could cost is the difference to it. "probe" adds what a run does every ten
-steps: one fixed sequence traced and written to disk. One thread, whole training steps in blocks of
-ten, rounds interleaved; printed are medians, and the median ratio of the rounds.
+"no trace code" is the same model with a forward pass without trace, cache and options; the difference to it is the
+cost of unused trace code. "probe" adds the work that a run does every ten steps: tracing one fixed sequence and
+writing it to disk. One thread, training steps in blocks of ten, interleaved rounds. The table shows medians, and the
+median ratio of the rounds.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from torch import Tensor
 
 from benchmarks.common import CLOCKS, interleaved, print_table
 from benchmarks.train_speed import SIZES, VOCABULARY, training_step
-from engine import observe, snapshots
 from engine.config import ModelConfig
+from engine.inspection import observe
 from engine.model.decoder import TransformerLM
 from engine.model.positions import rotate
+from engine.runs import snapshots
 
 STEPS = 10
 """Training steps for each probe: `probe_interval` of a run."""
 
 
 def without_trace_code(model: TransformerLM) -> Callable[[Tensor], Tensor]:
-    """The forward pass of the default architecture, with the weights of this model and no more."""
+    """A minimal forward pass of the default architecture, with the weights of `model`."""
     config = model.config
     blocks: Any = model.blocks
 
     def forward(tokens: Tensor) -> Tensor:
-        rotation = model.positions.rotation(torch.arange(tokens.shape[1]))
+        rotation = model.positions.rotary_frequencies(torch.arange(tokens.shape[1]))
         x = model.embedding(tokens)  # (B, T, C)
         for block in blocks:
             attention, feedforward = block.attention, block.feedforward

@@ -2,12 +2,12 @@
 
     python -m benchmarks.seq2seq_speed
 
-The paper's kind of model at 256 wide, 8 heads, 3 + 3 layers, feed-forward 1,024, a shared vocabulary of
-8,000: post-norm, ReLU, sinusoidal positions, random weights and tokens. A training step is 64 pairs of 32
-tokens: forward, cross-entropy, backward, PyTorch's fused AdamW for all. Decoding is one sentence of 32
-tokens, greedily, 32 tokens, with a cache (torch.nn.Transformer has none and is left out). One thread,
-one process, rounds interleaved; printed are medians, and the median ratio of the rounds. The limit is the
-time of the matrix products alone. Needs `pip install transformers`.
+The model is that of Vaswani 2017 with d_model 256, 8 heads, 3 + 3 layers, feed-forward width 1,024 and a shared
+vocabulary of 8,000: post-norm, ReLU, sinusoidal positions; weights and tokens are random. A training step has 64 pairs of
+32 tokens: forward pass, cross-entropy, backward pass, and PyTorch's fused AdamW for all. Decoding is greedy, from one
+sentence of 32 tokens to 32 tokens, with a cache (torch.nn.Transformer has none and is left out). One thread, one
+process, interleaved rounds. The table shows medians, and the median ratio of the rounds. The limit is the time of the
+matrix products alone. Needs `pip install transformers`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from transformers import MarianConfig, MarianMTModel
 
 from benchmarks.common import CLOCKS, Clock, interleaved, print_table, times_as_fast
-from engine.devices import keep_freed_memory
+from engine.generation.translation import translate
 from engine.model.encoder_decoder import Transformer
 from engine.tokenizers.marked import BEGIN, END, PAD
-from engine.translation import translate
+from engine.training.devices import keep_freed_memory
 
 WIDTH, HEADS, LAYERS, HIDDEN, VOCABULARY = 256, 8, 3, 1024, 8000
 BATCH, LENGTH = 64, 32
@@ -76,7 +76,7 @@ def marian(dropout: float) -> Any:
 
 
 class TorchTransformer(nn.Module):
-    """`torch.nn.Transformer` with embeddings and an output, as its tutorials put them together."""
+    """`torch.nn.Transformer` with embeddings and an output layer, as in its tutorials."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class TorchTransformer(nn.Module):
 def training_step(
     model: nn.Module, logits: Callable[[Tensor, Tensor], Tensor], sources: Tensor, batch: Tensor
 ) -> Step:
-    """A whole step; `sources` is (B, S), `batch` (B, T + 1)."""
+    """A training step; `sources` is (B, S), `batch` (B, T + 1)."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     inputs, targets = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
     model.train()
@@ -121,7 +121,7 @@ def training_step(
 
 
 def matrix_products() -> Step:
-    """Every product of a step of ours: each forward one, and two of its size backward."""
+    """The matrix products of one of our steps: each forward product, and two of its size backward."""
     square, wide = (WIDTH, WIDTH), [(WIDTH, HIDDEN), (HIDDEN, WIDTH)]
     encoder, decoder = [(WIDTH, 3 * WIDTH), square, *wide], [square, (WIDTH, 2 * WIDTH), square]
     matrices = LAYERS * (2 * encoder + decoder) + [(WIDTH, VOCABULARY)]
@@ -177,10 +177,10 @@ def decoding(rounds: int, clock: Clock) -> None:
     source = torch.randint(4, VOCABULARY, (1, LENGTH))
     mine, theirs = ours(0.0).eval(), marian(0.0).eval()
     with torch.no_grad():
-        mine.embedding.weight[END] = 0  # neither ends before it has written all
+        mine.embedding.weight[END] = 0  # neither ends before it has generated all tokens
 
     def our_translation() -> None:
-        (found,) = translate(mine, source.tolist(), most=LENGTH)
+        (found,) = translate(mine, source.tolist(), max_new_tokens=LENGTH)
         assert len(found.tokens) == LENGTH
 
     def their_translation() -> None:

@@ -1,21 +1,18 @@
-"""Ten learners train at once on the two cores of a small Space, and two more wait for a place.
+"""Load test: ten users train at once on the two cores of a small Space, and two more wait in the queue.
 
     python -m benchmarks.ten_learners
     python -m benchmarks.ten_learners --seconds 120 --preset stories
 
-Starts a playground of its own with the limits of a public host (`playground/settings.py`). Twelve learners
-press Start in the same moment, through the API (`gradio_client`), and each follows the run as the page does:
-what is new three times a second, how the run is once, and that somebody is here. Then the first one
-stops, and whoever waits first must start without doing anything.
+Starts a playground with the limits of a public host (`playground/settings.py`). Twelve users press Start at the same
+moment through the API (`gradio_client`). Each polls the run as the page does: news three times a second, the status
+once a second, and a heartbeat. Then the first user stops, and the first one in the queue must start automatically.
 
-For each learner: seconds from Start to the first step seen, updates per second (answers with something new,
-which is a step, an evaluation, a sample or what else the log then tells: the median of all whole seconds, and
-the worst), the longest time without one, and steps per second. Then the memory of the server and of the
-processes that train, as PSS: what they share counts once.
+Measured for each user: seconds from Start to the first step, updates per second (answers with a new event; the
+median over all full seconds, and the worst), the longest time without an update, and steps per second. Also measured:
+the memory of the server and of the training processes as PSS, which counts shared memory once.
 
-The clients share the processors with the server here, which learners' browsers do not. Where there are more
-than two processors, the server and all it starts get two of them. Everything ends after `--seconds` and the
-time that it takes to start and to end.
+The clients share the CPU with the server, unlike users' browsers. If there are more than two cores, the server and
+its child processes get two of them. The test ends after `--seconds` plus the time to start and to end.
 """
 
 from __future__ import annotations
@@ -38,46 +35,46 @@ from benchmarks.common import print_table
 from benchmarks.first_page import question, served_by
 from engine.presets import PRESETS
 from playground.settings import PUBLIC
-from playground.tabs.train import SHARED_HZ
-from tests.served import served
+from playground.tabs.train.tab import SHARED_HZ
+from tests.tools.served import served
 
 POLL_HZ, STATUS_HZ, HERE_HZ = SHARED_HZ["live"], SHARED_HZ["transport"], 0.5
-"""How often a page asks what is new, how its run is, and says that it is open."""
+"""Seconds between a page's polls for news and status, and between its heartbeats."""
 
 CORES = 2
 PATIENCE = 120.0
-"""Seconds that starting, and ending, may take."""
+"""Maximum seconds for starting and for ending."""
 
 MIXED = (
     "stories", "stories-zh", "copy", "addition", "experts", "translate-german", "gpt2-style", "numbers",
     "hybrid", "shakespeare-size",
 )  # fmt: skip
-"""What the learners choose, unless they all choose the same: small and large, of every kind."""
+"""The users' presets, unless all use the same one: small and large, of every kind."""
 
 
 @dataclass
 class Learner:
-    """One learner: the run, and what was seen of it."""
+    """One user: the run, and the measurements."""
 
     name: str
     preset: str
     run: str = ""
     key: str = ""
-    """What the run is stopped with."""
+    """The key that allows to stop the run."""
     place: list[int] | None = None
-    """Its place in the queue at the beginning, and how many waited; None where it could train."""
+    """The initial position in the queue and the queue's length; None if the run started at once."""
     started: float = 0.0
-    """When Start was pressed, on the clock of `time.perf_counter`."""
+    """Time of the click on Start, from `time.perf_counter`."""
     seen: list[tuple[float, int]] = field(default_factory=list)
-    """When an answer had something new, from the first step on, and the step by then."""
+    """Times of answers with new events, from the first step on, and the step at that time."""
     places: list[tuple[float, int, int]] = field(default_factory=list)
-    """When an answer had another place in the queue, the place, and how many waited."""
+    """Times of changes of the position in the queue, the position, and the queue's length."""
     answers: list[float] = field(default_factory=list)
-    """Seconds that each answer took."""
+    """Seconds of each answer."""
     errors: list[str] = field(default_factory=list)
 
     def rates(self, until: float) -> tuple[list[int], float]:
-        """Updates in each whole second since the first one, and the longest time without any."""
+        """Updates in each full second since the first one, and the longest time without an update."""
         times = [at for at, _ in self.seen]
         seconds = [0] * int(until - times[0])
         for at in times:
@@ -88,7 +85,7 @@ class Learner:
 
 
 class Page:
-    """The requests of one learner's page."""
+    """The requests of one user's page."""
 
     def __init__(
         self, http: httpx.AsyncClient, components: dict[str, int], learner: Learner
@@ -105,7 +102,7 @@ class Page:
         return answer.json()
 
     async def poll(self) -> None:
-        """What is new, as the live view asks."""
+        """Poll for news, like the live view."""
         news = await self.ask("live.poll", self.learner.run, self.offset)
         if "error" in news:
             self.learner.errors.append(news["error"])
@@ -126,7 +123,7 @@ class Page:
         await self.ask("header.here", self.learner.run, [self.learner.run])
 
     async def stay(self) -> None:
-        """Look at the run until this is cancelled."""
+        """Poll the run until cancelled."""
 
         async def often(what: Any, hz: float) -> None:
             while True:
@@ -142,7 +139,7 @@ class Page:
 
 
 def memory(server: psutil.Process) -> tuple[float, list[float]]:
-    """PSS of the server and of each process it started, in MB."""
+    """PSS of the server and of each of its child processes, in MB."""
 
     def of(process: psutil.Process) -> float:
         full = process.memory_full_info()
@@ -158,7 +155,7 @@ def memory(server: psutil.Process) -> tuple[float, list[float]]:
 
 
 def spent(server: psutil.Process) -> dict[str, float]:
-    """Seconds of the processors so far: by whom, and in all."""
+    """CPU seconds so far, by process and in total."""
 
     def of(process: psutil.Process) -> float:
         try:
@@ -167,19 +164,19 @@ def spent(server: psutil.Process) -> dict[str, float]:
             return 0.0
         return times.user + times.system
 
-    whole = psutil.cpu_times()
+    total = psutil.cpu_times()
     return {
         "the server": of(server),
         "training": sum(map(of, server.children(recursive=True))),
         "these clients": of(psutil.Process()),
-        "all": sum(whole) - whole.idle - getattr(whole, "iowait", 0.0),
+        "all": sum(total) - total.idle - getattr(total, "iowait", 0.0),
     }
 
 
 async def watch(
     address: str, learners: list[Learner], seconds: float, server: psutil.Process
 ) -> dict[str, Any]:
-    """Everybody starts and looks on; then the first one stops. What was measured beside what was seen."""
+    """Run the test: all users start and poll, then the first one stops. Returns the other measurements."""
     components, client = served_by(address), await asyncio.to_thread(Client, address, verbose=False)
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as http:
@@ -214,7 +211,7 @@ async def watch(
         while waiting and not waiting[0].seen and time.perf_counter() < end:
             await asyncio.sleep(0.05)
         turn = waiting[0].seen[0][0] - until if waiting and waiting[0].seen else float("nan")
-        await asyncio.sleep(1.0)  # the next one sees its new place
+        await asyncio.sleep(1.0)  # the next user sees the new position
         for page in pages:
             page.cancel()
         await asyncio.gather(*pages, return_exceptions=True)
@@ -226,7 +223,7 @@ async def watch(
 
 
 def report(learners: list[Learner], found: dict[str, Any]) -> bool:
-    """Print what was measured. Did every learner see at least one update a second?"""
+    """Print the results. Returns whether every user had at least one update per second."""
     rows: list[list[str]] = []
     met = True
     for learner in learners:
@@ -281,9 +278,9 @@ def report(learners: list[Learner], found: dict[str, Any]) -> bool:
         f"{len(answers):,} answers: half of them within {1e3 * statistics.median(answers):.0f} ms, "
         f"95 % within {1e3 * late:.0f} ms"
     )
-    whole = found["cores"].pop("all")
+    total = found["cores"].pop("all")
     shares = ", ".join(f"{name} {cores:.2f}" for name, cores in found["cores"].items())
-    others = max(0.0, whole - sum(found["cores"].values()))
+    others = max(0.0, total - sum(found["cores"].values()))
     print(f"processors: {shares}, other programs {others:.2f}")
     errors = [f"{learner.name}: {error}" for learner in learners for error in learner.errors]
     print("\n".join(errors[:20]) if errors else "no errors")
@@ -292,8 +289,8 @@ def report(learners: list[Learner], found: dict[str, Any]) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="to look on, at most 600")
-    parser.add_argument("--preset", choices=list(PRESETS), help="what all train, not one each")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration, at most 600")
+    parser.add_argument("--preset", choices=list(PRESETS), help="one preset for all users")
     parser.add_argument("--waiting", type=int, default=2, help="learners who find no place")
     arguments = parser.parse_args()
     seconds = max(5.0, min(600.0, arguments.seconds))
@@ -301,7 +298,10 @@ def main() -> None:
     presets = [arguments.preset or MIXED[i % len(MIXED)] for i in range(places + arguments.waiting)]
     learners = [Learner(f"learner {i + 1}", preset) for i, preset in enumerate(presets)]
     affinity = getattr(os, "sched_getaffinity", lambda _: set[int]())(0)
-    os.environ |= {"TP_PUBLIC": "1", "TP_MAX_ADDRESS": "none"}  # they are all of this machine
+    os.environ |= {
+        "TP_PUBLIC": "1",
+        "TP_MAX_ADDRESS": "none",
+    }  # all clients have this machine's address
     with tempfile.TemporaryDirectory() as folder:
         if len(affinity) > CORES:
             os.sched_setaffinity(0, sorted(affinity)[:CORES])
@@ -309,10 +309,12 @@ def main() -> None:
             if len(affinity) > CORES:
                 os.sched_setaffinity(0, affinity)
             (server,) = psutil.Process().children()
-            time.sleep(10)  # a process is warm then, as on a Space that has been up for a while
+            time.sleep(
+                10
+            )  # until a training process is ready, as on a Space that has been up for a while
             found = asyncio.run(watch(address.rstrip("/"), learners, seconds, server))
     met = report(learners, found)
-    print("every learner saw at least one update a second" if met else "not every second had one")
+    print("every user saw at least one update per second" if met else "not every second had one")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What learning a vocabulary from half a gigabyte of text takes: at most 2 GB of memory?
+"""Memory and time of training a BPE vocabulary on half a gigabyte of text; the limit is 2 GB.
 
     python -m benchmarks.tokenizer_memory TEXT...
 
-A text of 500 MB is made of those given, again and again, in a temporary folder: each time, a few words
-in a hundred are spelled another way, so that new ones go on coming, as they do in real texts of that
-size. Then a process of its own learns 10,000 tokens from the file, and says the most memory that it had,
-Python and its libraries included, and how long it took. Status 1 where that is more than 2 GB.
+Repeats the given texts to 500 MB in a temporary folder. In each repetition, a few per cent of the words are spelled
+differently, so that new words keep appearing, as in real texts of that size. A separate process then trains 10,000
+tokens on the file and reports its peak memory, including Python and its libraries, and its time. The exit status is
+1 if the memory exceeds 2 GB.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LIMIT = 2e9
 """Bytes of memory."""
 
 CHANGED = 0.03
-"""The share of words that are spelled another way."""
+"""The share of words that are spelled differently."""
 
 WORD = re.compile(rb"[a-z]{4,}")
 
 
 def write_large(sources: Sequence[Path], path: Path, size: int) -> None:
-    """A file of at least so many bytes: the sources over and over, each time with other changes."""
+    """Write a file of at least `size` bytes: the sources repeated, each time with other changes."""
     draw = random.Random(0)
 
     def spelled(found: re.Match[bytes]) -> bytes:
@@ -50,7 +50,7 @@ def write_large(sources: Sequence[Path], path: Path, size: int) -> None:
 
 
 def learn(path: Path) -> None:
-    """In a process of its own: learn, and print what it took as JSON."""
+    """Train in this separate process, and print the measurements as JSON."""
     from engine.tokenizers import BPETokenizer
 
     begun = perf_counter()
@@ -60,7 +60,7 @@ def learn(path: Path) -> None:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process ever had."""
+    """The peak memory of this process in bytes."""
     if sys.platform == "win32":
         import psutil
 
@@ -84,8 +84,8 @@ def main() -> None:
         write_large(arguments.paths, path, arguments.megabytes * 10**6)
         size = path.stat().st_size
         command = [sys.executable, "-m", "benchmarks.tokenizer_memory", "--learn", str(path)]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    tokens, seconds, peak = json.loads(told)
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    tokens, seconds, peak = json.loads(output)
     print(f"{size / 1e6:,.0f} MB of text, {tokens:,} tokens: {seconds:.0f} s, one process")
     print(f"at most {peak / 1e6:,.0f} MB of memory; the limit is {LIMIT / 1e6:,.0f} MB")
     if peak > LIMIT:

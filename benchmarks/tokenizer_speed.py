@@ -1,12 +1,11 @@
-"""Byte-level BPE on a text: ours, in Python, against `tokenizers`, in Rust, and `tiktoken`, in Rust.
+"""Speed of byte-level BPE on a text: ours, in Python, against `tokenizers` and `tiktoken`, both in Rust.
 
     python -m benchmarks.tokenizer_speed PATH
 
-Training counts the text's words and learns a vocabulary of 1,000 and of 10,000 tokens. Encoding is of
-the whole text at once, with the same tokenizer for all, which is checked: the ids are equal. Ours and
-`tokenizers` remember the words that they have seen, so the second time is faster; `first time` is
-ours with nothing to remember. One thread, rounds interleaved; printed are medians, and the median
-ratio of the rounds.
+Training counts the text's words and learns a vocabulary of 1,000 and of 10,000 tokens. Encoding processes the
+complete text at once, with the same merges for all; the ids are checked to be equal. Ours and `tokenizers` cache
+words, so later rounds are faster; `first time` is ours with an empty cache. One thread, interleaved rounds. The
+table shows medians, and the median ratio of the rounds.
 
 Needs `pip install tokenizers tiktoken`.
 """
@@ -28,14 +27,14 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from benchmarks.common import CLOCKS, interleaved, print_table, times_as_fast
-from engine.tokenizers import BPETokenizer, to_transformers
-from engine.tokenizers.pretokens import GPT2_PATTERN
+from engine.tokenizers import BPETokenizer, Tokenizer, tokenizer_from_json
+from engine.tokenizers.bpe.pretokens import GPT2_PATTERN
 
 VOCABULARIES = (1_000, 10_000)
 
 
 def train_theirs(text: str, vocab_size: int) -> None:
-    """The same work: 256 bytes, and merges of whatever occurs, within GPT-2's pre-tokens."""
+    """The same training in `tokenizers`: 256 bytes, and merges within GPT-2's pre-tokens."""
     # Its classes are written in Rust and have incomplete types.
     tokenizer: Any = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -50,13 +49,13 @@ def train_theirs(text: str, vocab_size: int) -> None:
 
 def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> dict[str, Callable[[], list[int]]]:
     """All of them with the tokens and merges of this tokenizer."""
-    theirs: Any = tokenizers.Tokenizer.from_str(to_transformers(tokenizer))
+    theirs: Any = tokenizers.Tokenizer.from_str(tokenizer.to_json())
     ranks = {token: i for i, token in enumerate(tokenizer.tokens)}
     tik = tiktoken.Encoding("ours", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={})
     ids = tokenizer.encode(text)
     assert ids == theirs.encode(text).ids == tik.encode_ordinary(text)
     # As many as `interleaved` calls: each is used once.
-    new = [BPETokenizer.from_json(tokenizer.to_json()) for _ in range(rounds + 2)]
+    new: list[Tokenizer] = [tokenizer_from_json(tokenizer.to_json()) for _ in range(rounds + 2)]
     return {
         "ours": lambda: tokenizer.encode(text),
         "ours, first time": lambda: new.pop().encode(text),
@@ -68,7 +67,7 @@ def encoders(tokenizer: BPETokenizer, text: str, rounds: int) -> dict[str, Calla
 def report(
     contestants: Mapping[str, Callable[[], object]], size: int, rounds: int, clock: str
 ) -> None:
-    """Print the seconds of each, and how they compare to `tokenizers`."""
+    """Print the seconds of each contestant, and the ratio to `tokenizers`."""
     seconds = interleaved(contestants, rounds, CLOCKS[clock])
     rows: list[list[str]] = []
     for name, taken in seconds.items():

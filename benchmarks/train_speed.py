@@ -3,14 +3,13 @@
     python -m benchmarks.train_speed
     python -m benchmarks.train_speed --sizes small medium --compile
 
-A training step is the forward pass, cross-entropy, the backward pass and the update, on the same
-random tokens for all, with PyTorch's fused AdamW for all. One thread, everything in one process,
-rounds interleaved; printed are medians, and the median ratio of the rounds. The last line is the
-time of the matrix products alone, forward and backward: no implementation can be faster than that.
+A training step is the forward pass, cross-entropy, the backward pass and the update, with the same random tokens and
+PyTorch's fused AdamW for all. All contestants run in one process on one thread, in interleaved rounds. The table shows
+medians, and the median ratio of the rounds. The last line is the time of the matrix products alone, forward and
+backward, a lower bound for any implementation.
 
-Ours has RMSNorm, RoPE and SwiGLU, as have transformers' Llama and x-transformers; torch.nn's own
-layers have LayerNorm, learned positions and GELU, with as many parameters. Needs
-`pip install transformers x-transformers`.
+Ours has RMSNorm, RoPE and SwiGLU, like transformers' Llama and x-transformers. The model of torch.nn layers has
+LayerNorm, learned positions and GELU, with as many parameters. Needs `pip install transformers x-transformers`.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from x_transformers import Decoder, TransformerWrapper
 
 from benchmarks.common import CLOCKS, Clock, interleaved, print_table, times_as_fast
 from engine.config import ModelConfig
-from engine.devices import keep_freed_memory
 from engine.estimate import parameters
 from engine.model.decoder import TransformerLM
-from engine.optim import AdamW
+from engine.training.devices import keep_freed_memory
+from engine.training.optim import AdamW
 
 VOCABULARY = 65
 LEARNING_RATE = 1e-3
@@ -49,7 +48,7 @@ Step = Callable[[], object]
 
 
 def training_step(model: nn.Module, logits: Callable[[Tensor], Tensor], batch: Tensor) -> Step:
-    """A whole step of this model with the fused AdamW. `batch` is (B, T + 1) tokens."""
+    """A training step with the fused AdamW. `batch` is (B, T + 1) tokens."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
     inputs, targets = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
 
@@ -124,7 +123,7 @@ def x_transformers(config: ModelConfig, batch: Tensor) -> Step:
 
 
 class TorchLayers(nn.Module):
-    """A GPT of torch.nn's own layers, as its documentation puts them together."""
+    """A GPT of torch.nn layers, as in their documentation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -157,7 +156,7 @@ def torch_layers(config: ModelConfig, batch: Tensor) -> Step:
 
 
 def matrix_products(config: ModelConfig, batch: Tensor) -> Step:
-    """Every product of a step of ours: each forward one, and two of its size backward."""
+    """The matrix products of one of our steps: each forward product, and two of its size backward."""
     sequences, length = batch.shape[0], batch.shape[1] - 1
     width, hidden, tokens = config.d_model, config.ff_width, sequences * length
     matrices = [
@@ -206,10 +205,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine")
     parser.add_argument("--compile", action="store_true", help="also ours with torch.compile")
-    parser.add_argument("--no_keep", action="store_true", help="freed memory goes to the system")
+    parser.add_argument("--no_keep", action="store_true", help="return freed memory to the system")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if not arguments.no_keep:  # for all alike, as at the start of every run
+    if not arguments.no_keep:  # for all contestants, as at the start of every run
         keep_freed_memory()
     for name in arguments.sizes:
         measure(name, arguments.rounds, arguments.compile, CLOCKS[arguments.clock])

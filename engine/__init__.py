@@ -10,28 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.checkpoint import load_model
     from engine.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-    from engine.generation import Sampler, generate
+    from engine.generation.sampler import Sampler
+    from engine.generation.sampling import generate
+    from engine.generation.translation import beam_search, translate
     from engine.model.context import KVCache, Output, Trace, zero_head
     from engine.model.decoder import HybridMoETransformerLM, MoETransformerLM, TransformerLM
     from engine.model.encoder_decoder import Transformer
     from engine.model.routing import Routing
-    from engine.optim import SGD, AdamW
-    from engine.runs import Run, RunStore
-    from engine.training import TrainState, new_state, train
-    from engine.translation import beam_search, translate
+    from engine.runs.store import Run, RunStore
+    from engine.training.checkpoint import load_model
+    from engine.training.loop import TrainState, new_state, train
+    from engine.training.optim import SGD, AdamW
     from engine.validation import ConfigError
 
 HOMES: dict[str, str] = {
-    "load_model": "engine.checkpoint",
+    "load_model": "engine.training.checkpoint",
     "ConfigError": "engine.validation",
     "DataConfig": "engine.config",
     "ModelConfig": "engine.config",
     "RunConfig": "engine.config",
     "TrainConfig": "engine.config",
-    "Sampler": "engine.generation",
-    "generate": "engine.generation",
+    "Sampler": "engine.generation.sampler",
+    "generate": "engine.generation.sampling",
     "KVCache": "engine.model.context",
     "Output": "engine.model.context",
     "Trace": "engine.model.context",
@@ -41,15 +42,15 @@ HOMES: dict[str, str] = {
     "TransformerLM": "engine.model.decoder",
     "Transformer": "engine.model.encoder_decoder",
     "Routing": "engine.model.routing",
-    "AdamW": "engine.optim",
-    "SGD": "engine.optim",
-    "Run": "engine.runs",
-    "RunStore": "engine.runs",
-    "TrainState": "engine.training",
-    "new_state": "engine.training",
-    "train": "engine.training",
-    "beam_search": "engine.translation",
-    "translate": "engine.translation",
+    "AdamW": "engine.training.optim",
+    "SGD": "engine.training.optim",
+    "Run": "engine.runs.store",
+    "RunStore": "engine.runs.store",
+    "TrainState": "engine.training.loop",
+    "new_state": "engine.training.loop",
+    "train": "engine.training.loop",
+    "beam_search": "engine.generation.translation",
+    "translate": "engine.generation.translation",
 }
 """Where each public name is defined."""
 

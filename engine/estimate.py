@@ -1,7 +1,7 @@
-"""What a model costs, worked out before anything is built: parameters, FLOPs, memory and time.
+"""The cost of a model, computed from its configuration: parameters, FLOPs, memory and time.
 
-Parameters and FLOPs are exact; memory and time are estimates, and say so. The symbols are those of
-the model: V vocabulary, C d_model, T context, L blocks, H heads of width D, F feed-forward width.
+Parameters and FLOPs are exact; memory and time are estimates. V vocabulary, C d_model, T context,
+L blocks, H heads of width D, F feed-forward width.
 
 Nothing in this file loads PyTorch.
 """
@@ -19,78 +19,92 @@ import numpy as np
 
 from engine.config import GATED, ModelConfig, OptimizerName, RunConfig
 from engine.data.base import DataError
-from engine.data.parallel import PAIRS
 from engine.data.tasks import TASKS
-from engine.jsonl import read_stored
+from engine.data.translation_pairs import PAIRS
+from engine.files import read_stored
 from engine.validation import ConfigError, Problem
 
 FLOAT = 4
-"""Bytes of a number in fp32, which weights, gradients and the optimizer's averages always have here."""
+"""Bytes of an fp32 number, the type of weights, gradients and optimizer state."""
 
-AVERAGES: dict[OptimizerName, int] = {"adamw": 2, "sgd": 1}
-"""Numbers that an optimizer remembers of each weight."""
+OPTIMIZER_STATES: dict[OptimizerName, int] = {"adamw": 2, "sgd": 1, "lion": 1, "muon": 2}
+"""Numbers that an optimizer remembers of each weight; of a matrix, Muon remembers one."""
+
+NEWTON_SCHULZ_STEPS = 5
+"""Of Muon, for each update."""
 
 
 def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, int]:
-    """How many numbers are learned, by part, and their `total`.
+    """Count the parameters by part, and their `total`.
 
-    `vocab_size` stands in where the configuration leaves it to the tokenizer. A tied output matrix
-    is the embedding's, so it counts once. Raises `ConfigError` when no vocabulary size is known.
+    `vocab_size` is used if the configuration leaves it to the tokenizer. A tied output matrix counts once,
+    as the embedding. Raises `ConfigError` if the vocabulary size is unknown.
     """
     vocabulary = _vocabulary(config, vocab_size)
     width, hidden, bias = config.d_model, config.ff_width, int(config.bias)
-    blocks, crossed = config.blocks, config.n_layer if config.n_encoder_layer else 0
+    blocks, cross_blocks = config.blocks, config.n_layer if config.n_encoder_layer else 0
     stacks = 1 if config.n_encoder_layer is None else 2
     qkv = width + 2 * config.kv_heads * config.head_dim
     attention = width * qkv + width * width + bias * (qkv + width)
-    mixed = len(config.moe_layers)
-    norms = 2 * blocks + crossed + (stacks if config.placement == "pre" else 0)
+    attention += 2 * config.head_dim * config.qk_norm  # one weight for queries, one for keys
+    moe_blocks = len(config.moe_layers)
+    norms = 2 * blocks + cross_blocks + (stacks if config.placement == "pre" else 0)
     norm = 0 if config.norm == "none" else width * (1 + (bias * (config.norm == "layernorm")))
-    apart = 0 if stacks == 1 or config.share_embeddings else config.src_vocab_size or vocabulary
+    source_vocabulary = (
+        0 if stacks == 1 or config.share_embeddings else config.src_vocab_size or vocabulary
+    )
+    reads = [config.src_vocab_size or vocabulary] * (config.n_encoder_layer or 0)
+    reads += [vocabulary] * config.n_layer  # the vocabulary that each block reads
+    tables = [vocabulary] if stacks == 1 else [reads[0], vocabulary]
     parts = {
-        "embedding": (vocabulary + apart) * width,
+        "embedding": (vocabulary + source_vocabulary) * width,
+        "pairs": sum(config.pair_rows(size) for size in tables) * width,
         "positions": stacks * config.max_seq_len * width * (config.position == "learned"),
         "attention": blocks * attention,
-        "cross": crossed * attention,
-        "feedforward": (blocks - mixed) * _feedforward(config, hidden),
-        "router": mixed * _router(config),
-        "experts": mixed * (config.n_experts or 0) * _feedforward(config, config.expert_width)
-        + mixed * _shared(config),
+        "values": sum(reads) * config.kv_heads * config.head_dim * config.value_embeddings,
+        "cross": cross_blocks * attention,
+        "feedforward": (blocks - moe_blocks) * _feedforward_parameters(config, hidden),
+        "router": moe_blocks * _router_parameters(config),
+        "experts": moe_blocks
+        * (config.n_experts or 0)
+        * _feedforward_parameters(config, config.expert_width)
+        + moe_blocks * _shared_parameters(config),
         "norms": norms * norm,
+        "skips": 2 * blocks * config.embedding_skip,
         "output": 0 if config.tie_embeddings else vocabulary * width,
     }
     return parts | {"total": sum(parts.values())}
 
 
 def active_parameters(config: ModelConfig, vocab_size: int | None = None) -> int:
-    """Of all parameters those that work on one token: all but the experts that are not chosen."""
-    idle = (config.n_experts or 0) - _working(config)
-    expert = _feedforward(config, config.expert_width)
+    """Count the parameters active for one token: all except those of experts that are not chosen."""
+    idle = (config.n_experts or 0) - _active_experts(config)
+    expert = _feedforward_parameters(config, config.expert_width)
     return parameters(config, vocab_size)["total"] - round(len(config.moe_layers) * idle * expert)
 
 
-def _working(config: ModelConfig) -> float:
-    """How many experts work on one token, on average, where none is too full; without shared ones."""
+def _active_experts(config: ModelConfig) -> float:
+    """Mean number of routed experts per token if none is dropped, without shared experts."""
     if config.n_experts is None:
         return 0
     factor = config.capacity_factor if config.router == "expert_choice" else None
     return min(config.n_experts, config.top_k * (factor or 1))
 
 
-def _feedforward(config: ModelConfig, hidden: int) -> int:
-    """Parameters of one feed-forward, `hidden` wide inside."""
+def _feedforward_parameters(config: ModelConfig, hidden: int) -> int:
+    """Parameters of one feed-forward of width `hidden`."""
     up = 2 * hidden if config.feedforward in GATED else hidden
     return config.d_model * (up + hidden) + int(config.bias) * (up + config.d_model)
 
 
-def _shared(config: ModelConfig) -> int:
-    """Parameters of the experts that every token passes through: one feed-forward, as wide as all."""
+def _shared_parameters(config: ModelConfig) -> int:
+    """Parameters of the shared experts, built as one feed-forward of their total width."""
     wide = config.n_shared_experts * config.expert_width
-    return _feedforward(config, wide) if wide else 0
+    return _feedforward_parameters(config, wide) if wide else 0
 
 
-def _router(config: ModelConfig) -> int:
-    """Parameters of one router: a row for each expert, and its bias."""
+def _router_parameters(config: ModelConfig) -> int:
+    """Parameters of one router: a row per expert, and a bias per expert."""
     experts = config.n_experts or 0
     matrices = {"hash": 0, "noisy_topk": 2}.get(config.router, 1)
     biased = config.router not in ("hash", "expert_choice")
@@ -98,10 +112,10 @@ def _router(config: ModelConfig) -> int:
 
 
 def _active_width(config: ModelConfig, layer: int) -> float:
-    """How wide the feed-forward is that one token passes in this block, all its experts together."""
+    """Total feed-forward width active for one token in this block, over all its experts."""
     if layer not in config.moe_layers:
         return config.ff_width
-    return (_working(config) + config.n_shared_experts) * config.expert_width
+    return (_active_experts(config) + config.n_shared_experts) * config.expert_width
 
 
 def flops_by_part(
@@ -109,17 +123,17 @@ def flops_by_part(
 ) -> dict[str, int]:
     """FLOPs of the forward pass for one token of a sequence of `context` tokens, and their `total`.
 
-    A multiplication and its addition are 2 FLOPs, so a matrix costs twice its size per token. Only
-    matrix products count: norms, activations and the softmax are far less arithmetic. The attention
-    of a token is counted over all `context` keys, as `torch.utils.flop_counter` does; a causal
-    kernel that leaves out what is masked needs about half of the parts `scores` and `mixing`. With
-    experts, those that work on a token count; a capacity that drops choices makes it less.
+    A multiply-add is 2 FLOPs, so a matrix costs twice its size per token. Only matrix products count:
+    norms, activations and the softmax are negligible. The attention of a token is counted over all
+    `context` keys, as in `torch.utils.flop_counter`; a causal kernel that skips masked keys needs about
+    half of `scores` and `mixing`. With experts, only the chosen ones count; a capacity that drops
+    choices lowers the cost further.
 
-    With an encoder it is what one token of the translation costs together with one of the text that
-    is translated, both of `context` tokens.
+    With an encoder, the result is the cost of one target token plus one source token, in sequences
+    of `context` tokens each.
     """
     width, blocks = config.d_model, config.blocks
-    crossed = config.n_layer if config.n_encoder_layer else 0
+    cross_blocks = config.n_layer if config.n_encoder_layer else 0
     qkv = 2 * width * (width + 2 * config.kv_heads * config.head_dim)
     scored = 0 if config.router == "hash" else config.n_experts or 0
     up = 2 if config.feedforward in GATED else 1
@@ -128,7 +142,7 @@ def flops_by_part(
         "scores": blocks * 2 * context * width,
         "mixing": blocks * 2 * context * width,
         "projection": blocks * 2 * width * width,
-        "cross": crossed * (qkv + 2 * width * width + 4 * context * width),
+        "cross": cross_blocks * (qkv + 2 * width * width + 4 * context * width),
         "feedforward": round(
             2 * width * (up + 1) * sum(_active_width(config, layer) for layer in range(blocks))
         ),
@@ -138,17 +152,58 @@ def flops_by_part(
     return parts | {"total": sum(parts.values())}
 
 
-def flops_per_token(config: ModelConfig, context: int, vocab_size: int | None = None) -> int:
-    """FLOPs of the forward pass for one token; see `flops_by_part` for what is counted.
+def block_matrices(config: ModelConfig) -> list[tuple[int, int, int]]:
+    """The matrices of the blocks, each projection apart: how many, and their rows and columns.
 
-    Training takes three times this: backwards, every product becomes two (one for the gradient of
-    its input, one for the gradient of its weights).
+    These are the ones that Muon orthogonalizes. Their parameters are all but those of embeddings, of the output
+    matrix, and of norms and biases.
+    """
+    width, key = config.d_model, config.kv_heads * config.head_dim
+    attentions = config.blocks + (config.n_layer if config.n_encoder_layer else 0)
+    mixed = len(config.moe_layers)
+    found = [(2 * attentions, width, width), (2 * attentions, key, width)]
+    into = 2 if config.feedforward in GATED else 1  # up, and gate
+
+    def feedforward(count: int, hidden: int) -> None:
+        found.extend([(into * count, hidden, width), (count, width, hidden)])
+
+    feedforward(config.blocks - mixed, config.ff_width)
+    if mixed:
+        feedforward(mixed * (config.n_experts or 0), config.expert_width)
+        feedforward(
+            mixed * bool(config.n_shared_experts), config.n_shared_experts * config.expert_width
+        )
+        routers = {"hash": 0, "noisy_topk": 2}.get(config.router, 1)
+        found.append((mixed * routers, config.n_experts or 0, width))
+    return [each for each in found if each[0]]
+
+
+def optimizer_flops(config: RunConfig) -> int:
+    """FLOPs of matrix products in one update of the optimizer: those of Muon's Newton-Schulz iterations.
+
+    With r the shorter side of a matrix and c the longer one, an iteration multiplies X X^T (r c r), its square (r r r) and
+    both with X (r r c).
+    """
+    if config.train.optimizer != "muon":
+        return 0
+    total = 0
+    for count, rows, columns in block_matrices(config.model):
+        r, c = sorted((rows, columns))
+        total += count * NEWTON_SCHULZ_STEPS * 2 * r * r * (2 * c + r)
+    return total
+
+
+def flops_per_token(config: ModelConfig, context: int, vocab_size: int | None = None) -> int:
+    """FLOPs of the forward pass for one token, counted as in `flops_by_part`.
+
+    Training takes three times this: the backward pass computes two products for each one of the forward
+    pass, the gradient of its input and the gradient of its weights.
     """
     return flops_by_part(config, context, vocab_size)["total"]
 
 
 def sequence_length(config: RunConfig) -> int:
-    """Tokens in a training sequence, T: the whole context of a text, an item of a task, a translation."""
+    """Tokens in a training sequence, T: the full context for text, an item of a task, or a translation."""
     if config.data.source in PAIRS:
         return min(PAIRS[config.data.source].length, config.model.max_seq_len)
     task = TASKS.get(config.data.source)
@@ -156,62 +211,86 @@ def sequence_length(config: RunConfig) -> int:
         return config.model.max_seq_len
     try:
         return task(config.data.task_length, config.model.max_seq_len, seed=0).sequence_length
-    except DataError:  # an item does not fit; the run will be refused for it
+    except DataError:  # an item does not fit, which starting the run will report
         return config.model.max_seq_len
 
 
 def batch_tokens(config: RunConfig) -> int:
-    """Tokens in one batch: of all its sequences, or as many as `batch_tokens` fills it with."""
+    """Tokens in one batch: the sum over its sequences, or `TrainConfig.batch_tokens` if set."""
     filled = config.train.batch_tokens
     return config.train.batch_size * sequence_length(config) if filled is None else filled
 
 
 def flops_per_step(config: RunConfig, vocab_size: int | None = None) -> int:
-    """FLOPs of one update: forward and backward, over all sequences of all accumulated batches."""
+    """FLOPs of one update: forward and backward passes over all accumulated batches."""
     length = sequence_length(config)
     tokens = batch_tokens(config) * config.train.gradient_accumulation
     return 3 * tokens * flops_per_token(config.model, length, vocab_size)
 
 
 def cache_bytes(config: ModelConfig, context: int) -> int:
-    """Size of the keys and values of `context` tokens of one sequence, in fp32."""
-    return 2 * config.n_layer * config.kv_heads * config.head_dim * context * FLOAT
+    """Size of the KV cache for `context` tokens of one sequence, in fp32; with token pairs, also their ids."""
+    numbers = 2 * config.n_layer * config.kv_heads * config.head_dim
+    return context * (numbers * FLOAT + 8 * bool(config.token_pairs))
 
 
-def kept_per_token(config: ModelConfig, context: int, vocab_size: int | None = None) -> int:
-    """How many numbers the forward pass keeps for the backward pass, for each token of a sequence.
+def activations_per_token(config: ModelConfig, context: int, vocab_size: int | None = None) -> int:
+    """Numbers that the forward pass stores for the backward pass, per token of a sequence of `context` tokens.
 
-    The sequence has `context` tokens. Counted over the tensors of `engine.model`: inputs of matrix products, and what a norm, a
-    rotation, an activation and the softmax need to find their gradients.
+    Counted over the tensors of `engine.model`: the inputs of matrix products, and what norms, rotary
+    positions, activations and the softmax store to compute their gradients.
     """
     width = config.d_model
     norm = width * {"none": 1, "layernorm": 2, "rmsnorm": 3}[config.norm]  # input, scaled, output
     if config.kv_heads == config.n_head:
         qkv = 3 * width + (2 * width if config.position == "rope" else 0)
+        if (
+            config.value_embeddings
+        ):  # values have memory of their own, and are no view of q, k and v
+            qkv += -2 * width if config.position == "rope" else width
     else:  # keys and values are repeated for the queries that share them
         packed = width + 2 * config.kv_heads * config.head_dim
         qkv = 2 * width + (width if config.position == "rope" else packed)
+    normed, normed_across = _stored_qk_norm(config)
     kept_hidden = 4 if config.feedforward in GATED else 1 if config.feedforward == "relu" else 2
     scores = _stored_scores(config) * config.n_head * context
-    block = 2 * norm + qkv + width + scores
-    crossed = config.n_layer if config.n_encoder_layer else 0
-    cross = crossed * (norm + qkv + 2 * width + scores)
+    block = 2 * norm + qkv + normed + width + scores + width * config.embedding_skip
+    cross_blocks = config.n_layer if config.n_encoder_layer else 0
+    cross = cross_blocks * (norm + qkv + normed_across + 2 * width + scores)
     inside = kept_hidden * sum(_active_width(config, layer) for layer in range(config.blocks))
-    # A copy of the token for each expert, its answer twice; logits, scores, choices and gates.
-    inside += len(config.moe_layers) * (3 * _working(config) * width + 6 * (config.n_experts or 0))
-    last = norm if config.placement == "pre" else width
-    return (
-        config.blocks * block + cross + round(inside) + last + 3 * _vocabulary(config, vocab_size)
+    # A copy of the token per chosen expert and its output twice; logits, scores, choices and gates.
+    inside += len(config.moe_layers) * (
+        3 * _active_experts(config) * width + 6 * (config.n_experts or 0)
     )
+    last = norm if config.placement == "pre" else width
+    logits = (3 + (config.logit_softcap > 0)) * _vocabulary(config, vocab_size)  # and their tanh
+    return config.blocks * block + cross + round(inside) + last + logits
+
+
+def _stored_qk_norm(config: ModelConfig) -> tuple[int, int]:
+    """The numbers that QK-norm stores per token, in self-attention and in cross-attention.
+
+    Per number its input, scaled and then weighted, and a scale for each head. RoPE needs no copy of its input,
+    and without repeated keys and values the input of the norm is stored anyway.
+    """
+    if not config.qk_norm:
+        return 0, 0
+    queries_and_keys = (config.n_head + config.kv_heads) * config.head_dim
+    scaled = queries_and_keys + config.n_head + config.kv_heads
+    if config.position != "rope":
+        return scaled + queries_and_keys, scaled + queries_and_keys
+    shared = config.kv_heads < config.n_head
+    inputs = queries_and_keys + config.kv_heads * config.head_dim if shared else 0
+    return scaled + inputs, scaled + queries_and_keys
 
 
 def _stored_scores(config: ModelConfig) -> int:
-    """How many (T, T) matrices a head keeps. The fused kernel keeps none, but takes no dropout."""
+    """(T, T) matrices that a head stores. The fused kernel stores none, but does not support dropout."""
     return 3 if config.dropout else 1 if config.position == "alibi" else 0
 
 
 PROCESS_BYTES = 280_000_000
-"""Resident memory of a process that has imported torch and made one tiny step (Linux, CPU build)."""
+"""Resident memory of a process after importing torch and one tiny step (Linux, CPU build)."""
 
 
 def memory_bytes(
@@ -219,32 +298,42 @@ def memory_bytes(
 ) -> dict[str, int]:
     """Memory of a run by part, in bytes, and its `total`.
 
-    Weights, gradients and the optimizer's averages are exact. `activations` is an estimate of what the
-    forward pass keeps for the backward pass, in two bytes each under mixed precision; `process` is
+    Weights, gradients, optimizer state and the average of the weights are exact. `activations` estimates what
+    the forward pass stores for the backward pass, at two bytes per number under mixed precision. `process` is
     Python with torch imported.
     """
     model, train = config.model, config.train
     count = parameters(model, vocab_size)["total"]
     number = FLOAT if train.dtype == "fp32" else 2
-    kept = batch_tokens(config) * kept_per_token(model, sequence_length(config), vocab_size)
+    kept = batch_tokens(config) * activations_per_token(model, sequence_length(config), vocab_size)
     parts = {
         "weights": count * FLOAT,
         "gradients": count * FLOAT,
-        "optimizer": AVERAGES[train.optimizer] * count * FLOAT,
+        "optimizer": _averages(config, count) * FLOAT,
+        "average": count * FLOAT if train.ema_decay else 0,
         "activations": kept * number,
         "process": process,
     }
     return parts | {"total": sum(parts.values())}
 
 
+def _averages(config: RunConfig, count: int) -> int:
+    """The size of the optimizer's state, in numbers, for `count` parameters."""
+    averages = OPTIMIZER_STATES[config.train.optimizer] * count
+    if config.train.optimizer == "muon":
+        averages -= sum(n * rows * columns for n, rows, columns in block_matrices(config.model))
+    return averages
+
+
 @dataclass(frozen=True)
 class Work:
-    """What one update has to do: arithmetic, numbers to move, operations to start.
+    """The work of one update: arithmetic, memory traffic and operations launched.
 
-    `moved` counts what is kept for the backward pass, and a little more where the work is more than
-    that shows: one number for each attention score (its exponential), three for each number that
-    dropout draws. `blocks` are those it runs through; the embedding, the loss and the optimizer are one more, and an expert
-    layer counts as one more block: routing starts about as many operations.
+    `moved` counts the numbers stored for the backward pass, plus costs that these do not show: one number
+    per attention score (its exponential), three per number that dropout draws, and three per weight of a table of
+    token pairs, all of which get a gradient and an update whether their pairs occur or not. `blocks` counts the
+    blocks, one more for embedding, loss and optimizer, and one more per expert layer, because routing
+    launches about the same number of operations as a block.
     """
 
     flops: float
@@ -253,19 +342,19 @@ class Work:
 
     @classmethod
     def of(cls, config: RunConfig, vocab_size: int | None = None) -> Work:
-        """The work of one update of this run."""
+        """Compute the work of one update of this run."""
         model, train = config.model, config.train
         length = sequence_length(config)
-        crossed = model.n_layer if model.n_encoder_layer else 0
-        layers = model.blocks + crossed / 2  # cross-attention is half of a block
-        scores = (model.blocks + crossed) * model.n_head * length
-        moved = kept_per_token(model, length, vocab_size) + scores
+        cross_blocks = model.n_layer if model.n_encoder_layer else 0
+        layers = model.blocks + cross_blocks / 2  # cross-attention counts as half a block
+        scores = (model.blocks + cross_blocks) * model.n_head * length
+        moved = activations_per_token(model, length, vocab_size) + scores
         if model.dropout:
             moved += 3 * (scores + 2 * layers * model.d_model)
         tokens = batch_tokens(config) * train.gradient_accumulation
         return cls(
-            flops=flops_per_step(config, vocab_size),
-            moved=tokens * moved,
+            flops=flops_per_step(config, vocab_size) + optimizer_flops(config),
+            moved=tokens * moved + 3 * parameters(model, vocab_size)["pairs"],
             blocks=train.gradient_accumulation * (layers + len(model.moe_layers) + 1),
         )
 
@@ -275,7 +364,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The seconds that one update took, and its work."""
+    """A timed update: its work and its seconds."""
 
     work: Work
     seconds: float
@@ -283,9 +372,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a machine trains: the seconds for each unit of `Work`, fitted to measured steps.
+    """A machine's training speed: seconds per unit of `Work`, fitted to measured steps.
 
-    Starting operations decides the time of tiny models, moving numbers that of narrow ones and
+    Launching operations dominates the time of tiny models, memory traffic that of narrow ones, and
     arithmetic that of wide ones.
     """
 
@@ -293,26 +382,28 @@ class Speed:
     seconds_per_move: float
     seconds_per_block: float
     measured: tuple[Measurement, ...]
-    """Steps of models of different sizes, timed for this."""
+    """Benchmark steps of models of different sizes."""
     runs: tuple[Measurement, ...] = ()
-    """Steps of real runs since then, the newest last."""
+    """Steps of real runs since the benchmark, newest last."""
 
     @classmethod
     def fit(cls, measured: Sequence[Measurement], runs: Sequence[Measurement] = ()) -> Speed:
-        """The three times, none below zero, with the smallest squared relative error.
+        """Fit the three times, all non-negative, by least squares of the relative error.
 
-        Raises `ValueError` without measurements, or for one that took no time.
+        Raises `ValueError` without measurements, or if one has no positive duration.
         """
         steps = [*measured, *runs]
         if not steps or any(step.seconds <= 0 for step in steps):
-            raise ValueError("a speed needs measured steps, each longer than nothing")
-        # A row divided by its seconds should give one: its error is then the relative one.
+            raise ValueError("a speed needs measured steps, each with a positive duration")
+        # Dividing each row by its seconds makes the target 1, so errors are relative.
         rows = np.array([astuple(step.work) for step in steps], np.float64)
         rows /= np.array([[step.seconds] for step in steps])
         scale = rows.max(axis=0)
         scale[scale == 0] = 1
         best, times = math.inf, np.zeros(3)
-        for used in product((True, False), repeat=3):  # the best may leave out what came out < 0
+        for used in product(
+            (True, False), repeat=3
+        ):  # try every subset, since a time must not be < 0
             columns = np.flatnonzero(used)
             found = np.zeros(3)
             found[columns] = np.linalg.lstsq((rows / scale)[:, columns], np.ones(len(rows)))[0]
@@ -325,7 +416,7 @@ class Speed:
     def refined(
         self, config: RunConfig, seconds: float, vocab_size: int | None = None, keep: int = 8
     ) -> Speed:
-        """Fitted again, with what a step of a real run took; only the newest `keep` runs count."""
+        """Refit with a measured step of a real run. Only the newest `keep` runs count."""
         run = Measurement(Work.of(config, vocab_size), seconds)
         return Speed.fit(self.measured, (*self.runs, run)[-keep:])
 
@@ -334,7 +425,7 @@ class Speed:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Speed:
-        """Read what `to_json` wrote. Raises `ValueError`."""
+        """Parse JSON that `to_json` wrote. Raises `ValueError`."""
         try:
             values = json.loads(text)
             measured, runs = (
@@ -347,7 +438,7 @@ class Speed:
 
 
 def read_speed(path: Path) -> Speed | None:
-    """The speed stored in this file; None when there is none, or none that can be read."""
+    """Read a stored speed; None if the file is missing or invalid."""
     try:
         return Speed.from_json(read_stored(path))
     except (OSError, ValueError):
@@ -355,26 +446,25 @@ def read_speed(path: Path) -> Speed | None:
 
 
 def seconds_per_step(config: RunConfig, speed: Speed, vocab_size: int | None = None) -> float:
-    """Expected seconds of one update on the machine whose speed this is."""
+    """Estimated seconds of one update on a machine of this speed."""
     work = Work.of(config, vocab_size)
     return work.seconds(speed.seconds_per_flop, speed.seconds_per_move, speed.seconds_per_block)
 
 
 SAMPLE_TOKENS = 96
-"""How much a run writes after its prompts each time it samples; for a task or a text to translate, only
-the answer."""
+"""Tokens generated each time a run samples. For a task or a translation, only the answer is generated."""
 
 
 def seconds(config: RunConfig, speed: Speed, vocab_size: int | None = None) -> float:
-    """Expected seconds of a whole run: its updates, its measurements on held-out data, its samples.
+    """Estimated seconds of a complete run: updates, evaluations on validation data, and samples.
 
-    A held-out batch costs a third of a training batch, since nothing goes backward. A sampled token
-    costs a forward pass of one position, which is all starting of operations.
+    A validation batch costs a third of a training batch, because it has no backward pass. A sampled token
+    costs a forward pass of one position, whose time is that of launching operations.
     """
     train, model = config.train, config.model
     update = seconds_per_step(config, speed, vocab_size)
-    held_out = train.eval_steps * update / train.gradient_accumulation / 3
-    measurements = math.ceil(train.total_steps / train.eval_interval)
+    evaluation = train.eval_steps * update / train.gradient_accumulation / 3
+    evaluations = math.ceil(train.total_steps / train.eval_interval)
     tokens = SAMPLE_TOKENS
     if config.data.source in TASKS:
         tokens = config.data.task_length + 1
@@ -382,7 +472,7 @@ def seconds(config: RunConfig, speed: Speed, vocab_size: int | None = None) -> f
         tokens = sequence_length(config)
     sample = tokens * (model.n_layer + 1) * speed.seconds_per_block / 3
     samples = train.total_steps // train.sample_interval if train.sample_interval else 0
-    return train.total_steps * update + measurements * held_out + samples * sample
+    return train.total_steps * update + evaluations * evaluation + samples * sample
 
 
 def _vocabulary(config: ModelConfig, vocab_size: int | None) -> int:

@@ -1,6 +1,6 @@
-"""Runs to start from: assets/presets.json, each a name, a sentence and what it changes.
+"""Presets, read from assets/presets.json: configurations to start from, each with a name and a description.
 
-A preset is written as what differs from the defaults, so that it reads as what it is about.
+A preset stores only the fields that differ from the defaults, so that it shows what it is about.
 
 Nothing in this file loads PyTorch.
 """
@@ -18,29 +18,29 @@ from engine.validation import ConfigError, named_entries
 PATH = Path(__file__).parents[1] / "assets" / "presets.json"
 
 DEFAULT = "stories"
-"""The preset that a first visit begins with."""
+"""The preset that a first visit to the page starts with."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One run to start from."""
+    """A named configuration to start from."""
 
     name: str
     title: str
     description: str
-    """One sentence: what the learner will see."""
+    """One sentence: what the run will show."""
     layer: str
-    """The heading that it is listed under."""
+    """The heading under which it is listed."""
     changes: dict[str, Any]
-    """What differs from the defaults, flat, as in `RunConfig.from_flat`."""
+    """Fields that differ from the defaults, flat, as in `RunConfig.from_flat`."""
 
     def config(self) -> RunConfig:
-        """The whole configuration."""
+        """The complete configuration."""
         return RunConfig.from_flat(self.changes)
 
 
 def read_presets(text: str) -> dict[str, Preset]:
-    """Parse a list of presets, by name. Raises `ValueError` naming the preset and what is wrong."""
+    """Parse a list of presets; returns them by name. Raises `ValueError` with the preset and the problem."""
     return named_entries(text, "preset", _read)
 
 
@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = read_presets(PATH.read_text(encoding="utf-8"))
 
 
 def nearest(config: RunConfig) -> tuple[Preset, dict[str, Any]]:
-    """The preset that a run differs least from, and what the run has otherwise, flat."""
+    """Find the preset with the fewest differing fields; returns it and the run's differing values, flat."""
     mine = config.flat()
     differences = {
         name: {field: value for field, value in mine.items() if value != preset[field]}
@@ -80,5 +80,5 @@ def nearest(config: RunConfig) -> tuple[Preset, dict[str, Any]]:
 
 @cache
 def _flat() -> dict[str, dict[str, Any]]:
-    """Every preset's fields, worked out once: lists of runs ask for them again and again."""
+    """All fields of every preset, cached because lists of runs need them repeatedly."""
     return {name: preset.config().flat() for name, preset in PRESETS.items()}

@@ -1,7 +1,7 @@
-"""The base of all configurations, and what is said of one that cannot be.
+"""The base class of all configurations, and their error messages.
 
 A problem names the field, its value and what is allowed, in the same words on the page and on the
-command line; pydantic's own words reach nobody.
+command line. pydantic's own messages are never shown.
 
 Nothing in this file loads PyTorch.
 """
@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
-LONGEST = 160
-"""Characters of a value that an error shows."""
+MAX_SHOWN = 160
+"""Maximum characters of a value in an error message."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a configuration: which field, its value, and what is allowed."""
+    """One invalid field of a configuration: its name, its value and what is allowed."""
 
     field: str
     value: object
@@ -31,13 +31,13 @@ class Problem:
 
     def __str__(self) -> str:
         value = repr(self.value)
-        if len(value) > LONGEST:  # the end of a path says which file it is
-            value = f"{value[: LONGEST // 2]}…{value[-LONGEST // 2 :]}"
+        if len(value) > MAX_SHOWN:  # keep both ends: the end of a path names the file
+            value = f"{value[: MAX_SHOWN // 2]}…{value[-MAX_SHOWN // 2 :]}"
         return f"{self.field[:80]} = {value}: {self.allowed}"
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be; `problems` names every field at fault."""
+    """An invalid configuration. `problems` lists every invalid field."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
@@ -45,23 +45,23 @@ class ConfigError(ValueError):
 
     @classmethod
     def of(cls, error: ValidationError) -> ConfigError:
-        """The same error in the words of `Problem`."""
+        """Convert a pydantic error, with messages from `MESSAGES`."""
         problems: list[Problem] = []
         for entry in error.errors(include_url=False):
             context = entry.get("ctx", {})
-            named = [part for part in entry["loc"] if isinstance(part, str)]  # not places in a list
+            named = [part for part in entry["loc"] if isinstance(part, str)]  # without list indices
             name = context.get("field", named[-1] if named else "config")
             value = context.get("value", entry["input"])
             allowed = entry["msg"]
-            if entry["type"] in WORDS:
-                limits = {key: _word(limit) for key, limit in context.items()}
-                allowed = WORDS[entry["type"]].format_map(limits)
+            if entry["type"] in MESSAGES:
+                limits = {key: _format_limit(limit) for key, limit in context.items()}
+                allowed = MESSAGES[entry["type"]].format_map(limits)
             problems.append(Problem(str(name), value, allowed))
         return cls(problems)
 
 
 class Named(Protocol):
-    """Something with a name of its own."""
+    """An object with a `name`."""
 
     @property
     def name(self) -> str: ...
@@ -71,9 +71,9 @@ N = TypeVar("N", bound=Named)
 
 
 def named_entries(text: str, kind: str, read: Callable[[Any, str], N]) -> dict[str, N]:
-    """A list in JSON, by the names of its entries; `read(entry, where)` makes one of them.
+    """Parse a JSON list with `read(entry, where)` for each entry; returns the results by their names.
 
-    Raises `ValueError` naming the entry and what is wrong with it.
+    Raises `ValueError` that names the entry and the problem.
     """
     entries = json.loads(text)
     if not isinstance(entries, list):
@@ -82,7 +82,7 @@ def named_entries(text: str, kind: str, read: Callable[[Any, str], N]) -> dict[s
     for number, entry in enumerate(cast("list[Any]", entries), start=1):
         made = read(entry, f"{kind} {number}")
         if made.name in found:
-            raise ValueError(f"{kind} {made.name}: is there twice")
+            raise ValueError(f"{kind} {made.name}: is defined twice")
         found[made.name] = made
     return found
 
@@ -91,15 +91,15 @@ T = TypeVar("T")
 
 
 def read_json(adapter: TypeAdapter[T], text: str | bytes) -> T:
-    """What a stored file says, its types checked. Raises `ConfigError` naming the fields at fault."""
+    """Parse JSON and validate its types. Raises `ConfigError` that names the invalid fields."""
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
         raise ConfigError.of(error) from None
 
 
-def _word(limit: object) -> str:
-    """A limit in a message: 65,536 or 0.5, and names without quotation marks."""
+def _format_limit(limit: object) -> str:
+    """Format a limit for a message: 65,536 or 0.5, and names without quotation marks."""
     if isinstance(limit, int):
         return f"{limit:,}"
     if isinstance(limit, float):
@@ -107,7 +107,7 @@ def _word(limit: object) -> str:
     return str(limit).replace("'", "").replace(" or ", ", ")
 
 
-WORDS = {
+MESSAGES = {
     "extra_forbidden": "is not the name of a field",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -136,24 +136,24 @@ WORDS = {
     "dataclass_type": "must be an object of fields",
     "tuple_type": "must be a list of whole numbers",
 }
-"""What pydantic's kinds of error are called on the page and the command line alike."""
+"""Messages for pydantic's error types, on the page and on the command line."""
 
 
-def refuse(field: str, value: object, allowed: str) -> PydanticCustomError:
-    """The error a validator raises about one field; `ConfigError.of` reads it back."""
+def field_error(field: str, value: object, allowed: str) -> PydanticCustomError:
+    """Build the error that a validator raises about one field; `ConfigError.of` converts it."""
     return PydanticCustomError(
         "impossible", "{allowed}", {"field": field, "value": value, "allowed": allowed}
     )
 
 
 class Config(BaseModel):
-    """The base of all configurations: frozen, no unknown fields, JSON both ways."""
+    """Base class of all configurations: frozen, without unknown fields, convertible to and from JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values. Raises `ConfigError` naming field, value and what is allowed."""
+        """Build from plain values. Raises `ConfigError` with field, value and what is allowed."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -161,16 +161,16 @@ class Config(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote. Raises `ConfigError`."""
+        """Parse JSON that `to_json` wrote. Raises `ConfigError`."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise ConfigError.of(error) from None
 
     def to_json(self) -> str:
-        """Every field, also those at their defaults, so that a stored run never changes meaning."""
+        """Serialise every field including defaults, so that a stored run keeps its meaning if defaults change."""
         return self.model_dump_json(indent=2)
 
     def changes(self) -> dict[str, Any]:
-        """Only the fields that differ from the defaults: for a URL, a preset or a run's name."""
+        """Fields that differ from the defaults, for a URL, a preset or a run's name."""
         return self.model_dump(exclude_defaults=True)

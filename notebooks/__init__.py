@@ -1,1 +1,1 @@
-"""The lessons as notebooks: each a file of Python with cells, rendered to .ipynb beside it."""
+"""The lessons as notebooks: Python files with cells, rendered to .ipynb files."""

@@ -29,7 +29,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from streamlit.starlette import App
 
-from playground.guard import Guard
+from playground.access.guard import Guard
 
 SCRIPT = ROOT / "playground" / "screens" / "main.py"
 

@@ -1,12 +1,12 @@
-"""Both front ends in English and Chinese.
+"""Translation of both front ends, English and Chinese.
 
-Everything here is written in English, and `assets/i18n/zh/*.json` says what it is in Chinese: an object of
-"English": "Chinese" each, with {0}, {1}, ... for what differs from one time to the next. The views have their
-words in both languages beside each other (`tp.words` in their scripts); only what comes from the server, a
-control's help or an error, is looked up here, in the browser (`assets/js/language.js`, which does the same as
-`translate`). The dashboard is drawn here, so it says `use(language)` and takes its words from a `Words`.
+The server writes English. `assets/i18n/zh/*.json` maps it to Chinese, as objects of "English": "Chinese" with
+{0}, {1}, ... for variable parts. The views contain their own texts in both languages (`tp.words` in their
+scripts). Texts from the server, such as a control's help or an error, are translated in the browser by
+`assets/js/language.js`, which implements the same rules as `translate`. The dashboard is rendered on the server:
+it calls `use(language)` and reads its texts from a `Words`.
 
-`assets/i18n/glossary.json` has the field's terms in both languages; the tests hold the translations to it.
+`assets/i18n/glossary.json` has the field's terms in both languages; tests check the translations against it.
 
 Nothing in this file loads PyTorch.
 """
@@ -27,31 +27,34 @@ from typing import Any, cast
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "i18n"
 
 LANGUAGES = {"en": "English", "zh": "中文"}
-"""What can be read here, each by its own name. The first is what everything is written in."""
+"""The languages, with their own names. The first is the source language."""
 
 HOLE = re.compile(r"\{\d+\}")
 ENDS = re.compile(r"([.!?]) (?=\S)")
 
 MOST_PARTS = 16
-"""Sentences that are looked for after each other: a longer text is somebody's own."""
+"""Maximum number of sentences that are translated one by one; a longer text is a user's own."""
+
+LONGEST_HOLE = 1_000
+"""Maximum number of characters of a sentence inside another that is translated; a longer one is a user's own."""
 
 _language: ContextVar[str] = ContextVar("language", default="en")
 
 
 def use(language: str) -> None:
-    """Say what follows in this language, in this context. Raises `ValueError`."""
+    """Set the language of this context. Raises `ValueError` for an unknown one."""
     if language not in LANGUAGES:
         raise ValueError(f"lang = {language!r}: must be one of {', '.join(LANGUAGES)}")
     _language.set(language)
 
 
 def current() -> str:
-    """The language in use."""
+    """The language of this context."""
     return _language.get()
 
 
 def normal(template: str) -> str:
-    """A format string as it stands in the catalogue: "{name!r} of {count:,}" is "{0} of {1}"."""
+    """Convert a format string to its catalogue key: "{name!r} of {count:,}" becomes "{0} of {1}"."""
     holes = 0
     parts: list[str] = []
     for literal, name, _, _ in Formatter().parse(template):
@@ -64,7 +67,7 @@ def normal(template: str) -> str:
 
 @functools.cache
 def catalogue(language: str) -> dict[str, str]:
-    """What English is in this language. Raises `ValueError` for what is there twice."""
+    """All translations into a language. Raises `ValueError` for an entry with two translations."""
     found: dict[str, str] = {}
     for path in sorted((FOLDER / language).glob("*.json")):
         entries = cast("dict[str, str]", json.loads(path.read_text("utf-8")))
@@ -76,12 +79,12 @@ def catalogue(language: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Pattern:
-    """An entry with holes."""
+    """A catalogue entry with holes."""
 
     holes: re.Pattern[str]
     translation: str
     kept: frozenset[int]
-    """Holes for names and values, which stand in quotation marks or at an equals sign: no words."""
+    """Holes for names and values, which are quoted or next to an equals sign, and are not translated."""
 
 
 @functools.cache
@@ -103,9 +106,9 @@ def _patterns(language: str) -> list[_Pattern]:
 
 
 def translate(sentence: str, language: str | None = None) -> str:
-    """An English sentence, filled in already, in the language in use; itself where it is not known.
+    """Translate a formatted English sentence; unknown sentences are returned unchanged.
 
-    Also several of them after each other, or with "; " between, and one after "where: ".
+    Also translates several sentences, several parts separated by "; ", and a sentence after "prefix: ".
     """
     language = language or current()
     return sentence if language == "en" else _found(sentence, language) or sentence
@@ -113,9 +116,9 @@ def translate(sentence: str, language: str | None = None) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _found(text: str, language: str) -> str | None:
-    whole = catalogue(language).get(text)
-    if whole is not None:
-        return whole
+    translation = catalogue(language).get(text)
+    if translation is not None:
+        return translation
     for several, joint in ((text.split("; "), "；"), (ENDS.sub("\\1\0", text).split("\0"), "")):
         translation = _in_turn(several, joint, language)
         if translation is not None:
@@ -124,7 +127,7 @@ def _found(text: str, language: str) -> str | None:
 
 
 def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
-    """Several sentences, of which the first may be in several parts, and so may the others."""
+    """Translate a sequence of sentences, where one catalogue entry may span several of them."""
     between = "; " if joint else " "
     for count in range(1, len(parts) if len(parts) <= MOST_PARTS else 1):
         first = _one(between.join(parts[:count]), language)
@@ -137,25 +140,27 @@ def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def _one(sentence: str, language: str) -> str | None:
-    whole = catalogue(language).get(sentence)
-    if whole is not None:
-        return whole
+    translation = catalogue(language).get(sentence)
+    if translation is not None:
+        return translation
     for pattern in _patterns(language):
         match = pattern.holes.fullmatch(sentence)
         if match is not None:
             holes = [
-                text if hole in pattern.kept else _found(text, language) or text
+                text
+                if hole in pattern.kept or len(text) > LONGEST_HOLE
+                else _found(text, language) or text
                 for hole, text in enumerate(match.groups())
             ]
             return _filled(pattern.translation, holes)
-    where, colon, said = sentence.partition(": ")
-    told = colon and " " in said and said.count(": ") < MOST_PARTS
-    translation = _found(said, language) if told else None
-    return None if translation is None else f"{where}：{translation}"
+    prefix, colon, rest = sentence.partition(": ")
+    is_sentence = colon and " " in rest and rest.count(": ") < MOST_PARTS
+    translation = _found(rest, language) if is_sentence else None
+    return None if translation is None else f"{prefix}：{translation}"
 
 
 def template(english: str, language: str | None = None) -> str:
-    """A format string in the language in use, with the names that it has in English."""
+    """Translate a format string, keeping its field names."""
     language = language or current()
     translation = None if language == "en" else catalogue(language).get(normal(english))
     if translation is None:
@@ -175,14 +180,20 @@ class Term:
     en: str
     zh: str
     also: tuple[str, ...] = ()
-    """Other Chinese that stands for it here and there."""
-    note: str = ""
-    """A sentence about it, in English, where the term does not explain itself."""
+    """Other accepted Chinese translations."""
+    means: str = ""
+    """What it means, in one or two sentences for a beginner. A term that it uses is in the glossary too."""
+    means_zh: str = ""
+    """The same in Chinese."""
+    lesson: str = ""
+    """The name of the lesson that teaches it."""
+    everyday: bool = False
+    """Is it an ordinary word too, so that it is not explained wherever it stands?"""
 
 
 @functools.cache
 def glossary() -> list[Term]:
-    """The field's terms, in the order in which a learner meets them."""
+    """The field's terms, in the order in which a student meets them."""
     entries = json.loads((FOLDER / "glossary.json").read_text("utf-8"))
     return [Term(**entry | {"also": tuple(entry.get("also", ()))}) for entry in entries]
 
@@ -192,7 +203,7 @@ def _filled(translation: str, holes: Sequence[str]) -> str:
 
 
 class Words(Mapping[str, Any]):
-    """A table of words, written in English and read in the language in use; tables and lists in it too."""
+    """A mapping of English texts that translates on access, including nested mappings and lists."""
 
     def __init__(self, english: Mapping[str, Any]) -> None:
         self.english = english

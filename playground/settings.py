@@ -1,9 +1,9 @@
-"""What whoever serves the playground may set: TP_NAME in the environment, read here and nowhere else.
+"""Host settings, read from TP_* environment variables. Only `TP_RUNS` is also read elsewhere.
 
     TP_MAX_RUNS=4 TP_MAX_MINUTES=10 python playground/app.py
 
-On one's own machine nothing is limited. On a public host, which is a Space or wherever TP_PUBLIC=1,
-every limit has the value in `PUBLIC` until it is set to another; `none` takes a limit away.
+By default there are no limits. On a public host (a Space, or TP_PUBLIC=1) every limit defaults to its value
+in `PUBLIC`; `none` removes a limit.
 
 Nothing in this file loads PyTorch.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from engine.validation import Config, ConfigError, Problem, refuse
+from engine.validation import Config, ConfigError, Problem, field_error
 
 PREFIX = "TP_"
 
@@ -46,10 +46,10 @@ PUBLIC: dict[str, Any] = {
     "max_storage_mb": 20_000.0,
     "keep_hours": 24.0,
 }
-"""A public host's limits, made for the 2 cores, 16 GB of memory and 50 GB of disk of a small Space."""
+"""Default limits of a public host, for the 2 cores, 16 GB of memory and 50 GB of disk of a small Space."""
 
 PERSISTENT = Path("/data")
-"""Where a Space has storage that outlives a restart, if its owner has given it any."""
+"""Mount point of a Space's persistent storage, if it has any."""
 
 TEXT = {
     "unknown": "{name} is not a setting and is ignored. The nearest setting is {nearest}.",
@@ -59,60 +59,74 @@ TEXT = {
 SITE = re.compile(
     r"(https?://)?((\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.I
 )
-"""A host: with a scheme or without, and with a port or without."""
+"""A host, optionally with a scheme and a port."""
+
+ADDRESS = r"^https?://[^\s\"'<>]+$"
+"""The address of a page."""
 
 
 class Settings(Config):
-    """How this host serves. A limit that is None is none."""
+    """Settings of this host. None means no limit."""
 
     public: bool = Field(
         default=False,
-        description="Strangers use this host. True on a Space, where SPACE_ID is set.",
+        description="The host is open to the public. Default: true on a Space, where SPACE_ID is set.",
     )
     cpu_only: bool = Field(
         default=False,
-        description="Train and compute on the CPU, whatever else there is. True on a Space with "
-        "ZeroGPU, where SPACES_ZERO_GPU is set.",
+        description="Use the CPU even if there is a GPU. Default: true on a Space with ZeroGPU, where "
+        "SPACES_ZERO_GPU is set.",
     )
     sites: str | None = Field(
         default=None,
         min_length=1,
-        description="Hosts, with commas between them, by whose names this page is reached (a proxy) or "
-        "in whose frames it is shown: example.org, *.example.org or https://example.org:8000. IP "
-        "addresses, localhost and this machine's own name need no mention.",
+        description="Comma-separated hosts under whose names this page is reached (a proxy) or in whose "
+        "frames it is shown: example.org, *.example.org or https://example.org:8000. IP addresses, localhost "
+        "and this machine's own name are always allowed.",
     )
     runs: str | None = Field(
         default=None,
         min_length=1,
-        description="The folder of the learners' runs. None: checkpoints/runs; on a Space with "
-        "storage that stays, /data/runs.",
+        description="The folder of the users' runs. Default: checkpoints/runs, or /data/runs on a Space with "
+        "persistent storage.",
+    )
+    page: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="The address of the playground, for the dashboard's link to it. Default: found by its port on "
+        "this machine, none on a public host.",
+    )
+    dashboard: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="The address of the dashboard, for the page's link to it. Default: as for TP_PAGE.",
     )
     max_runs: int | None = Field(
-        default=None, ge=1, le=1_000, description="Runs that train at once; the next ones wait."
+        default=None, ge=1, le=1_000, description="Runs that train at once; further runs wait."
     )
     max_each: int | None = Field(
         default=None,
         ge=1,
         le=1_000,
-        description="Runs of one browser that train or wait at once: two can be compared.",
+        description="Runs of one browser that train or wait at once.",
     )
     max_address: int | None = Field(
         default=None,
         ge=1,
         le=1_000,
-        description="Runs from one network address that train or wait at once, whatever browsers say. A class "
-        "behind one router has one address: raise it to as many as there are learners.",
+        description="Runs from one network address that train or wait at once, over all its browsers. A class "
+        "behind one router has one address: set this to the number of students.",
     )
     proxies: int = Field(
         default=0,
         ge=0,
         le=10,
-        description="Reverse proxies in front of this server, each of which adds the address it was asked from "
-        "to X-Forwarded-For: as many of its last entries are believed. 0: none, and the header is not read. "
-        "1 on a Space.",
+        description="Number of reverse proxies in front of this server. Each adds its client's address to "
+        "X-Forwarded-For; this many of the last entries are trusted. 0: the header is ignored. Default: 1 on a "
+        "Space.",
     )
     max_waiting: int | None = Field(
-        default=None, ge=0, le=10_000, description="Runs that may wait for their turn."
+        default=None, ge=0, le=10_000, description="Runs that may wait in the queue."
     )
     max_parameters: int | None = Field(default=None, ge=1, description="Parameters of a model.")
     max_context: int | None = Field(default=None, ge=1, description="A model's context, in tokens.")
@@ -120,29 +134,29 @@ class Settings(Config):
         default=None, ge=1, description="Blocks of a model's decoder, and of its encoder."
     )
     max_experts: int | None = Field(
-        default=None, ge=1, description="Experts in a block, and shared ones."
+        default=None, ge=1, description="Experts in a block, and shared experts."
     )
     max_vocabulary: int | None = Field(
-        default=None, ge=257, description="Tokens that a tokenizer is asked to learn."
+        default=None, ge=257, description="Vocabulary size that a tokenizer may learn."
     )
     max_text: int | None = Field(
         default=None,
         ge=1,
-        description="Characters of a learner's own text, to train on or to learn tokenizers from.",
+        description="Characters of a user's own text, for training a model or a tokenizer.",
     )
     max_eval_steps: int | None = Field(
-        default=None, ge=1, description="Batches of held-out data in one measurement."
+        default=None, ge=1, description="Validation batches in one evaluation."
     )
     min_interval: int | None = Field(
         default=None,
         ge=1,
-        description="Steps between two measurements, samples, attention maps or checkpoints, at least.",
+        description="Minimum steps between evaluations, samples, attention maps or checkpoints.",
     )
     max_step_gflop: float | None = Field(
         default=None,
         gt=0,
-        description="Work of one step, in 1e9 FLOPs: what lets every learner see a step a second, "
-        "however many train.",
+        description="Work of one step, in 1e9 FLOPs. The public default gives every user about a step per "
+        "second even if all places are taken.",
     )
     max_threads: int | None = Field(
         default=None, ge=1, le=1_024, description="CPU threads of a run."
@@ -151,14 +165,14 @@ class Settings(Config):
     max_minutes: float | None = Field(
         default=None,
         gt=0,
-        description="Minutes by the clock that a run keeps its place, pauses included. Then it is "
-        "saved and stopped; to resume it is to queue again.",
+        description="Wall-clock minutes that a run keeps its place, including pauses. Then it is saved and "
+        "stopped, and can be resumed through the queue.",
     )
     away_seconds: float | None = Field(
         default=None,
         gt=0,
-        description="Seconds without anybody looking at a run until it gives up its place: in the "
-        "queue at once, and while it trains as soon as others wait.",
+        description="Seconds without a page that shows a run after which the run loses its place: in the queue "
+        "immediately, while training as soon as others wait.",
     )
     max_run_mb: float | None = Field(
         default=None, gt=0, description="Storage of one run, in 1e6 bytes."
@@ -166,12 +180,12 @@ class Settings(Config):
     max_storage_mb: float | None = Field(
         default=None,
         gt=0,
-        description="Storage of all learners' runs, in 1e6 bytes. The oldest that nobody uses go.",
+        description="Storage of all users' runs, in 1e6 bytes. The oldest unused runs are deleted.",
     )
     keep_hours: float | None = Field(
         default=None,
         gt=0,
-        description="Hours since it was last trained, after which a run that nobody uses goes.",
+        description="Hours after its last training after which an unused run is deleted.",
     )
 
     @field_validator("sites")
@@ -179,7 +193,7 @@ class Settings(Config):
     def _are_hosts(cls, value: str | None) -> str | None:
         for site in _parts(value):
             if SITE.fullmatch(site) is None:
-                raise refuse("sites", site, TEXT["site"])
+                raise field_error("sites", site, TEXT["site"])
         return value
 
     @property
@@ -189,11 +203,11 @@ class Settings(Config):
 
     @property
     def limited(self) -> bool:
-        """Is there any limit to look after while the playground serves?"""
+        """Whether any limit is set, so that the host scheduler must run."""
         return any(getattr(self, name) is not None for name in PUBLIC)
 
-    def told(self) -> dict[str, float] | None:
-        """The limits that a learner should know, as plain data; None where there are none."""
+    def visible_limits(self) -> dict[str, float] | None:
+        """The limits that the page shows, as plain data; None if there are none."""
         names = (
             "max_runs",
             "max_parameters",
@@ -208,21 +222,21 @@ class Settings(Config):
 
 NAMES = tuple(Settings.model_fields)
 VARIABLES = {f"{PREFIX}{name.upper()}": name for name in NAMES}
-"""The environment's variables, and the fields they set."""
+"""Environment variables, and the fields that they set."""
 
 WATCHED = (*VARIABLES, "SPACE_ID", "SPACES_ZERO_GPU")
 
 
 def current() -> Settings:
-    """The settings of this process. Raises `ConfigError` as `read`."""
+    """The settings of this process. Raises `ConfigError` like `read`."""
     return _read(tuple(os.environ.get(name) for name in WATCHED))
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment.
+    """Read the settings from an environment.
 
-    Raises `ConfigError`, which names the variable, its value and what is allowed. Another variable
-    with the prefix is some other program's, or a slip: see `unknown`.
+    Raises `ConfigError`, which names the variable, its value and what is allowed. Unknown variables with
+    the prefix are ignored here and reported by `unknown`.
     """
     problems: list[Problem] = []
     given = {
@@ -255,7 +269,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable with the prefix that is no setting."""
+    """A warning for each unknown variable with the prefix."""
     return [
         TEXT["unknown"].format(name=name, nearest=get_close_matches(name, VARIABLES, 1, 0)[0])
         for name in sorted(environment)
@@ -264,12 +278,12 @@ def unknown(environment: Mapping[str, str]) -> list[str]:
 
 
 def on_zero_gpu(environment: Mapping[str, str]) -> bool:
-    """Is this a Space whose GPU is only there while a function marked for it is called?"""
+    """Whether this is a ZeroGPU Space, whose GPU is only available during marked function calls."""
     return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 def _parts(value: str | None) -> list[str]:
-    """What stands between the commas."""
+    """The non-empty parts of a comma-separated list."""
     return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 

@@ -6,14 +6,21 @@
  *   recall(key)            the text that this browser keeps under a key, or null
  *   remember(key, text)    keep it; where that is denied, as long as the page is open
  *   copy(text)             true when it is on the clipboard
- *   address(next)          show another address without loading the page again; true when it is shown
+ *   address(next, push)    show another address without loading the page again; true when it is shown. `push`:
+ *                          as a new entry of the history
  */
 (() => {
   "use strict";
 
+  /** @type {Map<string, string>} */
   const kept = new Map(); // what storage did not take
 
-  /** What `ask` returns, or `instead` where the browser denies it. */
+  /** What `ask` returns, or `instead` where the browser denies it.
+   *
+   * @template T
+   * @param {() => T} ask
+   * @param {T} instead
+   * @returns {T} */
   function allowed(ask, instead) {
     try {
       return ask();
@@ -22,13 +29,25 @@
     }
   }
 
+  /** Whether the browser let it be done.
+   *
+   * @param {() => void} act */
+  const managed = (act) =>
+    allowed(() => {
+      act();
+      return true;
+    }, false);
+
+  /** @type {Tp["browser"]["recall"]} */
   const recall = (key) => kept.get(key) ?? allowed(() => localStorage.getItem(key), null);
 
+  /** @type {Tp["browser"]["remember"]} */
   function remember(key, text) {
     kept.delete(key);
-    if (!allowed(() => (localStorage.setItem(key, text), true), false)) kept.set(key, String(text));
+    if (!managed(() => localStorage.setItem(key, text))) kept.set(key, String(text));
   }
 
+  /** @type {Tp["browser"]["copy"]} */
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text);
@@ -38,7 +57,9 @@
     }
   }
 
-  /** The older way, which also works over plain http: select the text in a field, and copy that. */
+  /** The older way, which also works over plain http: select the text in a field, and copy that.
+   *
+   * @param {string} text */
   function copySelected(text) {
     const field = document.createElement("textarea");
     const before = document.activeElement;
@@ -48,11 +69,13 @@
     field.select();
     const done = allowed(() => document.execCommand("copy"), false);
     field.remove();
-    before?.focus?.({ preventScroll: true });
+    if (before instanceof HTMLElement || before instanceof SVGElement) before.focus({ preventScroll: true });
     return done;
   }
 
-  const address = (next) => allowed(() => (history.replaceState(history.state, "", next), true), false);
+  /** @type {Tp["browser"]["address"]} */
+  const address = (next, push = false) =>
+    managed(() => (push ? history.pushState(null, "", next) : history.replaceState(history.state, "", next)));
 
-  window.tp = { browser: { recall, remember, copy, address } };
+  window.tp = /** @type {Tp} */ ({ browser: { recall, remember, copy, address } });
 })();

@@ -1,157 +1,40 @@
 /* `tp.chart`: panels of curves over one x axis, redrawn in place as numbers arrive.
  *
  * One SVG, so that it saves as one figure and takes its colours from the theme. A redraw costs the same for a
- * hundred points and for a hundred thousand: each pixel column of a curve shows its lowest and highest value.
+ * hundred points and for a hundred thousand (curves.js).
  * Drag to zoom in x, double-click or Escape to see all; the zoom outlives redraws. Hover, or the arrow keys,
  * read values off.
  */
 (() => {
   "use strict";
 
-  const { el, number, halves, named, series } = window.tp;
+  const { curves: computed, el, number, halves, named, put, series } = window.tp;
+  const { apart, curve, dots, extent, indexOf, logTicks, ticks } = computed;
+
+  /** @typedef {{panel: ChartPanel, top: number, bottom: number, header: number, spans: number[][], low: number,
+   *   high: number, Y: Scale}} Placed A panel, and where it stands. */
+  /** @typedef {{panels: Placed[], X: Scale, x0: number, x1: number, inner: number, width: number,
+   *   height: number}} Frame */
+  /** @typedef {{node: SVGGElement, value: SVGTSpanElement}} Entry
+   * A line in a legend; `value` shows its newest value. */
 
   const LEFT = 46;
   const RIGHT = 10;
   const HEADER = 30; // of a panel: its title and legend
   const BETWEEN = 10; // two panels
   const BOTTOM = 34; // the x axis
-
-  /** Round steps of about `most` ticks over a range: 1, 2 or 5 times a power of ten. */
-  function niceStep(range, most) {
-    const rough = range / Math.max(1, most);
-    const power = 10 ** Math.floor(Math.log10(rough));
-    return [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough * 0.999);
-  }
-
-  function ticks(low, high, most) {
-    if (!(high > low)) return [low];
-    const step = niceStep(high - low, most);
-    const out = [];
-    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) out.push(i * step || 0);
-    return out;
-  }
-
-  function logTicks(low, high, most) {
-    const decades = Math.log10(high / low);
-    if (decades < 1) return ticks(low, high, most);
-    const out = [];
-    const factors = decades < 2 ? [1, 2, 5] : [1];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
-      for (const factor of factors) {
-        const value = factor * 10 ** power;
-        if (value >= low * 0.999 && value <= high * 1.001) out.push(value);
-      }
-    }
-    return out;
-  }
-
-  /** The first index whose x is at least `x`. */
-  function indexOf(xs, n, x) {
-    let low = 0;
-    let high = n;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (xs[middle] < x) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** The path of a curve between two indices: a point for each value, or two for each pixel column where there are
-   * more values than columns. X is a straight line and Y rises or falls, so the extremes of a column are found among
-   * the values, and only they are placed. */
-  function curve(line, from, to, X, Y) {
-    const { x, y } = line;
-    const fine = to > from && to - from < X(x[to - 1]) - X(x[from]) ? 8 : 1; // columns for each pixel
-    const shift = fine * X(0);
-    const scale = fine * X(1) - shift;
-    let out = "";
-    let pen = "M";
-    let column = NaN;
-    let low = 0;
-    let high = 0;
-    let last = 0;
-    const flush = () => {
-      const [first, second] = last - low < high - last ? [high, low] : [low, high]; // ends near `last`
-      const at = `${column / fine},`;
-      const place = Y(first);
-      if (Number.isFinite(place)) {
-        out += pen + at + place.toFixed(1);
-        pen = "L";
-      } else pen = "M";
-      const other = Y(second);
-      if (first !== second && pen === "L" && Number.isFinite(other)) out += "L" + at + other.toFixed(1);
-    };
-    for (let i = from; i < to; i++) {
-      const value = y[i];
-      const next = value === value ? Math.round(x[i] * scale + shift) : NaN;
-      if (next !== column) {
-        if (column === column) flush();
-        if (value !== value) pen = "M";
-        column = next;
-        low = high = value;
-      } else if (value < low) low = value;
-      else if (value > high) high = value;
-      last = value;
-    }
-    if (column === column) flush();
-    return out;
-  }
-
-  function dots(line, from, to, X, Y, most) {
-    const every = Math.max(1, Math.ceil((to - from) / most));
-    let out = "";
-    for (let i = from; i < to; i++) {
-      if ((to - 1 - i) % every) continue;
-      const value = Y(line.y[i]);
-      if (Number.isFinite(value))
-        out += `M${(X(line.x[i]) - 3).toFixed(1)},${value.toFixed(1)}a3,3 0 1,0 6,0a3,3 0 1,0 -6,0`;
-    }
-    return out;
-  }
-
-  /** The lowest and highest value to fit, from the lines that ask for it; `keep` is the share of a spiky
-   * line's values that decide. */
-  function extent(panel, spans) {
-    let low = Infinity;
-    let high = -Infinity;
-    panel.lines.forEach((line, k) => {
-      if (!line.fit) return;
-      const [from, to] = spans[k];
-      let values = line.y;
-      let [a, b] = [from, to];
-      if (line.keep && to - from > 20) {
-        const every = Math.max(1, Math.floor((to - from) / 2000));
-        const some = [];
-        for (let i = from; i < to; i += every) some.push(line.y[i]);
-        some.sort((p, q) => p - q);
-        values = some;
-        [a, b] = [0, Math.ceil(some.length * line.keep)];
-      }
-      for (let i = a; i < b; i++) {
-        const value = values[i];
-        if (!Number.isFinite(value) || (panel.log && value <= 0)) continue;
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-    });
-    if (low > high) [low, high] = panel.log ? [0.1, 1] : [0, 1];
-    if (panel.range) return panel.range;
-    if (panel.log) return low === high ? [low / 1.5, high * 1.5] : [low / 1.06, high * 1.06];
-    if (panel.zero) low = Math.min(low, 0);
-    const pad = (high - low || Math.abs(high) || 1) * 0.06;
-    const step = niceStep(high - low + 2 * pad, 20);
-    const floor = Math.floor((low - pad) / step) * step;
-    return [panel.zero || (low >= 0 && floor < 0) ? 0 : floor, Math.ceil((high + pad) / step) * step];
-  }
+  const VALUED = 420; // a chart at least so wide shows the values of references
+  const LINE = 13; // from one label of a reference to the next
 
   /** Build a chart inside `host`. Returns {svg, update(data), reset(), isZoomed(), onZoom}.
    *
    * data: {x: {low, high, name}, panels: [{id, title, unit, height, log, zero, range, most, lines, references}],
    * marks: [{x, text, kind}], summary}. A line is {id, name, style, x, y, n, dots, fit, keep, format}: `x` ascends,
    * the first `n` values count; `style` is the class that colours it ("raw" is faint, without a legend).
-   * A reference is {y, text}, a labelled level; a mark is a labelled x.
-   */
+   * A reference is {y, text, value, tip}, a level whose label stands right of the panel, where no curve is; a mark is
+   * a labelled x.
+   *
+   * @type {Tp["chart"]} */
   function chart(host, { onZoom = () => {} } = {}) {
     const clipId = `tp-clip-${Math.random().toString(36).slice(2)}`;
     const defs = el("defs", {});
@@ -174,20 +57,28 @@
     );
     host.append(svg);
 
-    let data = null;
+    /** @type {ChartData} */
+    let data;
     let width = host.clientWidth; // kept, since asking would force a layout at every update
+    /** @type {Zoom} */
     let zoom = null;
-    let frame = null; // what the last drawing used: scales and places
+    /** @type {Frame} */
+    let frame; // what the last drawing used: scales and places
     let axes = ""; // what the grid was last drawn for
+    /** @type {Map<string, SVGPathElement>} */
     const paths = new Map(); // "panel/line/kind" -> <path>
+    /** @type {Map<string, SVGGElement>} */
     const clipped = new Map(); // panel -> the <g> that keeps its curves inside
+    /** @type {Map<EventTarget, string>} */
+    const tips = new Map(); // the label of a reference -> what explains it
 
     function draw() {
       if (!data || !width) return;
       const narrow = width < 560;
       const [x0, x1] = zoom ?? [data.x.low, data.x.high];
-      const inner = width - LEFT - RIGHT;
-      const X = (x) => LEFT + ((x - x0) / (x1 - x0 || 1)) * inner;
+      const beside = gutter();
+      const inner = width - LEFT - RIGHT - beside;
+      const X = (/** @type {number} */ x) => LEFT + ((x - x0) / (x1 - x0 || 1)) * inner;
 
       let y = 0;
       const panels = data.panels.map((panel) => {
@@ -200,6 +91,7 @@
           Math.min(line.n, indexOf(line.x, line.n, x1) + 1),
         ]);
         const [low, high] = extent(panel, spans);
+        /** @type {Scale} */
         const Y = panel.log
           ? (value) => bottom - (Math.log(value / low) / Math.log(high / low)) * panel.height
           : (value) => bottom - ((value - low) / (high - low)) * panel.height;
@@ -224,8 +116,8 @@
       ]);
       if (state !== axes) {
         axes = state;
-        svg.setAttribute("width", width);
-        svg.setAttribute("height", height);
+        svg.setAttribute("width", String(width));
+        svg.setAttribute("height", String(height));
         svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
         drawGrid(narrow);
       }
@@ -234,16 +126,50 @@
       svg.setAttribute("aria-label", data.summary);
     }
 
-    const legend = (panel) => panel.lines.filter((line) => line.name && line.style !== "raw");
-    const alone = (panel) => panel.lines.length === 1; // its name is the panel's
+    /** @type {(reference: Reference) => string} */
+    const labelOf = ({ text, value }) => (value && width >= VALUED ? `${text} ${value}` : text);
 
+    /** The width that the labels of references need, right of all panels. */
+    function gutter() {
+      const all = data.panels.flatMap((panel) => panel.references ?? []);
+      return all.length ? 6 + Math.max(...all.map((each) => 6.2 * halves(labelOf(each)))) : 0;
+    }
+
+    /** The lines of a panel's references, and their labels beside it, none over another.
+     *
+     * @type {(placed: Placed) => {lines: SVGElement[], texts: SVGElement[]}} */
+    function referencesOf({ panel, top, bottom, low, high, Y }) {
+      const shown = (panel.references ?? []).filter(({ y }) => y >= low && y <= high);
+      const wished = shown.map(({ y }) => Y(y));
+      const places = apart(wished, LINE, top + 4, bottom - 2);
+      const edge = LEFT + frame.inner;
+      const lines = shown.map((_, k) =>
+        el("path", { d: `M${LEFT},${wished[k]}H${edge}L${edge + 5},${places[k]}`, class: "reference" }),
+      );
+      const texts = shown.map((reference, k) => {
+        const { tip, value, text } = reference;
+        const label = el("text", {
+          ...{ x: edge + 8, y: places[k] + 3.5, class: "reference-text", text: labelOf(reference) },
+        });
+        if (tip) tips.set(label, named(value ? `${text} ${value}` : text, tip));
+        return label;
+      });
+      return { lines, texts };
+    }
+
+    const legend = (/** @type {ChartPanel} */ panel) => panel.lines.filter((line) => line.name && line.style !== "raw");
+    const alone = (/** @type {ChartPanel} */ panel) => panel.lines.length === 1; // its name is the panel's
+
+    /** @param {boolean} narrow */
     function drawGrid(narrow) {
       const { panels, X, x0, x1, inner } = frame;
       const parts = [];
       const textParts = [];
       const across = ticks(x0, x1, Math.max(3, inner / 90)).filter((tick) => tick >= x0 && tick <= x1);
       defs.replaceChildren();
-      for (const { panel, top, bottom, header, low, high, Y } of panels) {
+      tips.clear();
+      for (const placed of panels) {
+        const { panel, top, bottom, header, low, high, Y } = placed;
         const clip = el("rect", { x: LEFT - 4, y: top - 4, width: inner + 8, height: bottom - top + 5 });
         defs.append(el("clipPath", { id: `${clipId}-${panel.id}` }, clip));
         const most = Math.max(2, panel.height / 40);
@@ -271,20 +197,9 @@
             panel.unit && el("tspan", { class: "unit", dx: 7, text: panel.unit }),
           ),
         );
-        for (const reference of panel.references ?? []) {
-          if (reference.y < low || reference.y > high) continue;
-          const place = Y(reference.y);
-          parts.push(el("path", { d: `M${LEFT},${place}h${inner}`, class: "reference" }));
-          textParts.push(
-            el("text", {
-              x: LEFT + inner - 4,
-              y: place - 5 < top + 8 ? place + 14 : place - 5,
-              "text-anchor": "end",
-              class: "reference-text",
-              text: reference.text,
-            }),
-          );
-        }
+        const references = referencesOf(placed);
+        parts.push(...references.lines);
+        textParts.push(...references.texts);
         parts.push(el("path", { d: `M${LEFT},${bottom}h${inner}`, class: "base" }));
       }
       const { bottom } = panels[panels.length - 1];
@@ -302,60 +217,60 @@
         );
       }
       textParts.push(
-        el("text", {
-          x: LEFT + inner,
-          y: bottom + 31,
-          "text-anchor": "end",
-          class: "unit",
-          text: data.x.name,
-        }),
+        el("text", { x: LEFT + inner, y: bottom + 31, "text-anchor": "end", class: "unit", text: data.x.name }),
       );
       grid.replaceChildren(...parts);
       labels.replaceChildren(...textParts);
       drawLegends(narrow, true);
     }
 
+    /** @type {Map<string, {group: SVGGElement, entries: Entry[]}>} */
     const legends = new Map();
 
-    /** Swatch, name and newest value of every line, on the right of the panel's header. */
+    /** Swatch and name of a line.
+     *
+     * @type {(panel: ChartPanel, line: ChartLine) => Entry} */
+    function entry(panel, line) {
+      const value = el("tspan", { class: "value", dx: 6 });
+      if (alone(panel)) return { value, node: el("g", {}, el("text", { class: "legend alone" }, value)) };
+      const swatch = line.dots
+        ? el("circle", { r: 3.25, class: `dots ${line.style}` })
+        : el("path", { d: "M-7,0h14", class: `curve ${line.style}` });
+      return {
+        value,
+        node: el("g", {}, swatch, el("text", { class: "legend" }, el("tspan", { text: line.name }), value)),
+      };
+    }
+
+    /** The legend of a panel, built when the panels were.
+     *
+     * @type {(panel: ChartPanel, items: ChartLine[], rebuild: boolean) => Entry[]} */
+    function entriesOf(panel, items, rebuild) {
+      const before = legends.get(panel.id);
+      if (before && !rebuild) return before.entries;
+      before?.group.remove();
+      const entries = items.map((line) => entry(panel, line));
+      const group = el("g", {}, ...entries.map(({ node }) => node));
+      legends.set(panel.id, { group, entries });
+      labels.append(group);
+      return entries;
+    }
+
+    /** Swatch, name and newest value of every line, on the right of the panel's header.
+     *
+     * @type {(narrow: boolean, rebuild: boolean) => void} */
     function drawLegends(narrow, rebuild) {
       for (const { panel, top } of frame.panels) {
         const items = legend(panel);
-        if (rebuild) {
-          const group = el(
-            "g",
-            {},
-            items.map((line) => {
-              const value = el("tspan", { class: "value", dx: 6 });
-              const label = el(
-                "text",
-                { class: alone(panel) ? "legend alone" : "legend" },
-                el("tspan", { text: alone(panel) ? "" : line.name }),
-                value,
-              );
-              const swatch = alone(panel)
-                ? null
-                : line.dots
-                  ? el("circle", { r: 3.25, class: `dots ${line.style}` })
-                  : el("path", { d: "M-7,0h14", class: `curve ${line.style}` });
-              return el("g", {}, swatch, label);
-            }),
-          );
-          legends.get(panel.id)?.remove();
-          legends.set(panel.id, group);
-          labels.append(group);
-        }
-        const nodes = [...legends.get(panel.id).children];
+        const entries = entriesOf(panel, items, rebuild);
         const y = top - 12;
-        let x = narrow && items.length > 1 ? LEFT : frame.width - RIGHT;
         const rightwards = narrow && items.length > 1;
+        let x = rightwards ? LEFT : frame.width - RIGHT;
         (rightwards ? items : items.slice().reverse()).forEach((line) => {
-          const node = nodes[items.indexOf(line)];
-          const value = line.n ? (line.format ?? number)(line.y[line.n - 1]) : "";
-          const valueNode = node.lastChild.lastChild;
-          if (valueNode.textContent !== value) valueNode.textContent = value;
+          const { node, value } = entries[items.indexOf(line)];
+          put(value, line.n ? (line.format ?? number)(line.y[line.n - 1]) : "");
           // Widths are estimated, not measured: measuring would force a layout at every update.
-          const wide = alone(panel) ? 0 : 22 + 6.3 * (halves(line.name) + 7);
+          const wide = alone(panel) ? 0 : 26 + 6.6 * (halves(line.name ?? "") + 7);
           if (!rightwards) x -= wide;
           const transform = `translate(${x.toFixed(1)},${y})`;
           if (node.getAttribute("transform") !== transform) node.setAttribute("transform", transform);
@@ -364,6 +279,7 @@
       }
     }
 
+    /** @param {boolean} narrow */
     function drawCurves(narrow) {
       const seen = new Set();
       for (const { panel, spans, Y } of frame.panels) {
@@ -394,13 +310,14 @@
       drawLegends(narrow, false);
     }
 
+    /** @param {ChartPanel} panel */
     function inside(panel) {
-      if (!clipped.has(panel.id)) {
-        const group = el("g", { "clip-path": `url(#${clipId}-${panel.id})` });
-        clipped.set(panel.id, group);
-        curves.append(group);
-      }
-      return clipped.get(panel.id);
+      const before = clipped.get(panel.id);
+      if (before) return before;
+      const group = el("g", { "clip-path": `url(#${clipId}-${panel.id})` });
+      clipped.set(panel.id, group);
+      curves.append(group);
+      return group;
     }
 
     let marksDrawn = "";
@@ -410,7 +327,7 @@
       if (state === marksDrawn) return;
       marksDrawn = state;
       const top = panels[0].top;
-      let free = -Infinity;
+      const free = [-Infinity, -Infinity]; // where each of two rows has room
       const parts = [];
       for (const mark of data.marks) {
         if (mark.x < x0 || mark.x > x1) continue;
@@ -418,50 +335,49 @@
         for (const panel of panels)
           parts.push(el("path", { d: `M${place},${panel.top}V${panel.bottom}`, class: `mark ${mark.kind}` }));
         const wide = 6.4 * halves(mark.text) + 10;
-        const left = Math.min(place + 5, frame.width - wide);
-        if (left > free) {
-          parts.push(el("text", { x: left, y: top + 12, class: `mark-text ${mark.kind}`, text: mark.text }));
-          free = left + wide;
-        }
+        const left = Math.min(place + 5, LEFT + frame.inner + RIGHT - wide);
+        const row = free.findIndex((end) => left > end);
+        if (row < 0) continue;
+        parts.push(el("text", { x: left, y: top + 12 + 13 * row, class: `mark-text ${mark.kind}`, text: mark.text }));
+        free[row] = left + wide;
       }
       marksGroup.replaceChildren(...parts);
     }
 
     /* -------------------------------------------------------------- reading values off */
 
+    /** @type {number | null} */
     let reading = null; // the x under the cross-hair
 
+    /** @type {(x: number, clientX: number, clientY: number) => string | undefined} */
     function read(x, clientX, clientY) {
       if (!frame) return;
       const main = data.panels[0].lines.find((line) => line.n) ?? null;
       if (!main) return;
       let i = indexOf(main.x, main.n, x);
       if (i > 0 && (i === main.n || x - main.x[i - 1] < main.x[i] - x)) i -= 1;
-      reading = main.x[i];
-      const place = frame.X(reading);
+      const at = main.x[i];
+      reading = at;
+      const place = frame.X(at);
       const parts = frame.panels.map((p) => el("path", { d: `M${place},${p.top}V${p.bottom}` }));
       const facts = [];
       for (const { panel, Y, top, bottom } of frame.panels) {
         for (const line of panel.lines) {
           if (!line.name || !line.n) continue;
-          const k = Math.min(line.n - 1, indexOf(line.x, line.n, reading + 1e-9) - 1);
+          const k = Math.min(line.n - 1, indexOf(line.x, line.n, at + 1e-9) - 1);
           if (k < 0) continue;
           const value = line.y[k];
           const height = Y(value);
           if (line.style !== "raw" && height >= top - 1 && height <= bottom + 1) {
-            parts.push(
-              el("circle", { cx: frame.X(line.x[k]), cy: height, r: 3.5, class: `dots ${line.style}` }),
-            );
+            parts.push(el("circle", { cx: frame.X(line.x[k]), cy: height, r: 3.5, class: `dots ${line.style}` }));
           }
           facts.push([line.name, (line.format ?? number)(value)]);
         }
       }
       cross.replaceChildren(...parts);
       cross.setAttribute("visibility", "visible");
-      const here = data.marks
-        .filter((mark) => Math.abs(frame.X(mark.x) - place) < 4)
-        .map((mark) => mark.text);
-      const heading = `${data.x.name} ${reading.toLocaleString("en-US")}`;
+      const here = data.marks.filter((mark) => Math.abs(frame.X(mark.x) - place) < 4).map((mark) => mark.text);
+      const heading = `${data.x.name} ${at.toLocaleString("en-US")}`;
       tp.tip(
         el(
           "div",
@@ -488,24 +404,37 @@
 
     /* -------------------------------------------------------------- zoom */
 
+    /** @type {number | null} */
     let dragged = null;
-    const clamp = (x) => Math.max(LEFT, Math.min(frame.width - RIGHT, x));
-    const at = (event) => event.clientX - svg.getBoundingClientRect().left;
-    const invert = (place) => frame.x0 + ((place - LEFT) / frame.inner) * (frame.x1 - frame.x0);
+    const clamp = (/** @type {number} */ x) => Math.max(LEFT, Math.min(LEFT + frame.inner, x));
+    const at = (/** @type {PointerEvent} */ event) => event.clientX - svg.getBoundingClientRect().left;
+    const invert = (/** @type {number} */ place) => frame.x0 + ((place - LEFT) / frame.inner) * (frame.x1 - frame.x0);
 
+    /** @param {Zoom} next */
     function setZoom(next) {
       zoom = next;
       draw();
       onZoom(zoom);
     }
 
+    /** Explain the label of a reference under the pointer, if there is one.
+     *
+     * @param {PointerEvent} event */
+    function explain(event) {
+      const tip = event.target && tips.get(event.target);
+      if (!tip || dragged !== null) return false;
+      hide();
+      tp.tip(el("div", { class: "tp-explained", text: tip }), event.clientX, event.clientY);
+      return true;
+    }
+
     svg.addEventListener("pointerdown", (event) => {
-      if (!frame || event.button) return;
+      if (!frame || event.button || explain(event)) return;
       dragged = clamp(at(event));
       svg.setPointerCapture(event.pointerId);
     });
     svg.addEventListener("pointermove", (event) => {
-      if (!frame) return;
+      if (!frame || explain(event)) return;
       const place = clamp(at(event));
       if (dragged !== null && Math.abs(place - dragged) > 4) {
         hide();
@@ -517,10 +446,10 @@
           height: frame.panels[frame.panels.length - 1].bottom - top,
           visibility: "visible",
         };
-        for (const [name, value] of Object.entries(values)) brush.setAttribute(name, value);
+        for (const [name, value] of Object.entries(values)) brush.setAttribute(name, String(value));
       } else read(invert(place), event.clientX, event.clientY);
     });
-    const drop = (event) => {
+    const drop = (/** @type {PointerEvent} */ event) => {
       if (dragged === null) return;
       const [from, to] = [dragged, clamp(at(event))].sort((a, b) => a - b);
       dragged = null;
@@ -535,6 +464,7 @@
     svg.addEventListener("keydown", (event) => {
       if (!frame) return;
       const step = (frame.x1 - frame.x0) / 50;
+      /** @type {{[key: string]: number}} */
       const moves = {
         ArrowLeft: -step,
         ArrowRight: step,

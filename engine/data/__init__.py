@@ -1,4 +1,4 @@
-"""What a run learns from: corpora, tasks with exact answers, pairs to translate, and own files.
+"""The data of a run: corpora, tasks with exact answers, translation pairs, and the user's files.
 
 Nothing in this package loads PyTorch.
 """
@@ -13,9 +13,9 @@ from engine.data.base import IGNORE, Batch, Data, DataError
 from engine.data.corpora import CORPORA, Corpus
 from engine.data.pair_files import from_pair_files
 from engine.data.pairs import Encoded, PairData, encode_pairs
-from engine.data.parallel import PAIRS, PairSource, pair_parts
 from engine.data.reading import as_read, read_text
-from engine.data.tasks import TASKS, Task
+from engine.data.task import Task
+from engine.data.tasks import TASKS
 from engine.data.text import (
     EncodedText,
     TextData,
@@ -26,6 +26,7 @@ from engine.data.text import (
     windows,
 )
 from engine.data.tokens import joint_tokenizer
+from engine.data.translation_pairs import PAIRS, PairSource, pair_parts
 from engine.tokenizers import MarkedTokenizer
 
 __all__ = [
@@ -35,25 +36,27 @@ __all__ = [
 ]  # fmt: skip
 
 SOURCES: tuple[str, ...] = (*CORPORA, *TASKS, *PAIRS)
-"""What `DataConfig.source` may name, besides 'text' and 'pairs' for files of one's own."""
+"""The values of `DataConfig.source`, besides 'text' and 'pairs' for the user's files."""
 
 
 def is_pairs(source: str) -> bool:
-    """Has this source texts to translate, for a model with an encoder?"""
+    """Whether this source has translation pairs, for a model with an encoder."""
     return source == "pairs" or source in PAIRS
 
 
 def make_data(config: RunConfig, seed: int | None = None, text: str | None = None) -> Data:
-    """The data of a run; `seed` is that of its batches, `config.train.seed` if None.
+    """The data of a run; `seed` is that of its batches, `config.train.seed` by default.
 
-    `text` is what `train_data_path` will hold, where that is not written yet. Raises `DataError` (a
+    `text` is the content of `train_data_path` if that is not written yet. Raises `DataError` (a
     `ValueError`) naming the field, its value and what is allowed.
     """
     data, model = config.data, config.model
     seed = config.train.seed if seed is None else seed
     if is_pairs(data.source):
         if model.n_encoder_layer is None:
-            allowed = f"must be set, such as to {model.n_layer}: {data.source} is to be translated"
+            allowed = (
+                f"must be set, for example to {model.n_layer}: {data.source} has pairs to translate"
+            )
             raise DataError("n_encoder_layer", None, allowed)
         if data.source == "pairs":
             return from_pair_files(data, model, seed, config.train.batch_tokens)
@@ -88,7 +91,7 @@ def make_data(config: RunConfig, seed: int | None = None, text: str | None = Non
 
 
 def check_no_pairs(config: RunConfig) -> None:
-    """Raises `DataError` where a language model is asked for what only pairs have."""
+    """Raises `DataError` if the configuration of a language model asks for what only pairs have."""
     if config.model.n_encoder_layer is not None:
         allowed = (
             f"must be pairs to translate for a model with an encoder: {', '.join(PAIRS)} or pairs"
@@ -120,7 +123,7 @@ def _own_pairs(
 def _encoded(
     name: str, kind: TokenizerName, size: int | None
 ) -> tuple[MarkedTokenizer, Encoded, Encoded, Encoded]:
-    """The tokenizer of one of `PAIRS`, and its parts, which nobody changes."""
+    """The tokenizer of one of `PAIRS`, and its parts. Cached: do not modify."""
     parts = pair_parts(name)
     tokenizer = joint_tokenizer(kind, size, [text for pair in parts["train"] for text in pair])
     train, valid, compositional = (
@@ -133,6 +136,6 @@ def _encoded(
 def _encoded_corpus(
     corpus: Corpus, kind: TokenizerName | None, size: int | None, valid_fraction: float
 ) -> EncodedText:
-    """The tokens of one of `CORPORA`, which nobody changes."""
+    """The tokens of one of `CORPORA`. Cached: do not modify."""
     data = DataConfig(tokenizer=kind, tokenizer_size=size, valid_fraction=valid_fraction)
     return encode_text(read_text(corpus.path, "source"), data)

@@ -1,4 +1,4 @@
-"""What every source of data keeps to: batches from its own generator, a fixed held-out part.
+"""The contract of every data source: batches from its own generator, fixed validation data.
 
 Shapes: B batch, T positions of a sequence.
 """
@@ -16,12 +16,12 @@ from engine.tokenizers import Tokenizer
 from engine.validation import ConfigError, Problem
 
 IGNORE = -100
-"""A target that no loss is taken on. PyTorch's cross-entropy leaves out the same value."""
+"""A target without a loss: the `ignore_index` of PyTorch's cross-entropy."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences, and at each position the token that comes next."""
+    """Sequences, and the next token at each position."""
 
     inputs: NDArray[np.int64]
     """(B, T) token ids."""
@@ -31,15 +31,14 @@ class Batch:
     """(B, S) token ids of the texts to translate, PAD at the end; None: nothing to translate.
 
     Each ends in END, then PAD. `inputs` and `targets` are then the decoder's: BEGIN and the
-    translation, filled up with PAD; the translation and END, IGNORE where there is no more.
+    translation, padded with PAD; the translation and END, padded with IGNORE.
     """
 
     @property
     def present(self) -> NDArray[np.bool_] | None:
         """(B, T) false for padding: inputs after the last target of their row. None: no padding.
 
-        A causal model computes nothing from them that a loss is taken on. A row without targets has no
-        padding.
+        In a causal model they do not affect the loss. A row without targets has no padding.
         """
         counted: NDArray[np.bool_] = self.targets != IGNORE  # (B, T)
         padding: NDArray[np.int64] = counted[:, ::-1].argmax(axis=1)  # (B,) 0 without targets
@@ -51,9 +50,9 @@ class Batch:
         return place < ends[:, None]
 
     def part(self, number: int, of: int) -> Batch:
-        """The rows of one of `of` parts, as equal as they can be, and as wide as the whole.
+        """Part `number` of `of`: about equal numbers of rows, padded to the width of all rows.
 
-        A part for which no row is left has the first one, with targets that all are IGNORE.
+        A part without a row gets the first row, with all targets IGNORE.
         """
         if of == 1:
             return self
@@ -66,8 +65,14 @@ class Batch:
         return Batch(self.inputs[mine], targets, sources)
 
 
+def transitions(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The inputs at targets that count, and these targets: (N,) each, row by row."""
+    counted = batch.targets != IGNORE  # (B, T)
+    return batch.inputs[counted], batch.targets[counted]
+
+
 class DataError(ConfigError):
-    """Data that cannot be: the field of the configuration, its value, and what is allowed."""
+    """Invalid data: the field of the configuration, its value, and what is allowed."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         self.field = field
@@ -77,26 +82,26 @@ class DataError(ConfigError):
 
 
 class Data(Protocol):
-    """What a run learns from. Only `batch` and `load_state` move the generator."""
+    """The data of a run. Only `batch` and `load_state` advance the generator."""
 
     @property
     def name(self) -> str:
-        """The corpus's or task's name, or the file's."""
+        """The name of the corpus, the task or the file."""
         ...
 
     @property
     def exact(self) -> bool:
-        """Has each prompt exactly one right answer, so that accuracy can be measured?"""
+        """Whether each prompt has exactly one correct answer, so that accuracy can be measured."""
         ...
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """What turns the data into ids and back."""
+        """The tokenizer of the data."""
         ...
 
     @property
     def train_tokens(self) -> int | None:
-        """Tokens to learn from; None for a task, which makes new items for ever."""
+        """Tokens of the training data; None for a task, which generates items without end."""
         ...
 
     @property
@@ -106,41 +111,48 @@ class Data(Protocol):
 
     @property
     def character_counts(self) -> NDArray[np.int64] | None:
-        """(V,) how many characters of a text begin in each token; None where there is no text."""
+        """(V,) the number of characters that begin in each token; None if the data is no text."""
         ...
 
     @property
     def end(self) -> int | None:
-        """The token that ends an answer; None where nothing does."""
+        """The token that ends an answer, or None."""
         ...
 
     @property
     def prompts(self) -> list[str]:
-        """A few fixed prompts, to sample from in the course of training."""
+        """A few fixed prompts, for samples during training."""
         ...
 
     def batch(self, batch_size: int) -> Batch:
-        """The next training batch (B, T). Fixed by the seed and the number of batches before."""
+        """The next training batch (B, T), determined by the seed and the number of batches before."""
         ...
 
     def validation(self, batch_size: int, steps: int | None = None) -> Iterator[Batch]:
-        """At most `steps` held-out batches, the same each time; None: the whole held-out part.
+        """At most `steps` validation batches, the same each time; None: all validation data.
 
-        The last batch may be smaller, and targets may be IGNORE: weight a mean by the targets that
-        count.
+        The last batch may be smaller, and targets may be IGNORE: weight a mean by the number of
+        other targets.
+        """
+        ...
+
+    def training_targets(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """About `most` targets of the training data and the token before each: (N,) tokens before, (N,) targets.
+
+        All of them if there are fewer, else evenly spaced ones. The same each time; leaves the generator as it is.
         """
         ...
 
     def answer(self, prompt: str) -> str | None:
-        """The one right continuation, without the end token; None where there is none."""
+        """The only correct continuation, without the end token, or None."""
         ...
 
     def probe(self) -> str:
-        """A held-out text that fits the context, for looking at attention."""
+        """A validation text that fits the context, for recordings of attention."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """Where the generator stands, as JSON."""
+        """The state of the generator, as JSON."""
         ...
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -157,7 +169,7 @@ class Generated:
         self.generator = np.random.Generator(np.random.PCG64(seed))
 
     def state(self) -> dict[str, Any]:
-        """Where the generator stands, as JSON: PCG64's two 128-bit numbers and its spare half."""
+        """The state of the generator, as JSON: PCG64's two 128-bit numbers and its buffered half."""
         return {"generator": dict(self.generator.bit_generator.state)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -169,6 +181,6 @@ class Generated:
 
 
 def spread(available: int, wanted: int) -> NDArray[np.int64]:
-    """The indices of `wanted` of `available` things, evenly spaced; all if there are fewer."""
+    """Evenly spaced indices of `wanted` of `available` items; all if there are fewer."""
     count = min(available, wanted)
     return np.arange(count, dtype=np.int64) * available // max(count, 1)

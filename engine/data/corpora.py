@@ -1,4 +1,4 @@
-"""The project's own texts: small worlds that a tiny model can learn."""
+"""The project's own corpora: texts simple enough for a tiny model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ FOLDER = Path(__file__).parents[2] / "assets" / "corpora"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text to learn from."""
+    """A training text."""
 
     name: str
     title: str
     description: str
     path: Path
     prompts: tuple[str, ...]
-    """Beginnings to sample from in the course of training."""
+    """Prompts for samples during training."""
 
 
 CORPORA: dict[str, Corpus] = {

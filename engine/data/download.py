@@ -1,17 +1,8 @@
-"""Known corpora, fetched by name by those who are online. Nothing of them is in this repository.
+"""Downloads public corpora by name, with resume and checksums. None is in this repository.
 
-    shakespeare  Tiny Shakespeare: 40,000 lines of the plays, from https://github.com/karpathy/char-rnn.
-                 The works are in the public domain.
-    multi30k     Multi30K (Elliott 2016, "Multi30K: Multilingual English-German Image Descriptions"):
-                 captions of pictures and their translations, from https://github.com/multi30k/dataset
-                 and under the terms of Flickr30K: for non-commercial research and education.
-    tinystories  TinyStories (Eldan 2023, "TinyStories: How Small Can Language Models Be and Still Speak
-                 Coherent English?"): 2.7 million stories that GPT-4 wrote, in the words of small children,
-                 from https://huggingface.co/datasets/roneneldan/TinyStories, under CDLA-Sharing-1.0.
-
-A file on its way is `NAME.part`. It goes on from there after a break, if the server still has the
-same file (RFC 9110: Range, and If-Range with a strong ETag). What has come is copied, unpacked and
-summed up at once, and has its name only when size and sum are right: a file that is there is whole.
+An incomplete download is `NAME.part`. It resumes after an interruption, if the server still has the same
+file (RFC 9110: Range, and If-Range with a strong ETag). Then it is copied, unpacked and hashed at once, and
+renamed only if size and checksum are right: a file with its final name is complete.
 
 Nothing in this file loads PyTorch.
 """
@@ -25,7 +16,6 @@ import math
 import os
 import re
 import secrets
-import shlex
 import time
 import urllib.error
 import urllib.request
@@ -38,178 +28,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.data.base import DataError
+from engine.data.known_corpora import Known, KnownFile
 from engine.data.watch import Watch
-from engine.jsonl import read_object, size_of
-
-SITE = "https://raw.githubusercontent.com"
-HUB = "https://huggingface.co"
-"""Where the known corpora are; a mirror has the same paths."""
+from engine.files import file_size, read_object
 
 CHUNK = 2**16
-
-MARGIN = 2**12
-"""Bytes that a gzip file may be longer than what it unpacks to: its head, and its end."""
-
-
-@dataclass(frozen=True)
-class KnownFile:
-    """One file of a corpus: where it is, and what it must be."""
-
-    name: str
-    source: str
-    """Its path on the site. One that ends in .gz is unpacked."""
-    size: int
-    """Bytes of the file as it lies on the disk afterwards."""
-    sha256: str
-    """Of the same bytes, in hexadecimal."""
-    site: str = SITE
-
-    @property
-    def packed(self) -> bool:
-        """Is it fetched as gzip?"""
-        return self.source.endswith(".gz")
-
-    @property
-    def limit(self) -> int:
-        """No more bytes than these are ever taken from a server."""
-        return self.size + (MARGIN if self.packed else 0)
-
-
-@dataclass(frozen=True)
-class Known:
-    """A corpus that can be fetched by its name."""
-
-    name: str
-    terms: str
-    """Where it comes from and what it may be used for."""
-    files: tuple[KnownFile, ...]
-    uses: tuple[str, ...]
-    """What to do with it: words after `python -m engine`, the corpus's folder as `{folder}`."""
-
-    def commands(self, folder: Path) -> list[str]:
-        """The commands that make use of it, to be typed; `folder` is the one it was fetched into."""
-        place = (folder / self.name).as_posix()
-        return [
-            shlex.join(
-                ["python", "-m", "engine", *(part.format(folder=place) for part in use.split())]
-            )
-            for use in self.uses
-        ]
-
-
-# A revision, so that the files stay the same. Sizes and sums are those of its Git LFS pointers, as several
-# projects have published them that fetched the files and checked them.
-_TINYSTORIES = "/datasets/roneneldan/TinyStories/resolve/f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
-_MULTI30K = "/multi30k/dataset/master/data/task1/raw"
-
-KNOWN: dict[str, Known] = {
-    known.name: known
-    for known in (
-        Known(
-            "shakespeare",
-            "Tiny Shakespeare, from https://github.com/karpathy/char-rnn; the works are in the public domain.",
-            (
-                KnownFile(
-                    "input.txt",
-                    "/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
-                    1_115_394,
-                    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-                ),
-            ),
-            ("train --train_data_path {folder}/input.txt",),
-        ),
-        Known(
-            "multi30k",
-            "Multi30K (Elliott et al. 2016), from https://github.com/multi30k/dataset, "
-            "under the terms of Flickr30K: for non-commercial research and education.",
-            (
-                KnownFile(
-                    "train.de",
-                    f"{_MULTI30K}/train.de.gz",
-                    2_110_398,
-                    "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
-                ),
-                KnownFile(
-                    "train.en",
-                    f"{_MULTI30K}/train.en.gz",
-                    1_801_238,
-                    "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
-                ),
-                KnownFile(
-                    "val.de",
-                    f"{_MULTI30K}/val.de.gz",
-                    75_981,
-                    "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
-                ),
-                KnownFile(
-                    "val.en",
-                    f"{_MULTI30K}/val.en.gz",
-                    63_297,
-                    "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
-                ),
-                KnownFile(
-                    "test2016.de",
-                    f"{_MULTI30K}/test_2016_flickr.de.gz",
-                    70_649,
-                    "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16",
-                ),
-                KnownFile(
-                    "test2016.en",
-                    f"{_MULTI30K}/test_2016_flickr.en.gz",
-                    62_076,
-                    "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
-                ),
-            ),
-            (
-                "train --source pairs --tokenizer bpe --n_encoder_layer 3 "
-                "--train_data_path {folder}/train.de --target_data_path {folder}/train.en "
-                "--valid_data_path {folder}/val.de --valid_target_path {folder}/val.en",
-                "evaluate --run RUN --sources {folder}/test2016.de --targets {folder}/test2016.en",
-            ),
-        ),
-        Known(
-            "tinystories",
-            "TinyStories (Eldan & Li 2023), from https://huggingface.co/datasets/roneneldan/TinyStories, "
-            "under CDLA-Sharing-1.0.",
-            (
-                KnownFile(
-                    "TinyStoriesV2-GPT4-valid.txt",
-                    f"{_TINYSTORIES}/TinyStoriesV2-GPT4-valid.txt",
-                    22_502_601,
-                    "6874bae9a4c1a4e7edcf0e53b86c17817e9cf881fc75ff2368da457b80c0585d",
-                    HUB,
-                ),
-                KnownFile(
-                    "TinyStoriesV2-GPT4-train.txt",
-                    f"{_TINYSTORIES}/TinyStoriesV2-GPT4-train.txt",
-                    2_227_753_162,
-                    "6418d412de72888f52b5142c761ac21a582f7d1166f0bfbdb5f03ccfdec90443",
-                    HUB,
-                ),
-            ),
-            (
-                "prepare --vocab_size 10000 --valid_fraction 0.01 --out {folder}/ids "
-                "--input {folder}/TinyStoriesV2-GPT4-train.txt {folder}/TinyStoriesV2-GPT4-valid.txt",
-                "train --train_data_path {folder}/ids/train.bin "
-                "--valid_data_path {folder}/ids/val.bin",
-            ),
-        ),
-    )
-}
-"""What `python -m engine download` can fetch."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """How to ask, and how patiently. Raises `DataError` for what cannot be."""
+    """Network settings. Raises `DataError` for invalid ones."""
 
     site: str | None = None
-    """A mirror, for all files; None: each file's own site."""
+    """A mirror for all files; None: the site of each file."""
     timeout: float = 30.0
-    """Seconds to connect, and seconds without a byte, after which a server counts as silent."""
+    """Seconds to connect, and seconds without a byte, before an attempt fails."""
     attempts: int = 4
     pause: float = 1.0
-    """Seconds before the second attempt; twice as many before each further one."""
+    """Seconds before the second attempt, doubled before each further one."""
 
     def __post_init__(self) -> None:
         if self.site is not None and urlsplit(self.site).scheme not in ("http", "https"):
@@ -221,30 +57,23 @@ class Network:
 
 
 class DownloadError(OSError):
-    """A corpus that could not be had: in one line, why, and what to do."""
+    """A failed download: one line with the reason and what to do."""
 
 
 class _Fault(Exception):
-    """It went wrong on the way; another attempt may go better."""
+    """A temporary failure; another attempt may succeed."""
 
 
 class _Wrong(Exception):
-    """What came is not what was expected."""
-
-
-def known(name: str) -> Known:
-    """The corpus of this name. Raises `DataError`."""
-    if name not in KNOWN:
-        raise DataError("name", name, f"must be one of {', '.join(KNOWN)}")
-    return KNOWN[name]
+    """The received file is not the expected one."""
 
 
 def download(
     corpus: Known, folder: Path, network: Network | None = None, watch: Watch | None = None
 ) -> list[Path]:
-    """Fetch what is not there yet into `folder`/NAME, and check all of it; where the files are.
+    """Download missing files into `folder`/NAME and verify all. Returns the paths.
 
-    Raises `DownloadError`. What has come by then stays, and the next call goes on from there.
+    Raises `DownloadError`. Partial files stay, and the next call resumes.
     """
     network, watch = network or Network(), watch or Watch()
     place = folder / corpus.name
@@ -254,7 +83,7 @@ def download(
 
 
 def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
-    """One file, unless it is there. Raises `DownloadError`."""
+    """Download one file, unless it exists. Raises `DownloadError`."""
     part = _Part(path)
     url = (network.site or file.site).rstrip("/") + file.source
     pause = network.pause
@@ -282,7 +111,7 @@ def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
 def _attempt(
     file: KnownFile, url: str, part: _Part, path: Path, network: Network, watch: Watch
 ) -> None:
-    """Fetch what is missing, and put the whole in its place. Raises `_Fault` where another may help."""
+    """One attempt: download the rest, then move the file into place. Raises `_Fault`."""
     try:
         _receive(file, url, part, network, watch)
         _put(file, part, path)
@@ -298,7 +127,7 @@ def _attempt(
 
 
 def _check(file: KnownFile, path: Path) -> None:
-    """Is the file that is there already the right one? Raises `DownloadError`."""
+    """Whether the existing file is the right one. Raises `DownloadError`."""
     if not path.is_file():
         raise DownloadError(f"{path} is in the way: it is not a file")
     digest = hashlib.sha256()
@@ -308,7 +137,7 @@ def _check(file: KnownFile, path: Path) -> None:
                 digest.update(piece)
     except OSError as error:
         raise DownloadError(f"{path}: cannot be read: {error.strerror or error}") from None
-    wrong = _difference(file, size_of(path), digest.hexdigest())
+    wrong = _difference(file, file_size(path), digest.hexdigest())
     if wrong:
         raise DownloadError(
             f"{path} is there, but is not what was expected: {wrong}; delete it and run the command again"
@@ -316,7 +145,7 @@ def _check(file: KnownFile, path: Path) -> None:
 
 
 def _difference(file: KnownFile, size: int, sha256: str) -> str:
-    """What is wrong with a file of this size and sum; empty if it is right."""
+    """The problem of a file with this size and checksum; '' if they are right."""
     if (size, sha256) == (file.size, file.sha256):
         return ""
     return f"{size:,} bytes with SHA-256 {sha256} instead of {file.size:,} with {file.sha256}"
@@ -332,14 +161,14 @@ class _Part:
         self.path = path.with_name(f"{path.name}.part")
         self.about = path.with_name(f"{path.name}.part.json")
         self.resumed = False
-        """Does it have bytes from before the last attempt?"""
+        """Whether it has bytes from an earlier attempt."""
 
     @property
     def size(self) -> int:
-        return size_of(self.path)
+        return file_size(self.path)
 
     def version(self) -> tuple[str | None, int | None]:
-        """The ETag, and how many bytes the whole has, where they are known."""
+        """The ETag and the total number of bytes, if they are known."""
         try:
             values = read_object(self.about.read_bytes()) or {}
         except OSError:
@@ -357,7 +186,7 @@ class _Part:
         self.about.write_text(json.dumps({"etag": tag, "total": total}), encoding="utf-8")
 
     def discard(self) -> None:
-        """Delete it: it is of no use."""
+        """Delete it."""
         with _writing(self.path):
             self.path.unlink(missing_ok=True)
             self.about.unlink(missing_ok=True)
@@ -369,7 +198,7 @@ _STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 
 @contextmanager
 def _writing(path: Path) -> Generator[None]:
-    """Inside the block only the disk raises `OSError`. Raises `DownloadError` for it."""
+    """Turns the `OSError`s of the disk into `DownloadError`s."""
     try:
         yield
     except DownloadError:
@@ -379,12 +208,12 @@ def _writing(path: Path) -> Generator[None]:
 
 
 def _receive(file: KnownFile, url: str, part: _Part, network: Network, watch: Watch) -> None:
-    """Bring `part` to its end. Raises `_Fault`, `_Wrong`, `DownloadError`."""
+    """Download the rest of `part`. Raises `_Fault`, `_Wrong`, `DownloadError`."""
     tag, total = part.version()
     have = part.size
     part.resumed = have > 0
     if have and have == total:
-        return  # it came whole before, and was not yet put in its place
+        return  # it was completely received before, but not yet moved to its final name
     headers = {"User-Agent": "transformer-playground", "Accept-Encoding": "identity"}
     if have and tag:
         headers |= {"Range": f"bytes={have}-", "If-Range": tag}
@@ -452,14 +281,14 @@ def _open(url: str, headers: dict[str, str], part: _Part, timeout: float) -> HTT
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, TimeoutError):
             raise _Fault(f"{host} did not answer for {timeout:g} s") from None
-        said = (reason.strerror if isinstance(reason, OSError) else "") or str(reason)
-        raise _Fault(f"could not reach {host} ({_quoted(said)})") from None
+        problem = (reason.strerror if isinstance(reason, OSError) else "") or str(reason)
+        raise _Fault(f"could not reach {host} ({_quoted(problem)})") from None
     assert isinstance(response, HTTPResponse)
     return response
 
 
 def _read(response: HTTPResponse, count: int, timeout: float) -> bytes:
-    """What has come, at most `count` bytes; empty at the end. Raises `_Fault`."""
+    """The next bytes, at most `count`; empty at the end. Raises `_Fault`."""
     try:
         return response.read1(count)
     except TimeoutError:
@@ -471,19 +300,19 @@ def _read(response: HTTPResponse, count: int, timeout: float) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """What a server says, fit for a terminal: one line of no great length, and nothing but text."""
+    """A server's message as one short line of printable text."""
     text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _length(response: HTTPResponse) -> int | None:
-    """Bytes that the server says it will send."""
+    """The Content-Length of a response."""
     text = response.headers.get("Content-Length", "")
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _range(response: HTTPResponse) -> tuple[int, int | None]:
-    """Where the bytes of a 206 begin (-1: it does not say), and how many the whole has."""
+    """The offset of a 206 response (-1: not given), and the size of the complete file."""
     text = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", text.strip())
     if match is None:
@@ -522,7 +351,7 @@ def _put(file: KnownFile, part: _Part, path: Path) -> None:
 
 
 def _unpacked(file: KnownFile, path: Path) -> Iterator[bytes]:
-    """The content of a file that came, a piece at a time. Raises `_Wrong` or `_Fault`."""
+    """The content of a received file, in chunks. Raises `_Wrong` or `_Fault`."""
     try:
         with gzip.open(path, "rb") if file.packed else open(path, "rb") as content:
             while piece := content.read(CHUNK):

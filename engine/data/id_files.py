@@ -1,11 +1,11 @@
 """Token ids in files: `.bin`, and what `prepare` writes beside them.
 
     train.bin, val.bin   ids, little-endian, one after the other, as numpy's `tofile` writes them
-    tokenizer.json       what made them
-    meta.json            type and number of the ids, the vocabulary's size, where the text came from
+    tokenizer.json       the tokenizer that made them
+    meta.json            type and number of the ids, size of the vocabulary, source of the text
 
-A `.bin` file alone is taken to be uint16, and its vocabulary's size must be said. It is mapped, never
-loaded: a file may be larger than memory.
+A `.bin` file alone is read as uint16, and the size of its vocabulary must be given. Files are
+memory-mapped, so they may be larger than memory.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ import numpy as np
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import DataError
 from engine.data.reading import size_of_file
-from engine.jsonl import read_object
+from engine.files import read_object
 from engine.tokenizers import IdTokenizer, TokenArray, Tokenizer, TokenizerError
 from engine.tokenizers.files import MAX_BYTES, tokenizer_from_json
 
 META, TOKENIZER = "meta.json", "tokenizer.json"
 
 UNFINISHED = ".prepare.json"
-"""It is there from the beginning of `prepare` to its end: which texts, and which settings."""
+"""Exists while `prepare` is not finished: its texts, its settings, and its progress."""
 
 DTYPES: dict[str, np.dtype[np.uint16 | np.uint32]] = {
     "uint16": np.dtype("<u2"),
     "uint32": np.dtype("<u4"),
 }
-"""How ids are stored, by the name that `meta.json` has for it."""
+"""Types of stored ids, by their name in `meta.json`."""
 
 CHECK_AT_ONCE = 2**24
 """Ids."""
@@ -41,21 +41,21 @@ CHECK_AT_ONCE = 2**24
 
 @dataclass(frozen=True)
 class Made:
-    """How the ids of a file were made."""
+    """The type of the ids in a file, and the tokenizer that made them."""
 
     dtype: str
     tokenizer: Tokenizer
 
 
 def is_ids(path: Path) -> bool:
-    """Is this a file of ids, by its name?"""
+    """Whether the name of a file is that of a file of ids."""
     return path.suffix.lower() == ".bin"
 
 
 def from_id_files(
     train: Path, valid: Path | None, data: DataConfig, model: ModelConfig
 ) -> tuple[Tokenizer, TokenArray, TokenArray | None]:
-    """The tokenizer, the ids to learn from, and those held out if they are a file of their own.
+    """The tokenizer, the training ids, and the validation ids if they have a file.
 
     Raises `DataError` naming the field.
     """
@@ -82,9 +82,9 @@ def from_id_files(
 
 
 def made_with(path: Path, field: str) -> Made | None:
-    """What is known of a file of ids from the files beside it; None where there are none.
+    """The description of a file of ids in the files beside it; None without such files.
 
-    Raises `DataError` where they do not belong together.
+    Raises `DataError` if they do not belong together.
     """
 
     def refuse(allowed: str) -> DataError:
@@ -116,13 +116,13 @@ def made_with(path: Path, field: str) -> Made | None:
 
 
 def _small(path: Path) -> bytes:
-    """A file that cannot be large. Raises `OSError`."""
+    """The content of a small file. Raises `OSError`."""
     with open(path, "rb") as file:
         return file.read(MAX_BYTES)
 
 
 def read_ids(path: Path, field: str, vocab_size: int, dtype: str = "uint16") -> TokenArray:
-    """A memory-mapped file of ids (N,), little-endian. Raises `DataError` where it cannot be that."""
+    """A memory-mapped file of ids (N,), little-endian. Raises `DataError` if it is invalid."""
     stored = DTYPES[dtype]
     size = size_of_file(path, field)
     if size == 0:

@@ -1,8 +1,8 @@
-"""Pairs to translate from files of one's own: a TSV file, or two files line by line.
+"""Translation pairs from the user's files: a TSV file, or two files line by line.
 
-A TSV file has a text, a tab and its translation in each line. Nothing else is special in it: no
-quotation marks, no comments, no headings. A line ends in `\\n`, or `\\r\\n`; other characters that
-break a line are white space in it, so that the lines of two files stay side by side.
+Each line of a TSV file is a text, a tab and its translation. There are no quotation marks, comments or
+headings. A line ends in `\\n` or `\\r\\n`; other line-breaking characters are white space, so that the
+lines of two files correspond.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def from_pair_files(
 ) -> PairData:
     """The pairs that `data` names, in files. Raises `DataError` naming the field.
 
-    Pairs too long for `max_seq_len` are left out and counted (`PairData.skipped`). Without a file
-    that is held out, the last `valid_fraction` of the pairs is.
+    Pairs too long for `max_seq_len` are left out and counted (`PairData.skipped`). Without a
+    validation file, the last `valid_fraction` of the pairs is the validation data.
     """
     assert data.train_data_path is not None  # DataConfig refuses source = 'pairs' without it
     train = read_pairs(
@@ -86,7 +86,7 @@ def read_pairs(
 
 
 def _lines(path: str, field: str) -> list[str]:
-    """The lines of a file, but for empty ones at its end."""
+    """The lines of a file, except empty ones at its end."""
     lines = read_lines(Path(path), field)
     while lines and not lines[-1]:
         lines.pop()

@@ -1,13 +1,13 @@
-"""Pairs of a text and its translation as data: what an encoder-decoder learns from.
+"""Translation pairs as data for an encoder-decoder.
 
-A batch has three arrays, each filled up at the end (Sutskever 2014; Vaswani 2017, section 3.1):
+A batch has three arrays, each padded at the end (Sutskever 2014; Vaswani 2017, section 3.1):
 
     sources    the  cat  sleeps  END  PAD         what the encoder reads
     inputs     BEGIN  die  Katze  schläft         what the decoder reads
-    targets    die  Katze  schläft  END           what it is to write, token by token
+    targets    die  Katze  schläft  END           what it should write, token by token
 
-Pairs of about the same length come together, so that little is filled up. An epoch sees every
-pair exactly once; the next one makes other batches, in another order.
+A batch has pairs of about the same length, so there is little padding. An epoch has every pair exactly
+once; the next one makes other batches, in another order.
 
 Shapes: N pairs, B pairs of a batch, S and T positions of source and target.
 """
@@ -30,36 +30,36 @@ Pairs = Sequence[tuple[str, str]]
 """Texts, each with its translation."""
 
 HeldOut = Literal["valid", "compositional"]
-"""Unseen texts; or unseen texts that combine what was only ever seen apart."""
+"""Unseen texts, or unseen texts that combine what training only has apart."""
 
 PROMPTS = 5
-"""Texts to translate in the course of training."""
+"""Number of texts to translate during training."""
 
 PROBE_LENGTH = 32
-"""Tokens in the text whose attention is recorded, where there is one so short."""
+"""Maximum tokens of the text whose attention is recorded, if there is one so short."""
 
 LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-"""Characters that break a line, in a text that is one line: white space like any other."""
+"""Line-breaking characters, which are white space in a text of one line."""
 
 Integers = NDArray[np.int64]
 
 
 def sentence(text: str) -> str:
-    """A text as it is learned from, and as it is translated: one line, no white space around it."""
+    """The form of a text in training and in use: one line, without white space around it."""
     return LINE_BREAKS.sub(" ", text.strip())
 
 
 def source_ids(tokenizer: MarkedTokenizer, text: str) -> list[int]:
-    """The ids of a text to translate, END included, UNKNOWN for what the tokenizer does not know."""
+    """The ids of a text to translate, END included, UNKNOWN for unknown characters."""
     return [*tokenizer.encode_known(sentence(text))[0], END]
 
 
 class Rows(NamedTuple):
-    """Token ids of many texts, one after the other."""
+    """Token ids of many texts, concatenated."""
 
     tokens: Integers
     starts: Integers
-    """(N + 1,) where each text begins, and where the last one ends."""
+    """(N + 1,) the offset of each text, and the end of the last one."""
 
     @property
     def lengths(self) -> Integers:
@@ -67,7 +67,7 @@ class Rows(NamedTuple):
         return np.diff(self.starts)
 
     def filled(self, chosen: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Some texts side by side (B, longest), with PAD at their ends, and where they are not."""
+        """Some texts as rows (B, longest) padded with PAD, and a mask that is false for padding."""
         begin, stop = self.starts[chosen, None], self.starts[chosen + 1, None]  # (B, 1)
         place = begin + np.arange(int((stop - begin).max(initial=0)))  # (B, longest)
         inside = place < stop
@@ -75,12 +75,12 @@ class Rows(NamedTuple):
         return np.where(inside, tokens, PAD), inside
 
     def some(self, kept: NDArray[np.bool_]) -> Rows:
-        """Only the texts that are marked (N,)."""
+        """Only the texts selected by a mask (N,)."""
         return Rows(self.tokens[np.repeat(kept, self.lengths)], starts(self.lengths[kept]))
 
 
 class Encoded(NamedTuple):
-    """Pairs, and their ids."""
+    """Pairs and their token ids."""
 
     pairs: list[tuple[str, str]]
     sources: Rows
@@ -89,12 +89,12 @@ class Encoded(NamedTuple):
     """Each begins with BEGIN and ends in END."""
 
     def some(self, kept: NDArray[np.bool_]) -> Encoded:
-        """Only the pairs that are marked (N,)."""
+        """Only the pairs selected by a mask (N,)."""
         pairs = [pair for pair, keep in zip(self.pairs, kept.tolist(), strict=True) if keep]
         return Encoded(pairs, self.sources.some(kept), self.targets.some(kept))
 
     def batch(self, chosen: Integers) -> Batch:
-        """Some of the pairs, by their numbers (B,)."""
+        """The pairs with these indices (B,)."""
         sources, _ = self.sources.filled(chosen)
         rows, inside = self.targets.filled(chosen)  # (B, T + 1)
         # The decoder never reads END: it stops there.
@@ -103,7 +103,7 @@ class Encoded(NamedTuple):
 
 
 def encode_pairs(tokenizer: MarkedTokenizer, pairs: Pairs) -> Encoded:
-    """The ids of pairs, UNKNOWN for each character that the tokenizer does not know."""
+    """The ids of pairs, UNKNOWN for each unknown character."""
 
     def ids(text: str) -> list[int]:
         try:
@@ -122,7 +122,7 @@ def encode_pairs(tokenizer: MarkedTokenizer, pairs: Pairs) -> Encoded:
 
 
 class PairData(Generated):
-    """Pairs to translate. See `engine.data.base.Data` for what each member means."""
+    """Translation pairs. See `engine.data.base.Data` for what each member means."""
 
     end: int | None = END
 
@@ -145,20 +145,21 @@ class PairData(Generated):
         """All the pairs there are, encoded with `encode_pairs`.
 
         Args:
-            name: What `Data.name` is to be.
-            tokenizer: For both languages; best learned from the training pairs alone.
-            train: What is learned from.
-            valid: Held out. A pair whose source is in `train` is left out of it.
-            compositional: Held out too, and measured apart.
-            max_seq_len: Most tokens of a source with END, or of BEGIN with a translation.
-            seed: Of the batches.
-            batch_tokens: Most tokens of the sources of a batch, and of its targets, padding
-                included. None: `batch` is told how many pairs.
-            exact: Is each translation the only right one?
-            skip_long: Leave out pairs that are too long, rather than refuse them.
-            files: The fields of the files that the pairs are from, and their paths. Without
-                `valid_data_path`, the held-out pairs are from `train_data_path`, too.
-            translate: The right translation of any text; None: only of those given here.
+            name: `Data.name`.
+            tokenizer: For both languages, trained on the training pairs.
+            train: Training data.
+            valid: Validation data. Pairs whose source is in `train` are left out.
+            compositional: More validation data, measured separately.
+            max_seq_len: Maximum tokens of a source with END, or of BEGIN with a translation.
+            seed: Seed of the batches.
+            batch_tokens: Maximum tokens of the sources of a batch, and of its targets, padding
+                included. None: the argument of `batch` is the number of pairs.
+            exact: Whether each translation is the only correct one.
+            skip_long: Leave out pairs that are too long, rather than raise an error.
+            files: The fields and paths of the files of the pairs. Without `valid_data_path`, the
+                validation pairs are from `train_data_path`.
+            translate: Returns the correct translation of any text. None: only the given pairs are
+                known.
 
         Raises `DataError` naming `max_seq_len`, `batch_tokens` or `valid_data_path`.
         """
@@ -169,40 +170,31 @@ class PairData(Generated):
         self.batch_tokens = batch_tokens
         self.max_seq_len = max_seq_len
         self.skipped = 0
-        """Pairs left out since they are too long for the context."""
+        """Number of pairs left out because they are too long for the context."""
         self.repeated = 0
-        """Held-out pairs left out since their source is in the training part."""
+        """Number of validation pairs left out because their source is in the training data."""
         self._translate = translate
         seen = {source for source, _ in train.pairs}
-        parts = [self._fitting(train, max_seq_len, skip_long)]
-        for part in (valid, compositional or encode_pairs(tokenizer, [])):
-            unseen = np.array([source not in seen for source, _ in part.pairs], dtype=np.bool_)
-            self.repeated += int((~unseen).sum())
-            part = part if unseen.all() else part.some(unseen)
-            parts.append(self._fitting(part, max_seq_len, skip_long))
+        held_out = (valid, compositional or encode_pairs(tokenizer, []))
+        parts = [
+            self._fitting(part, skip_long)
+            for part in (train, *(self._unseen(part, seen) for part in held_out))
+        ]
         self.train, valid_part, compositional_part = parts
         self.held_out: dict[HeldOut, Encoded] = {
             "valid": valid_part,
             "compositional": compositional_part,
         }
-        given = files or {"train_data_path": name, "valid_data_path": name}
-        for field, part, what in (
-            ("train_data_path", self.train, "to learn from"),
-            ("valid_data_path", valid_part, "that is held out and not learned from too"),
-        ):
-            if not part.pairs:
-                field = field if field in given else "train_data_path"
-                allowed = f"no pair {what} is left with max_seq_len = {max_seq_len}"
-                raise DataError(field, given[field], allowed)
+        self._refuse_empty(files or {"train_data_path": name, "valid_data_path": name})
         self.unknown = sum(
             int((rows.tokens == UNKNOWN).sum())
             for part in self.held_out.values()
             for rows in (part.sources, part.targets)
         )
-        """Characters of the held-out pairs that the training pairs do not have."""
+        """Number of UNKNOWN tokens in the validation pairs."""
         self.train_tokens: int | None = int((self.train.targets.lengths - 1).sum())
         self.source_length = max(int(part.sources.lengths.max(initial=0)) for part in parts)
-        """S of the longest source."""
+        """S, the tokens of the longest source."""
         self.sequence_length = max(int(part.targets.lengths.max(initial=0)) - 1 for part in parts)
         longest = max(self.source_length, self.sequence_length)
         if batch_tokens is not None and batch_tokens < longest:
@@ -213,10 +205,31 @@ class PairData(Generated):
         self._size: int | None = None
         self._before = super().state()
 
-    def _fitting(self, part: Encoded, max_seq_len: int, skip_long: bool) -> Encoded:
-        """The pairs that fit the context. Raises `DataError` where one does not, unless skipped."""
+    def _unseen(self, part: Encoded, seen: set[str]) -> Encoded:
+        """The pairs whose source is not in `seen`."""
+        unseen = np.array([source not in seen for source, _ in part.pairs], dtype=np.bool_)
+        self.repeated += int((~unseen).sum())
+        return part if unseen.all() else part.some(unseen)
+
+    def _refuse_empty(self, files: Mapping[str, str]) -> None:
+        """Raise `DataError` that names the file if there is nothing to train or to validate on."""
+        for field, part, what in (
+            ("train_data_path", self.train, "to learn from"),
+            (
+                "valid_data_path",
+                self.held_out["valid"],
+                "that is held out and not learned from too",
+            ),
+        ):
+            if not part.pairs:
+                field = field if field in files else "train_data_path"
+                allowed = f"no pair {what} is left with max_seq_len = {self.max_seq_len}"
+                raise DataError(field, files[field], allowed)
+
+    def _fitting(self, part: Encoded, skip_long: bool) -> Encoded:
+        """The pairs that fit the context. Raises `DataError` if one does not, unless skipped."""
         lengths = np.maximum(part.sources.lengths, part.targets.lengths - 1)  # (N,)
-        fits = lengths <= max_seq_len
+        fits = lengths <= self.max_seq_len
         if fits.all():
             return part
         if not skip_long:
@@ -225,16 +238,16 @@ class PairData(Generated):
                 f"must be at least {lengths[longest]} for {self.name}, whose longest pair is "
                 f"{' → '.join(part.pairs[longest])!r}"
             )
-            raise DataError("max_seq_len", max_seq_len, allowed)
+            raise DataError("max_seq_len", self.max_seq_len, allowed)
         self.skipped += int((~fits).sum())
         return part.some(fits)
 
     # Batches
 
     def batch(self, batch_size: int) -> Batch:
-        """The next pairs of this epoch, `batch_size` of them or fewer; or `batch_tokens` tokens.
+        """The next pairs of this epoch: at most `batch_size` pairs, or `batch_tokens` tokens.
 
-        A `batch_size` other than before begins another epoch.
+        A changed `batch_size` starts a new epoch.
         """
         size = 0 if self.batch_tokens is not None else batch_size
         if self._size != size or self._taken == len(self._epoch):
@@ -243,7 +256,7 @@ class PairData(Generated):
         return self.train.batch(self._epoch[self._taken - 1])
 
     def _begin(self, size: int) -> None:
-        """Another epoch, from where the generator stands."""
+        """Start an epoch from the state of the generator."""
         self._before = super().state()
         sources, targets = self.train.sources.lengths, self.train.targets.lengths - 1  # (N,)
         order = np.lexsort((self.generator.random(len(sources)), sources, targets))
@@ -258,9 +271,9 @@ class PairData(Generated):
     def validation(
         self, batch_size: int, steps: int | None = None, split: HeldOut = "valid"
     ) -> Iterator[Batch]:
-        """Held-out pairs, each at most once, short ones first; evenly spaced ones of more.
+        """Validation pairs, each at most once, short ones first; evenly spaced if there are more.
 
-        `split` chooses the held-out part. The compositional one may be empty.
+        `split` chooses the part; the compositional part may be empty.
         """
         part = self.held_out[split]
         available = len(part.pairs)
@@ -269,15 +282,27 @@ class PairData(Generated):
         for first in range(0, len(chosen), batch_size):
             yield part.batch(chosen[first : first + batch_size])
 
+    def training_targets(self, most: int) -> tuple[Integers, Integers]:
+        """Tokens of the translations with END; of more pairs than `most` allows, evenly spaced ones."""
+        rows = self.train.targets
+        total = len(rows.tokens) - len(rows.lengths)
+        if total > most:
+            kept = np.zeros(len(rows.lengths), np.bool_)
+            kept[spread(len(kept), max(1, len(kept) * most // total))] = True
+            rows = rows.some(kept)
+        inside = np.ones(len(rows.tokens) - 1, np.bool_)
+        inside[rows.starts[1:-1] - 1] = False  # from END to the next BEGIN
+        return rows.tokens[:-1][inside], rows.tokens[1:][inside]
+
     def pairs(self, split: HeldOut = "valid") -> list[tuple[str, str]]:
-        """The held-out texts with their translations: what to translate, and to compare with."""
+        """The validation texts with their reference translations."""
         return self.held_out[split].pairs
 
     # Texts
 
     @property
     def prompts(self) -> list[str]:
-        """A few held-out texts, from short to long, without unknown characters."""
+        """A few validation texts, from short to long, without unknown characters."""
         return self._prompts
 
     @cached_property
@@ -295,7 +320,7 @@ class PairData(Generated):
         return [texts[i] for i in spread(len(texts), PROMPTS)]
 
     def answer(self, prompt: str) -> str | None:
-        """The translation of a text; None for a text that is not one of these pairs."""
+        """The translation of a text; None if the text is in no pair."""
         if self._translate is not None:
             return self._translate(prompt)
         return self._answers.get(prompt)
@@ -309,7 +334,7 @@ class PairData(Generated):
         return answers
 
     def left_out(self) -> str:
-        """How many of the pairs that were given are not used, and why; nothing where all are."""
+        """The number of unused pairs and the reason; '' if all are used."""
         text = ""
         if self.skipped:
             text += (
@@ -323,14 +348,14 @@ class PairData(Generated):
         return text.strip()
 
     def probe(self) -> str:
-        """A held-out text: the longest prompt that can still be read on a page."""
+        """A validation text: the longest prompt that a page can show."""
         short = [p for p in self.prompts if len(self.tokenizer.encode(p)) <= PROBE_LENGTH]
         return short[-1] if short else self.prompts[0]
 
     # The generator
 
     def state(self) -> dict[str, Any]:
-        """Where the epoch began, and how many of its batches have been taken, as JSON."""
+        """The generator's state at the start of the epoch, and the number of batches taken, as JSON."""
         return self._before | {"batch_size": self._size, "batches": self._taken}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -352,10 +377,10 @@ class PairData(Generated):
 
 
 def budget_cuts(sources: Integers, targets: Integers, most: int) -> list[int]:
-    """Where to cut pairs, sorted by the lengths of their targets, into batches of `most` tokens.
+    """Indices that cut pairs, sorted by target length, into batches of at most `most` tokens.
 
-    `sources` and `targets` (N,) are lengths, none above `most`. A batch of n pairs has n times
-    its longest source, and n times its longest target: neither may be more than `most`.
+    `sources` and `targets` (N,) are lengths, none above `most`. With padding, a batch of n pairs has
+    n times its longest source and n times its longest target: neither may exceed `most`.
     """
     cuts: list[int] = []
     begin = longest = 0
@@ -368,7 +393,7 @@ def budget_cuts(sources: Integers, targets: Integers, most: int) -> list[int]:
 
 
 def starts(lengths: Integers) -> Integers:
-    """(N + 1,) where texts of these lengths (N,) begin, side by side, and where the last ends."""
+    """(N + 1,) the offsets of concatenated texts of these lengths (N,), and the end of the last one."""
     return np.concatenate([[0], np.cumsum(lengths)])
 
 

@@ -1,7 +1,7 @@
-"""Texts larger than memory, in parts: cut where it changes nothing, counted and encoded one by one.
+"""Texts larger than memory, in parts: cut where it does not change tokens, then counted and encoded.
 
-Several files, one after the other, are one text, and its end is held out. It is cut before a line
-break that follows something visible: no token reaches over it (see `LINE_END`).
+Several files, one after the other, are one text, and its end is the validation data. Parts are cut at
+lines, where no token reaches over the cut (see `LINE_END` and `LINE_START`).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ import numpy as np
 from engine.data.reading import TextFile
 from engine.tokenizers import BPETokenizer, TokenArray, Tokenizer, load_tokenizer
 from engine.tokenizers.base import token_type
-from engine.tokenizers.pretokens import PreTokenizer, cuts, line_end
+from engine.tokenizers.bpe.pretokens import LINE_END, PreTokenizer, cuts, line_end
 from engine.tokenizers.processes import each
 
 PART = 2**24
 """Bytes of a part."""
 
 AT_ONCE = 2**20
-"""Ids that are collected before they are handed on."""
+"""Ids per yielded array."""
 
 DOCUMENT_END = re.compile(rb"(?<=[!-~\xb0-\xbf])(?=\r?\n\r?\n)")
-"""In UTF-8, where an empty line follows something visible."""
+"""Matches, in UTF-8, before an empty line that follows a visible character."""
 
 NEAR = 2**16
-"""Bytes within which the end of a document is looked for, rather than of a line."""
+"""Bytes that are searched for the end of a document, before the end of a line is searched for."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a file, from one byte to another."""
+    """A range of bytes of a file."""
 
     file: TextFile
     start: int
@@ -50,12 +50,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much there is of a text."""
+    """The size of a text in several units."""
 
     tokens: int = 0
     characters: int = 0
     bytes: int = 0
-    """In UTF-8, lines ending in one byte."""
+    """In UTF-8, with line ends of one byte."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -68,11 +68,13 @@ class Counts:
 # Cutting -----------------------------------------------------------------------------------------
 
 
-def split(files: Sequence[TextFile], valid_fraction: float) -> tuple[list[Part], list[Part]]:
-    """The parts to learn from, and those held out: the end, about this share of all the bytes.
+def split(
+    files: Sequence[TextFile], valid_fraction: float, at: re.Pattern[bytes] = LINE_END
+) -> tuple[list[Part], list[Part]]:
+    """The training parts, and the validation parts: the end, about this share of all the bytes.
 
-    The files are in UTF-8. Between the two is the end of a document, or of a line; in a text without
-    any, a character.
+    The files are in UTF-8. Parts end where `at` matches; training and validation data are separated
+    at the end of a document, or of a line, or in a text without any between two characters.
     """
     held_out = max(1, int(sum(file.size - file.start for file in files) * valid_fraction))
     train: list[Part] = []
@@ -80,26 +82,26 @@ def split(files: Sequence[TextFile], valid_fraction: float) -> tuple[list[Part],
     for file in reversed(files):
         size = file.size - file.start
         if held_out >= size:
-            valid = _parts(file, file.start, file.size) + valid
+            valid = _parts(file, file.start, file.size, at) + valid
         elif held_out > 0:
             place = _place(file, file.size - held_out)
-            train = _parts(file, file.start, place) + train
-            valid = _parts(file, place, file.size) + valid
+            train = _parts(file, file.start, place, at) + train
+            valid = _parts(file, place, file.size, at) + valid
         else:
-            train = _parts(file, file.start, file.size) + train
+            train = _parts(file, file.start, file.size, at) + train
         held_out = max(0, held_out - size)
     return train, valid
 
 
-def _parts(file: TextFile, start: int, end: int) -> list[Part]:
+def _parts(file: TextFile, start: int, end: int, at: re.Pattern[bytes]) -> list[Part]:
     if start == end:
         return []
-    places = cuts(file.path, start, end, 1 + (end - start) // PART)
+    places = cuts(file.path, start, end, 1 + (end - start) // PART, at)
     return [Part(file, *pair) for pair in pairwise(places)]
 
 
 def _place(file: TextFile, wanted: int) -> int:
-    """Where to cut: after this byte, where that leaves half of what follows it, else right there."""
+    """Where to cut: at a line end after `wanted`, in the first half of the rest; else at `wanted`."""
     last = (wanted + file.size) // 2
     with open(file.path, "rb") as opened:
         opened.seek(wanted)
@@ -112,13 +114,15 @@ def _place(file: TextFile, wanted: int) -> int:
         place = max(file.start, wanted - 4)
         opened.seek(place)
         before = opened.read(wanted - place + 1)
-    while before[-1] & 0xC0 == 0x80 or before.endswith(b"\r\n"):  # within a character, a line's end
+    while before[-1] & 0xC0 == 0x80 or before.endswith(
+        b"\r\n"
+    ):  # not inside a character or a line end
         before = before[:-1]
     return place + len(before) - 1
 
 
 def blocks(chunks: Iterable[str]) -> Iterator[str]:
-    """The same text, in pieces that begin with a line break: no word is cut."""
+    """The same text in blocks that begin with a line break, so that no word is cut."""
     waiting = ""
     for chunk in chunks:
         waiting += chunk
@@ -134,7 +138,7 @@ def blocks(chunks: Iterable[str]) -> Iterator[str]:
 
 
 def count_pretokens(parts: Sequence[Part], processes: int) -> Iterator[tuple[Part, Counter[str]]]:
-    """How often each pre-token occurs in each part."""
+    """Each part with the counts of its pre-tokens."""
     return zip(parts, each(_count, parts, processes), strict=True)
 
 
@@ -145,7 +149,10 @@ def _count(part: Part) -> Counter[str]:
 def encode_parts(
     parts: Sequence[Part], tokenizer: Path, sha256: str, processes: int
 ) -> Iterator[tuple[Part, TokenArray, Counts]]:
-    """The ids of each part. The tokenizer's file has this SHA-256, and no special with a line break."""
+    """The ids of each part.
+
+    `sha256` is that of the tokenizer's file; no special of the tokenizer has a line break.
+    """
     found = each(partial(_encode, tokenizer, sha256), parts, processes)
     for part, (ids, counts) in zip(parts, found, strict=True):
         yield part, ids, counts
@@ -172,7 +179,7 @@ def _encode(path: Path, sha256: str, part: Part) -> tuple[TokenArray, Counts]:
 
 
 def encoded(tokenizer: Tokenizer, chunks: Iterable[str]) -> Iterator[TokenArray]:
-    """The ids of the text that the chunks make together, many at a time."""
+    """The ids of the concatenated chunks, many at a time."""
     if not isinstance(tokenizer, BPETokenizer):
         yield from map(tokenizer.encode_array, blocks(chunks))
         return

@@ -1,13 +1,13 @@
-"""Texts to files of token ids, once and for all: what `python -m engine prepare` does.
+"""Encodes texts into files of token ids: `python -m engine prepare`.
 
-    train.bin, val.bin   ids of the part to learn from, and of the end, which is held out
-    tokenizer.json       learned from the first part alone, but for the characters of both
-    meta.json            how they are stored, how much there is, and what it was made from
+    train.bin, val.bin   ids of the training data, and of the end of the text, the validation data
+    tokenizer.json       trained on the training data, except for the characters of both
+    meta.json            type and number of the ids, and the texts and settings they were made from
 
-Each file is written under another name, synced and renamed, and meta.json comes last: what is there
-is whole, whenever the work is broken off. `.prepare.json` says what has been done by then, and the same
-call goes on from there; for other texts, or with other settings, it begins anew. What is finished is
-never made again, and never replaced.
+Each file is written under a temporary name, synced and renamed, and meta.json comes last, so that every
+file is complete, even after an interruption. `.prepare.json` stores the progress: the same call
+continues from there, and a call with other texts or settings starts again. Finished files are never made
+again, and never replaced.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from engine.data.reading import TextFile
 from engine.data.text import MIN_VALIDATION
 from engine.data.tokens import BPE_SIZE, check_size, word_tokenizer
 from engine.data.watch import Watch
-from engine.jsonl import read_object, sync_folder, write_whole, writing_whole
+from engine.files import atomic_writer, read_object, sync_folder, write_atomic
 from engine.tokenizers import (
     BPETokenizer,
     ByteTokenizer,
@@ -44,18 +44,19 @@ from engine.tokenizers import (
     load_tokenizer,
 )
 from engine.tokenizers.base import token_type
-from engine.tokenizers.bpe_training import learn_merges, merges_within
+from engine.tokenizers.bpe.pretokens import PATTERNS
+from engine.tokenizers.bpe.training import learn_merges, merges_within
 from engine.validation import ConfigError
 
 KINDS: tuple[str, ...] = get_args(TokenizerName)
 
 BINS = {"train": "train.bin", "valid": "val.bin"}
-"""The file of each part."""
+"""The file of each split."""
 
 OURS = (*BINS.values(), TOKENIZER, META, UNFINISHED)
 
 LEFT_OVER = re.compile(rf"\.({'|'.join(map(re.escape, OURS))})\.[0-9a-f]{{8}}|\.utf-8-\d+\.txt")
-"""Names of files that were being written when the work was broken off."""
+"""Names of incomplete files after an interruption."""
 
 REPORT_EVERY = 50
 """Merges."""
@@ -63,10 +64,10 @@ REPORT_EVERY = 50
 
 @dataclass(frozen=True)
 class Settings:
-    """What is to be made. Raises `ConfigError` for what cannot be."""
+    """The settings of `prepare`. Raises `ConfigError` for invalid ones."""
 
     tokenizer: str = "bpe"
-    """One of `KINDS`, or the path of a tokenizer's file."""
+    """One of `KINDS`, or the path of a `tokenizer.json`."""
     vocab_size: int | None = None
     valid_fraction: float = 0.1
 
@@ -99,12 +100,12 @@ def prepare(
     processes: int = 1,
     watch: Watch | None = None,
 ) -> dict[str, Any]:
-    """Make the files in `folder`, unless they are there; what meta.json says.
+    """Make the files in `folder`, unless they exist. Returns the content of meta.json.
 
-    The inputs, one after the other, are one text, which may be larger than memory. With more than one
-    process, each works on parts of it (see `engine.tokenizers.processes`). Raises `DataError` naming
-    `input`, `tokenizer`, `vocab_size`, `valid_fraction`, `processes` or `out`, and `OSError` where the
-    folder cannot be written.
+    The concatenated inputs are one text, which may be larger than memory. With more than one process,
+    each works on parts of it (see `engine.tokenizers.processes`). Raises `DataError` naming `input`,
+    `tokenizer`, `vocab_size`, `valid_fraction`, `processes` or `out`, and `OSError` if the folder cannot
+    be written.
     """
     if processes < 1:
         raise DataError("processes", processes, "must be at least 1")
@@ -130,7 +131,7 @@ class _Work:
         self.stamps = [_stamp(file) for file in self.files]
         self.alphabet: set[str] = set()
         self.progress: dict[str, Any] = {}
-        """What `.prepare.json` holds: what is asked for, and what is done of it."""
+        """The content of `.prepare.json`: what is asked for, and what is done."""
 
     def go(self) -> dict[str, Any]:
         asked = {"sources": self.sources(), "settings": self.asked_settings()}
@@ -138,7 +139,7 @@ class _Work:
         if meta is not None:
             (self.folder / UNFINISHED).unlink(missing_ok=True)  # meta.json comes last
             return self.finished(meta, asked)
-        if unfinished is not None and _same(unfinished, asked):
+        if unfinished is not None and self.same(unfinished, asked):
             self.watch.note(f"going on in {self.folder}")
             self.progress = unfinished
         else:
@@ -147,7 +148,8 @@ class _Work:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keep()
         texts = [self.as_utf8(i, file) for i, file in enumerate(self.files)]
-        train, valid = split(texts, self.settings.valid_fraction)
+        pattern = self.given.pattern if isinstance(self.given, BPETokenizer) else "gpt2"
+        train, valid = split(texts, self.settings.valid_fraction, PATTERNS[pattern].cut)
         self.make_tokenizer(train)
         for name, parts in (("train", train), ("valid", valid)):
             if name not in self.progress:
@@ -157,7 +159,7 @@ class _Work:
     # Before anything is written ----------------------------------------------------------------
 
     def sources(self) -> list[dict[str, Any]]:
-        """Read every input to its end: is it text, and which? Raises `DataError`."""
+        """Read every input completely, check that it is text, and hash it. Raises `DataError`."""
         found: list[dict[str, Any]] = []
         total, done, blank = sum(file.size for file in self.files), 0, True
         for file in self.files:
@@ -188,8 +190,8 @@ class _Work:
         return settings
 
     def finished(self, meta: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-        """What is there already, if it is that. Raises `DataError` if it is not."""
-        if not _same(meta, asked):
+        """The existing meta.json, if it fits. Raises `DataError` if it does not."""
+        if not self.same(meta, asked):
             allowed = (
                 "holds what was prepared from other texts or with other settings: choose another "
                 "folder, or delete it"
@@ -203,10 +205,30 @@ class _Work:
         self.watch.note(f"{self.folder} is prepared already")
         return meta
 
+    def same(self, stored: dict[str, Any], asked: dict[str, Any]) -> bool:
+        """Whether these are the same texts, whatever their names, and the same settings.
+
+        A given tokenizer is compared with the one in the folder: earlier versions wrote, and hashed,
+        another form of it.
+        """
+        sums = [[source["sha256"] for source in each["sources"]] for each in (stored, asked)]
+        settings = stored.get("settings")
+        if sums[0] != sums[1] or not isinstance(settings, dict):
+            return False
+        if self.given is not None and self.folder_tokenizer() == self.given:
+            settings = settings | {"tokenizer": asked["settings"]["tokenizer"]}
+        return settings == asked["settings"]
+
+    def folder_tokenizer(self) -> Tokenizer | None:
+        try:
+            return load_tokenizer(self.folder / TOKENIZER)
+        except (OSError, TokenizerError):
+            return None
+
     # The folder --------------------------------------------------------------------------------
 
     def clear(self, everything: bool) -> None:
-        """Delete what was being written when the work was broken off, or all that there is."""
+        """Delete incomplete files, or everything."""
         if not self.folder.is_dir():
             return
         if everything:
@@ -217,13 +239,13 @@ class _Work:
                 path.unlink(missing_ok=True)
 
     def keep(self, **done: Any) -> None:
-        """Store what is done."""
+        """Store the progress."""
         self.progress |= done
-        sync_folder(self.folder)  # what it speaks of has its name
-        write_whole(self.folder / UNFINISHED, json.dumps(self.progress, indent=2))
+        sync_folder(self.folder)  # the files it mentions have their names
+        write_atomic(self.folder / UNFINISHED, json.dumps(self.progress, indent=2))
 
     def as_utf8(self, i: int, file: TextFile) -> TextFile:
-        """The same file, or its text in a file of UTF-8 that can be cut anywhere."""
+        """The same file, or a copy in UTF-8, which can be cut anywhere."""
         if file.encoding == "UTF-8":
             return file
         path = self.folder / f".utf-8-{i}.txt"
@@ -239,7 +261,7 @@ class _Work:
         dtype = token_type(vocab_size).__name__
         meta = {"dtype": dtype, "vocab_size": vocab_size} | self.progress
         sync_folder(self.folder)
-        write_whole(self.folder / META, json.dumps(meta, indent=2) + "\n")
+        write_atomic(self.folder / META, json.dumps(meta, indent=2) + "\n")
         sync_folder(self.folder)
         (self.folder / UNFINISHED).unlink()
         self.clear(everything=False)
@@ -248,12 +270,12 @@ class _Work:
     # The tokenizer and the ids -----------------------------------------------------------------
 
     def make_tokenizer(self, train: Sequence[Part]) -> None:
-        """Learn or take the tokenizer, unless that is done."""
+        """Train the tokenizer, or take the given one, unless that is done."""
         if "tokenizer_sha256" in self.progress:
             return
         tokenizer = self.given or self.learned(train)
         content = tokenizer.to_json() + "\n"
-        write_whole(self.folder / TOKENIZER, content)
+        write_atomic(self.folder / TOKENIZER, content)
         sha256 = hashlib.sha256(content.encode()).hexdigest()
         self.keep(tokenizer_sha256=sha256, vocab_size=tokenizer.vocab_size)
         self.watch.note(f"{self.folder / TOKENIZER}: {tokenizer.vocab_size:,} tokens")
@@ -276,7 +298,7 @@ class _Work:
         return word_tokenizer(texts, size, self.alphabet)
 
     def counted(self, train: Sequence[Part]) -> Counter[str]:
-        """How often each pre-token occurs in what is learned from."""
+        """The count of each pre-token in the training data."""
         total: Counter[str] = Counter()
         size, done = _size(train), 0
         for part, counts in count_pretokens(train, self.processes):
@@ -292,12 +314,12 @@ class _Work:
             yield merge
 
     def encode(self, name: str, parts: Sequence[Part]) -> None:
-        """Write the ids of one part, and keep how many there are. Raises `DataError`."""
+        """Write the ids of one split and store their number. Raises `DataError`."""
         path, total, done, counts = self.folder / BINS[name], _size(parts), 0, Counts()
         stored = DTYPES[token_type(self.progress["vocab_size"]).__name__]
         sha256 = self.progress["tokenizer_sha256"]
         try:
-            with writing_whole(path) as file:
+            with atomic_writer(path) as file:
                 found = encode_parts(parts, self.folder / TOKENIZER, sha256, self.processes)
                 for part, ids, added in found:
                     file.write(ids.astype(stored, copy=False).tobytes())
@@ -319,7 +341,7 @@ class _Work:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raises `DataError` where there is anything that `prepare` did not make."""
+    """Raises `DataError` if the folder has anything that `prepare` did not make."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -335,7 +357,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _given_tokenizer(name: str) -> Tokenizer | None:
-    """The tokenizer in this file; None for the name of a kind. Raises `DataError`."""
+    """The tokenizer in the file `name`; None for the name of a kind. Raises `DataError`."""
     if name in KINDS:
         return None
     try:
@@ -353,18 +375,12 @@ def _given_tokenizer(name: str) -> Tokenizer | None:
 
 
 def _stored(path: Path) -> dict[str, Any] | None:
-    """What `keep` or `finish` wrote; None where there is nothing of the kind."""
+    """The content that `keep` or `finish` wrote, or None."""
     try:
         values = read_object(path.read_bytes())
     except FileNotFoundError:
         return None
     return values if values is not None and "sources" in values else None
-
-
-def _same(stored: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Are these the same texts, whatever their names, and the same settings?"""
-    sums = [[source["sha256"] for source in each["sources"]] for each in (stored, asked)]
-    return sums[0] == sums[1] and stored.get("settings") == asked["settings"]
 
 
 def _stamp(file: TextFile) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""Text files, read a piece at a time: what is text is decoded, and what is none is told where.
+"""Reads text files in chunks; an error names the first byte that is not text.
 
-UTF-8, with a byte-order mark or without, and UTF-16 with one (Unicode Standard, section 23.8). Lines
-end in `\\n`, whatever the file ends them in; where the lines of two files correspond, only `\\n` and
-`\\r\\n` end a line (`read_lines`). `as_read` prepares a text from elsewhere as a file's text is.
+The encoding is UTF-8, with or without a byte-order mark, or UTF-16 with one (Unicode Standard, section
+23.8). Line ends become `\\n`; if the lines of two files correspond, only `\\n` and `\\r\\n` end a line
+(`read_lines`). `as_read` gives a text from elsewhere the same form.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16-LE"),
     (codecs.BOM_UTF16_BE, "UTF-16-BE"),
 )
-"""What a file begins with that says how it is encoded."""
+"""Byte-order marks and their encodings."""
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file that may be text: its size in bytes, its encoding, and where its text begins."""
+    """A text file: its size in bytes, its encoding, and the offset of its text."""
 
     path: Path
     field: str
-    """What is at fault where it is none."""
+    """The field that an error names."""
     size: int
     encoding: str
     start: int
 
     @classmethod
     def open(cls, path: Path, field: str) -> TextFile:
-        """Look at how a file begins. Raises `DataError` where there is nothing to read."""
+        """Detect the encoding. Raises `DataError` if there is nothing to read."""
         size = size_of_file(path, field)
         try:
             with open(path, "rb") as file:
@@ -64,9 +64,9 @@ class TextFile:
         hear: Callable[[bytes], None] | None = None,
         translate: bool = True,
     ) -> Iterator[str]:
-        """The text between two places (bytes), in order; `hear` is told all the bytes.
+        """The text between two offsets (bytes), in order; `hear` is called with all the bytes.
 
-        `translate` makes each end of a line `\\n`. Raises `DataError` naming the first byte that is
+        `translate` turns each line end into `\\n`. Raises `DataError` naming the first byte that is
         not text.
         """
         place, end = start, self.size if end is None else end
@@ -93,7 +93,7 @@ class TextFile:
         yield lines.decode(self._decoded(decoder, b"", place, True), final=True)
 
     def _decoded(self, decoder: Any, content: bytes, after: int, final: bool) -> str:
-        """`content`, whose end is at byte `after` of the file, as text. Raises `DataError`."""
+        """Decode `content`, which ends at byte `after` of the file. Raises `DataError`."""
         try:
             text: str = decoder.decode(content, final)
         except UnicodeDecodeError as error:
@@ -112,7 +112,7 @@ class TextFile:
         return text
 
     def _line(self, place: int) -> int:
-        """The line of this byte, from 1."""
+        """The number of the line with this byte, from 1."""
         line, before = 1, 0
         with open(self.path, "rb") as file:
             while before < place and (content := file.read(min(READ_AT_ONCE, place - before))):
@@ -124,7 +124,7 @@ class TextFile:
 
 
 def read_text(path: Path, field: str) -> str:
-    """A whole text file, its lines ending in `\\n`. Raises `DataError` where it cannot be that."""
+    """The content of a text file with line ends `\\n`. Raises `DataError` if it is not text."""
     text = "".join(TextFile.open(path, field).chunks())
     return _visible(text.lstrip("\ufeff"), field, str(path))
 
@@ -132,8 +132,8 @@ def read_text(path: Path, field: str) -> str:
 def read_lines(path: Path, field: str) -> list[str]:
     """The lines of a text file, each without its end: `\\n` or `\\r\\n`.
 
-    Nothing else ends a line, so the lines are those that other programs count, and two files stay
-    side by side. Raises `DataError` as `read_text`.
+    Nothing else ends a line, so the lines are those that other programs count, and those of two files
+    correspond. Raises `DataError` as `read_text`.
     """
     text = "".join(TextFile.open(path, field).chunks(translate=False))
     lines = _visible(text.lstrip("\ufeff"), field, str(path)).removesuffix("\n").split("\n")
@@ -141,14 +141,14 @@ def read_lines(path: Path, field: str) -> list[str]:
 
 
 def ended_lines(text: str) -> str:
-    """A text whose lines end in `\\n`, without a byte-order mark: what a file's text becomes too."""
+    """A text with line ends `\\n` and without a byte-order mark, as read from a file."""
     return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def as_read(text: str, field: str, value: str) -> str:
-    """A text from elsewhere as `read_text` reads it from a file, also from one it is written to.
+    """A text from elsewhere in the form in which `read_text` would read it from a file.
 
-    Raises `DataError`, about `field` and `value`, for what no file of text can have.
+    Raises `DataError`, about `field` and `value`, if no text file can have it.
     """
     half = next((c for c in text if "\ud800" <= c <= "\udfff"), None)
     if half is not None:
@@ -161,14 +161,14 @@ def as_read(text: str, field: str, value: str) -> str:
 
 
 def _visible(text: str, field: str, value: str) -> str:
-    """The text, if there is anything to see in it. Raises `DataError`."""
+    """The text, if it is not only white space. Raises `DataError`."""
     if not text.strip():
         raise DataError(field, value, "has only white space")
     return text
 
 
 def size_of_file(path: Path, field: str) -> int:
-    """The bytes of a file that can be one. Raises `DataError`."""
+    """The size of a file in bytes. Raises `DataError`."""
     try:
         status = path.stat()
     except FileNotFoundError:

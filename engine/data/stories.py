@@ -1,9 +1,8 @@
 """Writes the story corpora from their grammars: `python -m engine.data.stories`.
 
 A grammar is a text file, so that a story can be added without programming; stories.grammar explains
-its few rules and is the best example. What makes a story hang together are the roles: a hero keeps
-name, kind and pronouns from the first line to the last, and a table keeps a trouble beside its
-remedy, so that effects follow from causes.
+its few rules and is the best example. Roles make a story coherent: a hero keeps its
+name, kind and pronouns from the first line to the last, and a table lists each trouble with its remedy.
 
 The same grammar, seed and size give the same text on every machine: the only source of chance is
 `random.Random.random`, which Python promises not to change.
@@ -27,16 +26,16 @@ CHOICE = re.compile(r"\[([^\[\]]*)\]")
 RULE = re.compile(r"<([^<>]+)>")
 ROLE = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 SENTENCE_START = re.compile(r'(^"?|[.!?] "?|\." "?|[!?]" ")([a-z])')
-"""The letter after a full stop, also one within quotes, or with which somebody begins to speak.
-Not the one after "Why?", since `"Why?" she asked` goes on."""
+"""The first letter of a sentence, also inside quotes, or of direct speech.
+Not the letter after "Why?", since `"Why?" she asked` is one sentence."""
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """What stories are made of."""
+    """The tables, roles, rules and stories of a corpus."""
 
     tables: dict[str, list[dict[str, str]]]
-    """Rows of things that belong together, by column. The first column is the thing's own name."""
+    """Rows of values that belong together, by column. The first column is the name."""
     roles: dict[str, str]
     """The table that each role takes its row from."""
     rules: dict[str, list[str]]
@@ -78,7 +77,7 @@ def read_grammar(text: str) -> Grammar:
 
 
 def _check_names(grammar: Grammar) -> None:
-    """Raises `ValueError` where a line or a role speaks of what is not there."""
+    """Raises `ValueError` if a line or a role refers to something undefined."""
     for role, table in grammar.roles.items():
         if table not in grammar.tables:
             raise ValueError(f"role {role}: there is no table {table}")
@@ -96,7 +95,7 @@ def _check_names(grammar: Grammar) -> None:
 
 
 class Telling:
-    """One story being told: who plays which role in it."""
+    """One story: which row each role has taken."""
 
     def __init__(self, grammar: Grammar, random: Random) -> None:
         self.grammar = grammar
@@ -104,7 +103,7 @@ class Telling:
         self.cast: dict[str, dict[str, str]] = {}
 
     def pick(self, choices: Sequence[T]) -> T:
-        """One of these, all as likely."""
+        """One of these, with equal probability."""
         return choices[int(self.random.random() * len(choices))]
 
     def expand(self, line: str) -> str:
@@ -115,7 +114,7 @@ class Telling:
         return ROLE.sub(lambda found: self.word(found[1], found[2]), line)
 
     def word(self, role: str, column: str | None) -> str:
-        """What is told of a role; when it first appears, it takes a row that no other role has."""
+        """A value of a role; at its first occurrence it takes a row that no other role has."""
         if role not in self.cast:
             rows = self.grammar.tables[self.grammar.roles[role]]
             self.cast[role] = self.pick([row for row in rows if row not in self.cast.values()])
@@ -123,14 +122,14 @@ class Telling:
         return self.expand(row[column or next(iter(row))])
 
     def sentence(self, line: str) -> str:
-        """A whole line, capitals and spaces put right."""
+        """A complete line, with capitals and spaces corrected."""
         text = " ".join(self.expand(line).split())
         text = re.sub(r"\bi\b", "I", text)
         return SENTENCE_START.sub(lambda found: found[1] + found[2].upper(), text)
 
 
 def tell(grammar: Grammar, seed: int, separator: str) -> Iterator[str]:
-    """Stories without end, no two of them alike, their lines parted by `separator`."""
+    """Endless different stories, their lines joined by `separator`."""
     random = Random(seed)
     told: set[str] = set()
     while True:
@@ -152,7 +151,7 @@ class Edition:
     seed: int = 1
 
     def write(self) -> str:
-        """The whole corpus: stories, with an empty line after each."""
+        """The corpus: stories, with an empty line after each."""
         grammar = read_grammar((FOLDER / f"{self.name}.grammar").read_text(encoding="utf-8"))
         parts: list[str] = []
         length = 0

@@ -1,17 +1,7 @@
-"""Tasks with exact answers: small skills that a Transformer learns in seconds, nothing to guess.
+"""The tasks: copy, reverse, sort, addition, modular addition, parity, brackets, induction.
 
-A row is prompt, answer, end token, and the end token again as padding:
-
-    4 7 + 8 5 = 1 3 2 <end> <end> <end>
-                ^^^^^^^^^^^ the loss is taken on these targets only
-
-An eighth of all items is held out: those whose prompt's hash says so. They are never trained on,
-whatever the seed, and accuracy is measured on them. An item counts as right when the most likely
-token is the right one at every target of its row. That is the same as greedy generation writing
-exactly the right answer: up to the first wrong token both have read the same text.
-
-`Task` does the work that all tasks share. A task itself says how wide a row is, how items are
-drawn, and, independently of that, what the right answer is.
+`engine.data.task.Task` has what all of them share. A task itself defines the width of a row, how items are
+drawn, and, independently of that, the right answer.
 
 Shapes: B items, P the longest prompt, A the longest answer, W the tokens of a row.
 """
@@ -19,260 +9,27 @@ Shapes: B items, P the longest prompt, A the longest answer, W the tokens of a r
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from string import ascii_lowercase, digits
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.base import IGNORE, Batch, DataError, Generated, spread
-from engine.tokenizers import CharTokenizer
-
-END = "<end>"
-
-HELD_OUT_OF = 8
-"""One item in so many is held out."""
-
-POOL = 512
-"""At most so many held-out items are measured on."""
-
-POOL_SEED = 1_706
-"""Draws the held-out items: the same ones in every run, so that accuracies can be compared."""
-
-Integers = NDArray[np.int64]
-
-
-class Ragged(NamedTuple):
-    """Rows of different lengths, side by side. What lies beyond a row's length means nothing."""
-
-    tokens: Integers
-    """(B, longest)"""
-    lengths: Integers
-    """(B,)"""
-
-
-class Items(NamedTuple):
-    """Drawn items: token ids of prompts (B, P) and of answers (B, A), without the end token."""
-
-    prompts: Ragged
-    answers: Ragged
-
-
-class Task(Generated, ABC):
-    """What all tasks share: layout, padding, targets, the held-out part, prompts.
-
-    `length` is the configuration's `task_length`; `size` says what it counts in each task. For the
-    members that every source of data has, see `engine.data.base.Data`.
-    """
-
-    name: str
-    title: ClassVar[str]
-    description: ClassVar[str]
-    size: ClassVar[str]
-    """What `task_length` counts."""
-    smallest: ClassVar[int] = 2
-    largest: ClassVar[int] = 32
-    """Limits of `task_length`."""
-    characters: ClassVar[str]
-    """The pieces of one character; the ids are their places in this string."""
-    words: ClassVar[tuple[str, ...]] = ()
-    """The pieces of more characters; their ids come next."""
-    ends: ClassVar[bool] = True
-    """Does an end token follow the answer?"""
-
-    exact: bool = True
-    train_tokens: int | None = None
-
-    def __init__(self, length: int, max_seq_len: int, seed: int) -> None:
-        """Raises `DataError` where `length` is impossible or a row does not fit the context."""
-        super().__init__(seed)
-        self.length = length
-        self._check(max_seq_len)
-        ends = (END,) if self.ends else ()
-        self.tokenizer = CharTokenizer(self.characters, self.words[: self.word_count()] + ends)
-        self.end = self.tokenizer.vocab_size - 1 if self.ends else None
-        self.sequence_length = self.width() - 1
-        self._held_out: tuple[Integers, Integers] | None = None
-
-    # What a task says
-
-    @abstractmethod
-    def width(self) -> int:
-        """W: the tokens of the longest row, end token included. The model reads W - 1 of them."""
-
-    @abstractmethod
-    def draw(self, generator: np.random.Generator, count: int) -> Items:
-        """`count` random items, held out or not."""
-
-    @abstractmethod
-    def answer(self, prompt: str) -> str | None:
-        """The right continuation, without the end token; None for what is not a prompt."""
-
-    def word_count(self) -> int:
-        """How many of the words this size needs."""
-        return len(self.words)
-
-    # Batches
-
-    def batch(self, batch_size: int) -> Batch:
-        """Rows (B, T = W - 1) of random items that are not held out."""
-        return self._batch(*self._rows(self.generator, batch_size, held_out=False))
-
-    def validation(self, batch_size: int, steps: int | None = None) -> Iterator[Batch]:
-        """Held-out items, each at most once; evenly spaced ones where there are more."""
-        rows, spans = self._pool()
-        chosen = spread(len(rows), len(rows) if steps is None else batch_size * steps)
-        for first in range(0, len(chosen), batch_size):
-            wanted = chosen[first : first + batch_size]
-            yield self._batch(rows[wanted], spans[wanted])
-
-    def _batch(self, rows: Integers, spans: Integers) -> Batch:
-        """Inputs and targets; a target counts from the answer's first token to its last."""
-        begin, stop = spans[:, 0] - 1, spans[:, 1] - 1  # a target stands one place before its token
-        counted = within(stop, self.sequence_length) & ~within(
-            begin, self.sequence_length
-        )  # (B, T)
-        return Batch(rows[:, :-1], np.where(counted, rows[:, 1:], IGNORE))
-
-    def _rows(
-        self, generator: np.random.Generator, count: int, *, held_out: bool
-    ) -> tuple[Integers, Integers]:
-        """`count` rows (B, W) from one side of the split; where their targets lie (B, 2)."""
-        share = 1 / HELD_OUT_OF if held_out else 1 - 1 / HELD_OUT_OF
-        drawn: list[tuple[Integers, Integers]] = []
-        missing = count
-        while missing > 0:
-            prompts, answers = self.draw(generator, int(missing / share * 1.1) + 8)
-            keep = np.flatnonzero(is_held_out(prompts) == held_out)[:missing]
-            drawn.append(
-                self._lay_out(
-                    Ragged(prompts.tokens[keep], prompts.lengths[keep]),
-                    Ragged(answers.tokens[keep], answers.lengths[keep]),
-                )
-            )
-            missing -= len(keep)
-        rows, spans = zip(*drawn, strict=True)
-        return np.concatenate(rows), np.concatenate(spans)
-
-    def _lay_out(self, prompts: Ragged, answers: Ragged) -> tuple[Integers, Integers]:
-        """Rows (B, W) of prompt, answer, end and padding; where their targets lie (B, 2)."""
-        tokens, lengths = join(prompts, answers)
-        rows = np.full((len(tokens), self.width()), self.end or 0, dtype=np.int64)  # (B, W)
-        used = min(tokens.shape[1], self.width())
-        written = within(lengths, used)
-        rows[:, :used][written] = tokens[:, :used][written]
-        return rows, np.stack([prompts.lengths, lengths + self.ends], axis=1)
-
-    # The held-out part
-
-    def is_held_out(self, prompt: str) -> bool:
-        """Is the item with this prompt one of those that are never trained on?"""
-        ids = np.array([self.tokenizer.encode(prompt)], dtype=np.int64)
-        return bool(is_held_out(Ragged(ids, np.array([ids.shape[1]])))[0])
-
-    def _pool(self) -> tuple[Integers, Integers]:
-        """Different held-out rows (at most POOL, W), and where their targets lie."""
-        if self._held_out is None:
-            generator = np.random.Generator(np.random.PCG64(POOL_SEED))
-            rows, spans = self._rows(generator, 2 * POOL, held_out=True)
-            _, first = np.unique(rows, axis=0, return_index=True)
-            first = np.sort(first)[:POOL]
-            self._held_out = rows[first], spans[first]
-        return self._held_out
-
-    @property
-    def prompts(self) -> list[str]:
-        """Five held-out prompts, from short to long."""
-        rows, spans = self._pool()
-        by_length = np.argsort(spans[:, 0], kind="stable")
-        chosen = by_length[spread(len(rows), 5)]
-        return [self.tokenizer.decode(rows[i, : spans[i, 0]]) for i in chosen]
-
-    def probe(self) -> str:
-        """One of the longest held-out items, prompt and answer."""
-        rows, spans = self._pool()
-        longest = int(spans[:, 0].argmax())
-        return self.tokenizer.decode(rows[longest, : spans[longest, 1] - self.ends])
-
-    def _check(self, max_seq_len: int) -> None:
-        """Raises `DataError` naming `task_length` or `max_seq_len`."""
-        length = self.length
-        if not self.smallest <= length <= self.largest:
-            allowed = f"must be {self.smallest} to {self.largest} for {self.name} ({self.size})"
-            raise DataError("task_length", length, allowed)
-        if self.width() - 1 > max_seq_len:
-            allowed = (
-                f"must be at least {self.width() - 1} for {self.name} with task_length = {length}"
-            )
-            raise DataError("max_seq_len", max_seq_len, allowed)
-
-
-# Rows of different lengths
-
-
-def within(lengths: Integers, width: int) -> NDArray[np.bool_]:
-    """(B, width) where each row has its tokens."""
-    place: Integers = np.arange(width)
-    return place < lengths[:, None]
-
-
-def symbols(generator: np.random.Generator, count: int, kinds: int, longest: int) -> Ragged:
-    """Rows of 1 to `longest` random ids below `kinds`; all lengths are as likely."""
-    tokens = generator.integers(0, kinds, size=(count, longest))
-    return Ragged(tokens, generator.integers(1, longest + 1, size=count))
-
-
-def constant(token: int, count: int) -> Ragged:
-    """The same one token in every row."""
-    return Ragged(np.full((count, 1), token), np.ones(count, dtype=np.int64))
-
-
-def join(*parts: Ragged) -> Ragged:
-    """Each row's parts, one after the other without gaps."""
-    count = len(parts[0].lengths)
-    tokens = np.zeros((count, sum(part.tokens.shape[1] for part in parts)), dtype=np.int64)
-    lengths = np.zeros(count, dtype=np.int64)
-    for part in parts:
-        row, column = np.nonzero(within(part.lengths, part.tokens.shape[1]))
-        tokens[row, lengths[row] + column] = part.tokens[row, column]
-        lengths = lengths + part.lengths
-    return Ragged(tokens, lengths)
-
-
-def decimal(numbers: Integers, longest: int, *, reverse: bool = False) -> Ragged:
-    """The digits of numbers (B,) below 10 ** longest: most significant first, or last."""
-    lengths = 1 + (numbers[:, None] >= 10 ** np.arange(1, longest)).sum(axis=1)
-    place = np.arange(longest)
-    exponent = place if reverse else np.maximum(lengths[:, None] - 1 - place, 0)
-    return Ragged(numbers[:, None] // 10**exponent % 10, lengths)
-
-
-def is_held_out(prompts: Ragged) -> NDArray[np.bool_]:
-    """(B,) from a hash of each prompt's ids: the same on every machine and for every seed.
-
-    A multilinear hash, sum over (id + 1) times its place's weight modulo 2**64, then mixed, so that
-    every bit of it counts (the last steps of splitmix64, Steele 2014).
-    """
-    counted = within(prompts.lengths, prompts.tokens.shape[1])
-    ids = np.where(counted, prompts.tokens + 1, 0).astype(np.uint64)
-    place = np.arange(1, ids.shape[1] + 1, dtype=np.uint64)
-    weights = _mix(place * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
-    return _mix((ids * weights).sum(axis=1, dtype=np.uint64)) % np.uint64(HELD_OUT_OF) == 0
-
-
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-# The tasks
+from engine.data.task import (
+    Integers,
+    Items,
+    Ragged,
+    Task,
+    constant,
+    decimal,
+    join,
+    symbols,
+    within,
+)
 
 
 class Copy(Task):
-    """The plainest use of attention: look back by a fixed distance and repeat."""
+    """The simplest use of attention: look back by a fixed distance and repeat."""
 
     name = "copy"
     title = "Copy"
@@ -314,7 +71,7 @@ class Reverse(Copy):
 
 
 class Sort(Copy):
-    """Compare all tokens with all, and remember how often each one came."""
+    """Compare every token with every other, and count how often each occurs."""
 
     name = "sort"
     title = "Sort"
@@ -343,7 +100,7 @@ class Addition(Task):
     """Sums of 19 digits still fit into 64 bits."""
     characters = digits + "+="
     reverse: ClassVar[bool] = False
-    """Is the answer written with its last digit first?"""
+    """Whether the answer is written with its last digit first."""
 
     def width(self) -> int:
         return 3 * self.length + 4
@@ -429,7 +186,7 @@ class ModularAddition(Task):
 
 
 class Parity(Task):
-    """One changed bit changes the answer, so no part of the prompt tells anything by itself.
+    """One changed bit changes the answer, so no part of the prompt is informative by itself.
 
     Hard for attention, which averages: see Hahn 2020, "Theoretical Limitations of Self-Attention".
     """
@@ -460,9 +217,9 @@ class Parity(Task):
 class Brackets(Task):
     """Keep count of what is open: the simplest language that needs a memory (Dyck-1).
 
-    Half of the items are balanced, every such string of its length as likely. The others were:
-    either one bracket is turned, so that the counts differ, or the end is moved to the front, so
-    that only the order is wrong.
+    Half of the items are balanced, and all such strings of a length are equally likely. The others are
+    balanced strings with one change: a bracket is flipped, so that the counts differ, or the end is
+    moved to the front, so that only the order is wrong.
     """
 
     name = "brackets"
@@ -524,7 +281,7 @@ def balanced(generator: np.random.Generator, pairs: Integers, most: int) -> NDAr
 
 
 class Baseline(NamedTuple):
-    """What a model reaches that knows positions and distances, but does not compare letters."""
+    """The best result of a model that uses positions and distances, but does not compare letters."""
 
     accuracy: float
     """Share of rows in which every target is right, at best."""
@@ -533,7 +290,7 @@ class Baseline(NamedTuple):
 
 
 class Induction(Task):
-    """What came after this token before? The skill behind learning from the context.
+    """Predict what followed this token before: the skill behind in-context learning.
 
     Letters are random and all different, until one of them, at a random place, comes again: from
     there on the row repeats, and each next token is known. Two layers learn it, with a head that
@@ -564,7 +321,7 @@ class Induction(Task):
 
     @property
     def distances(self) -> range:
-        """How far back the earlier occurrence may be."""
+        """Possible distances to the earlier occurrence."""
         return range(self.fewest, self.width() - self.fewest + 1)
 
     def draw(self, generator: np.random.Generator, count: int) -> Items:
@@ -581,7 +338,7 @@ class Induction(Task):
         return Items(Ragged(rows, before[:, 0] + 1), Ragged(answers, repeated[:, 0] - 1))
 
     def repeated(self, distance: Integers) -> Integers:
-        """How many letters repeat: as many as fit between the two places, and into the row."""
+        """The number of letters that repeat: limited by the gap between the two positions, and by the row."""
         return np.minimum(distance, self.width() - distance)
 
     def baseline(self) -> Baseline:

@@ -1,7 +1,7 @@
-"""Text and `.bin` files as data: random windows to learn from, fixed windows to be measured on.
+"""Text and `.bin` files as data: random windows for training, fixed windows for validation.
 
-A text becomes one long row of token ids. Its last part is held out. A training sequence is a window
-of T + 1 ids at a random place: the first T are the inputs, the last T the targets.
+A text becomes one long row of token ids; its end is the validation data. A training sequence is a window
+of T + 1 ids at a random position: the first T are the inputs, the last T the targets.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ from engine.data.tokens import text_tokenizer
 from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray, Tokenizer
 
 PROBE_LENGTH = 64
-"""Tokens in the text whose attention is recorded: as many as can be read on a page."""
+"""Tokens of the text whose attention is recorded: the most that a page can show."""
 
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
 
 PROMPT_LENGTH = 16
-"""Most tokens of a text to sample from."""
+"""Maximum tokens of a prompt for samples."""
 
 MAX_CHARACTER = 4
-"""Bytes of a character in UTF-8."""
+"""Maximum bytes of a character in UTF-8."""
+
+COUNTED_WINDOW = 4_096
+"""Tokens of a window in which `training_targets` counts a very long text."""
 
 LOOKED_AT = 4_096
-"""Tokens of each part in which a single character is looked for, where nothing longer will do."""
+"""Tokens of each part that are searched for a single character, if nothing longer fits."""
 
 
 class TextData(Generated):
@@ -57,7 +60,7 @@ class TextData(Generated):
         """`train` (N,) and `valid` (M,) are token ids, in memory or mapped from a file.
 
         `train` must have more than `max_seq_len` of them and `valid` at least two. Raises `DataError`
-        naming `max_seq_len` where not one character fits the context.
+        naming `max_seq_len` if no character fits the context.
         """
         super().__init__(seed)
         self.name = name
@@ -71,17 +74,17 @@ class TextData(Generated):
         self._probe = self._opening()
 
     def batch(self, batch_size: int) -> Batch:
-        """Windows (B, T) at random places of the training part."""
+        """Windows (B, T) at random positions of the training data."""
         length = self.sequence_length
         starts = self.generator.integers(0, len(self.train) - length, size=batch_size)
         windows = self.train[starts[:, None] + np.arange(length + 1)].astype(np.int64)  # (B, T+1)
         return Batch(windows[:, :-1], windows[:, 1:])
 
     def validation(self, batch_size: int, steps: int | None = None) -> Iterator[Batch]:
-        """Windows of the held-out part, side by side, so that each token is predicted once.
+        """Adjacent windows of the validation data, so that each token is predicted once.
 
-        Where `steps` batches do not reach over all of it, they are evenly spaced. The last window
-        ends with the text; what it shares with the one before is not counted again.
+        If `steps` batches do not cover it, the windows are evenly spaced. The last window ends with the
+        text; its overlap with the window before is not counted again.
         """
         length = min(self.sequence_length, len(self.valid) - 1)
         windows = math.ceil((len(self.valid) - 1) / length)
@@ -93,16 +96,26 @@ class TextData(Generated):
             counted = starts + np.arange(length) >= wanted  # (B, T)
             yield Batch(rows[:, :-1], np.where(counted, rows[:, 1:], IGNORE))
 
+    def training_targets(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of the whole text each token after the first; of a longer one, windows of `COUNTED_WINDOW` tokens."""
+        if len(self.train) <= most + 1:
+            whole = np.asarray(self.train, np.int64)
+            return whole[:-1], whole[1:]
+        available = (len(self.train) - 1) // COUNTED_WINDOW
+        starts = spread(available, max(1, most // COUNTED_WINDOW)) * COUNTED_WINDOW
+        rows = self.train[starts[:, None] + np.arange(COUNTED_WINDOW + 1)].astype(np.int64)
+        return rows[:, :-1].ravel(), rows[:, 1:].ravel()
+
     def answer(self, prompt: str) -> str | None:
-        """None: a text may go on in many ways."""
+        """None: a text has many possible continuations."""
         return None
 
     def probe(self) -> str:
-        """The beginning of the held-out part, from its first whole paragraph, line or word on."""
+        """The beginning of the validation data, from its first complete paragraph, line or word on."""
         return self._probe
 
-    # The held-out part may be blank, or have no whole character in so few tokens: then the part that
-    # is learned from is read, and at last any character that fits.
+    # The validation data may be blank, or have no complete character in so few tokens. Then the training
+    # data is used, and finally any character that fits.
 
     def _opening(self) -> str:
         """See `probe`."""
@@ -116,7 +129,7 @@ class TextData(Generated):
         return self._character()
 
     def _openings(self) -> list[str]:
-        """The first tokens at three places of the held-out part."""
+        """The first tokens at three positions of the validation data."""
         half = max(1, min(PROMPT_LENGTH, self.sequence_length // 2))
         for length in (half, min(PROMPT_LENGTH, self.sequence_length)):
             for part in (self.valid, self.train):
@@ -126,7 +139,7 @@ class TextData(Generated):
         return [self._character()]
 
     def _openings_of(self, part: TokenArray, length: int) -> list[str]:
-        """The first `length` tokens at three places of a part, but for blank ones."""
+        """The first `length` tokens at three positions of a part, except blank ones."""
         room = max(0, len(part) - 16 * length)
         pieces = [part[room * i // 3 :][: 16 * length] for i in range(3)]
         texts = [self._text(piece) for piece in pieces]
@@ -134,29 +147,29 @@ class TextData(Generated):
         return list(dict.fromkeys(opening for opening in openings if opening.strip()))
 
     def _character(self) -> str:
-        """A character that fits the context, a visible one if there is any. Raises `DataError`."""
+        """A character that fits the context, visible if possible. Raises `DataError`."""
         texts = (self._text(part[:LOOKED_AT]) for part in (self.valid, self.train))
         lengths = {c: len(self.tokenizer.encode(c)) for text in texts for c in dict.fromkeys(text)}
         fitting = [c for c, length in lengths.items() if length <= self.sequence_length]
         if not fitting:
             needed = min(lengths.values(), default=MAX_CHARACTER)
-            allowed = f"must be at least {needed}: one character of this text has so many tokens"
+            allowed = f"must be at least {needed}: one character of this text has this many tokens"
             raise DataError("max_seq_len", self.sequence_length, allowed)
         return next(filter(str.strip, fitting), fitting[0])
 
     def _fitting(self, text: str, length: int) -> str:
-        """As much of the beginning of a text as has `length` tokens."""
+        """The beginning of a text, at most `length` tokens."""
         return TextStream(self.tokenizer).feed(self.tokenizer.encode(text)[:length])
 
     def _text(self, ids: TokenArray) -> str:
-        """The text of a stretch of tokens, without the halves of characters at its ends."""
+        """The text of these tokens, without incomplete characters at its ends."""
         content = self.tokenizer.decode_bytes(ids)
         whole = (i for i, byte in enumerate(content[:MAX_CHARACTER]) if byte & 0xC0 != 0x80)
         return codecs.getincrementaldecoder("utf-8")("replace").decode(content[next(whole, 0) :])
 
 
 def _character_counts(tokenizer: Tokenizer) -> NDArray[np.int64] | None:
-    """(V,) the bytes of each token that do not go on with a character; None: ids have no text."""
+    """(V,) the number of characters that begin in each token; None: ids have no text."""
     if isinstance(tokenizer, IdTokenizer):
         return None
     tokens = map(tokenizer.decode_bytes, ([i] for i in range(tokenizer.vocab_size)))
@@ -164,7 +177,7 @@ def _character_counts(tokenizer: Tokenizer) -> NDArray[np.int64] | None:
 
 
 def _first_start(text: str) -> int:
-    """Where the first whole paragraph begins; if none does, a line; if none does, a word."""
+    """The start of the first complete paragraph, or else line, or else word."""
     for gap in ("\n\n", "\n", " "):
         place = text.find(gap, 0, len(text) // 2)
         if place >= 0:
@@ -177,16 +190,16 @@ class EncodedText(NamedTuple):
 
     tokenizer: Tokenizer
     train: TokenArray
-    """(N,) what is learned from."""
+    """(N,) the training data."""
     valid: TokenArray
-    """(M,) what is held out."""
+    """(M,) the validation data."""
 
 
 def encode_text(text: str, data: DataConfig, valid_text: str | None = None) -> EncodedText:
-    """A text's tokens. Its end is held out, unless there is another text for that.
+    """The tokens of a text. Its end is the validation data, unless `valid_text` is given.
 
-    It is cut before it is encoded: no token lies across the cut, and of what is held out the
-    tokenizer learns nothing but the characters. Raises `DataError` naming `tokenizer_size`.
+    The text is cut before it is encoded: no token crosses the cut, and of the validation data the
+    tokenizer sees only the set of characters. Raises `DataError` naming `tokenizer_size`.
     """
     train, valid = (text, valid_text) if valid_text is not None else cut(text, data)
     characters = set(train) | set(valid)
@@ -203,7 +216,7 @@ def from_text(
     name: str,
     valid_text: str | None = None,
 ) -> TextData:
-    """A text, as `data.tokenizer` says; characters by default. Raises `DataError` naming the field."""
+    """A text as data, with the tokenizer `data.tokenizer`. Raises `DataError` naming the field."""
     return windows(encode_text(text, data, valid_text), data, model, seed, name=name)
 
 
@@ -216,7 +229,7 @@ def windows(
     name: str,
     prompts: list[str] | None = None,
 ) -> TextData:
-    """Encoded text as data. Raises `DataError` where it does not fit the model."""
+    """Encoded text as data. Raises `DataError` if it does not fit the model."""
     tokenizer, train, valid = parts
     check_vocabulary(tokenizer, model)
     _check_lengths(parts, data, model)
@@ -227,7 +240,7 @@ def windows(
 
 
 def from_files(data: DataConfig, model: ModelConfig, seed: int) -> TextData:
-    """Own files: text, or `.bin` (ids). Raises `DataError` naming the field."""
+    """The user's files: text, or `.bin` (ids). Raises `DataError` naming the field."""
     assert data.train_data_path is not None  # DataConfig refuses source = 'text' without it
     train_path = Path(data.train_data_path)
     valid_path = None if data.valid_data_path is None else Path(data.valid_data_path)
@@ -247,13 +260,13 @@ Whole = TypeVar("Whole", str, TokenArray)
 
 
 def cut(whole: Whole, data: DataConfig) -> tuple[Whole, Whole]:
-    """The part to learn from and the part held out: the end."""
+    """The training data, and the validation data: the end."""
     count = held_out_length(len(whole), data.valid_fraction)
     return whole[:-count], whole[-count:]
 
 
 def _check_lengths(parts: EncodedText, data: DataConfig, model: ModelConfig) -> None:
-    """Raises `DataError` where a part is too short, saying how long it must be."""
+    """Raises `DataError` if a part is too short, saying how long it must be."""
     tokenizer, train, valid = parts
     window = model.max_seq_len + 1
     path = data.train_data_path or data.source
@@ -264,7 +277,7 @@ def _check_lengths(parts: EncodedText, data: DataConfig, model: ModelConfig) -> 
             what = unit
         elif unit == "tokens":
             what = "tokens to learn from"
-        else:  # as many as the whole has characters or ids
+        else:  # counted in the complete text or file
             what, length = unit, len(train) + len(valid)
             needed = least_length(model.max_seq_len, data.valid_fraction)
         allowed = f"has {length:,} {what}; with max_seq_len = {model.max_seq_len} it must have at least {needed:,}"
@@ -278,16 +291,16 @@ def _check_lengths(parts: EncodedText, data: DataConfig, model: ModelConfig) -> 
 
 
 UNITS: dict[type, str] = {CharTokenizer: "characters", IdTokenizer: "ids"}
-"""What the parts of a text or of a file are counted in, where that is not what a tokenizer makes."""
+"""The unit in which a text or file is counted, if that is not tokens."""
 
 
 def held_out_length(length: int, fraction: float) -> int:
-    """How many of a text's tokens, at its end, are held out."""
+    """The number of tokens at the end of a text that are validation data."""
     return max(MIN_VALIDATION, int(length * fraction))
 
 
 def least_length(max_seq_len: int, fraction: float) -> int:
-    """The least length of a text whose training part still has one window."""
+    """The minimum length of a text whose training data has one window."""
     window = max_seq_len + 1
     length = max(window + MIN_VALIDATION, int((window - 1) / (1 - fraction)) - 1)
     while length - held_out_length(length, fraction) < window:
@@ -296,10 +309,14 @@ def least_length(max_seq_len: int, fraction: float) -> int:
 
 
 def check_vocabulary(tokenizer: Tokenizer, model: ModelConfig) -> None:
-    """Raises `DataError` where the model's vocabulary is too small for the tokenizer's."""
+    """Raises `DataError` if the model's vocabulary is smaller than the tokenizer's."""
     if model.vocab_size is not None and model.vocab_size < tokenizer.vocab_size:
-        allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
+        allowed = (
+            f"must be at least {tokenizer.vocab_size}, the number of tokens of this data, or empty"
+        )
         raise DataError("vocab_size", model.vocab_size, allowed)
     if model.src_vocab_size is not None and model.src_vocab_size < tokenizer.vocab_size:
-        allowed = f"must be at least {tokenizer.vocab_size}, as many as this data has, or empty"
+        allowed = (
+            f"must be at least {tokenizer.vocab_size}, the number of tokens of this data, or empty"
+        )
         raise DataError("src_vocab_size", model.src_vocab_size, allowed)

@@ -1,7 +1,7 @@
-"""What turns a source of data into tokens, learned from the part that is trained on.
+"""Chooses and trains the tokenizer of a data source, on its training data.
 
-A language model's text: its characters, its words, bytes, or pieces of words. Pairs to translate:
-one vocabulary for both languages.
+For the text of a language model: characters, words, bytes or subwords. For translation pairs: one
+vocabulary for both languages.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from engine.tokenizers import (
 )
 
 TEXT_BPE_SIZE = 1_000
-"""Pieces of words in a text of a megabyte or so, where nothing else is asked for."""
+"""Default vocabulary size of BPE for a text of about a megabyte."""
 
 BPE_SIZE = 8_000
-"""The same of pairs to translate, and of texts that are prepared."""
+"""The same for translation pairs and for `prepare`."""
 
 MIN_COUNT = 2
-"""A word that comes only once is spelled: it could not be learned as a token of its own."""
+"""A word that occurs only once is spelled: as a token, its embedding could not be learned."""
 
 
 def text_tokenizer(
     kind: TokenizerName | None, size: int | None, train: str, characters: Iterable[str]
 ) -> Tokenizer:
-    """The tokenizer of a text, learned from the training part alone, but for its `characters`.
+    """The tokenizer of a text, trained on the training data, except for its `characters`.
 
-    These are those of the whole text: no text without them could be written, and held-out words are
-    spelled with them. Raises `DataError` naming `tokenizer_size`.
+    `characters` are those of the whole text, so that validation words can be spelled. Raises
+    `DataError` naming `tokenizer_size`.
     """
     alphabet = set(characters)
     check_size(kind, size, len(alphabet))
@@ -50,7 +50,7 @@ def text_tokenizer(
 def check_size(
     kind: TokenizerName | None, size: int | None, characters: int, field: str = "tokenizer_size"
 ) -> None:
-    """Raises `DataError` where a text of so many different characters cannot have this vocabulary."""
+    """Raises `DataError` if a text with `characters` distinct characters cannot have this vocabulary."""
     if kind is None and size is not None:
         raise DataError(field, size, "must be empty for characters: set tokenizer to bpe or word")
     if kind == "word" and size is not None and size < characters:
@@ -61,18 +61,17 @@ def check_size(
 def word_tokenizer(
     texts: Iterable[str], size: int | None, characters: Iterable[str]
 ) -> WordTokenizer:
-    """Frequent words, and all of these characters."""
+    """Frequent words, and all of `characters`."""
     return WordTokenizer.train(texts, 1 if size is not None else MIN_COUNT, size, characters)
 
 
 def joint_tokenizer(
     kind: TokenizerName, size: int | None, texts: Sequence[str], *, min_count: int = 1
 ) -> MarkedTokenizer:
-    """One vocabulary for the texts of both languages, with the special tokens in front.
+    """One vocabulary for both languages, with the special tokens in front.
 
-    One for both lets the model copy names and numbers, and share its embeddings (Vaswani 2017,
-    section 5.1). Words seen less than `min_count` times are spelled, unless `size` says how many
-    there are to be. Raises `DataError` naming `tokenizer` or `tokenizer_size`.
+    A joint vocabulary lets the model copy names and numbers, and share its embeddings (Vaswani 2017,
+    section 5.1). Words that occur less than `min_count` times are spelled, unless `size` is given. Raises `DataError` naming `tokenizer` or `tokenizer_size`.
     """
     try:
         return MarkedTokenizer(_inner(kind, size, texts, min_count))

@@ -1,16 +1,16 @@
-"""How the work on files goes, told to whoever wants to know."""
+"""Progress callbacks for file operations; the base class ignores them."""
 
 from __future__ import annotations
 
 
 class Watch:
-    """Is told how it goes; this one keeps it to itself."""
+    """Receives progress. Override the methods that you need."""
 
     def received(self, name: str, count: int, total: int | None) -> None:
-        """So many bytes of this have come or been read, of so many where that is known."""
+        """`count` bytes of the file or step `name` are done, of `total` if that is known."""
 
     def counted(self, name: str, count: int, total: int) -> None:
-        """So many of so many other things."""
+        """Progress in units other than bytes: `count` of `total`."""
 
     def note(self, text: str) -> None:
-        """Something to be told."""
+        """A message for the user."""

@@ -8,7 +8,7 @@ from engine.model.encoder_decoder import Transformer
 
 
 def build(config: ModelConfig) -> Decoder:
-    """A language model or, where the configuration has an encoder, an encoder-decoder.
+    """A language model, or an encoder-decoder if the configuration has an encoder.
 
     Raises `ConfigError` without a vocabulary size.
     """

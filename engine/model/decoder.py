@@ -1,8 +1,8 @@
-"""The decoder-only Transformer: tokens in, the scores of every next token out.
+"""The decoder-only Transformer: from tokens to the logits of every next token.
 
 tokens -> embedding -> block × L -> norm -> logits
 
-With a mixture of experts in some blocks, or all, it is the same decoder, configured.
+A mixture of experts in some or all blocks is a matter of configuration.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from typing_extensions import Self
 
 from engine.config import ModelConfig
 from engine.model.attention import causal_mask
+from engine.model.balance import balance_loss
 from engine.model.block import Block
 from engine.model.context import Context, KVCache, Memory, Output, Trace, View
 from engine.model.norms import NORMS
 from engine.model.positions import EMBEDDING_STD, POSITIONS, Positions
-from engine.model.routing import balance_loss
+from engine.model.shortcuts import TokenPairs
 from engine.validation import ConfigError, Problem
 
 
 class Decoder(nn.Module):
-    """What every model here has: an embedding, a stack of blocks, and an output of logits.
+    """The base of every model here: an embedding, a stack of blocks, and an output matrix.
 
-    `TransformerLM` is this alone; `encoder_decoder.Transformer` has an encoder before it.
+    `TransformerLM` is this alone; `encoder_decoder.Transformer` adds an encoder.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -38,8 +39,9 @@ class Decoder(nn.Module):
             raise ConfigError([Problem("vocab_size", None, "must be given to build a model")])
         self.config = config
         self.balance: dict[str, float] = {"switch": 0.01}
-        """Weights of the balance losses (`routing.BALANCERS`); any may change at any time."""
+        """Weights of the balance losses (`balance.BALANCERS`); they may change at any time."""
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.pairs = TokenPairs(config, config.vocab_size) if config.token_pairs else None
         self.positions = POSITIONS[config.position](config)
         self.blocks = nn.ModuleList(self.new_block(layer) for layer in range(config.n_layer))
         self.norm = last_norm(config)
@@ -52,38 +54,42 @@ class Decoder(nn.Module):
         return Block(self.config, layer)
 
     def initialise(self) -> None:
-        """The one place where weights get their first values.
+        """Draw the initial weights; no other code does.
 
-        Embeddings: normal with deviation 0.02, or 1 / sqrt(C) where they are scaled by sqrt(C).
-        Matrices: 1 / sqrt(inputs), so that numbers keep their size on the way through (LeCun et al.
-        1998, "Efficient BackProp", section 4.6). Those that write into the residual stream are smaller
-        by the square root of how many of them add up there, 2 L, or 3 L with cross-attention (Radford
-        et al. 2019, GPT-2, section 2.3). Offsets start at zero, gains at one.
+        Embeddings: normal, standard deviation 0.02, or 1 / sqrt(C) if they are scaled by sqrt(C).
+        Matrices: 1 / sqrt(inputs), which keeps the size of activations (LeCun et al. 1998, "Efficient
+        BackProp", section 4.6). Residual writers, the matrices whose output is added to the residual
+        stream, are divided by the square root of their number, 2 L, or 3 L with cross-attention (Radford
+        et al. 2019, GPT-2, section 2.3). With `zero_output` they start at zero, and the stack as the identity
+        (Zhang, Dauphin & Ma 2019, "Fixup Initialization"). Biases and the tables
+        of `shortcuts` start at zero, weights of norms at one.
         """
         for name, weight in self.named_parameters():
-            if name.endswith(".bias"):
+            if name.endswith((".bias", ".table")):
                 nn.init.zeros_(weight)
-            elif weight.dim() >= 2:  # experts are matrices one upon the other
-                nn.init.normal_(weight, std=self.first_deviation(name, weight))
+            elif weight.dim() >= 2:  # experts are stacked matrices
+                nn.init.normal_(weight, std=self.initial_std(name, weight))
 
-    def first_deviation(self, name: str, weight: Tensor) -> float:
-        """How widely a matrix is spread at first."""
+    def initial_std(self, name: str, weight: Tensor) -> float:
+        """Standard deviation of an initial matrix."""
         if "blocks." in name:
             std = 1 / math.sqrt(weight.shape[-1])
-            return std / math.sqrt(self.writers(name)) if name.endswith("output.weight") else std
+            if not name.endswith("output.weight"):
+                return std
+            return 0.0 if self.config.zero_output else std / math.sqrt(self.residual_writers(name))
         if not self.config.scale_embeddings:
             return EMBEDDING_STD
-        added = name.endswith("positions.table.weight")  # not scaled, so as large as what is
+        added = name.endswith("positions.table.weight")  # not scaled, so as large as scaled ones
         return 1.0 if added else 1 / math.sqrt(self.config.d_model)
 
-    def writers(self, name: str) -> int:
-        """How many matrices write into the residual stream that this parameter writes into."""
+    def residual_writers(self, name: str) -> int:
+        """Number of matrices that write into the same residual stream as this parameter."""
         return 2 * self.config.n_layer
 
     def predict(
         self, tokens: Tensor, sources: Tensor | None = None, present: Tensor | None = None
     ) -> Output:
-        """One pass over whole sequences, as in training: (B, T) tokens, and (B, S) texts to translate.
+        """One pass over complete sequences, as in training: (B, T) tokens and (B, S) source tokens.
 
         `present` is that of `run`.
         """
@@ -101,14 +107,14 @@ class Decoder(nn.Module):
 
         Args:
             tokens: (B, T) token ids. With a cache, only those that are not in it yet.
-            cache: keys and values of the tokens before; the new ones are added to it.
-            trace: records, and may edit, what happens inside.
-            memory: what an encoder has read (`Transformer.encode`).
+            cache: keys and values of earlier tokens; the new ones are appended.
+            trace: records, and may edit, the tensors at hook points.
+            memory: the encoder's output (`Transformer.encode`).
             present: (B, T) true for tokens, false for padding at the end of a row. No expert gets
-                padding. None: as `not_padding` says.
+                padding. None: the result of `not_padding`.
 
         Raises:
-            ValueError: tokens are not (B, T), or there are more than `max_seq_len` with the cache.
+            ValueError: tokens are not (B, T), or exceed `max_seq_len` together with the cache.
         """
         start = 0 if cache is None else cache.length
         length = checked_length(tokens, start, self.config)
@@ -117,24 +123,24 @@ class Decoder(nn.Module):
         bias = self.positions.bias(positions, end)
         causal = start == 0 and bias is None
         mask = None if causal or length == 1 else causal_mask(length, end, tokens.device)
-        if self.config.n_experts is not None:  # padding changes nothing else in a causal model
+        if self.config.n_experts is not None:  # padding affects nothing else in a causal model
             present = self.not_padding(tokens) if present is None else present
             present = None if present is None or bool(present.all()) else present
         context = Context(
             view=View(causal, mask, bias),
-            rotation=self.positions.rotation(positions),
+            rotary_frequencies=self.positions.rotary_frequencies(positions),
             memory=memory,
             cache=cache,
             trace=trace,
             tokens=tokens,
+            before=None if cache is None else cache.remember(tokens),
             present=present,
         )
         logits = self.compute(tokens, positions, context)
         if cache is not None:
             cache.advance(length)
         routing = context.routing if memory is None else [*memory.routing, *context.routing]
-        with torch.autocast(logits.device.type, enabled=False):
-            balance = balance_loss(routing, self.balance).to(logits.device)
+        balance = balance_loss(routing, self.balance).to(logits.device)
         return Output(logits=logits, balance_loss=balance, routing=routing)
 
     def not_padding(self, tokens: Tensor) -> Tensor | None:
@@ -142,26 +148,30 @@ class Decoder(nn.Module):
         return None
 
     def compute(self, tokens: Tensor, positions: Tensor, context: Context) -> Tensor:
-        """The pass itself: (B, T) tokens at (T,) positions -> (B, T, V) logits."""
+        """The layers in order: (B, T) tokens at (T,) positions -> (B, T, V) logits."""
         x = embed(self.embedding, self.positions, tokens, positions, self.config)  # (B, T, C)
-        x = context.see("embedding", F.dropout(x, self.config.dropout, self.training))
+        if self.pairs is not None:
+            x = x + context.record("pairs", self.pairs(tokens, context.before))
+        x = context.record("embedding", F.dropout(x, self.config.dropout, self.training))
+        context.first = x
         for block in self.blocks:
             x = block(x, context)
-        return context.see("logits", self.output(context.see("final", self.norm(x))))
+        x = context.record("final", self.norm(x))
+        return context.record("logits", softcap(self.output(x), self.config.logit_softcap))
 
     def unembed(self, x: Tensor) -> Tensor:
-        """(..., C) residual stream -> (..., V) logits, as if the model ended here (logit lens)."""
-        return self.output(self.norm(x))
+        """(..., C) residual stream -> (..., V) logits, as if this were the last block (logit lens)."""
+        return softcap(self.output(self.norm(x)), self.config.logit_softcap)
 
     def new_cache(self, batch_size: int = 1) -> KVCache:
-        """An empty cache that fits this model, where the model is."""
+        """An empty cache for this model, on its device."""
         weight = self.embedding.weight
         return KVCache(self.config, batch_size, weight.device, weight.dtype)
 
 
 def embed(
     table: nn.Embedding,
-    scheme: Positions,
+    encoding: Positions,
     tokens: Tensor,
     positions: Tensor,
     config: ModelConfig,
@@ -170,17 +180,25 @@ def embed(
     x = table(tokens)
     if config.scale_embeddings:
         x = x * math.sqrt(config.d_model)  # Vaswani et al. 2017, section 3.4
-    return scheme.embed(x, positions)
+    return encoding.embed(x, positions)
+
+
+def softcap(logits: Tensor, cap: float) -> Tensor:
+    """Logits between -cap and cap: cap tanh(logits / cap), which leaves small ones as they are. 0: no cap.
+
+    Gemma Team 2024, "Gemma 2: Improving Open Language Models at a Practical Size", section 2.
+    """
+    return cap * torch.tanh(logits / cap) if cap else logits
 
 
 def last_norm(config: ModelConfig) -> nn.Module:
-    """The norm after a stack. Post-norm blocks end in one already; a second would follow it."""
+    """The norm after a stack of blocks; none after post-norm blocks, which already end in a norm."""
     name = config.norm if config.placement == "pre" else "none"
     return NORMS[name](config.d_model, config.bias)
 
 
 def checked_length(tokens: Tensor, start: int, config: ModelConfig) -> int:
-    """T of (B, T) tokens. Raises `ValueError` where they are not that, or more than fit."""
+    """T of (B, T) tokens. Raises `ValueError` for another shape, or more tokens than the context."""
     if tokens.dim() != 2 or tokens.shape[1] == 0:
         raise ValueError(f"tokens has shape {tuple(tokens.shape)}: must be (B, T) with T >= 1")
     end = start + tokens.shape[1]
@@ -212,7 +230,7 @@ class TransformerLM(Decoder):
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> Self:
-        """The model that a configuration describes."""
+        """Build the model of a configuration."""
         return cls(**config.model_dump())
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -221,7 +239,7 @@ class TransformerLM(Decoder):
 
 
 class MoETransformerLM(TransformerLM):
-    """A `TransformerLM` with `n_experts` experts in every block, of which `top_k` work on a token.
+    """A `TransformerLM` with `n_experts` experts in every block, of which each token uses `top_k`.
 
     model = MoETransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, n_experts=8, top_k=2)
     output = model.run(tokens)
@@ -233,7 +251,7 @@ class MoETransformerLM(TransformerLM):
 
 
 class HybridMoETransformerLM(MoETransformerLM):
-    """Experts in the blocks of `moe_layer_indices` alone, counted from 0; the others are dense."""
+    """Experts only in the blocks of `moe_layer_indices`, counted from 0; the others are dense."""
 
     def __init__(self, moe_layer_indices: Sequence[int], **fields: Any) -> None:
         super().__init__(moe_layer_indices=moe_layer_indices, **fields)

@@ -1,10 +1,10 @@
-"""The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017): it reads one text, writes another.
+"""The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017): it reads one text and writes another.
 
-    sources -> embedding -> encoder block × N -> memory                       read once, both ways
+    sources -> embedding -> encoder block × N -> memory                       once, bidirectional
     tokens  -> embedding -> (attention, cross-attention to the memory, feed-forward) × N -> logits
 
-The decoder is the one of `decoder`, with blocks that also look at the memory. B batch, S tokens of the
-text to translate, T tokens of the translation, C d_model, V vocabulary.
+The decoder is that of `decoder`, with blocks that also attend to the memory. B batch, S source tokens,
+T target tokens, C d_model, V vocabulary.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from engine.model.block import Block, CrossBlock
 from engine.model.context import Context, Memory, Output, Trace, View
 from engine.model.decoder import Decoder, checked_length, embed, last_norm
 from engine.model.positions import POSITIONS
+from engine.model.shortcuts import TokenPairs
 from engine.tokenizers.marked import PAD
 
 PAPER: dict[str, Any] = {
@@ -36,13 +37,15 @@ PAPER: dict[str, Any] = {
 
 
 class Encoder(nn.Module):
-    """Blocks in which every token looks at every other. (B, S) token ids -> (B, S, C)."""
+    """Blocks in which every token attends to every token. (B, S) token ids -> (B, S, C)."""
 
     def __init__(self, config: ModelConfig, embedding: nn.Embedding) -> None:
         super().__init__()
         assert config.n_encoder_layer is not None
         self.config = config
         self.embedding = embedding
+        vocabulary = config.vocabulary("encoder")
+        self.pairs = TokenPairs(config, vocabulary) if config.token_pairs else None
         self.positions = POSITIONS[config.position](config)
         self.blocks = nn.ModuleList(
             Block(config, layer, "encoder") for layer in range(config.n_encoder_layer)
@@ -59,32 +62,35 @@ class Encoder(nn.Module):
                 mask=present[:, None, None] if padded else None,
                 bias=self.positions.bias(positions, length),
             ),
-            rotation=self.positions.rotation(positions),
+            rotary_frequencies=self.positions.rotary_frequencies(positions),
             trace=trace,
             tokens=sources,
             present=present if padded else None,
         )
         x = embed(self.embedding, self.positions, sources, positions, self.config)
-        x = context.see("encoder.embedding", F.dropout(x, self.config.dropout, self.training))
+        if self.pairs is not None:
+            x = x + context.record("encoder.pairs", self.pairs(sources))
+        x = context.record("encoder.embedding", F.dropout(x, self.config.dropout, self.training))
+        context.first = x
         for block in self.blocks:
             x = block(x, context)
-        states = context.see("encoder.final", self.norm(x))
+        states = context.record("encoder.final", self.norm(x))
         return Memory(states, context.present, context.routing)
 
 
 class Transformer(Decoder):
-    """An encoder-decoder, by default as in the paper: its base model, with post-norm and ReLU.
+    """An encoder-decoder; the default is the base model of the paper, with post-norm and ReLU.
 
         model = Transformer(src_vocab_size=8000, tgt_vocab_size=8000, d_model=256)
         logits = model(sources, tokens)  # (B, S), (B, T) integers -> (B, T, V)
 
-    Token 0 is padding (`tokenizers.marked.PAD`): no query looks at it in `sources`. In `tokens` it
-    may only stand at the end, where nothing before it can see it. No expert gets padding.
+    Token 0 is padding (`tokenizers.marked.PAD`): no query attends to it in `sources`. In `tokens` it
+    may only be at the end, where the causal mask hides it. No expert gets padding.
 
     Args:
-        src_vocab_size: how many tokens the texts to translate have.
-        tgt_vocab_size: how many the translations have. Where both are the same and
-            `share_embeddings` is not said, one matrix serves both, as in the paper.
+        src_vocab_size: size of the source vocabulary.
+        tgt_vocab_size: size of the target vocabulary. If both are equal, `share_embeddings` is true by
+            default: both have one matrix, as in the paper.
         fields: the other fields of `ModelConfig`.
 
     Raises:
@@ -129,7 +135,7 @@ class Transformer(Decoder):
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> Self:
-        """The model that a configuration describes; no default of the paper's is added."""
+        """Build the model of a configuration, without the defaults of the paper."""
         fields = config.model_dump()
         vocab_size, layers = fields.pop("vocab_size"), fields.pop("n_layer")
         sources = fields.pop("src_vocab_size") or vocab_size
@@ -138,7 +144,7 @@ class Transformer(Decoder):
     def new_block(self, layer: int) -> Block:
         return CrossBlock(self.config, layer)
 
-    def writers(self, name: str) -> int:
+    def residual_writers(self, name: str) -> int:
         if name.startswith("encoder."):
             return 2 * (self.config.n_encoder_layer or 0)
         return 3 * self.config.n_layer
@@ -158,8 +164,8 @@ class Transformer(Decoder):
         return self.run(tokens, memory=self.encode(sources), present=present)
 
     def encode(self, sources: Tensor, trace: Trace | None = None) -> Memory:
-        """Read texts (B, S), padded at the end with token 0, once for every token of the translation.
+        """Encode source tokens (B, S), padded at the end with token 0. Once per translation.
 
-        Raises `ValueError` where they are not (B, S), or longer than `max_seq_len`.
+        Raises `ValueError` for another shape, or sources longer than `max_seq_len`.
         """
         return self.encoder(sources, trace)

@@ -1,14 +1,10 @@
-"""Normalisation: keep the numbers that describe a token at a steady size.
+"""Normalisation: keep activations at a constant size.
 
 RMSNorm   y = x / sqrt(mean(x²) + ε) · w                          Zhang & Sennrich 2019, eq. 4
 LayerNorm y = (x - mean(x)) / sqrt(var(x) + ε) · w + b             Ba, Kiros & Hinton 2016, eq. 4
 
-Statistics are over the last dimension, so each token is normalised by itself.
+Statistics are over the last dimension: each token is normalised by itself.
 """
-
-# Many of PyTorch's functions have no types yet.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
         scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)  # (..., 1)
-        return (wide * scale * self.weight).to(x.dtype)
+        return (wide * scale * self.weight).type_as(x)
 
 
 class LayerNorm(nn.Module):
@@ -54,11 +50,11 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shape = self.weight.shape
-        return F.layer_norm(x.float(), shape, self.weight, self.bias, EPSILON).to(x.dtype)
+        return F.layer_norm(x.float(), shape, self.weight, self.bias, EPSILON).type_as(x)
 
 
 class NoNorm(nn.Module):
-    """Leave the numbers as they are: to see what the others are for."""
+    """The identity: shows by comparison what the other norms do."""
 
     def __init__(self, width: int, bias: bool = False) -> None:
         super().__init__()

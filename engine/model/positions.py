@@ -1,12 +1,12 @@
-"""How a model knows the order of its tokens. Attention by itself does not.
+"""Position encodings: attention alone does not know the order of tokens.
 
-A scheme can act in three places: on the embeddings, on queries and keys, or on the scores.
+An encoding acts on the embeddings, on queries and keys, or on the scores.
 
 sinusoidal  x + [sin(p ω_i), cos(p ω_i)], ω_i = 10000^(-2i/C)          Vaswani et al. 2017, section 3.5
 learned     x + a vector for each position                            Gehring et al. 2017; GPT-2
-rope        pair i of q and of k turned by the angle p θ^(-2i/D)      Su et al. 2021, eq. 15 and 34
+rope        pair i of q and of k rotated by the angle p θ^(-2i/D)      Su et al. 2021, eq. 15 and 34
 alibi       scores - slope_h · distance                               Press, Smith & Lewis 2022, section 3
-none        nothing; the causal mask alone lets order show through    Haviv et al. 2022
+none        nothing; the causal mask alone carries some order         Haviv et al. 2022
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from torch import Tensor, nn
 from engine.config import ModelConfig, PositionName
 
 EMBEDDING_STD = 0.02
-"""Standard deviation that embeddings start with."""
+"""Standard deviation of initial embeddings."""
 
 
 class Positions(nn.Module):
-    """No positions, and the base of every scheme: each overrides the one place where it acts.
+    """No positions, and the base class: each encoding overrides the method by which it acts.
 
-    `positions` is (T,), the integer position of each new token; keys stand at 0 ... S-1.
+    `positions` is (T,), the integer position of each new token; keys are at 0 ... S-1.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Change the embeddings, (B, T, C)."""
+        """(B, T, C) embeddings -> (B, T, C)."""
         return x
 
-    def rotation(self, positions: Tensor) -> Tensor | None:
-        """(T, 1, D/2) unit complex numbers that turn the pairs of queries and keys of every head."""
+    def rotary_frequencies(self, positions: Tensor) -> Tensor | None:
+        """(T, 1, D/2) unit complex numbers that rotate the pairs of queries and keys of every head."""
         return None
 
     def bias(self, positions: Tensor, keys: int) -> Tensor | None:
@@ -46,58 +46,57 @@ class Positions(nn.Module):
 
 
 def angles(length: int, width: int, base: float) -> Tensor:
-    """(length, width/2): position p times the frequency base^(-2i/width) of pair i."""
+    """(length, width/2) angles: position p times the frequency base^(-2i/width) of pair i."""
     frequencies = base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
     return torch.outer(torch.arange(length, dtype=torch.float64), frequencies)
 
 
 class Rotary(Positions):
-    """RoPE: q·k then depends on how far apart two tokens are, not on where they stand."""
+    """RoPE: q·k then depends on the distance of two tokens, not on their positions."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        turn = angles(config.max_seq_len, config.head_dim, config.rope_theta)  # (S, D/2)
+        angle = angles(config.max_seq_len, config.head_dim, config.rope_theta)  # (S, D/2)
         # Stored as real pairs: .to(dtype) would drop the imaginary half of complex numbers.
-        self.turns: Tensor
-        pairs = torch.stack([turn.cos(), turn.sin()], dim=-1).float()  # (S, D/2, 2)
-        self.register_buffer("turns", pairs, persistent=False)
+        self.frequencies: Tensor
+        pairs = torch.stack([angle.cos(), angle.sin()], dim=-1).float()  # (S, D/2, 2)
+        self.register_buffer("frequencies", pairs, persistent=False)
 
-    def rotation(self, positions: Tensor) -> Tensor | None:
-        return torch.view_as_complex(self.turns[positions].float()).unsqueeze(1)
+    def rotary_frequencies(self, positions: Tensor) -> Tensor | None:
+        return torch.view_as_complex(self.frequencies[positions].float()).unsqueeze(1)
 
 
-def rotate(x: Tensor, rotation: Tensor | None) -> Tensor:
-    """Turn neighbouring pairs of (B, T, H, D) by (T, 1, D/2): a complex product (Su 2021, eq. 34)."""
-    if rotation is None:
+def rotate(x: Tensor, frequencies: Tensor | None) -> Tensor:
+    """Rotate neighbouring pairs of (B, T, H, D) by (T, 1, D/2): a complex product (Su 2021, eq. 34)."""
+    if frequencies is None:
         return x
     pairs = torch.unflatten(x.float(), -1, (-1, 2))  # (B, T, H, D/2, 2)
-    turned = torch.view_as_complex(pairs) * rotation  # (B, T, H, D/2)
-    return torch.view_as_real(turned).flatten(-2).type_as(x)
+    rotated = torch.view_as_complex(pairs) * frequencies  # (B, T, H, D/2)
+    return torch.view_as_real(rotated).flatten(-2).type_as(x)
 
 
 class Sinusoidal(Positions):
-    """Fixed waves of many lengths, added once to the embeddings.
+    """Sines and cosines of many wavelengths, added to the embeddings.
 
-    The paper scales the embeddings up to the waves (`scale_embeddings`); otherwise the waves, whose
-    mean square is 1/2, are scaled down to the size that embeddings start with. Either way neither
-    drowns the other.
+    The two must have a similar size. The paper scales the embeddings up (`scale_embeddings`). Otherwise
+    the encoding, whose mean square is 1/2, is scaled down to the size of initial embeddings.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        turn = angles(config.max_seq_len, config.d_model, 10_000.0)  # (S, C/2)
-        waves = torch.stack([turn.sin(), turn.cos()], dim=-1).flatten(1)  # (S, C)
-        self.waves: Tensor
+        angle = angles(config.max_seq_len, config.d_model, 10_000.0)  # (S, C/2)
+        encoding = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # (S, C)
+        self.encoding: Tensor
         if not config.scale_embeddings:
-            waves = EMBEDDING_STD * math.sqrt(2) * waves
-        self.register_buffer("waves", waves.float(), persistent=False)
+            encoding = EMBEDDING_STD * math.sqrt(2) * encoding
+        self.register_buffer("encoding", encoding.float(), persistent=False)
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x + self.waves[positions].to(x.dtype)
+        return x + self.encoding[positions].to(x.dtype)
 
 
 class Learned(Positions):
-    """One trained vector for each position, added once to the embeddings."""
+    """One trained vector for each position, added to the embeddings."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -108,7 +107,7 @@ class Learned(Positions):
 
 
 class ALiBi(Positions):
-    """A penalty on distance: each head forgets at its own pace, the first one fastest."""
+    """A penalty on distance, with a slope for each head; the first head has the steepest."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The contract that every tokenizer keeps, and the errors it may raise."""
+"""The contract of every tokenizer, and checks that several of them need."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.tokenizers.errors import TokenizerError, UnknownCharacters, readable
+from engine.tokenizers.pipeline import Pipeline
+
 MAX_BYTES = 32 * 2**20
-"""Every character there is, written as JSON, takes less: a longer file is not a tokenizer."""
+"""A vocabulary of all Unicode characters takes less as JSON, so a longer file is no tokenizer."""
 
 MAX_SPECIALS = 4_096
 MAX_SPECIAL_LENGTH = 64
 
 TokenArray = NDArray[np.uint16 | np.uint32]
-"""Token ids of a whole text, in the smallest type that holds the vocabulary."""
+"""Token ids of a text, in the smallest integer type that holds the vocabulary."""
 
 
 class Tokenizer(Protocol):
@@ -25,7 +28,7 @@ class Tokenizer(Protocol):
 
     @property
     def vocab_size(self) -> int:
-        """V, how many different tokens there are."""
+        """V, the number of tokens."""
         ...
 
     @property
@@ -34,11 +37,11 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text. Raises `UnknownCharacters` for what the vocabulary cannot write."""
+        """The ids of a text. Raises `UnknownCharacters` for characters outside the vocabulary."""
         ...
 
     def encode_array(self, text: str) -> TokenArray:
-        """The same as `encode`, as an array (N,): for texts of megabytes."""
+        """The same as an array (N,), for long texts."""
         ...
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -46,45 +49,40 @@ class Tokenizer(Protocol):
         ...
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Their text in UTF-8, which may begin or end within a character. Raises as `decode`."""
+        """Their text in UTF-8, which may begin or end inside a character. Raises as `decode`."""
+        ...
+
+    def pipeline(self) -> Pipeline:
+        """The same tokenizer as `tokenizer.json` describes it."""
         ...
 
     def to_json(self) -> str:
-        """Everything needed to build the tokenizer again: `load_tokenizer` reads it."""
+        """The content of `tokenizer.json`: `tokenizer_from_json` reads it."""
         ...
 
 
-class TokenizerError(ValueError):
-    """A tokenizer that cannot be: the field at fault, and what is wrong with it."""
+class WholePieces:
+    """A mixin for tokenizers whose tokens are complete characters: a text is the concatenation of its pieces."""
 
-    def __init__(self, field: str, problem: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {problem}")
+    pieces: tuple[str, ...]
 
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of tokens."""
+        return len(self.pieces)
 
-class UnknownCharacters(ValueError):
-    """A text holds characters that the vocabulary does not: `characters`, each of them once."""
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
+        known: list[int] = check_ids(ids, self.vocab_size).tolist()
+        return "".join(map(self.pieces.__getitem__, known))
 
-    def __init__(self, characters: Sequence[str]) -> None:
-        self.characters = list(characters)
-        shown = ", ".join(map(readable, self.characters[:8]))
-        more = len(self.characters) - 8
-        super().__init__(
-            f"not in the vocabulary: {shown}" + (f" and {more} more" if more > 0 else "")
-        )
-
-
-def readable(character: str) -> str:
-    """One character as a person can read it: `'é' (U+00E9)`, or `U+0007` where nothing shows."""
-    code = f"U+{ord(character):04X}"
-    if character.isprintable() and not character.isspace():
-        return f"'{character}' ({code})"
-    names = {"\n": "newline", "\t": "tab", "\r": "carriage return", " ": "space"}
-    return f"{names[character]} ({code})" if character in names else code
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The same in UTF-8: always complete characters."""
+        return self.decode(ids).encode()
 
 
 def token_type(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
-    """The smallest type that holds the ids of a vocabulary: uint16 up to 65,536 of them."""
+    """The smallest type that holds the ids of a vocabulary: uint16 for up to 65,536 tokens."""
     return np.uint16 if vocab_size <= 2**16 else np.uint32
 
 
@@ -100,7 +98,7 @@ def json_object(text: str | bytes, name: str) -> dict[str, Any]:
 
 
 def check_ids(ids: Iterable[int], vocab_size: int) -> NDArray[np.int64]:
-    """The ids as an array (N,). Raises `ValueError` naming the first one outside the vocabulary."""
+    """The ids as an array (N,). Raises `ValueError` naming the first id outside the vocabulary."""
     array = np.fromiter(ids, dtype=np.int64)
     outside = (array < 0) | (array >= vocab_size)
     if outside.any():
@@ -110,14 +108,17 @@ def check_ids(ids: Iterable[int], vocab_size: int) -> NDArray[np.int64]:
 
 
 def check_specials(specials: Sequence[str]) -> None:
-    """Names of tokens that are read whole. Raises `TokenizerError` about `specials`."""
+    """Check the names of special tokens. Raises `TokenizerError` about `specials`."""
     check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
     if len(specials) > MAX_SPECIALS:
         raise TokenizerError("specials", f"{len(specials)} of them, at most {MAX_SPECIALS}")
 
 
 def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
-    """Each piece is text of 1 to `longest` characters, and no piece comes twice."""
+    """Check that each piece is text of 1 to `longest` characters, and that no piece occurs twice.
+
+    Raises `TokenizerError` about `field`.
+    """
     for piece in pieces:
         if not isinstance(piece, str):  # pyright: ignore[reportUnnecessaryIsInstance]: from a file
             raise TokenizerError(field, "must all be text")
@@ -132,7 +133,7 @@ def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
 
 
 def utf8(text: str) -> bytes:
-    """The text's bytes. Raises `UnknownCharacters` for halves of characters: no text has them."""
+    """The text in UTF-8. Raises `UnknownCharacters` for surrogates, which UTF-8 does not have."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,24 +1,54 @@
-"""One token for each byte of the text's UTF-8 form: 256 tokens write every text there is.
+"""One token for each byte of the text in UTF-8: 256 tokens encode every text.
 
-The vocabulary that byte-level BPE begins with (Radford et al. 2019, "Language Models are
+This is the vocabulary that byte-level BPE begins with (Radford et al. 2019, "Language Models are
 Unsupervised Multitask Learners", section 2.2). An English letter is one byte, `é` two, `世` three,
-most emoji four: so a token may be a part of a character, which has no text of its own.
+most emoji four. So a token may be a part of a character, which has no text of its own.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 
 import numpy as np
 
-from engine.tokenizers.base import TokenArray, check_ids, json_object, utf8
+from engine.tokenizers.base import TokenArray, check_ids, utf8
+from engine.tokenizers.errors import TokenizerError
+from engine.tokenizers.pipeline import Pipeline, byte_level
 
 BYTES = tuple(bytes([value]) for value in range(256))
-"""Each byte by itself, by its value."""
+"""Each byte, by its value."""
 
 STRAYS = re.compile("[\udc80-\udcff]+")
+
+# GPT-2's alphabet: a printable character for each byte, in which its files write tokens. From the code released
+# with the paper (`bytes_to_unicode`): a byte that is a visible character of Latin-1 is written as itself, and the 68
+# others take the characters from U+0100 on, in order. So a space is written `Ġ`, a newline `Ċ`, and `é`, which is
+# two bytes, `Ã©`.
+VISIBLE = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), 256)}
+OTHERS = [value for value in range(256) if value not in VISIBLE]
+
+LETTERS = tuple(
+    chr(value) if value in VISIBLE else chr(256 + OTHERS.index(value)) for value in range(256)
+)
+"""The character of each byte, by the byte's value."""
+
+VALUE_OF = {letter: value for value, letter in enumerate(LETTERS)}
+
+
+def spell(token: bytes) -> str:
+    """`b" the"` is written `Ġthe`."""
+    return "".join(map(LETTERS.__getitem__, token))
+
+
+def unspell(spelled: str, field: str) -> bytes:
+    """The bytes of a token. Raises `TokenizerError` about `field` for other characters."""
+    try:
+        return bytes(map(VALUE_OF.__getitem__, spelled))
+    except KeyError as error:
+        letter = ascii(error.args[0])
+        problem = f"{spelled[:40]!a} is not in GPT-2's alphabet of bytes: {letter}"
+        raise TokenizerError(field, problem) from None
 
 
 class ByteTokenizer:
@@ -33,11 +63,11 @@ class ByteTokenizer:
 
     @property
     def pieces(self) -> tuple[str, ...]:
-        """A character for each byte below 128, `⟨C3⟩` for the others: see `readable_bytes`."""
+        """A character for each byte below 128, `⟨C3⟩` for others: see `readable_bytes`."""
         return PIECES
 
     def encode(self, text: str) -> list[int]:
-        """The bytes of a text. Raises `UnknownCharacters` for half a character (a surrogate)."""
+        """The bytes of a text in UTF-8. Raises `UnknownCharacters` for a surrogate."""
         return list(utf8(text))
 
     def encode_array(self, text: str) -> TokenArray:
@@ -45,22 +75,20 @@ class ByteTokenizer:
         return np.frombuffer(utf8(text), np.uint8).astype(np.uint16)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these bytes, U+FFFD (�) for what is no UTF-8. Raises `ValueError` for an id above 255."""
+        """The text of these bytes, U+FFFD (�) for invalid UTF-8. Raises `ValueError` for an id above 255."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """These bytes. Raises `ValueError` for an id above 255."""
         return check_ids(ids, 256).astype(np.uint8).tobytes()
 
-    def to_json(self) -> str:
-        """`{"type": "byte"}`: there is nothing else to say."""
-        return json.dumps({"type": self.kind})
+    def pipeline(self) -> Pipeline:
+        """Byte-level BPE without merges, and without a pattern."""
+        return Pipeline(LETTERS, byte_level(False), byte_level(False), unknown=None)
 
-    @classmethod
-    def from_json(cls, text: str | bytes, name: str = "tokenizer") -> ByteTokenizer:
-        """Read what `to_json` wrote. Raises `TokenizerError` naming the file."""
-        json_object(text, name)
-        return cls()
+    def to_json(self) -> str:
+        """The content of `tokenizer.json`."""
+        return self.pipeline().to_json()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ByteTokenizer)
@@ -70,15 +98,12 @@ class ByteTokenizer:
 
 
 def readable_bytes(content: bytes) -> str:
-    """A token's bytes as a person can read them: what is UTF-8 as text, other bytes as `⟨E4 BD⟩`.
+    """A token's bytes for display: valid UTF-8 as text, other bytes as `⟨E4 BD⟩`.
 
     `b" the"` is `" the"`; the first two bytes of `你`, `b"\\xe4\\xbd"`, are `⟨E4 BD⟩`; with a space
-    before them ` ⟨E4 BD⟩`. Made to be read: two tokens may look alike, if one of them is the text
-    `⟨E4 BD⟩` itself.
+    before them ` ⟨E4 BD⟩`. For display only: a token whose text is `⟨E4 BD⟩` looks the same.
     """
-    text = content.decode(
-        "utf-8", "surrogateescape"
-    )  # a byte that is no text becomes U+DC80 to U+DCFF
+    text = content.decode("utf-8", "surrogateescape")  # an invalid byte becomes U+DC80 to U+DCFF
     return STRAYS.sub(
         lambda run: f"⟨{run[0].encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩", text
     )

@@ -1,39 +1,35 @@
-"""One token for each character: the smallest tokenizer there is, which hides nothing.
+"""One token for each character: the simplest tokenizer.
 
-A character here is a Unicode code point. The vocabulary is the characters that occur, in the order
-of their code points, followed by named specials such as `<end>`, which stand for one token each.
+A character is a Unicode code point. The vocabulary is the characters of the training text, sorted by
+code point, followed by special tokens with names such as `<end>`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.tokenizers.base import (
-    TokenArray,
-    TokenizerError,
-    UnknownCharacters,
-    check_ids,
-    check_pieces,
-    check_specials,
-    json_object,
-    readable,
-    token_type,
-)
+from engine.tokenizers.base import TokenArray, WholePieces, check_pieces, check_specials, token_type
+from engine.tokenizers.errors import TokenizerError, UnknownCharacters, readable
+from engine.tokenizers.pipeline import FUSE, Pipeline, only, split_at
 
 UNKNOWN = -1
 
+LINES = split_at(".")
+SPLITS = (LINES, split_at(r"[\s\S]"))
+"""Pre-tokenizers that split a text into its characters. `.` is any but a line break."""
 
-class CharTokenizer:
+OTHERS = "with others, decoding does not give back the text"
+
+
+class CharTokenizer(WholePieces):
     """`decode(encode(text)) == text` for every text made of its characters and specials.
 
-    Text that spells a special is always that special, never its letters; where two specials begin
-    at the same place, the longer one is read.
+    Text that spells a special is always that special, never its letters; if two specials begin at
+    the same place, the longer one is read.
 
         >>> tokenizer = CharTokenizer.train("banana", specials=("<end>",))
         >>> tokenizer.encode("nab<end>")
@@ -42,9 +38,15 @@ class CharTokenizer:
 
     kind = "char"
 
-    def __init__(self, characters: Sequence[str], specials: Sequence[str] = ()) -> None:
-        """`characters` are single code points and `specials` longer names; no piece twice.
+    def __init__(
+        self,
+        characters: Sequence[str],
+        specials: Sequence[str] = (),
+        pieces: Sequence[str] | None = None,
+    ) -> None:
+        """`characters` are single code points, `specials` are names; no piece occurs twice.
 
+        `pieces` are all of them by id; by default the characters come first.
         Raises `TokenizerError` naming `characters` or `specials`.
         """
         check_pieces("characters", characters, longest=1)
@@ -57,14 +59,15 @@ class CharTokenizer:
 
         self.characters = tuple(characters)
         self.specials = tuple(specials)
-        self.pieces: tuple[str, ...] = self.characters + self.specials
-        self._special_id = {piece: len(characters) + i for i, piece in enumerate(specials)}
+        self.pieces: tuple[str, ...] = tuple(pieces or self.characters + self.specials)
+        id_of = {piece: i for i, piece in enumerate(self.pieces)}
+        self._special_id = {special: id_of[special] for special in specials}
         longest_first = sorted(self.specials, key=len, reverse=True)
         self._special_pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
         # One look-up per character: id_of[code point] is the id, or UNKNOWN.
         code_points = np.array([ord(character) for character in characters], dtype=np.int64)
         self._id_of = np.full(int(code_points.max(initial=-1)) + 2, UNKNOWN, dtype=np.int32)
-        self._id_of[code_points] = np.arange(len(characters))
+        self._id_of[code_points] = [id_of[character] for character in characters]
 
     @classmethod
     def train(cls, text: str, specials: Sequence[str] = ()) -> CharTokenizer:
@@ -72,11 +75,6 @@ class CharTokenizer:
         if specials:
             text = re.sub("|".join(map(re.escape, specials)), "", text)
         return cls(sorted(set(text)), specials)
-
-    @property
-    def vocab_size(self) -> int:
-        """V: the characters and the specials."""
-        return len(self.pieces)
 
     def encode(self, text: str) -> list[int]:
         """The id of each character. Raises `UnknownCharacters`."""
@@ -105,35 +103,36 @@ class CharTokenizer:
         code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         return self._id_of[np.minimum(code_points, len(self._id_of) - 1)]
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
-        known: list[int] = check_ids(ids, self.vocab_size).tolist()
-        return "".join(map(self.pieces.__getitem__, known))
-
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The same in UTF-8: always whole characters."""
-        return self.decode(ids).encode()
+    def pipeline(self) -> Pipeline:
+        """BPE without merges splits a text into its characters; the specials are added tokens."""
+        return Pipeline(self.pieces, decoder=FUSE, added=dict.fromkeys(self.specials, False))
 
     def to_json(self) -> str:
-        """`{"type": "char", "characters": "abc...", "specials": [...]}`, for `from_json`."""
-        values = {
-            "type": self.kind,
-            "characters": "".join(self.characters),
-            "specials": self.specials,
-        }
-        return json.dumps(values, ensure_ascii=False, indent=2)
+        """The content of `tokenizer.json`."""
+        return self.pipeline().to_json()
 
     @classmethod
-    def from_json(cls, text: str | bytes, name: str = "tokenizer") -> CharTokenizer:
-        """Read what `to_json` wrote. Raises `TokenizerError` naming the field, or the file."""
-        values = json_object(text, name)
-        characters = values.get("characters")
-        if not isinstance(characters, str):
-            raise TokenizerError("characters", "must be a string of all the characters")
-        specials: Any = values.get("specials", [])
-        if not isinstance(specials, list):
-            raise TokenizerError("specials", "must be a list of strings")
-        return cls(characters, cast("list[str]", specials))
+    def from_pipeline(cls, pipeline: Pipeline) -> CharTokenizer:
+        """Raises `TokenizerError` naming the field."""
+        if pipeline.merges:
+            raise TokenizerError("pre_tokenizer", "must be ByteLevel if there are merges")
+        if pipeline.pre_tokenizer not in (None, *SPLITS):
+            allowed = rf"must split at each character, [\s\S]: {OTHERS}"
+            raise TokenizerError("pre_tokenizer", allowed)
+        words = pipeline.model == "WordLevel"
+        if words and pipeline.pre_tokenizer is None:
+            raise TokenizerError("pre_tokenizer", r"must split at each character: [\s\S]")
+        if words and pipeline.pre_tokenizer == LINES and "\n" in pipeline.tokens:
+            problem = r"must be [\s\S]: . does not split at line breaks"
+            raise TokenizerError("pre_tokenizer.pattern", problem)
+        if pipeline.decoder is not None:
+            only(pipeline.decoder, "decoder", "type", ["Fuse"])
+        characters = [token for token in pipeline.tokens if token not in pipeline.added]
+        for token in characters:
+            if len(token) > 1:
+                problem = f"{token[:40]!a} is neither a character nor one of added_tokens"
+                raise TokenizerError("characters", problem)
+        return cls(characters, list(pipeline.added), pipeline.tokens)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CharTokenizer) and self._identity() == other._identity()
@@ -142,4 +141,4 @@ class CharTokenizer:
         return hash(self._identity())
 
     def _identity(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self.characters, self.specials
+        return self.pieces, self.specials

@@ -1,46 +1,53 @@
-"""Tokenizers as files: `tokenizer.json` beside a model's weights."""
+"""Tokenizers as files: `tokenizer.json` beside a model's weights, in the format of Hugging Face."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from engine.jsonl import check_stored, read_stored, writing_out
-from engine.tokenizers.base import MAX_BYTES, Tokenizer, TokenizerError, json_object
+from engine.files import atomic_output, check_stored, read_stored
+from engine.tokenizers.base import MAX_BYTES, Tokenizer, json_object
 from engine.tokenizers.bpe import BPETokenizer
-from engine.tokenizers.byte import ByteTokenizer
-from engine.tokenizers.char import CharTokenizer
-from engine.tokenizers.ids import IdTokenizer
+from engine.tokenizers.byte import LETTERS, ByteTokenizer
+from engine.tokenizers.char import SPLITS, CharTokenizer
+from engine.tokenizers.errors import TokenizerError
+from engine.tokenizers.ids import SPLIT, IdTokenizer
 from engine.tokenizers.marked import MarkedTokenizer
-from engine.tokenizers.word import WordTokenizer
+from engine.tokenizers.older_files import from_older_file
+from engine.tokenizers.pipeline import Pipeline, byte_level, split_at
+from engine.tokenizers.word import PATTERN, WordTokenizer
 
-TOKENIZERS: dict[
-    str,
-    type[CharTokenizer]
-    | type[ByteTokenizer]
-    | type[WordTokenizer]
-    | type[BPETokenizer]
-    | type[IdTokenizer]
-    | type[MarkedTokenizer],
-] = {
-    kind.kind: kind
+KINDS = tuple(
+    kind.kind
     for kind in (
         CharTokenizer, ByteTokenizer, WordTokenizer, BPETokenizer, IdTokenizer, MarkedTokenizer,
     )
-}  # fmt: skip
+)  # fmt: skip
+"""The values of `tokenizer.kind`."""
+
+FIELDS = {
+    "characters": "model.vocab",
+    "pieces": "model.vocab",
+    "tokens": "model.vocab",
+    "vocab_size": "model.vocab",
+    "inner": "model.vocab",
+    "merges": "model.merges",
+    "specials": "added_tokens",
+}
+"""The field of `tokenizer.json` that becomes each argument of a tokenizer's class."""
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Write a tokenizer for `load_tokenizer`."""
-    with writing_out(path) as file:
+    """Write a tokenizer for `load_tokenizer`, and for `tokenizers.Tokenizer.from_file`."""
+    with atomic_output(path) as file:
         file.write(f"{tokenizer.to_json()}\n".encode())
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a tokenizer from its JSON file.
+    """Read a tokenizer from its file.
 
-    Raises `TokenizerError` (a `ValueError`) naming the field for a broken or foreign file, and
-    `OSError` for one that cannot be read, or is a link: a file of one's own is resolved first.
+    Raises `TokenizerError` (a `ValueError`) naming the field for a broken file, or one that no tokenizer
+    here can express, and `OSError` for one that cannot be read, or is a link: resolve a path that a user
+    names first.
     """
     size = check_stored(path)
     if size > MAX_BYTES:
@@ -48,9 +55,33 @@ def load_tokenizer(path: Path) -> Tokenizer:
     return tokenizer_from_json(read_stored(path, MAX_BYTES), path.name)
 
 
-def tokenizer_from_json(text: str | bytes, name: str = "tokenizer") -> Tokenizer:
-    """Build what a tokenizer's `to_json` wrote. Raises `TokenizerError` naming the field."""
-    kind: Any = json_object(text, name).get("type")
-    if not isinstance(kind, str) or kind not in TOKENIZERS:
-        raise TokenizerError("type", f"{kind!r} must be one of {', '.join(TOKENIZERS)}")
-    return TOKENIZERS[kind].from_json(text, name)
+def tokenizer_from_json(text: str | bytes, name: str = "tokenizer.json") -> Tokenizer:
+    """The tokenizer that `to_json` wrote, or an earlier version, or Hugging Face's `tokenizers`.
+
+    Raises `TokenizerError` naming the field, or the file `name`.
+    """
+    values = json_object(text, name)
+    if "type" in values:
+        return from_older_file(values)
+    pipeline = Pipeline.of(values)
+    try:
+        return from_pipeline(pipeline)
+    except TokenizerError as error:
+        raise TokenizerError(FIELDS.get(error.field, error.field), error.problem) from None
+
+
+def from_pipeline(pipeline: Pipeline) -> Tokenizer:
+    """The tokenizer that does the same. Raises `TokenizerError` if there is none."""
+    inner = MarkedTokenizer.inner_pipeline(pipeline)
+    if inner is not None:
+        return MarkedTokenizer(from_pipeline(inner))
+    cut = pipeline.pre_tokenizer
+    if pipeline.model == "WordLevel" and cut == SPLIT:
+        return IdTokenizer.from_pipeline(pipeline)
+    if pipeline.model == "WordLevel" or cut is None or cut in SPLITS:
+        return CharTokenizer.from_pipeline(pipeline)
+    if cut == split_at(PATTERN):
+        return WordTokenizer.from_pipeline(pipeline)
+    if cut == byte_level(False) and pipeline.tokens == [*LETTERS] and not pipeline.merges:
+        return ByteTokenizer()
+    return BPETokenizer.from_pipeline(pipeline)

@@ -1,30 +1,26 @@
-"""Token ids without a text: a stand-in tokenizer for `.bin` files, which hold only ids."""
+"""Token ids without text: a placeholder tokenizer for `.bin` files, which have only ids."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from engine.tokenizers.base import (
-    TokenArray,
-    TokenizerError,
-    UnknownCharacters,
-    check_ids,
-    json_object,
-    token_type,
-)
+from engine.tokenizers.base import TokenArray, check_ids, token_type
+from engine.tokenizers.errors import TokenizerError, UnknownCharacters
+from engine.tokenizers.pipeline import FUSE, Pipeline, split_at
 
 MAX_VOCABULARY = 1_000_000
 PIECE = re.compile("⟨([0-9]{1,7})⟩")
 
+SPLIT = split_at("⟨[0-9]+⟩")
+"""The pre-tokenizer of `tokenizer.json`."""
+
 
 class IdTokenizer:
-    """Token 17 is written `⟨17⟩`, since only the tokenizer that made the file knows its text."""
+    """Token 17 is written `⟨17⟩`: only the tokenizer that made the file knows its text."""
 
     kind = "ids"
 
@@ -43,7 +39,7 @@ class IdTokenizer:
         return tuple(f"⟨{i}⟩" for i in range(self.vocab_size))
 
     def encode(self, text: str) -> list[int]:
-        """The ids in `⟨17⟩⟨4⟩`. Raises `UnknownCharacters` for anything else in the text."""
+        """The ids in `⟨17⟩⟨4⟩`. Raises `UnknownCharacters` for any other text."""
         rest = PIECE.sub("", text)
         if rest:
             raise UnknownCharacters(list(dict.fromkeys(rest)))
@@ -58,20 +54,25 @@ class IdTokenizer:
         return "".join([f"⟨{i}⟩" for i in check_ids(ids, self.vocab_size).tolist()])
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The same in UTF-8: always whole characters."""
+        """The same in UTF-8: always complete characters."""
         return self.decode(ids).encode()
 
+    def pipeline(self) -> Pipeline:
+        """Every `⟨17⟩` of a text is a word of the vocabulary."""
+        return Pipeline(self.pieces, SPLIT, FUSE, model="WordLevel")
+
     def to_json(self) -> str:
-        """`{"type": "ids", "vocab_size": 50257}`."""
-        return json.dumps({"type": self.kind, "vocab_size": self.vocab_size})
+        """The content of `tokenizer.json`."""
+        return self.pipeline().to_json()
 
     @classmethod
-    def from_json(cls, text: str | bytes, name: str = "tokenizer") -> IdTokenizer:
-        """Read what `to_json` wrote. Raises `TokenizerError` naming the field, or the file."""
-        vocab_size: Any = json_object(text, name).get("vocab_size")
-        if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
-            raise TokenizerError("vocab_size", "must be a whole number")
-        return cls(vocab_size)
+    def from_pipeline(cls, pipeline: Pipeline) -> IdTokenizer:
+        """Raises `TokenizerError` naming the field."""
+        tokenizer = cls(len(pipeline.tokens))
+        for i, (token, piece) in enumerate(zip(pipeline.tokens, tokenizer.pieces, strict=True)):
+            if token != piece:
+                raise TokenizerError("model.vocab", f"{token[:40]!a}, token {i}, must be {piece}")
+        return tokenizer
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IdTokenizer) and self.vocab_size == other.vocab_size

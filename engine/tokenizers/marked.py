@@ -1,38 +1,34 @@
-"""Special tokens in front of any tokenizer: where a text begins and ends, and what fills a row.
+"""Adds special tokens to any tokenizer: padding, begin and end of a text, unknown character.
 
-An encoder-decoder reads rows of different lengths, filled up with PAD; its decoder starts from
-BEGIN and stops by writing END (Sutskever 2014, "Sequence to Sequence Learning"). These are ids of
-their own which no text can spell: "⟨end⟩" typed by somebody is five characters.
+An encoder-decoder reads rows of different lengths, padded with PAD; its decoder starts from BEGIN and
+stops by writing END (Sutskever 2014, "Sequence to Sequence Learning"). No text can spell these ids:
+"⟨end⟩" in a text is five characters.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from dataclasses import replace
 
 import numpy as np
 
-from engine.tokenizers.base import (
-    TokenArray,
-    Tokenizer,
-    TokenizerError,
-    UnknownCharacters,
-    check_ids,
-    json_object,
-    token_type,
-)
+from engine.tokenizers.base import TokenArray, Tokenizer, check_ids, token_type
+from engine.tokenizers.errors import TokenizerError, UnknownCharacters
+from engine.tokenizers.pipeline import NO_TOKEN, Pipeline
 
 PAD, BEGIN, END, UNKNOWN = range(4)
-"""Fills a row up; stands before a text that is written; ends a text; a character never seen."""
+"""Padding; begin of an output text; end of a text; a character outside the vocabulary."""
 
 SPECIALS = ("⟨pad⟩", "⟨begin⟩", "⟨end⟩", "⟨unknown⟩")
-"""How the special tokens are shown, by id."""
+"""The names of the special tokens, by id."""
+
+CONTROL = SPECIALS[:UNKNOWN]
+"""Those that `decode` skips."""
 
 
 class MarkedTokenizer:
-    """The tokens of another tokenizer, with ids 4 higher, after the four special ones.
+    """The tokens of another tokenizer, their ids shifted by 4, after the four special tokens.
 
     >>> tokenizer = MarkedTokenizer(CharTokenizer("ab"))
     >>> [BEGIN, *tokenizer.encode("ba"), END]
@@ -42,8 +38,8 @@ class MarkedTokenizer:
     kind = "marked"
 
     def __init__(self, inner: Tokenizer) -> None:
-        """Raises `TokenizerError` where `inner` already has these tokens."""
-        if isinstance(inner, MarkedTokenizer):
+        """Raises `TokenizerError` if `inner` already has tokens of these names."""
+        if not set(SPECIALS).isdisjoint(inner.pipeline().tokens):
             raise TokenizerError("inner", "has the special tokens already")
         self.inner = inner
         self.pieces: tuple[str, ...] = SPECIALS + tuple(inner.pieces)
@@ -62,9 +58,9 @@ class MarkedTokenizer:
         return np.array(self.encode(text), token_type(self.vocab_size))
 
     def encode_known(self, text: str) -> tuple[list[int], list[str]]:
-        """The ids of any text, UNKNOWN for each character that is not in the vocabulary.
+        """The ids of any text, UNKNOWN for each character outside the vocabulary.
 
-        Also the text of each token as it was written, so that what is unknown can be shown.
+        Also returns the source text of each token, to show what is unknown.
         """
         try:
             known = self.encode(text)
@@ -85,18 +81,18 @@ class MarkedTokenizer:
         return ids, texts
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids: nothing for PAD, BEGIN and END, `⟨unknown⟩` for UNKNOWN.
+        """The text of these ids, without PAD, BEGIN and END; UNKNOWN is `⟨unknown⟩`.
 
         Raises `ValueError` for an id outside the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The same in UTF-8, which may begin or end within a character."""
+        """The same in UTF-8, which may begin or end inside a character."""
         known: list[int] = check_ids(ids, self.vocab_size).tolist()
         content: list[bytes] = []
         inner: list[int] = []
-        for token in [*known, UNKNOWN]:  # the last one only ends the last stretch of text
+        for token in [*known, UNKNOWN]:  # the last one only flushes `inner`
             if token >= len(SPECIALS):
                 inner.append(token - len(SPECIALS))
             elif token == UNKNOWN:
@@ -104,23 +100,44 @@ class MarkedTokenizer:
                 inner = []
         return b"".join(content[:-1])
 
+    def pipeline(self) -> Pipeline:
+        """The pipeline of the inner tokenizer with the special tokens in front.
+
+        With `add_special_tokens` a text becomes BEGIN, its tokens, END; an unknown character becomes
+        UNKNOWN, as `encode_known` makes it. A text that spells a special token is that token for
+        other programs, unless they set `encode_special_tokens`: the file cannot say it.
+        """
+        inner = self.inner.pipeline()
+        return replace(
+            inner,
+            tokens=(*SPECIALS, *inner.tokens),
+            added=dict.fromkeys(CONTROL, True) | dict.fromkeys(inner.added, False),
+            unknown=SPECIALS[UNKNOWN],
+            frame=(SPECIALS[BEGIN], SPECIALS[END]),
+        )
+
     def to_json(self) -> str:
-        """`{"type": "marked", "inner": {"type": "word", ...}}`, for `from_json`."""
-        inner = json.loads(self.inner.to_json())
-        return json.dumps({"type": self.kind, "inner": inner}, ensure_ascii=False)
+        """The content of `tokenizer.json`."""
+        return self.pipeline().to_json()
 
-    @classmethod
-    def from_json(cls, text: str | bytes, name: str = "tokenizer") -> MarkedTokenizer:
-        """Read what `to_json` wrote. Raises `TokenizerError` naming the field, or the file."""
-        from engine.tokenizers.files import tokenizer_from_json  # it knows this class
-
-        inner: Any = json_object(text, name).get("inner")
-        if not isinstance(inner, dict):
-            raise TokenizerError("inner", "must be a tokenizer")
-        values = cast("dict[str, Any]", inner)
-        if values.get("type") == cls.kind:  # before it is read: a file may nest it without end
-            raise TokenizerError("inner", "has the special tokens already")
-        return cls(tokenizer_from_json(json.dumps(values), name))
+    @staticmethod
+    def inner_pipeline(pipeline: Pipeline) -> Pipeline | None:
+        """That of the inner tokenizer; None for one without the special tokens."""
+        added = list(pipeline.added)
+        if (
+            tuple(pipeline.tokens[: len(SPECIALS)]) != SPECIALS
+            or pipeline.unknown != SPECIALS[UNKNOWN]
+            or SPECIALS[UNKNOWN] in added
+            or not set(CONTROL).issubset(added)
+        ):
+            return None
+        return replace(
+            pipeline,
+            tokens=pipeline.tokens[len(SPECIALS) :],
+            added={name: pipeline.added[name] for name in added if name not in CONTROL},
+            unknown=NO_TOKEN,
+            frame=None,
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MarkedTokenizer) and self.inner == other.inner

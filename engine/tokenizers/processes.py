@@ -1,4 +1,4 @@
-"""The parts of a large text, worked on in several processes."""
+"""Processes the parts of a large text in several processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ Made = TypeVar("Made")
 
 
 def each(work: Callable[[Part], Made], parts: Iterable[Part], processes: int) -> Iterator[Made]:
-    """What `work` makes of each part, in their order; with one process, in this one.
+    """The result of `work` for each part, in order; with `processes` = 1, in this process.
 
-    Only a few results wait at a time, however many parts there are. The processes are spawned, so a
-    program that calls this needs its `if __name__ == "__main__"`; they end with this one, also where
-    it is killed.
+    Only a few results are held at a time. The processes are spawned, so the calling program needs
+    `if __name__ == "__main__"`. They end with this process, even if it is killed.
     """
     if processes == 1:
         yield from map(work, parts)
@@ -40,7 +39,7 @@ def each(work: Callable[[Part], Made], parts: Iterable[Part], processes: int) ->
 
 
 def _end_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it does."""
+    """Ignore Ctrl-C, which is for the parent, and exit when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

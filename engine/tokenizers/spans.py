@@ -1,6 +1,6 @@
-"""Where each token stands in a text: for showing how tokenizers cut it.
+"""The position of each token in a text, to show how tokenizers split it.
 
-Places are counted in bytes of the text's UTF-8 form, since a token may be a part of a character.
+Positions are bytes of the text in UTF-8, since a token may be a part of a character.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
-from engine.tokenizers.base import Tokenizer, UnknownCharacters, utf8
+from engine.tokenizers.base import Tokenizer, utf8
+from engine.tokenizers.errors import UnknownCharacters
 
 
 def spans(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int | None]]:
     """The first byte of each token in the text, and its id.
 
-    A character that the tokenizer cannot write is one token, with None for its id.
-    Raises `UnknownCharacters` for half a character (a surrogate).
+    A character outside the vocabulary is one token, whose id is None.
+    Raises `UnknownCharacters` for a surrogate.
 
     >>> spans(CharTokenizer("ab"), "aéb")
     ([0, 1, 3], [0, None, 1])
@@ -25,11 +26,11 @@ def spans(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[int | None]]
 
 
 def _known(tokenizer: Tokenizer, text: str) -> tuple[list[int | None], list[int]]:
-    """The id of each token, or None, and how many bytes it is of the text."""
+    """The id of each token, or None, and its number of bytes."""
     try:
         ids = tokenizer.encode(text)
     except UnknownCharacters as error:
-        utf8(text)  # halves of characters are not text, whatever the tokenizer
+        utf8(text)  # surrogates are not text, whatever the tokenizer
         unknown = set(error.characters)
     else:
         return [*ids], [len(tokenizer.decode_bytes([token])) for token in ids]

@@ -1,7 +1,7 @@
-"""Text out of tokens as they come: a character is there when its last byte is.
+"""Decode tokens one by one: a character appears when its last byte has arrived.
 
-A token of bytes or of byte-level BPE may be a part of a character (`你` is three bytes), and decoded
-alone it is no text. What is complete can be shown at once, the rest waits for the next token.
+A byte-level token may be a part of a character (`你` is three bytes) and is not text by itself. Complete
+characters are returned at once; the rest waits for the next token.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from engine.tokenizers.base import Tokenizer
 
 
 class TextStream:
-    """All that `feed` gives, and `end` at last, together are `decode` of all the ids.
+    """The results of all calls of `feed`, and of `end`, together are `decode` of all the ids.
 
     >>> stream = TextStream(ByteTokenizer())
     >>> [stream.feed([value]) for value in "é!".encode()], stream.end()
@@ -29,5 +29,5 @@ class TextStream:
         return self._decoder.decode(self._tokenizer.decode_bytes(ids))
 
     def end(self) -> str:
-        """U+FFFD (�) for a character that has not come to its end, else nothing."""
+        """U+FFFD (�) if a character is incomplete, else an empty text."""
         return self._decoder.decode(b"", final=True)

@@ -1,49 +1,40 @@
-"""One token for each word: what a translation is easiest to follow in.
+"""One token for each word: with it, the alignment of a translation is easiest to read.
 
-A text falls apart into pieces that together are the whole text again:
+A text is split into pieces that together are the whole text:
 
 - a word with the space before it: letters with their combining marks, and apostrophes inside, so
-  that "don't" is one piece;
-- each digit alone, so that a number is read place by place;
-- each character alone of a script that puts no spaces between words (Chinese, Japanese, Korean,
-  Thai, ...);
+  "don't" is one piece;
+- each digit alone, so a number is read digit by digit;
+- each character alone in scripts without spaces between words (Chinese, Japanese, Korean, Thai,
+  ...);
 - each other character alone: punctuation, line breaks, a second space.
 
-A space belongs to the word after it, as in the pattern of GPT-2 (Radford 2019): nothing is lost,
-and putting the pieces side by side is all there is to decoding. What counts as a letter is
-Unicode's general category (Unicode Standard, section 4.5).
+A space belongs to the word after it, as in the pattern of GPT-2 (Radford 2019), so decoding only
+concatenates the pieces. A letter is what Unicode's general category says (Unicode Standard, section
+4.5).
 """
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, cast
 
 import numpy as np
 
-from engine.tokenizers.base import (
-    TokenArray,
-    TokenizerError,
-    UnknownCharacters,
-    check_ids,
-    check_pieces,
-    json_object,
-    readable,
-    token_type,
-)
+from engine.tokenizers.base import TokenArray, WholePieces, check_pieces, token_type
+from engine.tokenizers.errors import TokenizerError, UnknownCharacters, readable
+from engine.tokenizers.pipeline import FUSE, Pipeline, split_at
 
 MAX_PIECE_LENGTH = 64
-"""A longer word is never a piece of its own; it is spelled."""
+"""A longer word is never a piece; it is spelled."""
 
 MAX_PIECES = 1_000_000
 
 SCANNED = 0x20000
-"""Letters are looked for among the code points below: above them are only Chinese characters."""
+"""Code points below it are classified; those above are only Chinese characters."""
 
 UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -59,19 +50,34 @@ UNSPACED = (
     (0x16FE0, 0x18DFF),  # Tangut, Khitan
     (0x1AFF0, 0x1B2FF),  # kana, Nushu
 )
-"""First and last code point of the blocks whose every character is a piece."""
+"""First and last code point of the blocks in which every character is a piece."""
+
+
+def _pattern() -> str:
+    blocks = (*UNSPACED, (SCANNED, 0x10FFFF))
+    spaced = f"(?![{''.join(f'{chr(first)}-{chr(last)}' for first, last in blocks)}])"
+    word = rf"{spaced}\p{{L}}(?:{spaced}[\p{{L}}\p{{M}}])*"
+    return rf" ?{word}(?:['’ʼ\u200c\u200d]{word})*|[\s\S]"
+
+
+PATTERN = _pattern()
+r"""`piece_pattern` for `tokenizer.json`, in syntax that the regular expressions of all languages have.
+
+Its `\p{L}` is that of the program that reads the file: characters younger than the Unicode version of
+Python's `unicodedata` may be letters there, and are none here.
+"""
 
 
 @lru_cache(maxsize=1)
 def piece_pattern() -> re.Pattern[str]:
-    """What finds the pieces of a text, one after the other, without a gap."""
+    """Matches the pieces of a text, one after the other, without gaps."""
     letters, marks = _ranges("L"), _ranges("M")
     word = f"[{letters}][{letters}{marks}]*"
     return re.compile(f" ?{word}(?:['’ʼ\u200c\u200d]{word})*|.", re.DOTALL)
 
 
 def _ranges(category: str) -> str:
-    """The spaced characters whose general category begins so, as the inside of a `[...]`."""
+    """Characters outside `UNSPACED` whose general category begins with `category`, for a `[...]`."""
     apart = {code for first, last in UNSPACED for code in range(first, last + 1)}
     inside = [
         code not in apart and unicodedata.category(chr(code))[0] == category
@@ -95,7 +101,7 @@ def split_words(text: str) -> list[str]:
     return piece_pattern().findall(text)
 
 
-class WordTokenizer:
+class WordTokenizer(WholePieces):
     """`decode(encode(text)) == text` for every text made of its characters.
 
     A word that is not in the vocabulary is spelled: one token for each of its characters.
@@ -110,7 +116,7 @@ class WordTokenizer:
     def __init__(self, pieces: Sequence[str]) -> None:
         """`pieces` are different texts; each of their characters is a piece too.
 
-        So a character that is no piece is in no piece, and every other word can be spelled.
+        So every word made of these characters can be spelled.
         Raises `TokenizerError` naming `pieces`.
         """
         if not pieces:
@@ -137,12 +143,11 @@ class WordTokenizer:
         """The vocabulary of a text, or of several: its characters, then its words.
 
         Args:
-            text: What to learn from.
-            min_count: Words seen less often are left out, so that they are spelled.
-            max_size: Most pieces in all. The most frequent characters come first, then the most
-                frequent words that can be spelled with them. None: as many as there are.
-            characters: Have a piece each, whether or not the text has them: with those of another
-                text, that one can be spelled too.
+            text: The training text.
+            min_count: Words that occur less often are left out and spelled.
+            max_size: Maximum number of pieces. The most frequent characters come first, then the
+                most frequent words that can be spelled with them. None: no limit.
+            characters: Additional characters, so that another text can be spelled too.
 
         Raises `TokenizerError` naming `min_count` or `max_size`, or `pieces` for an empty text.
         """
@@ -168,13 +173,8 @@ class WordTokenizer:
         ]
         return cls(kept + (words if max_size is None else words[: max_size - len(kept)]))
 
-    @property
-    def vocab_size(self) -> int:
-        """V: characters and words."""
-        return len(self.pieces)
-
     def encode(self, text: str) -> list[int]:
-        """The id of each word, or of each character of a word that is not in the vocabulary.
+        """The id of each word, or of each character of a word outside the vocabulary.
 
         Raises `UnknownCharacters`.
         """
@@ -188,7 +188,7 @@ class WordTokenizer:
         return ids
 
     def _spell(self, piece: str, text: str) -> Iterator[int]:
-        """The id of each character. Raises `UnknownCharacters` about the whole text."""
+        """The id of each character. Raises `UnknownCharacters` for all of the text."""
         for character in piece:
             known = self._id_of.get(character)
             if known is None:
@@ -200,26 +200,22 @@ class WordTokenizer:
         """The same as an array (N,) of uint16, or of uint32 for more than 65,536 pieces."""
         return np.array(self.encode(text), token_type(self.vocab_size))
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids. Raises `ValueError` for an id outside the vocabulary."""
-        known: list[int] = check_ids(ids, self.vocab_size).tolist()
-        return "".join(map(self.pieces.__getitem__, known))
-
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The same in UTF-8: always whole characters."""
-        return self.decode(ids).encode()
+    def pipeline(self) -> Pipeline:
+        """BPE without merges spells a word, unless the whole word is in the vocabulary."""
+        return Pipeline(self.pieces, split_at(PATTERN), FUSE, ignore_merges=True)
 
     def to_json(self) -> str:
-        """`{"type": "word", "pieces": [" ", "a", ..., " the"]}`, for `from_json`."""
-        return json.dumps({"type": self.kind, "pieces": self.pieces}, ensure_ascii=False)
+        """The content of `tokenizer.json`."""
+        return self.pipeline().to_json()
 
     @classmethod
-    def from_json(cls, text: str | bytes, name: str = "tokenizer") -> WordTokenizer:
-        """Read what `to_json` wrote. Raises `TokenizerError` naming the field, or the file."""
-        pieces: Any = json_object(text, name).get("pieces")
-        if not isinstance(pieces, list):
-            raise TokenizerError("pieces", "must be a list of strings")
-        return cls(cast("list[str]", pieces))
+    def from_pipeline(cls, pipeline: Pipeline) -> WordTokenizer:
+        """Raises `TokenizerError` naming the field."""
+        if not pipeline.ignore_merges:
+            raise TokenizerError("model.ignore_merges", "must be true where words are tokens")
+        if pipeline.added:
+            raise TokenizerError("added_tokens", "must be empty where words are tokens")
+        return cls(pipeline.tokens)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WordTokenizer) and self.pieces == other.pieces
@@ -229,5 +225,5 @@ class WordTokenizer:
 
 
 def _by_frequency(counts: Counter[str]) -> list[str]:
-    """The most frequent first; of those as frequent, in the order of their code points."""
+    """The most frequent first; ties in the order of their code points."""
     return sorted(counts, key=lambda piece: (-counts[piece], piece))

@@ -12,18 +12,20 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.jsonl import reason_of
-from engine.runs import Damaged, Run, RunError
-from playground import figures, i18n, library, settings
-from playground.compare import History, distinct
+from engine.files import error_reason
+from engine.runs.store import Damaged, Run, RunError
+from playground import i18n, settings
+from playground.figures import one_run
+from playground.hosting import neighbours, run_lookup
 from playground.i18n import LANGUAGES, Words
-from playground.shelf import Entry, Shelf
+from playground.screens.histories import History, distinct
+from playground.screens.run_index import Entry, Shelf
 
 T = TypeVar("T")
 
 REFRESH = 0.5  # seconds between two looks at the runs
 FIRST_REFRESH = 1.25  # seconds until the first of them
-HOLD = 0.75  # seconds for which an address that somebody went back to is what counts
+HOLD = 0.75  # seconds for which an address reached by going back counts
 
 TEXT = Words({
     "follow": "Follow running runs",
@@ -32,10 +34,14 @@ TEXT = Words({
     "damaged": "Runs that cannot be read: {count}",
     "unread": "“{name}” cannot be read: {reason}",
     "language": "Language",
+    "page": "Open the playground",
 })  # fmt: skip
 
 SWITCH = {"true": True, "false": False}
 """A toggle in the address."""
+
+STYLE = "<style>.stMainBlockContainer { padding-top: 5rem; } .stMainBlockContainer h1 { padding-top: 0; }</style>"
+"""Half of Streamlit's space above a title."""
 
 LANGUAGE = "lang"
 """What the language is called in the address."""
@@ -44,11 +50,14 @@ LANGUAGE = "lang"
 def speak() -> None:
     """Say the page in the language that its address names, that was chosen before, or that the browser asks for.
 
-    What was chosen stays in the address from page to page, so that a link is read as it was sent.
+    What was chosen stays in the address from page to page, so that a link is read as it was sent. Only a new
+    visit, and the browser's back and forward buttons, take the language from the address: otherwise the address
+    that a run is given may be older than a click on the switch.
     """
     st.session_state.kept = {}
-    asked = st.query_params.get(LANGUAGE)
-    chosen = asked if asked in LANGUAGES else st.session_state.get("language")
+    chosen, asked = st.session_state.get("language"), st.query_params.get(LANGUAGE)
+    if asked in LANGUAGES and (chosen is None or went_back()):
+        chosen = asked
     if chosen:
         st.session_state.language = chosen
         keep(LANGUAGE, [chosen])
@@ -64,7 +73,7 @@ def keep(key: str, values: list[str]) -> None:
 def write_address() -> None:
     """Write what is kept into the address, at the end of every run of a page or of a part of it.
 
-    All of it, since the address that a run was told may be older than what was written last. Nothing is left
+    All of it, since the address that a rerun was given may be older than what was written last. Nothing is left
     for the browser to write, as Streamlit's `bind` would: each would overwrite what the other knows nothing of.
     """
     for key, values in st.session_state.get("kept", {}).items():
@@ -79,15 +88,19 @@ def address(**query: Any) -> dict[str, Any]:
 
 
 def heading(title: str) -> None:
-    """The page's title, and the switch of its language."""
+    """The page's title, the way to the playground where that runs, and the switch of the language."""
     key = "language-switch"
     st.session_state[key] = i18n.current()
 
     def switch() -> None:
-        st.query_params[LANGUAGE] = st.session_state[key]  # which `speak` reads
+        st.session_state.language = st.session_state[key]
+        st.session_state.pop("went_back", None)  # the choice is newer than that
 
+    st.html(STYLE)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title)
+        if page := neighbours.page():
+            st.link_button(TEXT["page"], page, type="tertiary", icon=":material/open_in_new:")
         st.segmented_control(
             TEXT["language"], list(LANGUAGES), format_func=LANGUAGES.__getitem__, required=True, key=key,
             on_change=switch, label_visibility="collapsed", width="content",
@@ -97,7 +110,7 @@ def heading(title: str) -> None:
 def went_back() -> bool:
     """Did the browser's back or forward button lead here, to an address of before?
 
-    Also for a moment after it: a browser that draws a part again by itself may tell what its widgets showed
+    Also for a moment after it: a browser that draws a part again by itself may send what its widgets showed
     before it has learned what they are to show.
     """
     state, context = st.session_state, get_script_run_ctx()
@@ -106,24 +119,24 @@ def went_back() -> bool:
     return monotonic() < state.get("went_back", -HOLD) + HOLD
 
 
-def start_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
-    """What a widget shows at first: what the address says under its key, or else the usual.
+def start_of(key: str, parse: Callable[[str], T | None], usual: T) -> T:
+    """What a widget shows at first: the value of its key in the address, else the usual one.
 
-    Also what it shows again when somebody goes back to an earlier address.
+    Also what it shows after going back to an earlier address.
     """
     state = st.session_state
     starts: dict[str, Any] = state.setdefault("starts", {})
     if key not in state or key not in starts or went_back():
-        told = said(st.query_params.get(key, ""))
-        starts[key] = usual if told is None else told
+        found = parse(st.query_params.get(key, ""))
+        starts[key] = usual if found is None else found
         if state.get(key, starts[key]) != starts[key]:
             state[key] = starts[key]
     return starts[key]
 
 
-def value_of(key: str, said: Callable[[str], T | None], usual: T) -> T:
+def value_of(key: str, parse: Callable[[str], T | None], usual: T) -> T:
     """What a widget shows, also before it has been drawn for the first time."""
-    start = start_of(key, said, usual)
+    start = start_of(key, parse, usual)
     return st.session_state.get(key, start)
 
 
@@ -141,7 +154,7 @@ def picked(
     """
     keys = list(options)
     usual = keys[0] if usual is None else usual
-    start = start_of(key, lambda told: told if told in options else None, usual)
+    start = start_of(key, lambda given: given if given in options else None, usual)
     if start not in options:
         start = usual
     at = {"index": keys.index(start)} if widget.__name__ == "selectbox" else {"default": start}
@@ -162,7 +175,7 @@ def toggled(label: str, key: str, usual: bool = False, **more: Any) -> bool:
 @cache
 def shelf() -> Shelf:
     """One for all sessions: the learners' runs, then those that ship."""
-    return Shelf(lambda: (library.store().root, library.ROOT / "checkpoints"), for_all)
+    return Shelf(lambda: (run_lookup.store().root, run_lookup.ROOT / "checkpoints"), for_all)
 
 
 def for_all(run: Run) -> bool:
@@ -173,12 +186,12 @@ def for_all(run: Run) -> bool:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def history_of(path: Path, created: float) -> History:
-    """One for each run, kept between redraws; `created` tells a run from another at its place."""
+    """One for each run, kept between redraws; `created` distinguishes a run from another in its place."""
     return History(Run(path))
 
 
 def histories(entries: dict[str, Entry]) -> dict[str, History]:
-    """Everything that these runs have told, read to the end. Of one that is gone by now, or damaged, the page
+    """All events of these runs, read to the end. Of one that is gone by now, or damaged, the page
     says so, and goes on without it."""
     found: dict[str, History] = {}
     for run_id, entry in entries.items():
@@ -194,7 +207,7 @@ def histories(entries: dict[str, Entry]) -> dict[str, History]:
 
 def said(error: Exception) -> str:
     """What a damaged run's error says, in the language in use."""
-    return i18n.translate(getattr(error, "reason", "") or reason_of(error))
+    return i18n.translate(getattr(error, "reason", "") or error_reason(error))
 
 
 def names_of(entries: dict[str, Entry]) -> dict[str, str]:
@@ -209,7 +222,7 @@ def names_of(entries: dict[str, Entry]) -> dict[str, str]:
     return dict(zip(entries, names, strict=True))
 
 
-def theme() -> figures.Theme:
+def theme() -> one_run.Theme:
     """What the browser shows; light where it does not say."""
     return "dark" if st.context.theme.type == "dark" else "light"
 

@@ -12,18 +12,20 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine import snapshots
-from engine.outcomes import differing
-from playground import figures, figures_runs, i18n, probes, report
-from playground.compare import History, distinct, sampled_steps, seeded
-from playground.controls import CONTROLS
+from engine.runs import snapshots
+from engine.runs.summary import differing_fields
+from playground import i18n
+from playground.figures import one_run, several_runs
+from playground.figures.curves import SMOOTHING
+from playground.hosting import recordings
+from playground.hosting.controls import CONTROLS
 from playground.i18n import Words
-from playground.screens import common
+from playground.screens import common, report
 from playground.screens.common import names_of, plot, show_damaged, show_none, theme
-from playground.shelf import Entry
+from playground.screens.histories import History, distinct, levels, sampled_steps, seeded
+from playground.screens.run_index import Entry
 
 FIRST_CHOICE = 3  # runs that are compared before anything was chosen
-SMOOTHING = 10  # steps over which a curve is averaged, if nothing else is said
 BESIDE = 4  # runs whose samples stand in one row
 
 TEXT = Words({
@@ -32,7 +34,8 @@ TEXT = Words({
     "chosen_none": "Choose one or more runs above to compare them.",
     "metric": "What",
     "curves": "Curves",
-    "curves_help": "Of the loss: lines with points are held-out data, faint lines the training batches.",
+    "curves_help": "Of the loss: lines with points are held-out data, faint lines the training batches. Dotted lines are "
+    "what guessing and counting reach on the same data, where all runs share it.",
     "axis": "Over",
     "axis_help": "Seconds are those of the training steps alone, on the machine that trained the run.",
     "log": "Log scale",
@@ -92,12 +95,12 @@ def show_all() -> None:
         st.info(TEXT["chosen_none"])
         show_damaged(damaged)
         return
-    told = common.histories(chosen)
-    names = {run_id: name for run_id, name in names_of(chosen).items() if run_id in told}
-    show_curves(told, names)
-    show_differences(told, names)
-    show_samples(told, names)
-    show_inside(told, names)
+    histories = common.histories(chosen)
+    names = {run_id: name for run_id, name in names_of(chosen).items() if run_id in histories}
+    show_curves(histories, names)
+    show_differences(histories, names)
+    show_samples(histories, names)
+    show_inside(histories, names)
     show_downloads(chosen)
     show_damaged(damaged)
 
@@ -124,7 +127,7 @@ def choose(entries: dict[str, Entry]) -> dict[str, Entry]:
     return {run_id: entries[run_id] for run_id in chosen}
 
 
-def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
+def show_curves(histories: dict[str, History], names: dict[str, str]) -> None:
     """The runs over each other."""
     st.subheader(TEXT["curves"], help=TEXT["curves_help"])
     first, second, third = st.columns([3, 2, 2], vertical_alignment="bottom")
@@ -148,25 +151,25 @@ def show_curves(told: dict[str, History], names: dict[str, str]) -> None:
         log = common.toggled(TEXT["log"], "log")
         log_x = common.toggled(TEXT["log_x"], "logx")
         banded = common.toggled(TEXT["bands"], "bands", help=TEXT["bands_help"])
-    curves = {run_id: history.curves(axis) for run_id, history in told.items()}
-    values = figures_runs.METRICS[metric].values
+    curves = {run_id: history.curves(axis) for run_id, history in histories.items()}
+    values = several_runs.METRICS[metric].values
     there = any(len(values(each)[0]) for each in curves.values())
     if not there and not (metric == "loss" and any(len(each.step) for each in curves.values())):
         st.info(TEXT["nothing"])
         return
     look: dict[str, Any] = {"metric": metric, "axis": TEXT["axis_titles"][axis], "log": log}
-    look |= {"log_x": log_x, "theme": theme()}
+    look |= {"log_x": log_x, "theme": theme(), "levels": levels(histories.values())}
     if banded:
-        groups = seeded({run_id: history.run.config for run_id, history in told.items()})
-        plot(figures_runs.bands(banded_names(groups, names, curves), **look), "curves")
+        groups = seeded({run_id: history.run.config for run_id, history in histories.items()})
+        plot(several_runs.bands(banded_names(groups, names, curves), **look), "curves")
     else:
         named = {names[run_id]: each for run_id, each in curves.items()}
-        plot(figures_runs.compare(named, smoothing=smoothing, **look), "curves")
+        plot(several_runs.compare(named, smoothing=smoothing, **look), "curves")
 
 
-def averaged(told: str) -> int | None:
+def averaged(given: str) -> int | None:
     """The steps to average over that an address names: from 0 to 100, in fives."""
-    return int(told) if told in map(str, range(0, 101, 5)) else None
+    return int(given) if given in map(str, range(0, 101, 5)) else None
 
 
 def banded_names(
@@ -183,13 +186,13 @@ def banded_names(
     return dict(zip(distinct(labels), members, strict=True))
 
 
-def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
+def show_differences(histories: dict[str, History], names: dict[str, str]) -> None:
     """The fields in which the runs differ."""
     st.subheader(TEXT["differences"])
-    if len(told) < 2:
+    if len(histories) < 2:
         st.caption(TEXT["one"])
         return
-    fields = differing({run_id: history.run.config for run_id, history in told.items()})
+    fields = differing_fields({run_id: history.run.config for run_id, history in histories.items()})
     if not fields:
         st.caption(TEXT["same"])
         return
@@ -203,26 +206,26 @@ def show_differences(told: dict[str, History], names: dict[str, str]) -> None:
     ]
     # A run's name is what its column shows, never what the column is known by.
     heads = {"label": "", "field": TEXT["field"]}
-    heads |= {f"run {number}": names[run_id] for number, run_id in enumerate(told)}
+    heads |= {f"run {number}": names[run_id] for number, run_id in enumerate(histories)}
     columns = {key: st.column_config.TextColumn(head) for key, head in heads.items()}
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
 
 
-def show_samples(told: dict[str, History], names: dict[str, str]) -> None:
+def show_samples(histories: dict[str, History], names: dict[str, str]) -> None:
     """What the runs wrote at one step."""
     st.subheader(TEXT["samples"])
-    steps = sampled_steps(told.values())
+    steps = sampled_steps(histories.values())
     if not steps:
         st.info(TEXT["no_samples"])
         return
     step = steps[-1]
     if len(steps) > 1:
         step = st.select_slider(TEXT["step"], steps, value=step, key=f"step-{step}")
-    beside = min(len(told), BESIDE)
-    columns = [column for _ in range(0, len(told), beside) for column in st.columns(beside)]
-    for number, (run_id, history) in enumerate(told.items()):
+    beside = min(len(histories), BESIDE)
+    columns = [column for _ in range(0, len(histories), beside) for column in st.columns(beside)]
+    for number, (run_id, history) in enumerate(histories.items()):
         with columns[number]:
-            colour = figures.line_of(number, theme())["color"]
+            colour = one_run.line_of(number, theme())["color"]
             st.html(f'<div style="height: 3px; background: {colour}"></div>')
             st.text(names[run_id])
             for sample in history.samples_at(step):
@@ -235,14 +238,14 @@ def show_samples(told: dict[str, History], names: dict[str, str]) -> None:
 # Inside -------------------------------------------------------------------------------------------
 
 
-def show_inside(told: dict[str, History], names: dict[str, str]) -> None:
+def show_inside(histories: dict[str, History], names: dict[str, str]) -> None:
     """Attention, and the load of experts, of two runs at the same step."""
     st.subheader(TEXT["inside"])
-    if len(told) < 2:
+    if len(histories) < 2:
         st.caption(TEXT["inside_one"])
         return
-    recorded = {run_id: probes.recorded(history.run) for run_id, history in told.items()}
-    able = [run_id for run_id in told if recorded[run_id] or told[run_id].routings]
+    recorded = {run_id: recordings.recorded(history.run) for run_id, history in histories.items()}
+    able = [run_id for run_id in histories if recorded[run_id] or histories[run_id].routings]
     if len(able) < 2:
         st.caption(TEXT["no_inside"])
         return
@@ -254,7 +257,7 @@ def show_inside(told: dict[str, History], names: dict[str, str]) -> None:
         )  # fmt: skip
     steps = sorted(
         {s for run_id in pair for s in recorded[run_id]}
-        | {each.step for run_id in pair for each in told[run_id].routings}
+        | {each.step for run_id in pair for each in histories[run_id].routings}
     )
     if not steps:
         return
@@ -264,8 +267,8 @@ def show_inside(told: dict[str, History], names: dict[str, str]) -> None:
     for column, run_id in zip(st.columns(2), pair, strict=False):
         with column:
             st.text(names[run_id])
-            show_attention(told[run_id], recorded[run_id], step)
-            show_load(told[run_id], step)
+            show_attention(histories[run_id], recorded[run_id], step)
+            show_load(histories[run_id], step)
 
 
 def show_attention(history: History, recorded: dict[int, Any], step: int) -> None:
@@ -276,7 +279,7 @@ def show_attention(history: History, recorded: dict[int, Any], step: int) -> Non
         return
     run = history.run
     try:
-        snapshot = probes.snapshot(recorded[earlier[-1]])
+        snapshot = recordings.snapshot(recorded[earlier[-1]])
         pieces = list(run.tokenizer().pieces)
     except ValueError as error:
         st.caption(common.said(error))
@@ -287,7 +290,7 @@ def show_attention(history: History, recorded: dict[int, Any], step: int) -> Non
     head = right.selectbox(TEXT["head"], range(1, heads + 1), key=f"head-{run.id}")
     weights = snapshots.dequantise(snapshot.attention[int(layer or 1) - 1, int(head or 1) - 1])
     tokens = [pieces[i] if i < len(pieces) else "?" for i in snapshot.tokens.tolist()]
-    plot(figures.attention(weights, tokens, theme=theme()), f"attention-{run.id}")
+    plot(one_run.attention(weights, tokens, theme=theme()), f"attention-{run.id}")
     st.caption(TEXT["at"].format(step=snapshot.step))
 
 
@@ -297,7 +300,7 @@ def show_load(history: History, step: int) -> None:
     if record is None:
         return
     st.text(TEXT["load"])
-    plot(figures_runs.expert_load(record, theme=theme()), f"load-{history.run.id}")
+    plot(several_runs.expert_load(record, theme=theme()), f"load-{history.run.id}")
     st.caption(TEXT["at"].format(step=record.step))
 
 
@@ -344,7 +347,7 @@ def take(request: Request) -> Response:
         if run_id in entries
     }
     names = names_of(chosen)
-    runs = {names[run_id]: told for run_id, told in common.histories(chosen).items()}
+    runs = {names[run_id]: history for run_id, history in common.histories(chosen).items()}
     kind, made = TAKEN[name]
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(made(runs), media_type=kind, headers=headers)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from engine.runs import Damaged
-from playground import report
+from engine.runs.store import Damaged
+from playground.hosting import run_states
 from playground.i18n import Words
 from playground.screens import common
 from playground.screens.common import names_of, show_damaged, show_none
-from playground.shelf import Entry
+from playground.screens.run_index import Entry
 
 TEXT = Words({
     "title": "Runs",
@@ -27,9 +28,10 @@ TEXT = Words({
     "compare_none": "Mark runs at the left edge of the table",
     "count": "{shown} of {all} runs, {training} training now",
     "loss_help": "The newest loss on held-out data, in nats per token",
-    "best_help": "The lowest held-out loss so far",
+    "best_help": "The lowest validation loss so far",
     "right_help": "Exact answers on held-out items, for a task",
     "speed_help": "Tokens of a step over the seconds of the median step, of the last 50",
+    "made_help": "When the run was made, by the clock of the machine that shows this page",
     "changed_help": "The nearest preset, and what differs from it",
     "columns": {
         "Run": "Run",
@@ -41,6 +43,7 @@ TEXT = Words({
         "Right": "Right",
         "Tokens/s": "Tokens/s",
         "Parameters": "Parameters",
+        "Made": "Made",
         "What changed": "What changed",
     },
 })  # fmt: skip
@@ -60,6 +63,7 @@ def columns() -> dict[str, Any]:
         "Tokens/s": config.NumberColumn(format="compact", help=TEXT["speed_help"]),
         "Parameters": config.NumberColumn(format="compact"),
         "What changed": config.TextColumn(help=TEXT["changed_help"]),
+        "Made": config.DatetimeColumn(format="YYYY-MM-DD HH:mm", help=TEXT["made_help"]),
     }
     return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}
 
@@ -104,7 +108,7 @@ def show_filters(states: set[str], suites: list[str]) -> None:
     match = left.text_input(TEXT["search"], start, key="match")
     common.keep("match", [match] if match else [])
     asked = st.session_state.get("state") or st.query_params.get("state")
-    words = report.TEXT["states"]
+    words = run_states.TEXT
     there = {state: words[state] for state in words if state in states or state == asked}
     common.picked(middle.pills, TEXT["state"], {"": TEXT["all"]} | there, "state", required=True)
     for column in right:
@@ -119,7 +123,7 @@ def show_table(entries: dict[str, Entry], damaged: list[Damaged]) -> None:
         return
     rows = table(entries)
     shown = rows[wanted(rows)]
-    training = (rows["Status"] == report.TEXT["states"]["running"]).sum()
+    training = (rows["Status"] == run_states.TEXT["running"]).sum()
     st.caption(TEXT["count"].format(shown=len(shown), all=len(rows), training=training))
     if shown.empty:
         st.info(TEXT["nothing"])
@@ -156,7 +160,7 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
         outcome, status = entry.outcome, entry.status
         rows[run_id] = {
             "Run": names[run_id],
-            "Status": report.TEXT["states"][status.state],
+            "Status": run_states.TEXT[status.state],
             "Progress": 100 * status.step / status.total_steps,
             "Step": status.step,
             "Held-out loss": outcome.final_loss,
@@ -164,6 +168,7 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
             "Right": None if outcome.accuracy is None else 100 * outcome.accuracy,
             "Tokens/s": outcome.tokens_per_second,
             "Parameters": outcome.parameters,
+            "Made": datetime.fromtimestamp(entry.run.info.created),
             "What changed": entry.changed,
             "Suite": entry.run.info.suite,
         }
@@ -174,10 +179,10 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
 
 def wanted(rows: pd.DataFrame) -> Any:
     """Which rows the filters leave."""
-    words, suites = report.TEXT["states"], set(rows["Suite"])
+    words, suites = run_states.TEXT, set(rows["Suite"])
     text = common.value_of("match", str, "").casefold()
-    state = common.value_of("state", lambda told: told if told in words else None, "")
-    suite = common.value_of("suite", lambda told: told if told in suites else None, "")
+    state = common.value_of("state", lambda given: given if given in words else None, "")
+    suite = common.value_of("suite", lambda given: given if given in suites else None, "")
     kept = (rows["Run"] + " " + rows["What changed"]).str.casefold().str.contains(text, regex=False)
     if state:
         kept &= rows["Status"] == words[state]

@@ -1,1 +1,1 @@
-"""The tabs of the page: each file has `build(page)`, called inside its `gr.Tab`."""
+"""The page's tabs, a folder each: `tab.py` builds it, `server.py` answers its view, and `view/` draws."""

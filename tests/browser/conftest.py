@@ -20,32 +20,26 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from playground.theme import CSS
-from playground.views import HEAD, sources
-from tests import chromium
+from playground.page.theme import CSS
+from playground.page.views import HEAD, sources
+from tests.tools import chromium
+from tests.tools.waiting import PATIENCE
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 """Where pictures of the page land, `SCREENSHOTS=screenshots pytest -m browser`. None are taken without:
 each draws every figure twice again."""
 
-PATIENCE = 60_000
-"""Milliseconds that anything may take: far more than it should, since machines are busy."""
-expect.set_options(timeout=PATIENCE)
-
-TRAINING = 300_000
-"""Milliseconds that a whole training may take, most of a minute on a machine with nothing else to do."""
+PATIENCE_MS = 1000 * PATIENCE
+expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]
-
-TOUR = "transformer-playground-tour"
-"""Where the browser remembers that it has seen the tour."""
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The only one: its event loop runs in this thread, where a second one could not start."""
     path = chromium.find()
-    assert path, "no Chromium was found: python tests/chromium.py installs one"
+    assert path, "no Chromium was found: python tests/tools/chromium.py installs one"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         yield started
@@ -69,15 +63,12 @@ def open_page(address: str, browser: Browser) -> Iterator[Open]:
         width: int = 1440,
         height: int = 900,
         scheme: str = "light",
-        tour: bool = False,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
-        context.set_default_timeout(PATIENCE)
-        if not tour:  # as on a second visit
-            context.add_init_script(f"localStorage.setItem('{TOUR}', 'seen')")
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", failed)
@@ -199,13 +190,11 @@ class Watched:
         """What `data-NAME` says now."""
         return self.root(page).get_attribute(f"data-{name}") or ""
 
-    def until(
-        self, page: Page, expression: str, argument: object = None, patience: float = PATIENCE
-    ) -> None:
+    def until(self, page: Page, expression: str, argument: object = None) -> None:
         """Wait until this is true of the view's data, `d`, and the argument, `a`."""
         page.wait_for_function(
             "([selector, code, a]) => { const found = document.querySelector(selector);"
             " return found && new Function('d', 'a', `return ${code}`)(found.dataset, a); }",
             arg=[self.selector, expression, argument],
-            timeout=patience,
+            timeout=PATIENCE_MS,
         )

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from playground.app import TABS
-from playground.views import HEAD, VIEWS, sources
+from playground.page.views import HEAD, VIEWS, sources
 from tests.browser.conftest import too_wide
 
 pytestmark = pytest.mark.browser
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 
 READY = {
+    "home": [".home[data-ready=true]"],
     "learn": [".learn[data-ready=true]"],
     "train": [".configure[data-answered]", ".transport[data-shown]", ".live[data-status=finished]"],
     "generate": [".generate[data-ready=true]:not([data-busy])"],
@@ -25,6 +26,7 @@ READY = {
     "tokens": [".tokens[data-ready=true]", ".batches[data-ready=true]", ".embeddings[data-ready=true]"],
     "translate": [".translate[data-ready=true]"],
     "experts": [".experts[data-ready=true]", ".experts[data-counted]"],
+    "optimizers": [".optimizers[data-ready=true]"],
 }  # fmt: skip
 """What is there when a tab has all it shows, from the top down: much of it comes when it is first seen."""
 
@@ -37,6 +39,7 @@ PANELS = {
 
 TERMS = [
     "FLOPs", "MaxVio", "top-k", "top-p", "min-p", "softmax", "begin", "dead", "expert", "en-US", "Esc", "Home",
+    "exp", "logit", "Adam", "AdamW", "Muon", "Lion", "SGD", "RMS", "silu",
 ]  # fmt: skip
 """What stays in Latin letters: names, and terms that are written so in Chinese too."""
 
@@ -159,7 +162,7 @@ def test_chinese(open_page: Open) -> None:
     page = open_page("?lang=zh")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     seen = visit(page)
-    scripts = [HEAD, *(sources(path.parent.name)[2] for path in VIEWS.glob("*/view.html"))]
+    scripts = [HEAD, *(sources(name)[2] for name in VIEWS)]
     tables = sum(script.count("tp.words({\n") for script in scripts)
     assert page.evaluate("tp.tables.length") == tables
     assert page.evaluate(TABLES, TERMS) == []

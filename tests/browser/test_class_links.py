@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engine.presets import PRESETS
-from playground import i18n, lessons
+from playground import i18n
 from playground.app import TABS
+from playground.tabs.learn import lessons
 from tests.browser.conftest import Watched, too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -39,7 +40,7 @@ FORM = """names => names.map((name) => {
   return {
     named: seen("#preset-name") && document.querySelector("#preset-name").textContent,
     start: seen("#start"),
-    controls: ["#preset", "#field-d_model", "#group-optimiser", ".changed-line"].filter(seen),
+    controls: ["#preset", ".cards", "#all-settings", "#field-d_model", "#group-optimiser", ".changed-line"].filter(seen),
   };
 })"""
 """How the form stands with each of some presets."""
@@ -62,7 +63,7 @@ def test_there_is_a_link_to_everything(open_page: Open, language: str) -> None:
             kind, name = what.split()
             query = {key: value for key, (value,) in parse_qs(urlsplit(link).query).items()}
             opens = {
-                "lesson": {"lesson": name, "at": "1"},
+                "lesson": {"tab": "learn", "read": name},
                 "preset": {"tab": "train", "preset": name},
                 "tab": {"tab": name.removeprefix("tab-").removesuffix("-button")},
             }[kind]
@@ -71,23 +72,22 @@ def test_there_is_a_link_to_everything(open_page: Open, language: str) -> None:
 
 @pytest.mark.case("B1")
 @pytest.mark.parametrize(("width", "language"), SCREENS)
-@pytest.mark.parametrize("name", lessons.names())
-def test_a_lesson_alone_can_be_walked(
-    open_page: Open, name: str, width: int, language: str
-) -> None:
-    """Every step of it: where to go on, to be shown the place, and to turn between the tabs that it needs."""
-    page = open_page(f"?lesson={name}&at=1&only=1&lang={language}", width=width)
-    found = lessons.lesson(name, language)
-    tabs = {parse_qs(step.open)["tab"][0] for step in found.steps if step.open}
-    for number, step in enumerate(found.steps, start=1):
-        page.wait_for_selector(f".coach[data-at='{number}']")
-        expect(page.locator("#coach-show")).to_have_count(1 if step.open or step.point else 0)
-        for button in page.locator(".coach footer button").all():
-            expect(button).to_be_in_viewport(ratio=1)
-        for tab in TABS:
-            expect(page.locator(f"#tab-{tab}-button")).to_be_visible(visible=tab in tabs)
-        assert too_wide(page) == []
-        page.locator("#coach-next, #coach-skip").click()
+def test_a_lesson_alone_can_be_done(open_page: Open, width: int, language: str) -> None:
+    """The lesson and nothing else; beside an experiment the tabs that the lesson needs, and the way back to it."""
+    found = lessons.lesson("experts", language)
+    page = open_page(f"?tab=learn&read=experts&only=1&lang={language}", width=width)
+    page.wait_for_selector(".reading[data-lesson=experts][data-ready=true]")
+    expect(page.locator(".tab-wrapper")).to_be_hidden()
+    expect(page.locator(".reading .back, #reading-next")).to_have_count(0)
+    assert too_wide(page) == []
+    tabs = {parse_qs(step.open)["tab"][0] for step in found.steps if step.open} | {"learn"}
+    number = next(n for n, step in enumerate(found.steps) if step.open)
+    page.locator(f"[data-go='{number}']").click()
+    page.wait_for_selector(f".coach[data-at='{number + 1}']")
+    for tab in TABS:
+        expect(page.locator(f"#tab-{tab}-button")).to_be_visible(visible=tab in tabs)
+    page.locator("#tab-learn-button").click()
+    expect(page.locator(".reading")).to_be_visible()
     expect(page.locator(".coach")).to_be_hidden()
 
 
@@ -97,11 +97,11 @@ def test_a_lesson_alone_leads_to_a_start(open_page: Open, width: int, language: 
     """The controls that configure are hidden, and not the one that starts what the lesson has configured."""
     number = next(n for n, s in enumerate(lessons.lesson("attention", "en").steps, 1) if s.measure)
     page = open_page(f"?lesson=attention&at={number}&only=1&lang={language}", width=width)
-    page.locator("#coach-show").click()
+    page.locator(f"[data-go='{number - 1}']").click()
     page.wait_for_selector(".coach[data-pointed='#start']")
     expect(page.locator("#start")).to_be_enabled()
     expect(page.locator("#start")).to_be_in_viewport()
-    expect(page.locator("#run-name")).to_contain_text("n_layer 1")
+    expect(page.locator("#run-name")).to_contain_text({"en": "1 block", "zh": "块数 1"}[language])
     expect(page.locator("#preset")).to_be_hidden()
 
 
@@ -116,6 +116,9 @@ def test_every_preset_alone_can_be_started(
     expect(page.locator("#start")).to_be_in_viewport(ratio=1)
     page.wait_for_selector(".live[data-status=none]")
     expect(page.locator(".live .name")).to_be_empty()
+    expect(page.locator(".live > .message")).to_be_visible()  # an invitation, and no empty charts
+    for part in page.locator(".live > :not(.message)").all():
+        expect(part).to_be_hidden()
     assert too_wide(page) == []
     shoot(page, f"only-preset-{width}-{language}")
     i18n.use(language)
@@ -133,7 +136,8 @@ def test_a_preset_alone_shows_its_own_run(open_page: Open) -> None:
     page.locator("#start:enabled").click()
     live = Watched(".live")
     live.until(page, "d.status === 'running' && Number(d.step) > 0")
-    expect(page.locator(".live .name")).to_have_text("copy")
+    expect(page.locator(".live .stats")).to_be_visible()
+    expect(page.locator(".live .name")).to_have_text("Copy")
     page.locator("#stop").click()
     live.until(page, "d.status === 'stopped'")
     page.reload()

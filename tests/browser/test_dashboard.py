@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.runs import RunStore
-from tests.served import served
-from tests.test_dashboard import make, suite_runs
+from engine.runs.store import RunStore
+from tests.browser.conftest import PATIENCE_MS
+from tests.playground.screens.test_dashboard import make, suite_runs
+from tests.tools.served import served
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +39,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page on which no script may fail."""
     errors: list[str] = []
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
@@ -127,7 +128,7 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{dashboard}/?lang=zh&match=mine")
     title(page, "训练任务")
-    expect(page.get_by_text("14 个训练任务中的 2 个")).to_be_visible()
+    expect(page.get_by_text("15 个训练任务中的 2 个")).to_be_visible()
     expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
     expect(page.get_by_label("名字或设置包含")).to_be_visible()
     in_chinese(page)

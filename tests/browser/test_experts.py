@@ -13,12 +13,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.config import RunConfig
-from engine.driver import drive
-from engine.events import Routed, Saved
-from engine.runs import Run, RunStore
-from playground import experts, routes
-from tests.browser.conftest import PATIENCE, Watched, alone
-from tests.test_experts_page import SMALL, imported
+from engine.runs.events import Routed, Saved
+from engine.runs.store import Run, RunStore
+from engine.training.driver import drive
+from playground.tabs.experts import expert_routing
+from playground.tabs.experts import server as experts
+from tests.browser.conftest import Watched, alone
+from tests.playground.tabs.test_experts import SMALL, imported
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -28,6 +29,7 @@ Shoot = Callable[[Page, str], None]
 
 # In the whole page ------------------------------------------------------------------------------------
 
+DENSE = "?c.d_model=32&c.n_layer=1&c.n_head=2&c.max_seq_len=32&c.batch_size=8&c.total_steps=500&c.threads=1"
 COLLAPSING = (
     "?c.d_model=32&c.n_layer=1&c.n_head=2&c.max_seq_len=32&c.batch_size=8&c.n_experts=4&c.top_k=1"
     "&c.router=switch&c.switch_loss=0&c.max_lr=0.03&c.warmup_steps=0&c.total_steps=5000&c.threads=1"
@@ -61,7 +63,6 @@ def stop(page: Page) -> None:
 
 def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot) -> None:
     page = open_page("?preset=collapse&c.threads=1&c.sample_interval=0&c.total_steps=2000")
-    page.set_default_timeout(3 * PATIENCE)  # a larger model, whose router collapses with every seed
     start(page)
     until(page, "Number(d.last) >= 200 && Number(d.maxvio) > 1.5")
     assert value(page, "rescued") == "false"
@@ -92,7 +93,6 @@ def test_a_collapsed_router_is_rescued_on_the_page(open_page: Open, shoot: Shoot
 
 def test_a_pair_with_and_without_balancing(open_page: Open, shoot: Shoot) -> None:
     page = open_page(COLLAPSING)
-    page.set_default_timeout(3 * PATIENCE)  # three processes start, beside another test's
     start(page)
     until(page, "Number(d.records) > 0")
     stop(page)
@@ -107,18 +107,21 @@ def test_a_pair_with_and_without_balancing(open_page: Open, shoot: Shoot) -> Non
     expect(own).to_have_count(3)  # both are this browser's own
     until(page, "Number(d.last) > 20")
     shoot(page, "experts-pair")
-    names = own.all_text_contents()
+    without = own.filter(has_text=re.compile("^balance off")).get_attribute("value")
     stop(page)
-    page.locator("#run-select").select_option(
-        label=next(n for n in names if n.startswith("balance off"))
-    )
+    page.locator("#run-select").select_option(without)  # its label says how it stands, and changes
     page.locator(".transport[data-state=running]").wait_for()
     stop(page)
 
 
 def test_a_dense_run_leads_to_one_with_experts(open_page: Open) -> None:
     page = open_page("?tab=experts")
-    root(page).locator(".notice").wait_for()
+    root(page).locator("h3, .facts").first.wait_for()
+    expect(root(page).locator(".notice")).to_be_hidden()  # nobody has chosen the shipped run
+    page = open_page(DENSE)
+    start(page)
+    stop(page)
+    page.locator("#tab-experts-button").click()
     expect(root(page).locator(".notice")).to_contain_text("has no experts")
     if value(page, "instead"):  # a trained one is shown in its place
         until(page, "d.ready === 'true' && Number(d.records) > 0")
@@ -254,7 +257,7 @@ def test_kinds_of_tokens_beside_chance(open_view: Open, run: Run) -> None:
     page.locator(".experts[data-counted]").wait_for()
     expect(page.locator(".kind-table")).to_have_count(2)
     expect(page.locator(".together canvas")).to_be_visible()
-    counted = routes.specialise(run.id, None)
+    counted = expert_routing.specialise(run.id, None)
     expect(page.locator(".kinds")).to_contain_text("shuffled among the tokens it would tell")
     shown = page.locator(".kinds").get_attribute("data-information")
     assert float(shown or "nan") == pytest.approx(counted["information"][0], abs=0.006)

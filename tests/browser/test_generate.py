@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.runs import Run
-from playground import generating
-from playground.theme import CSS
-from playground.views import HEAD, view
-from tests.test_generating import make_run
+from engine.runs.store import Run
+from playground.page.theme import CSS
+from playground.page.views import HEAD, sources
+from playground.tabs.generate import server as generating
+from tests.playground.tabs.test_generate import make_run
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +27,7 @@ RUN_VIEW = """
 window.server = Object.fromEntries(NAMES.map((name) => [name, (...given) => callServer(name, given)]));
 window.watched = {};
 Function('element', 'trigger', 'props', 'server', 'upload', 'watch', SCRIPT)(
-  document.getElementById('view'), () => {}, window.props = {run: RUN}, window.server, null,
+  document.getElementById('view'), () => {}, window.props = {run: RUN, fields: FIELDS}, window.server, null,
   (name, callback) => { window.watched[name] = callback; });
 """
 
@@ -52,22 +51,15 @@ def task(runs: Path) -> Run:
     return make_run(runs, "sums", (3,), source="addition", task_length=2, max_seq_len=CONTEXT)
 
 
-@pytest.fixture(scope="module")
-def built() -> gr.HTML:
-    with gr.Blocks():
-        return view("generate", generating.SERVED, run="")
-
-
 Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_view(
-    browser: Browser, built: gr.HTML, runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Open]:
+def open_view(browser: Browser, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Open the view for a run: `open_view(run, width=390, dark=True, query="prompt=Hi")`."""
     monkeypatch.setenv("TP_RUNS", str(runs))
     functions = {function.__name__: function for function in generating.SERVED}
+    template, style, _ = sources("generate")
     errors: list[str] = []
     pages: list[Page] = []
 
@@ -82,13 +74,13 @@ def open_view(
             lambda route: route.fulfill(
                 content_type="text/html; charset=utf-8",
                 body=f"<!doctype html><html lang=en><head>{HEAD}<style>{CSS.read_text('utf-8')} "
-                f"#view {{ {built.css_template} }}</style></head>"
-                f'<body class="{"dark" if dark else ""}"><div id="view">{built.html_template}</div>'
+                f"#view {{ {style} }}</style></head>"
+                f'<body class="{"dark" if dark else ""}"><div id="view">{template}</div>'
                 "</body></html>",
             ),
         )
         page.goto(f"http://view.test/?{query}")
-        start_view(page, built, run)
+        start_view(page, run)
         return page
 
     yield open_view
@@ -97,10 +89,11 @@ def open_view(
     assert errors == []
 
 
-def start_view(page: Page, built: gr.HTML, run: Run) -> None:
+def start_view(page: Page, run: Run) -> None:
     script = RUN_VIEW.replace("RUN", json.dumps(run.id))
+    script = script.replace("FIELDS", json.dumps(generating.FIELDS))
     script = script.replace("NAMES", json.dumps([f.__name__ for f in generating.SERVED]))
-    page.evaluate(script.replace("SCRIPT", json.dumps(built.js_on_load)))
+    page.evaluate(script.replace("SCRIPT", json.dumps(sources("generate")[2])))
     page.wait_for_selector(READY)
 
 
@@ -130,7 +123,9 @@ def test_it_opens_with_a_text_a_distribution_a_tree_and_a_cache(open_view: Open,
         page.get_attribute(".generate", "data-nodes") or 0
     )
     assert page.locator(".cache svg").count() == 2
-    assert "rounding" in page.inner_text(".proof")
+    assert page.get_attribute(".generate", "data-difference") is None  # not yet compared
+    page.locator(".proof").scroll_into_view_if_needed()
+    expect(page.locator(".proof")).to_contain_text("rounding")
     assert float(page.get_attribute(".generate", "data-difference") or 1) < 1e-4
     assert address(page) == {}
 
@@ -185,7 +180,7 @@ def test_the_window_slides_and_says_so(open_view: Open, run: Run) -> None:
     page = open_view(run)
     page.locator(".transport input[type=range]").press("End")
     page.click("#generate-play")
-    page.wait_for_selector(".room:has-text('the window slid')", timeout=60_000)
+    page.wait_for_selector(".room:has-text('the window slid')")
     page.click("#generate-play")
     assert page.locator(".chip.forgotten").count() > CONTEXT // 4
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import TOUR
+from playground.app import TABS
 
 pytestmark = pytest.mark.browser
 
@@ -21,33 +21,48 @@ def selected(page: Page, name: str) -> None:
     expect(page.locator(f"#tab-{name}-button")).to_have_attribute("aria-selected", "true")
 
 
-def test_a_first_visit_is_shown_around_in_four_steps_and_once(
-    open_page: Open, shoot: Shoot
-) -> None:
-    page = open_page("", tour=True)
+def test_help_shows_around_in_four_steps(open_page: Open, shoot: Shoot) -> None:
+    page = open_page("")
+    page.locator("#keys-open").click()
+    page.locator("#tour-begin").click()
+    selected(page, "train")
     for stop in range(1, 5):
         expect(page.locator("#tour")).to_have_attribute("data-stop", str(stop))
         page.wait_for_selector(".tp-ring:not([hidden])", state="attached")
         if stop == 1:
             shoot(page, "tour")
         page.locator("#tour-next").click()
+    page.wait_for_selector(".reading[data-lesson=guess]")  # its end begins the first lesson
     expect(page.locator("#tour")).to_have_count(0)
     expect(page.locator(".tp-ring")).to_be_hidden()
-    page.reload()
-    page.wait_for_selector("#keys-open")
-    expect(page.locator("#tour")).to_have_count(0)
-    page.evaluate(f"localStorage.removeItem('{TOUR}')")
-    page.goto(page.url.split("?")[0] + "?tab=learn")  # a link led here
-    page.wait_for_selector("#keys-open")
-    expect(page.locator("#tour")).to_have_count(0)
+
+
+@pytest.mark.case("C21")
+@pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
+def test_help_has_the_tour_the_lessons_and_the_keys(
+    open_page: Open, shoot: Shoot, width: int, language: str
+) -> None:
+    page = open_page(f"?tab=generate&lang={language}", width=width)
+    page.locator("#keys-open").click()
+    expect(page.locator("#keys kbd")).not_to_have_count(0)
+    expect(page.locator("#help-learn")).to_have_attribute("href", re.compile("read=guess"))
+    shoot(page, f"help-{width}-{language}")
+    page.locator("#tour-begin").click()
+    expect(page.locator("#keys")).to_be_hidden()
+    expect(page.locator("#tour")).to_have_attribute("data-stop", "1")
+    selected(page, "train")
+    page.locator("#tour-skip").click()
+    page.locator("#keys-open").click()
+    page.locator("#help-learn").click()
+    page.wait_for_selector(".reading[data-lesson=guess]")
 
 
 def test_keys_lead_through_the_page_and_not_out_of_a_field(open_page: Open, shoot: Shoot) -> None:
     page = open_page("?tab=train")
     page.wait_for_selector(".configure[data-answered]")
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     selected(page, "generate")
-    page.keyboard.press("1")
+    page.keyboard.press("2")
     selected(page, "learn")
     dark = page.evaluate("document.body.classList.contains('dark')")
     page.keyboard.press("t")
@@ -55,16 +70,36 @@ def test_keys_lead_through_the_page_and_not_out_of_a_field(open_page: Open, shoo
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     shoot(page, "keys")
-    page.keyboard.press("2")  # the sheet is open: nothing happens behind it
+    page.keyboard.press("3")  # the sheet is open: nothing happens behind it
     selected(page, "learn")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
-    page.keyboard.press("2")
+    page.keyboard.press("3")
+    page.locator("#all-settings").click()
     field = page.locator("#field-d_model")
     field.fill("9")
     field.press("3")
     selected(page, "train")
     expect(field).to_have_value("93")
+
+
+def test_a_key_starts_and_few_stops_lead_to_start(open_page: Open) -> None:
+    page = open_page("?tab=train&c.total_steps=20&c.warmup_steps=5")
+    page.wait_for_selector(".configure[data-answered]")
+    page.locator("#tab-train-button").focus()
+    stops = []
+    while not stops or stops[-1] != "start":
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.id"))
+        assert len(stops) < 18
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("2")
+    selected(page, "learn")
+    page.keyboard.press("s")  # what is not in sight does not start
+    page.keyboard.press("3")
+    expect(page.locator(".runs")).to_be_hidden()
+    page.keyboard.press("s")
+    page.wait_for_selector(".live[data-status=finished][data-step='20']")
 
 
 def test_the_language_is_chosen_and_stays(open_page: Open) -> None:
@@ -90,7 +125,7 @@ def test_a_class_gets_one_link(open_page: Open, shoot: Shoot) -> None:
         page.locator("#teach-only").set_checked(only)
         return parse_qs(urlsplit(page.locator("#teach-link").input_value()).query)
 
-    assert link("lesson attention") == {"lesson": ["attention"], "at": ["1"], "lang": ["en"]}
+    assert link("lesson attention") == {"tab": ["learn"], "read": ["attention"], "lang": ["en"]}
     assert link("preset tiny") == {"tab": ["train"], "preset": ["tiny"], "lang": ["en"]}
     assert link("tab tab-inside-button", only=True)["only"] == ["1"]
     page.goto(page.locator("#teach-link").input_value())
@@ -126,7 +161,7 @@ def test_tabs_on_a_phone_say_that_they_scroll(open_page: Open) -> None:
     assert wrapper.evaluate("node => getComputedStyle(node, '::after').content") == '"›"'
     expect(wrapper).to_have_css("border-bottom-width", "1px")
     expect(wrapper).to_have_css("mask-image", "none")
-    page.locator("#tab-experts-button").scroll_into_view_if_needed()
+    page.locator(f"#tab-{list(TABS)[-1]}-button").scroll_into_view_if_needed()
     expect(wrapper).to_have_count(0)
     expect(tabs).to_have_css("mask-image", "none")
     page.set_viewport_size({"width": 1440, "height": 900})

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from engine.runs import Run
-from playground import inside
+from engine.runs.store import Run
+from playground.tabs.inside import server as inside
 from tests.browser.conftest import alone
-from tests.test_inside import CONTEXT, make_run
+from tests.playground.tabs.test_inside import CONTEXT, make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -260,7 +260,7 @@ def test_play_goes_on_to_the_newest_step(open_view: Open) -> None:
             .observe(root, {attributeFilter: ['data-step']}); }"""
     )
     page.get_by_role("button", name="Play").click()
-    expect(root(page)).to_have_attribute("data-step", "4", timeout=10_000)
+    expect(root(page)).to_have_attribute("data-step", "4")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert list(dict.fromkeys(page.evaluate("seen"))) == ["1", "2", "3", "4"]
 
@@ -273,7 +273,7 @@ def test_a_new_checkpoint_appears_while_the_run_trains(open_view: Open, runs: Pa
     page = open_view(of=growing)
     expect(root(page)).to_have_attribute("data-step", "2")
     aside.rename(newest)
-    expect(root(page)).to_have_attribute("data-step", "4", timeout=10_000)
+    expect(root(page)).to_have_attribute("data-step", "4")
 
 
 def test_a_run_without_a_checkpoint_says_so_and_waits(open_view: Open, runs: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_run_without_a_checkpoint_says_so_and_waits(open_view: Open, runs: Pat
     expect(page.locator(".message")).to_contain_text("no checkpoint yet")
     expect(page.locator(".explore")).to_be_hidden()
     paths[0].with_name(f".{paths[0].name}").rename(paths[0])
-    expect(root(page)).to_have_attribute("data-step", "0", timeout=10_000)
+    expect(root(page)).to_have_attribute("data-step", "0")
     expect(page.locator(".message")).to_be_hidden()
     expect(page.locator(".explore")).to_be_visible()
 
@@ -322,7 +322,7 @@ def test_the_numbers_are_the_servers(open_view: Open, run: Run) -> None:
 
 
 def test_heads_can_be_switched_off(open_view: Open, run: Run) -> None:
-    page = open_view()
+    page = open_view("?panel=zero")
     write(page, "hello, hello again")
     page.locator("[data-cell='0.1'] .off").click()
     page.wait_for_selector("[data-panel=zero] [data-ready='0.1']")
@@ -331,12 +331,40 @@ def test_heads_can_be_switched_off(open_view: Open, run: Run) -> None:
     assert "zero=1.2%2C2.4" in page.url
     query = int(root(page).get_attribute("data-query") or 0)
     answer = inside.zero(run.id, 4, "hello, hello again", [[0, 1], [1, 3]], query)
-    loss = page.locator(".loss b").inner_text()
+    loss = page.locator("[data-panel=zero] .loss b").inner_text()
     assert loss.startswith(f"{answer['loss_before']:.3f} → {answer['loss_after']:.3f}")
-    assert page.locator(".bars rect.after").count() > 3
-    page.get_by_role("button", name="All heads on").click()
+    assert page.locator("[data-panel=zero] .bars rect.after").count() > 3
+    page.locator("[data-panel=zero]").get_by_role("button", name="All heads on").click()
     page.wait_for_selector("[data-panel=zero] [data-ready='none']")
     expect(page.locator(".cell.zeroed")).to_have_count(0)
+
+
+@pytest.mark.case("C12")
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_a_head_that_is_off_changes_stands_at_the_maps(
+    open_view: Open, run: Run, width: int
+) -> None:
+    """Loss and next tokens, without scrolling and without a panel; gone when the heads are on again."""
+    page = open_view("?lang=en", width=width)
+    write(page, "hello, hello again")
+    off = page.locator("[data-cell='0.1'] .off")
+    off.scroll_into_view_if_needed()
+    expect(page.locator(".effect")).to_be_hidden()
+    off.click()
+    page.wait_for_selector(".effect[data-ready='0.1']")
+    query = int(root(page).get_attribute("data-query") or 0)
+    answer = inside.zero(run.id, 4, "hello, hello again", [[0, 1]], query)
+    expect(page.locator(".effect .loss b")).to_have_text(
+        f"{answer['loss_before']:.3f} → {answer['loss_after']:.3f} nats per token"
+    )
+    expect(page.locator(".effect .bars g:not(.legend) rect.after")).to_have_count(4)
+    box, grid = page.locator(".effect").bounding_box(), page.locator(".grid").bounding_box()
+    assert box and grid
+    near = box["y"] - (grid["y"] + grid["height"])
+    assert 0 <= near < 40 or box["x"] >= grid["x"] + grid["width"]
+    expect(page.locator("details[open]")).to_have_count(0)
+    page.locator(".effect").get_by_role("button", name="All heads on").click()
+    expect(page.locator(".effect")).to_be_hidden()
 
 
 def test_the_lens_shows_every_stage_at_every_position(open_view: Open, run: Run) -> None:
@@ -372,10 +400,10 @@ def test_the_address_brings_the_same_view_back(open_view: Open) -> None:
     token(page, 4).click()
     page.locator("#inside-step").fill("1")
     page.locator("[data-cell='1.1'] .off").click()
-    page.wait_for_selector("[data-panel=zero] [data-ready='1.1']")
-    page.wait_for_function("location.search.includes('step=2')")
+    page.wait_for_selector(".effect[data-ready='1.1']")
+    page.wait_for_function("/step=2.*zero=2.2/.test(location.search)")
     again = open_view(page.url.removeprefix("http://view.test/"))
-    again.wait_for_selector("[data-panel=zero] [data-ready='1.1']")
+    again.wait_for_selector(".effect[data-ready='1.1']")
     for name in ("step", "layer", "head", "query", "locked"):
         expect(root(again)).to_have_attribute(
             f"data-{name}", str(root(page).get_attribute(f"data-{name}"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from playground import tokens
+from playground.tabs.tokens import server as tokens
 from tests.browser.conftest import Watched, alone
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -56,11 +56,13 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
     page.locator("#tokens-train").click()
     expect(page.locator("#own-text")).to_have_value(OWN)
     expect(page.locator("#field-tokenizer-bpe")).to_be_checked()
-    page.fill("#field-total_steps", "60")
-    page.locator("#field-total_steps").press("Enter")
-    page.locator("#start:enabled").click()
-    expect(page.locator("#run-select")).to_contain_text("300")
+    expect(page.locator("#run-select")).to_contain_text(
+        "own text · BPE · vocabulary 300"
+    )  # it trains at once
     page.wait_for_selector("#live .samples, #live .sample")
+    page.locator("#stop").click()
+    page.wait_for_selector(".live[data-status=stopped]")
+    end = page.locator(".live").get_attribute("data-step")
     page.locator("#tab-generate-button").click()
     page.wait_for_selector("#generate .chip")
     page.locator("#generate-step").click()
@@ -69,13 +71,13 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
     page.locator("#tab-tokens-button").click()
     expect(page.locator("#tokens-row-run")).to_contain_text("BPE (subwords)")
     reach(page, "batches")
-    BATCHES.until(page, "d.step === '60'")  # it follows the run to its end
+    BATCHES.until(page, "d.step === a", end)  # it follows the run to its end
     shoot(page, "tokens-own")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_batches_and_embeddings(open_page: Open, shoot: Shoot, width: int, scheme: str) -> None:
-    page = open_page("?tab=tokens", width=width, scheme=scheme)
+    page = open_page("?tab=tokens&run=stories", width=width, scheme=scheme)
     page.wait_for_selector("#tokens .tokens")
     WATCHED.until(page, "d.ready === 'true'")
     reach(page, "batches")
@@ -134,7 +136,7 @@ def test_a_refusal_is_a_sentence_and_nothing_is_lost(browser: Browser) -> None:
         page.locator("#tokens-source-own").click()
         page.fill("#tokens-own", "short")
         page.locator("#tokens-learn").click()
-        expect(page.locator(".learn .message")).to_contain_text("at least 20")
+        expect(page.locator(".learn .message")).to_contain_text("the minimum is 20")
         expect(page.locator("#tokens-own")).to_have_value("short")
         page.set_input_files(
             "#tokens-file", {"name": "x.png", "mimeType": "image/png", "buffer": b"\x89PNG\x00\xff"}

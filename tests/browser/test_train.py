@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -18,6 +19,9 @@ Shoot = Callable[[Page, str], None]
 
 QUICK = "?c.d_model=32&c.total_steps=3000&c.batch_size=4&c.max_seq_len=32&c.threads=1&c.save_interval=25"
 """A run that is small, and long enough to be caught in the middle."""
+
+LONG = QUICK.replace("total_steps=3000", "total_steps=100000")
+"""One that does not end by itself."""
 
 
 def ready(page: Page) -> None:
@@ -60,14 +64,20 @@ def stop(page: Page) -> None:
     state(page, "stopped", "finished")
 
 
+def settings(page: Page) -> None:
+    """Open all settings."""
+    page.locator("#all-settings").click()
+    expect(page.locator("#settings-search")).to_be_visible()
+
+
 def test_the_first_load_shows_a_trained_model(open_page: Open, shoot: Shoot) -> None:
-    page = open_page()
+    page = open_page("?tab=train")
     ready(page)
     state(page, "finished")
     past(page, 1)
     page.locator(".picture svg").first.wait_for()
     expect(page.locator("#run-select option:checked")).not_to_be_empty()
-    assert page.url.rstrip("/").count("?") == 0
+    assert parse_qs(urlsplit(page.url).query) == {"tab": ["train"]}
     shoot(page, "train")
     for tab in ("generate", "inside"):
         page.locator(f"#tab-{tab}-button").click()
@@ -151,11 +161,12 @@ def test_a_learner_walks_through(open_page: Open, shoot: Shoot) -> None:
 def test_a_configuration_that_cannot_be_is_refused_beside_its_control(
     open_page: Open, shoot: Shoot
 ) -> None:
-    page = open_page()
+    page = open_page("?tab=train")
     ready(page)
+    settings(page)
     page.locator("#field-d_model").fill("65")
     page.locator("#field-d_model").press("Enter")
-    expect(page.locator("#field-d_model-problem")).to_contain_text("multiple of n_head")
+    expect(page.locator("#field-d_model-problem")).to_contain_text("multiple of “Attention heads”")
     expect(page.locator("#start")).to_be_disabled()
     shoot(page, "refused")
     page.locator("#row-d_model .undo").click()
@@ -163,9 +174,158 @@ def test_a_configuration_that_cannot_be_is_refused_beside_its_control(
     expect(page.locator("#start")).to_be_enabled()
 
 
-def test_predictions_and_picture_move_with_the_controls(open_page: Open) -> None:
-    page = open_page()
+def test_the_reason_stands_at_start_and_leads_to_its_field(open_page: Open) -> None:
+    """Named as the form names it, with the settings closed: a press opens them, or mends it."""
+    page = open_page("?tab=train")
     ready(page)
+    settings(page)
+    page.locator("#field-total_steps").fill("20")
+    page.locator("#field-total_steps").press("Enter")
+    reason = page.locator("#start-problem [data-field=warmup_steps]")
+    expect(reason).to_contain_text("Warm-up steps: must not be above “Steps” = 20")
+    page.locator("#all-settings").click()
+    expect(page.locator("#field-warmup_steps")).to_be_hidden()
+    reason.locator(".link").click()
+    expect(page.locator("#field-warmup_steps")).to_be_focused()
+    expect(page.locator("#field-warmup_steps")).to_be_in_viewport()
+    reason.locator(".tp-button").click()
+    expect(page.locator("#start")).to_be_enabled()
+    expect(page.locator("#start-problem")).to_be_empty()
+    page.locator("#field-n_head").fill("3")
+    page.locator("#field-n_head").press("Enter")
+    expect(page.locator("#start-problem [data-field=n_head]")).to_contain_text("“Width” = 64")
+
+
+def test_a_newcomer_chooses_a_card_a_size_and_starts(open_page: Open, shoot: Shoot) -> None:
+    """No setting is in sight, and the sizes say what they cost."""
+    page = open_page("?tab=train")
+    ready(page)
+    for hidden in ("#field-d_model", "#settings-search", "#cost-parameters"):
+        expect(page.locator(hidden)).to_be_hidden()
+    page.locator("#card-reverse").check()
+    expect(page.locator("#run-name")).to_have_text("Reverse")
+    assert "preset=reverse" in page.url
+    expect(page.locator("#size-M")).to_be_checked()
+    for size in ("S", "M", "L"):
+        expect(page.locator(f".size:has(#size-{size})")).to_contain_text(re.compile(r"\d+k"))
+    page.locator("#size-S").check()
+    expect(page.locator("#run-name")).to_have_text("Reverse · width 32")
+    expect(page.locator(".chip")).to_have_text(["Width: 32×"])
+    for card in page.locator(".configure .card").all():
+        expect(card).to_be_in_viewport(ratio=1)
+    expect(page.locator("#start")).to_be_in_viewport(ratio=1)
+    shoot(page, "cards")
+    page.locator("#card-text").check()
+    expect(page.locator("#own-text")).to_be_visible()
+    expect(page.locator("#start")).to_be_disabled()
+    page.locator("#preset").select_option("induction")
+    expect(page.locator(".card :checked")).to_have_count(0)
+    expect(page.locator("#preset-about")).to_contain_text("cliff")
+
+
+def test_settings_are_searched_and_changes_are_taken_back(open_page: Open, shoot: Shoot) -> None:
+    page = open_page("?c.n_layer=3")
+    ready(page)
+    settings(page)
+    rows = page.locator(".settings .row:visible")
+    page.locator("#settings-search").fill("rope")
+    expect(rows).to_have_count(3)  # its base, the positions, and the norm that comes before it
+    expect(page.locator("#row-position")).to_be_visible()
+    expect(page.locator("#row-rope_theta")).to_be_visible()
+    shoot(page, "searched")
+    page.locator("#settings-search").fill("top_k")  # of a mixture of experts: this one is dense
+    expect(rows).to_have_count(0)
+    expect(page.locator("#settings-none")).to_contain_text("Experts per token")
+    page.locator("#settings-search").press("Escape")
+    expect(page.locator("#field-d_model")).to_be_visible()
+    page.locator("#row-position label", has_text="ALiBi").click()
+    expect(page.locator(".chip")).to_have_text(["Blocks: 3×", "Positions: ALiBi×"])
+    expect(page.locator("#run-name")).to_have_text("Stories · 3 blocks · ALiBi")
+    page.locator(".chip[data-field=n_layer] .chip-undo").click()
+    expect(page.locator("#run-name")).to_have_text("Stories · ALiBi")
+    page.locator(".chip[data-field=position] .chip-name").click()
+    expect(page.locator("#row-position")).to_be_in_viewport()
+
+
+def test_a_second_start_asks_and_the_header_shows_all_that_trains(open_page: Open) -> None:
+    page = open_page(LONG)
+    ready(page)
+    first = start(page)
+    state(page, "running")
+    past(page, 5)
+    page.locator("#start:enabled").click()
+    page.locator("#beside-cancel").click()
+    expect(page.locator("#beside")).to_have_count(0)
+    expect(page.locator("#start")).to_be_enabled()
+    assert page.locator(".transport").get_attribute("data-shown") == first
+    page.locator("#start").click()
+    page.locator("#beside-go").click()
+    until(page, "id => document.querySelector('.transport').dataset.shown !== id", first)
+    second = page.locator(".transport").get_attribute("data-shown")
+    expect(page.locator("#trains")).to_contain_text("2 runs train")
+    page.locator("#trains").click()
+    page.locator(f".transport[data-shown='{first}']").wait_for()
+    page.locator("#start:enabled").click()
+    page.locator("#beside-stop").click()
+    until(
+        page,
+        "ids => !ids.includes(document.querySelector('.transport').dataset.shown)",
+        [first, second],
+    )
+    for run in (first, second):
+        expect(page.locator(f".runs [data-run='{run}']")).to_have_attribute("data-state", "stopped")
+    names = page.locator(".runs .name").all_text_contents()
+    assert len(names) == len(set(names)) == 3
+    stop(page)
+    expect(page.locator("#trains")).to_be_hidden()
+
+
+def test_runs_are_renamed_shown_and_deleted_in_their_list(open_page: Open) -> None:
+    page = open_page("?c.total_steps=20&c.warmup_steps=5")
+    ready(page)
+    run = start(page)
+    state(page, "finished")
+    row = page.locator(f".runs [data-run='{run}']")
+    expect(row).to_have_attribute("data-state", "finished")
+    expect(page.locator(".live .onward button")).to_have_text(["Let it write", "Look inside it"])
+    row.locator(".rename").click()
+    row.locator("input").fill("  <b>mine</b> ")
+    row.locator("input").press("Enter")
+    expect(row.locator(".name")).to_have_text("<b>mine</b>")
+    option = page.locator(f"#run-select option[value='{run}']")
+    expect(option).to_have_text(re.compile(r"^<b>mine</b> · \d\d:\d\d · finished$"))
+    page.locator("#run-select").select_option("stories")
+    page.locator(".transport[data-shown=stories]").wait_for()
+    row.locator(".name").click()
+    page.locator(f".transport[data-shown='{run}']").wait_for()
+    row.locator(".remove").click()
+    page.locator("#runs-remove-sure").click()
+    expect(row).to_have_count(0)
+    expect(option).to_have_count(0)
+
+
+def test_a_link_shows_a_run_to_somebody_else_who_cannot_change_it(open_page: Open) -> None:
+    page = open_page(LONG)
+    ready(page)
+    run = start(page)
+    past(page, 30)
+    other = open_page(f"?run={run}")
+    other.locator(f".transport[data-shown='{run}'][data-guest]").wait_for()
+    past(other, 30)
+    for hidden in ("#pause", "#step", "#stop", "#remove", "#rate"):
+        expect(other.locator(hidden)).to_be_hidden()
+    expect(other.locator("#fork")).to_be_enabled()
+    assert f"run={run}" in other.url
+    assert other.evaluate("tp.memory.read().runs") == []
+    other.reload()
+    other.locator(f".transport[data-shown='{run}'][data-guest]").wait_for()
+    stop(page)
+
+
+def test_predictions_and_picture_move_with_the_controls(open_page: Open) -> None:
+    page = open_page("?tab=train")
+    ready(page)
+    settings(page)
     before = page.locator(".picture").get_attribute("data-total")
     parameters = page.locator("#cost-parameters").text_content()
     page.locator("#row-n_layer .slider").focus()
@@ -179,9 +339,9 @@ def test_predictions_and_picture_move_with_the_controls(open_page: Open) -> None
 
 
 def test_experts_are_configured(open_page: Open, shoot: Shoot) -> None:
-    page = open_page()
+    page = open_page("?tab=train")
     ready(page)
-    page.locator("#group-experts summary").click()
+    settings(page)
     expect(page.locator("#field-n_experts")).to_have_attribute("placeholder", "dense")
     for hidden in ("#row-top_k", "#row-router", "#group-balancing"):
         expect(page.locator(hidden)).to_be_hidden()
@@ -206,12 +366,12 @@ def test_experts_are_configured(open_page: Open, shoot: Shoot) -> None:
     expect(page.locator(".strip button")).to_have_count(2)
     page.locator("#field-moe_layer_indices-1").click()  # the last one stays
     expect(page.locator("#field-moe_layer_indices-1")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#run-name")).to_contain_text("moe_layer_indices 1")
+    expect(page.locator("#run-name")).to_contain_text("blocks with experts 2")
     shoot(page, "experts")
     page.reload()
     ready(page)
     expect(page.locator("#field-moe_layer_indices-0")).to_have_attribute("aria-pressed", "false")
-    expect(page.locator("#run-name")).to_contain_text("moe_layer_indices 1")
+    expect(page.locator("#run-name")).to_contain_text("blocks with experts 2")
     expect(page.locator("#link-notes")).to_be_hidden()
 
 
@@ -272,22 +432,29 @@ def test_a_run_is_started_over_forked_and_deleted(open_page: Open) -> None:
     past(page, 30)
     page.locator("#reset").click()
     until(page, "id => document.querySelector('.transport').dataset.shown !== id", run)
-    state(page, "paused")
-    assert step(page) == 0
-    page.locator("#pause").click()
+    state(page, "running")  # at once
     past(page, 30)
     stop(page)
     again = page.locator(".transport").get_attribute("data-shown")
 
     page.locator("#fork-step").select_option("25")
     page.locator("#fork").click()
-    expect(page.locator(".configure .fork span")).to_be_visible()
+    expect(page.locator(".configure .fork span")).to_contain_text("from step 25")
+    expect(page.locator("#start")).to_be_focused()
+    settings(page)
     page.locator("#field-max_lr").fill("0.001")
     page.locator("#field-max_lr").press("Enter")
     fork = start(page)
     past(page, 30)
     stop(page)
     assert fork not in (run, again)
+
+    page.locator("#runs-compare").click()  # with the newest of the other two
+    expect(page.locator("#compare-with")).to_have_value(str(again))
+    page.locator(".tp-chart path.curve.other").first.wait_for(state="attached")
+    assert f"with={again}" in page.url
+    page.locator("#compare-with").select_option("")
+    expect(page.locator(".tp-chart path.curve.other")).to_have_count(0)
 
     page.locator("#remove").click()
     page.locator("#remove-sure").click()
@@ -301,6 +468,7 @@ def test_a_run_is_started_over_forked_and_deleted(open_page: Open) -> None:
 def test_a_text_of_ones_own(open_page: Open) -> None:
     page = open_page(QUICK)
     ready(page)
+    settings(page)
     page.locator("#field-source").select_option("text")
     expect(page.locator("#start")).to_be_disabled()
     text = "<b>Ein Text</b> über 学习 und 🦊; ${1+1} `x`.\n" * 60
@@ -313,6 +481,7 @@ def test_a_text_of_ones_own(open_page: Open) -> None:
 def test_a_text_that_cannot_be_taken_is_answered_with_what_to_do(open_page: Open) -> None:
     page = open_page(QUICK)
     ready(page)
+    settings(page)
     page.locator("#field-source").select_option("text")
     area, said = page.locator("#own-text"), page.locator(".own [role=status]")
     latin = {"name": "x.txt", "mimeType": "text/plain", "buffer": b"one\ncaf\xe9 au lait\n"}
@@ -347,7 +516,7 @@ def test_a_link_is_not_started_before_it_is_understood(open_page: Open, address:
     expect(page.locator("#start")).to_be_disabled()
     held[0].continue_()
     expect(page.locator("#start")).to_be_enabled()
-    expect(page.locator("#run-name")).to_have_text("tiny · total_steps 321")
+    expect(page.locator("#run-name")).to_have_text("Tiny · 321 steps")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -355,7 +524,7 @@ def test_a_link_is_not_started_before_it_is_understood(open_page: Open, address:
 def test_the_page_fits_and_nothing_is_empty(
     open_page: Open, shoot: Shoot, width: int, scheme: str
 ) -> None:
-    page = open_page(width=width, height=844, scheme=scheme)
+    page = open_page("?tab=train", width=width, height=844, scheme=scheme)
     ready(page)
     state(page, "finished")
     past(page, 1)
@@ -368,7 +537,7 @@ def test_the_page_fits_and_nothing_is_empty(
 
 
 def test_the_theme_can_be_switched_and_is_remembered(open_page: Open) -> None:
-    page = open_page()
+    page = open_page("?tab=train")
     ready(page)
     assert not page.evaluate("document.body.classList.contains('dark')")
     page.locator("#theme-switch").click()
@@ -379,7 +548,7 @@ def test_the_theme_can_be_switched_and_is_remembered(open_page: Open) -> None:
 
 
 def test_everything_has_a_name_for_a_screen_reader(open_page: Open) -> None:
-    page = open_page()
+    page = open_page("?tab=train")
     ready(page)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('#tab-train button, #tab-train input, #tab-train select, header select')]

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.runs import Run
-from playground import translating, translators
-from tests.browser.conftest import Watched, alone
-from tests.test_translate_page import TEXT, make_run
+from engine.data.translation_pairs import EDITIONS
+from engine.runs.store import Run
+from playground.tabs.translate import server as translating
+from playground.tabs.translate import translation_runs
+from tests.browser.conftest import Watched, alone, too_wide
+from tests.playground.tabs.test_translate import TEXT, make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -33,11 +35,48 @@ def translated(page: Page, text: str) -> None:
 # In the whole page ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("C6")
+@pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
+def test_words_it_does_not_know_are_marked_and_those_it_knows_offered(
+    open_page: Open, shoot: Shoot, width: int, language: str
+) -> None:
+    page = open_page(f"?tab=translate&run=translate-german&lang={language}", width=width)
+    page.emulate_media(reduced_motion="reduce")
+    words = EDITIONS["german"].words()
+    expect(page.locator("#translate-words .example")).to_have_count(len(words))
+    assert len(words) > 200
+    strangers, outside = page.locator("#translate-strangers"), page.locator("#translate-outside")
+
+    field = page.locator("#translate-text")
+    field.fill("I love the ")
+    field.press_sequentially("ca")
+    expect(strangers.locator("s")).to_have_text(["I", "love"])
+    shoot(page, f"translate-words-{language}")
+    fitting = [word for word in words if word.startswith("ca")]
+    expect(page.locator("#translate-offered .example")).to_have_text(fitting)
+    page.locator("#translate-offered .example", has_text=re.compile("^cat$")).click()
+    expect(field).to_have_value("I love the cat ")
+    expect(strangers.locator("s")).to_have_text(["I", "love"])
+
+    translated(page, "The cat sleeps.")  # known words, and not a sentence of its language
+    expect(outside).to_be_visible()
+    expect(strangers).to_be_hidden()
+    shoot(page, f"translate-outside-{language}")
+    translated(page, "The cat sleeps now.")
+    until(page, "d.expected === 'Die Katze schläft jetzt.'")
+    expect(outside).to_be_hidden()
+    assert too_wide(page) == []
+    small = {"en": "of its own small language", "zh": "在它自己的小语言里"}[language]
+    expect(root(page)).to_contain_text(small)
+
+
 def test_train_translate_step_and_open_the_beam_tree(open_page: Open, shoot: Shoot) -> None:
     page = open_page("?tab=translate")
     page.emulate_media(reduced_motion="reduce")
     page.wait_for_selector(".translate:not([data-ready=false])")
-    expect(root(page).locator(".notice")).to_contain_text("is a language model")
+    expect(
+        root(page).locator(".notice")
+    ).to_be_hidden()  # nobody has chosen the shipped run of a language model
     if value(page, "instead"):  # a trained one is shown in its place
         until(page, "d.ready === 'true' && Number(d.lines) > 0")
 
@@ -102,12 +141,20 @@ def open_view(browser: Browser, run: Run) -> Iterator[Open]:
         def open_view(
             query: str = "", width: int = 1440, dark: bool = False, of: Run = run
         ) -> Page:
-            props = {"run": of.id, "starters": translators.starters(), "started": None}
+            props = {"run": of.id, "starters": translation_runs.starters(), "started": None}
             page = open_alone(query, width, dark, props, reduced_motion="reduce")
             page.wait_for_selector(".translate[data-ready=true][data-expected]")
             return page
 
         yield open_view
+
+
+def test_a_tab_that_is_opened_late_has_all_its_properties(open_page: Open) -> None:
+    """The page's run reaches a view before its tab is opened, and must not take the place of the others."""
+    page = open_page("?run=stories-zh")
+    expect(page.locator("#live")).to_contain_text("finished")
+    page.get_by_role("tab", name="Translate").click()
+    expect(page.locator("#translate .starters button").first).to_be_attached()
 
 
 def test_pairs_that_are_left_out_are_told(browser: Browser, runs: Path, tmp_path: Path) -> None:

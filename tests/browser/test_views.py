@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine import snapshots
 from engine.config import ModelConfig, RunConfig
-from engine.events import (
+from engine.runs import snapshots
+from engine.runs.events import (
     Changed,
     Diverged,
     Ended,
@@ -29,12 +29,12 @@ from engine.events import (
     Stepped,
     Working,
 )
-from engine.runs import Run, RunStore
+from engine.runs.store import Run, RunStore
 from engine.tokenizers import CharTokenizer, save_tokenizer
-from playground import live
-from playground.theme import CSS
-from playground.views import HEAD, sources
-from playground.views.model_spec import model_spec
+from playground.hosting import run_feed
+from playground.page.theme import CSS
+from playground.page.views import HEAD, sources
+from playground.tabs.train.model_spec import model_spec
 
 pytestmark = pytest.mark.browser
 
@@ -61,8 +61,8 @@ def open_view(browser: Browser) -> Iterator[Open]:
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.expose_function("pollServer", lambda sent: live.poll(*sent))
-        page.expose_function("probeServer", lambda sent: live.probe(*sent))
+        page.expose_function("pollServer", lambda sent: run_feed.poll(*sent))
+        page.expose_function("probeServer", lambda sent: run_feed.probe(*sent))
         template, style, script = sources(name)
         page.route(
             "http://view.test/**",
@@ -292,8 +292,8 @@ def test_a_finished_run_is_there_at_once(open_view: Open, run: Run) -> None:
     assert page.locator(".card p").last.inner_text() == "the <b>cat</b>\n"
     assert page.locator(".card b b").count() == 0  # what looks like markup is text
     page.wait_for_selector("canvas.maps[data-step='400']")
-    assert page.get_attribute(".tp-chart", "aria-label")
-    assert "guessing evenly among" in (page.text_content(".tp-chart .labels") or "")
+    assert "guessing evenly among" in (page.get_attribute(".tp-chart", "aria-label") or "")
+    assert "uniform" in (page.text_content(".tp-chart .labels") or "")
 
 
 def test_follows_a_run_and_keeps_the_zoom(open_view: Open, run: Run) -> None:
@@ -408,9 +408,9 @@ def test_changes_and_divergence_are_told_in_words(open_view: Open, run: Run) -> 
     page = open_view("live", run=run.id)
     wait(page, status="diverged")
     assert "not a number" in page.inner_text(".message")
-    assert "max_lr 0.3" in (page.text_content(".tp-chart .marks") or "")
+    assert "Learning rate 0.3" in (page.text_content(".tp-chart .marks") or "")
     page.locator("summary").click()
-    assert "max_lr is now 0.3" in page.inner_text(".notes")
+    assert "Learning rate is now 0.3" in page.inner_text(".notes")
 
 
 @pytest.mark.case("R16")
@@ -426,14 +426,14 @@ def test_a_change_that_a_resumed_run_does_not_know_is_no_longer_shown(
     page = open_view("live", run=run.id)
     wait(page, step=100)
     page.locator("summary").click()
-    expect(page.locator(".notes")).to_contain_text("max_lr is now 0.3")
+    expect(page.locator(".notes")).to_contain_text("Learning rate is now 0.3")
     tell(run, Started(step=50, parameters=9, device="cpu", dtype="fp32", threads=1, train_tokens=9))
     tell(run, Stepped(step=51, loss=1.0, lr=0.001, grad_norm=0.5, tokens=64, seconds=0.01))
     wait(page, step=51)
-    expect(page.locator(".notes")).not_to_contain_text("max_lr is now 0.3")
-    expect(page.locator(".notes")).to_contain_text("max_lr is now 0.2")
+    expect(page.locator(".notes")).not_to_contain_text("Learning rate is now 0.3")
+    expect(page.locator(".notes")).to_contain_text("Learning rate is now 0.2")
     expect(page.locator(".notes")).to_contain_text("went on from this checkpoint")
-    assert "max_lr 0.3" not in (page.text_content(".tp-chart .marks") or "")
+    assert "Learning rate 0.3" not in (page.text_content(".tp-chart .marks") or "")
 
 
 def test_a_task_shows_right_and_wrong(open_view: Open, run: Run) -> None:

@@ -1,0 +1,145 @@
+/* Elements of the page, and what is said about them. A learner's or a model's text reaches the page as text only.
+ *
+ *   el(tag, attributes, ...children)   build an element        put(node, text)      change a text where it differs
+ *   unsaid(...nodes)      a parent's label says it all         whenSeen(node, act)  begin when it is first shown
+ *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
+ *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
+ */
+(() => {
+  "use strict";
+
+  const TEXT = window.tp.words({
+    en: { open: (/** @type {string | null} */ tab) => `Open ${tab}` },
+    zh: { open: (/** @type {string | null} */ tab) => `打开“${tab}”` },
+  });
+
+  const SVG = "http://www.w3.org/2000/svg";
+  const SVG_TAGS = new Set(
+    (
+      "svg g path line rect circle ellipse polyline polygon text tspan defs marker clipPath mask " +
+      "pattern linearGradient radialGradient stop use symbol image foreignObject title desc"
+    ).split(" "),
+  );
+
+  /** Build an element: `el("button", {class: "x", text: "Go", "aria-label": "Go", on: {click: go}}, child, ...)`.
+   *
+   * `class`, `text` (as textContent) and `on` are special; every other name is an attribute, left out
+   * when null, undefined or false. A child is a node, a string (as text), an array of these, or null.
+   * SVG elements get their namespace (an HTML <title> cannot be built here).
+   *
+   * @type {Tp["el"]} */
+  function el(tag, props = {}, ...children) {
+    /** @type {any} */
+    const node = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+    const { on = {}, ...attributes } = props ?? {};
+    for (const [event, handler] of Object.entries(on)) node.addEventListener(event, handler);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name === "text") node.textContent = value;
+      else node.setAttribute(name, value === true ? "" : value);
+    }
+    const flat = /** @type {any[]} */ (children).flat(Infinity);
+    node.append(...flat.filter((child) => child !== null && child !== undefined && child !== false));
+    return node;
+  }
+
+  /** Keep nodes from screen readers, which read the label of what they stand in instead.
+   *
+   * @type {Tp["unsaid"]} */
+  function unsaid(...nodes) {
+    /** @type {any[]} */ (nodes).flat(Infinity).forEach((node) => node?.setAttribute?.("aria-hidden", "true"));
+    return nodes;
+  }
+
+  /** Change a node's text only where it differs, so that nothing is laid out for nothing.
+   *
+   * @type {Tp["put"]} */
+  function put(node, content) {
+    if (node.textContent !== content) node.textContent = content;
+  }
+
+  /** A function that runs drawing functions before the next frame, each once however often it was asked for.
+   *
+   * Where there is nothing to draw by then, as `ready` says, they are forgotten.
+   *
+   * @type {Tp["scheduler"]} */
+  function scheduler(ready = () => true) {
+    const waiting = new Set();
+    return (...draws) => {
+      if (!waiting.size) {
+        requestAnimationFrame(() => {
+          const due = [...waiting];
+          waiting.clear();
+          if (ready()) due.forEach((draw) => draw());
+        });
+      }
+      draws.forEach((draw) => waiting.add(draw));
+    };
+  }
+
+  /** Begin when a node is first seen: a tab that is never opened requests nothing.
+   *
+   * @type {Tp["whenSeen"]} */
+  function whenSeen(node, begin) {
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      begin();
+    }).observe(node);
+  }
+
+  /** @type {HTMLElement | null} */
+  let announcer = null;
+
+  /** Say something to a screen reader, politely.
+   *
+   * @type {Tp["say"]} */
+  function say(text) {
+    announcer ??= document.body.appendChild(el("div", { class: "tp-hidden", role: "status", "aria-live": "polite" }));
+    const said = announcer;
+    said.textContent = "";
+    requestAnimationFrame(() => (said.textContent = text));
+  }
+
+  /** Say in `message` that another tab shows the run, with a button that leads there, and mark the view, whose
+   * style hides what makes no sense then (`data-elsewhere`). Without a tab, take the mark away.
+   *
+   * @type {Tp["elsewhere"]} */
+  function elsewhere(root, message, sentence, tab) {
+    root.toggleAttribute("data-elsewhere", Boolean(tab));
+    if (!tab) return;
+    const button = document.getElementById(`tab-${tab}-button`);
+    const open =
+      button &&
+      el("button", {
+        type: "button",
+        class: "tp-button",
+        text: TEXT.open(button.textContent),
+        on: { click: () => button.click() },
+      });
+    message.replaceChildren(sentence, " ", open ?? "");
+  }
+
+  /** @type {HTMLElement | null} */
+  let tooltip = null;
+
+  /** Show `content` (a string or a node) beside the point (x, y) of the window; `tip(null)` hides it.
+   *
+   * @type {Tp["tip"]} */
+  function tip(content, x = 0, y = 0) {
+    if (content === null) {
+      if (tooltip) tooltip.hidden = true;
+      return;
+    }
+    tooltip ??= document.body.appendChild(el("div", { class: "tp-tip", "aria-hidden": "true" }));
+    tooltip.replaceChildren(content);
+    tooltip.hidden = false;
+    const { width, height } = tooltip.getBoundingClientRect();
+    const left = x + 14 + width > innerWidth - 4 ? x - 14 - width : x + 14;
+    const top = y + 14 + height > innerHeight - 4 ? y - 14 - height : y + 14;
+    tooltip.style.left = `${Math.max(4, left)}px`;
+    tooltip.style.top = `${Math.max(4, top)}px`;
+  }
+
+  Object.assign(window.tp, { el, put, unsaid, scheduler, whenSeen, say, elsewhere, tip });
+})();

@@ -1,0 +1,730 @@
+/* Tables of lessons whose numbers can be changed: each begins with the lesson's numbers, and the result follows.
+ *
+ * `tp.lessons.draw.numbers(block)` builds one. What is computed is in worked.js. `tp.lessons.sheets` has the parts of
+ * a table and every kind; modelsheets.js adds the kinds that show a part of a model.
+ */
+(() => {
+  "use strict";
+
+  const { el, fixed, lessons, put, worked } = window.tp;
+
+  const TEXT = window.tp.words({
+    en: {
+      try: "Change the numbers: the results follow.",
+      reset: "Back to the first numbers",
+      token: "token",
+      softmax: {
+        name: "Softmax of your own numbers",
+        logit: "logit z",
+        power: "exp(z / T)",
+        share: "probability",
+        sum: "sum",
+        gradient: "gradient p − y",
+        temperature: "Temperature T",
+        loss: (/** @type {string} */ name, /** @type {string} */ loss) => `If “${name}” is right: loss ${loss} nats.`,
+        of: (/** @type {string} */ name) => `Logit of ${name}`,
+      },
+      dot: {
+        name: "The dot product of two vectors",
+        part: (/** @type {string} */ name, /** @type {number} */ i) => `${name}, number ${i + 1}`,
+        drag: "Drag the tip of an arrow, or type.",
+        /** @type {(length: string[], cosine: string) => string} */
+        more: ([a, b], cosine) => `Lengths ${a} and ${b}; cosine of the angle ${cosine}.`,
+        plane: "The two vectors as arrows from one point",
+      },
+      attention: {
+        name: "One row of attention",
+        asks: "Which token asks?",
+        part: (/** @type {string} */ which, /** @type {string} */ token, /** @type {number} */ i) =>
+          `${which} of ${token}, number ${i + 1}`,
+        scaled: "divide by √d",
+        masked: "hide the future",
+        product: "q·k",
+        seen: "mask",
+        weight: "softmax",
+        value: "weight × v",
+        output: "Sum: the output",
+        given: "The vectors",
+        result: "What comes of them",
+      },
+      step: {
+        name: "One weight, step by step",
+        w: "Weight w",
+        rate: "Learning rate",
+        model: (/** @type {number} */ x, /** @type {number} */ y) =>
+          `Prediction = w · ${x}. Right would be ${y}. Loss = (prediction − ${y})².`,
+        take: "Take the step",
+        again: "Start again",
+        columns: ["step", "w", "prediction", "loss", "gradient", "next w"],
+        curve: (/** @type {string} */ w, /** @type {string} */ loss) =>
+          `The loss for each weight, a bowl. The weight is ${w}, its loss ${loss}.`,
+        axis: "weight w",
+      },
+      merges: {
+        name: "Byte-pair encoding, merge by merge",
+        text: "A text",
+        merge: (/** @type {string} */ pair) => `Merge ${pair}`,
+        none: "No pair stands twice",
+        pairs: "Most frequent pairs:",
+        /** @type {(tokens: number, kinds: number) => string} */
+        counts: (tokens, kinds) => `${tokens} tokens in the text; ${kinds} different ones.`,
+        done: "Merges so far:",
+      },
+    },
+    zh: {
+      try: "改一改数字，结果会随之变化。",
+      reset: "恢复原来的数字",
+      token: "词元",
+      softmax: {
+        name: "对你自己的数字做 softmax",
+        logit: "logit z",
+        power: "exp(z / T)",
+        share: "概率",
+        sum: "总和",
+        gradient: "梯度 p − y",
+        temperature: "温度 T",
+        loss: (name, loss) => `如果“${name}”是正确答案：损失为 ${loss} 奈特。`,
+        of: (name) => `${name} 的 logit`,
+      },
+      dot: {
+        name: "两个向量的点积",
+        part: (name, i) => `${name} 的第 ${i + 1} 个数`,
+        drag: "拖动箭头的尖端，或者直接输入。",
+        more: ([a, b], cosine) => `长度为 ${a} 和 ${b}；夹角的余弦为 ${cosine}。`,
+        plane: "从同一点出发的两个向量",
+      },
+      attention: {
+        name: "注意力的一行",
+        asks: "哪个词元在提问？",
+        part: (which, token, i) => `${token} 的 ${which}，第 ${i + 1} 个数`,
+        scaled: "除以 √d",
+        masked: "遮住后面的词元",
+        product: "q·k",
+        seen: "掩码",
+        weight: "softmax",
+        value: "权重 × v",
+        output: "总和：输出",
+        given: "向量",
+        result: "算出的结果",
+      },
+      step: {
+        name: "一个权重，一步一步来",
+        w: "权重 w",
+        rate: "学习率",
+        model: (x, y) => `预测 = w · ${x}。正确的值是 ${y}。损失 = (预测 − ${y})²。`,
+        take: "走一步",
+        again: "重新开始",
+        columns: ["步", "w", "预测", "损失", "梯度", "新的 w"],
+        curve: (w, loss) => `每个权重对应的损失，形状像一只碗。现在权重为 ${w}，损失为 ${loss}。`,
+        axis: "权重 w",
+      },
+      merges: {
+        name: "字节对编码，一次一次合并",
+        text: "一段文字",
+        merge: (pair) => `合并 ${pair}`,
+        none: "没有出现两次的相邻对",
+        pairs: "最常见的相邻对：",
+        counts: (tokens, kinds) => `文字有 ${tokens} 个词元，共 ${kinds} 种。`,
+        done: "已做的合并：",
+      },
+    },
+  });
+
+  /** A field for a number; `changed` gets it when it is one.
+   *
+   * @param {string} label @param {number} value @param {(value: number) => void} changed @param {Attributes} [more] */
+  const field = (label, value, changed, more = {}) => {
+    const input = el("input", { type: "number", step: "any", value: String(value), "aria-label": label, ...more });
+    input.addEventListener("input", () => {
+      if (input.value !== "" && Number.isFinite(input.valueAsNumber)) changed(input.valueAsNumber);
+    });
+    return input;
+  };
+
+  /** @param {string} text @param {() => void} click @param {Attributes} [more] */
+  const button = (text, click, more = {}) =>
+    el("button", { type: "button", class: "tp-button", text, on: { click }, ...more });
+
+  /** @param {string[]} names */
+  const heads = (names) =>
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        names.map((text) => el("th", { scope: "col", text })),
+      ),
+    );
+
+  /** A share as a number and a bar. */
+  function bar() {
+    const fill = el("i");
+    const value = el("span");
+    return {
+      node: el("td", { class: "share" }, value, el("span", { class: "track", "aria-hidden": "true" }, fill)),
+      show(/** @type {number} */ share) {
+        put(value, fixed(share, 3));
+        fill.style.width = `${100 * share}%`;
+      },
+    };
+  }
+
+  /* ------------------------------------------------------------------ softmax */
+
+  /** @param {{names: string[], logits: number[], temperature: number, target?: number}} given */
+  function softmax({ names, logits, temperature, target }) {
+    const now = { logits: [...logits], temperature };
+    const rows = names.map((name, i) => {
+      const cells = { power: el("td"), share: bar(), gradient: el("td") };
+      const input = field(TEXT.softmax.of(name), logits[i], (value) => {
+        now.logits[i] = value;
+        draw();
+      });
+      const node = el(
+        "tr",
+        { class: i === target ? "right" : "" },
+        el("th", { scope: "row", text: name }),
+        el("td", {}, input),
+        cells.power,
+        cells.share.node,
+        target === undefined ? "" : cells.gradient,
+      );
+      return { ...cells, input, node };
+    });
+    const total = el("td");
+    const loss = el("p", { class: "tp-sheet-note" });
+    const slider = el("input", {
+      type: "range",
+      class: "slider",
+      min: 0.1,
+      max: 5,
+      step: 0.1,
+      value: String(temperature),
+      "aria-label": TEXT.softmax.temperature,
+    });
+    const shown = el("b");
+    slider.addEventListener("input", () => {
+      now.temperature = slider.valueAsNumber;
+      draw();
+    });
+    function draw() {
+      const shares = worked.softmax(now.logits, now.temperature);
+      const powers = now.logits.map((logit) => Math.exp(logit / now.temperature));
+      rows.forEach((row, i) => {
+        put(row.power, window.tp.number(powers[i], 3));
+        row.share.show(shares[i]);
+        if (target !== undefined) put(row.gradient, fixed(shares[i] - (i === target ? 1 : 0), 3));
+      });
+      put(
+        total,
+        window.tp.number(
+          powers.reduce((a, b) => a + b, 0),
+          3,
+        ),
+      );
+      put(shown, now.temperature.toFixed(1));
+      slider.style.setProperty("--filled", `${((now.temperature - 0.1) / 4.9) * 100}%`);
+      if (target !== undefined) put(loss, TEXT.softmax.loss(names[target], fixed(-Math.log(shares[target]), 2)));
+    }
+    const columns = [TEXT.token, TEXT.softmax.logit, TEXT.softmax.power, TEXT.softmax.share];
+    const reset = () => {
+      Object.assign(now, { logits: [...logits], temperature });
+      rows.forEach(({ input }, i) => {
+        input.value = String(logits[i]);
+      });
+      slider.value = String(temperature);
+      draw();
+    };
+    draw();
+    return {
+      name: TEXT.softmax.name,
+      reset,
+      nodes: [
+        el(
+          "table",
+          {},
+          heads(target === undefined ? columns : [...columns, TEXT.softmax.gradient]),
+          el(
+            "tbody",
+            {},
+            rows.map(({ node }) => node),
+          ),
+          el(
+            "tfoot",
+            {},
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row", text: TEXT.softmax.sum }),
+              el("td"),
+              total,
+              el("td", { text: fixed(1, 3) }),
+              target === undefined ? "" : el("td", { text: fixed(0, 3) }),
+            ),
+          ),
+        ),
+        target === undefined
+          ? el("label", { class: "tp-sheet-slider" }, `${TEXT.softmax.temperature}: `, shown, slider)
+          : loss,
+      ],
+    };
+  }
+
+  /* ------------------------------------------------------------------ dot product */
+
+  const PLANE = { size: 240, unit: 44, most: 2.5 };
+
+  /** @param {{names: string[], a: number[], b: number[]}} given */
+  function dot({ names, a, b }) {
+    const vectors = [[...a], [...b]];
+    /** @type {(vector: number[]) => [number, number]} */
+    const place = ([x, y]) => [PLANE.size / 2 + PLANE.unit * x, PLANE.size / 2 - PLANE.unit * y];
+    const arrows = vectors.map((_, n) => ({
+      line: el("line", { class: `vector v${n + 1}`, x1: PLANE.size / 2, y1: PLANE.size / 2 }),
+      tip: el("circle", { class: `tip v${n + 1}`, r: 7 }),
+      text: el("text", { class: "strong", text: names[n] }),
+    }));
+    const svg = el(
+      "svg",
+      {
+        class: "tp-drawing tp-plane",
+        viewBox: `0 0 ${PLANE.size} ${PLANE.size}`,
+        role: "img",
+        "aria-label": TEXT.dot.plane,
+      },
+      el("line", { class: "rule", x1: 0, x2: PLANE.size, y1: PLANE.size / 2, y2: PLANE.size / 2 }),
+      el("line", { class: "rule", y1: 0, y2: PLANE.size, x1: PLANE.size / 2, x2: PLANE.size / 2 }),
+      arrows.map(({ line, tip, text }) => [line, tip, text]),
+    );
+    const inputs = vectors.map((vector, n) =>
+      vector.map((value, i) =>
+        field(
+          TEXT.dot.part(names[n], i),
+          value,
+          (typed) => {
+            vectors[n][i] = typed;
+            draw();
+          },
+          { step: 0.5 },
+        ),
+      ),
+    );
+    arrows.forEach(({ tip }, n) => {
+      tip.addEventListener("pointerdown", (event) => tip.setPointerCapture(event.pointerId));
+      tip.addEventListener("pointermove", (event) => {
+        if (!tip.hasPointerCapture(event.pointerId)) return;
+        const { left, top, width } = svg.getBoundingClientRect();
+        const scale = PLANE.size / width;
+        const half = (/** @type {number} */ value) =>
+          Math.max(-PLANE.most, Math.min(PLANE.most, Math.round(2 * value) / 2));
+        vectors[n][0] = half(((event.clientX - left) * scale - PLANE.size / 2) / PLANE.unit);
+        vectors[n][1] = half((PLANE.size / 2 - (event.clientY - top) * scale) / PLANE.unit);
+        fill();
+        draw();
+      });
+    });
+    const result = el("p", { class: "tp-sheet-sum" });
+    const more = el("p", { class: "tp-sheet-note" });
+    const fill = () =>
+      inputs.forEach((row, n) =>
+        row.forEach((input, i) => {
+          input.value = String(vectors[n][i]);
+        }),
+      );
+    const short = (/** @type {number} */ value) => String(Number(value.toFixed(2))).replace("-", "−");
+    function draw() {
+      arrows.forEach(({ line, tip, text }, n) => {
+        const [x, y] = place(vectors[n]);
+        line.setAttribute("x2", String(x));
+        line.setAttribute("y2", String(y));
+        tip.setAttribute("cx", String(x));
+        tip.setAttribute("cy", String(y));
+        text.setAttribute("x", String(Math.max(4, Math.min(PLANE.size - 34, x + 12))));
+        text.setAttribute("y", String(Math.max(14, Math.min(PLANE.size - 4, y + (n ? 22 : -12)))));
+      });
+      const [first, second] = vectors;
+      const products = first.map((value, i) => `${short(value)} × ${short(second[i])}`).join(" + ");
+      put(result, `${products} = ${short(worked.dot(first, second))}`);
+      put(
+        more,
+        TEXT.dot.more([fixed(worked.size(first)), fixed(worked.size(second))], fixed(worked.cosine(first, second))),
+      );
+    }
+    draw();
+    return {
+      name: TEXT.dot.name,
+      reset() {
+        vectors[0] = [...a];
+        vectors[1] = [...b];
+        fill();
+        draw();
+      },
+      nodes: [
+        el(
+          "div",
+          { class: "tp-sheet-beside" },
+          svg,
+          el(
+            "div",
+            {},
+            names.map((name, n) =>
+              el(
+                "p",
+                { class: `tp-vector v${n + 1}` },
+                el("b", { text: `${name} ` }),
+                "(",
+                inputs[n][0],
+                ", ",
+                inputs[n][1],
+                ")",
+              ),
+            ),
+            result,
+            more,
+            el("p", { class: "tp-sheet-note", text: TEXT.dot.drag }),
+          ),
+        ),
+      ],
+    };
+  }
+
+  /* ------------------------------------------------------------------ attention */
+
+  let sheets = 0;
+
+  /** @param {{names: string[], q: number[][], k: number[][], v: number[][], asks: number}} given */
+  function attention(given) {
+    const { names, asks } = given;
+    const copy = () => ({
+      q: given.q.map((row) => [...row]),
+      k: given.k.map((row) => [...row]),
+      v: given.v.map((row) => [...row]),
+    });
+    let now = { ...copy(), asks, scaled: true, masked: true };
+    sheets += 1;
+    const group = `tp-asks-${sheets}`;
+    const kinds = /** @type {const} */ (["q", "k", "v"]);
+    const inputs = names.map((name, i) =>
+      kinds.map((kind) =>
+        now[kind][i].map((value, d) =>
+          field(TEXT.attention.part(kind, name, d), value, (typed) => {
+            now[kind][i][d] = typed;
+            draw();
+          }),
+        ),
+      ),
+    );
+    const choices = names.map((name, i) => {
+      const radio = el("input", { type: "radio", name: group, value: i, checked: i === asks });
+      radio.addEventListener("change", () => {
+        now.asks = i;
+        draw();
+      });
+      return { radio, node: el("label", {}, radio, ` ${name}`) };
+    });
+    const check = (/** @type {"scaled" | "masked"} */ what) => {
+      const box = el("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", () => {
+        now[what] = box.checked;
+        draw();
+      });
+      return { box, node: el("label", {}, box, ` ${TEXT.attention[what]}`) };
+    };
+    const boxes = [check("scaled"), check("masked")];
+    const rows = names.map((name) => {
+      const cells = { product: el("td"), score: el("td"), seen: el("td"), weight: bar(), value: el("td") };
+      const node = el(
+        "tr",
+        {},
+        el("th", { scope: "row", text: name }),
+        cells.product,
+        cells.score,
+        cells.seen,
+        cells.weight.node,
+        cells.value,
+      );
+      return { ...cells, node };
+    });
+    const output = el("td", { class: "strong" });
+    const pair = (/** @type {number[]} */ vector) => `(${vector.map((each) => fixed(each)).join(", ")})`;
+    function draw() {
+      const { products, scores, seen, weights, output: sum } = worked.attention(now);
+      rows.forEach((row, i) => {
+        put(row.product, fixed(products[i]));
+        put(row.score, fixed(scores[i]));
+        put(row.seen, seen[i] === -Infinity ? "−∞" : fixed(seen[i]));
+        row.weight.show(weights[i]);
+        put(row.value, pair(now.v[i].map((each) => each * weights[i])));
+        row.node.className = seen[i] === -Infinity ? "hidden" : i === now.asks ? "right" : "";
+      });
+      put(output, pair(sum));
+    }
+    function reset() {
+      now = { ...copy(), asks, scaled: true, masked: true };
+      inputs.forEach((kinds_, i) =>
+        kinds_.forEach((vector, n) =>
+          vector.forEach((input, d) => {
+            input.value = String(now[kinds[n]][i][d]);
+          }),
+        ),
+      );
+      choices.forEach(({ radio }, i) => {
+        radio.checked = i === asks;
+      });
+      boxes.forEach(({ box }) => {
+        box.checked = true;
+      });
+      draw();
+    }
+    draw();
+    const { attention: words } = TEXT;
+    return {
+      name: words.name,
+      reset,
+      nodes: [
+        el(
+          "table",
+          { class: "vectors" },
+          el("caption", { text: words.given }),
+          heads([TEXT.token, "q", "k", "v"]),
+          el(
+            "tbody",
+            {},
+            names.map((name, i) =>
+              el(
+                "tr",
+                {},
+                el("th", { scope: "row", text: name }),
+                inputs[i].map((vector) => el("td", {}, vector)),
+              ),
+            ),
+          ),
+        ),
+        el(
+          "fieldset",
+          { class: "tp-sheet-choices" },
+          el("legend", { text: words.asks }),
+          choices.map(({ node }) => node),
+        ),
+        el(
+          "p",
+          { class: "tp-sheet-choices" },
+          boxes.map(({ node }) => node),
+        ),
+        el(
+          "table",
+          {},
+          el("caption", { text: words.result }),
+          heads([TEXT.token, words.product, "÷ √d", words.seen, words.weight, words.value]),
+          el(
+            "tbody",
+            {},
+            rows.map(({ node }) => node),
+          ),
+          el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: 5, text: words.output }), output)),
+        ),
+      ],
+    };
+  }
+
+  /* ------------------------------------------------------------------ one weight */
+
+  const BOWL = { width: 320, height: 170, left: 12, bottom: 26 };
+  const MOST_STEPS = 12;
+
+  /** @param {{x: number, y: number, w: number, rate: number}} given */
+  function step({ x, y, w, rate }) {
+    const best = y / x;
+    const reach = Math.max(1.5, Math.abs(w - best) * 1.4);
+    const now = { x, y, w, rate };
+    /** @type {ReturnType<typeof worked.step>[]} */
+    let taken = [];
+    /** @type {number[]} */
+    let weights = [];
+    const top = (x * reach) ** 2;
+    const across = (/** @type {number} */ weight) =>
+      BOWL.left + ((weight - best + reach) / (2 * reach)) * (BOWL.width - 2 * BOWL.left);
+    const up = (/** @type {number} */ loss) =>
+      BOWL.height - BOWL.bottom - (loss / top) * (BOWL.height - BOWL.bottom - 10);
+    const bowl = Array.from({ length: 61 }, (_, i) => best - reach + (i / 30) * reach).map(
+      (weight) => `${across(weight).toFixed(1)},${up((weight * x - y) ** 2).toFixed(1)}`,
+    );
+    const path = el("polyline", { class: "way" });
+    const ball = el("circle", { class: "dot", r: 6 });
+    const ticks = [-1, 0, 1].map((n) => best + n * Math.floor(reach));
+    const svg = el(
+      "svg",
+      { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}`, role: "img" },
+      el("line", { class: "rule", x1: BOWL.left, x2: BOWL.width - BOWL.left, y1: up(0), y2: up(0) }),
+      ticks.map((tick) =>
+        el("text", {
+          class: "muted middle",
+          x: across(tick),
+          y: BOWL.height - 8,
+          text: String(tick).replace("-", "−"),
+        }),
+      ),
+      el("text", { class: "muted end", x: BOWL.width - BOWL.left, y: up(0) - 6, text: TEXT.step.axis }),
+      el("polyline", { class: "curve", points: bowl.join(" ") }),
+      path,
+      ball,
+    );
+    const body = el("tbody");
+    const change = (/** @type {"w" | "rate"} */ what) => (/** @type {number} */ value) => {
+      now[what] = value;
+      if (what === "w") restart(value);
+      else draw();
+    };
+    const inputs = {
+      w: field(TEXT.step.w, w, change("w"), { step: 0.5 }),
+      rate: field(TEXT.step.rate, rate, change("rate"), { step: 0.05, min: 0 }),
+    };
+    const take = button(
+      TEXT.step.take,
+      () => {
+        const done = worked.step(now);
+        taken.push(done);
+        weights.push(now.w);
+        now.w = done.next;
+        draw();
+      },
+      { class: "tp-button primary" },
+    );
+    function restart(/** @type {number} */ from) {
+      taken = [];
+      weights = [];
+      now.w = from;
+      draw();
+    }
+    function draw() {
+      const all = [...weights.map((weight, i) => ({ weight, ...taken[i] })), { weight: now.w, ...worked.step(now) }];
+      const shown = all.slice(-5);
+      body.replaceChildren(
+        ...shown.map((each, i) =>
+          el(
+            "tr",
+            { class: i === shown.length - 1 ? "right" : "" },
+            [
+              all.length - shown.length + i + 1,
+              ...[each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) => fixed(value)),
+            ].map((text) => el("td", { text })),
+          ),
+        ),
+      );
+      const inside = (/** @type {number} */ weight) => Math.max(best - reach, Math.min(best + reach, weight));
+      const point = (/** @type {number} */ weight) =>
+        `${across(inside(weight)).toFixed(1)},${up((inside(weight) * x - y) ** 2).toFixed(1)}`;
+      path.setAttribute("points", all.map(({ weight }) => point(weight)).join(" "));
+      const [cx, cy] = point(now.w).split(",");
+      ball.setAttribute("cx", cx);
+      ball.setAttribute("cy", cy);
+      svg.setAttribute("aria-label", TEXT.step.curve(fixed(now.w), fixed(all.at(-1)?.loss ?? 0)));
+      take.disabled = taken.length >= MOST_STEPS;
+    }
+    draw();
+    return {
+      name: TEXT.step.name,
+      reset() {
+        now.rate = rate;
+        inputs.w.value = String(w);
+        inputs.rate.value = String(rate);
+        restart(w);
+      },
+      nodes: [
+        el("p", { class: "tp-sheet-note", text: TEXT.step.model(x, y) }),
+        el(
+          "p",
+          { class: "tp-sheet-choices" },
+          el("label", {}, `${TEXT.step.w} `, inputs.w),
+          el("label", {}, `${TEXT.step.rate} `, inputs.rate),
+          take,
+        ),
+        svg,
+        el("table", {}, heads(TEXT.step.columns), body),
+      ],
+    };
+  }
+
+  /* ------------------------------------------------------------------ byte pairs */
+
+  /** @param {{text: string}} given */
+  function merges({ text }) {
+    const LONGEST = 200;
+    let list = worked.words(text);
+    /** @type {string[]} */
+    let done = [];
+    const input = el("input", { type: "text", maxlength: LONGEST, value: text, "aria-label": TEXT.merges.text });
+    const words = el("p", { class: "tp-pieces" });
+    const pairs = el("p", { class: "tp-sheet-note" });
+    const counts = el("p", { class: "tp-sheet-note" });
+    const history = el("p", { class: "tp-sheet-note" });
+    const go = button(
+      "",
+      () => {
+        const [{ pair }] = worked.frequent(list);
+        list = worked.merge(list, pair);
+        done.push(pair.join(""));
+        draw();
+      },
+      { class: "tp-button primary" },
+    );
+    input.addEventListener("input", () => {
+      list = worked.words(input.value);
+      done = [];
+      draw();
+    });
+    function draw() {
+      const found = worked.frequent(list);
+      const possible = (found[0]?.count ?? 0) > 1;
+      words.replaceChildren(
+        ...list.map((word) =>
+          el(
+            "span",
+            { class: "word" },
+            word.map((piece) => el("code", { translate: "no", text: piece })),
+          ),
+        ),
+      );
+      const favourites = found.slice(0, 4).map(({ pair, count }) => `${pair.join(" + ")} (${count}×)`);
+      put(pairs, `${TEXT.merges.pairs} ${favourites.join(", ") || "–"}`);
+      put(counts, TEXT.merges.counts(list.flat().length, new Set(list.flat()).size));
+      put(history, `${TEXT.merges.done} ${done.join(", ") || "–"}`);
+      put(go, possible ? TEXT.merges.merge(found[0].pair.join(" + ")) : TEXT.merges.none);
+      go.disabled = !possible;
+    }
+    draw();
+    return {
+      name: TEXT.merges.name,
+      reset() {
+        input.value = text;
+        list = worked.words(text);
+        done = [];
+        draw();
+      },
+      nodes: [
+        el("label", { class: "tp-sheet-text" }, `${TEXT.merges.text} `, input),
+        words,
+        pairs,
+        el("p", {}, go),
+        counts,
+        history,
+      ],
+    };
+  }
+
+  /** @type {{[name: string]: (values: any) => {name: string, nodes: Child[], reset(): void}}} */
+  const SHEETS = { softmax, dot, attention, step, merges };
+  lessons.sheets = { sheets: SHEETS, bar, button, field, heads };
+
+  lessons.draw.numbers = ({ text, values }) => {
+    const { name, nodes, reset } = SHEETS[text](values);
+    return el(
+      "section",
+      { class: "tp-sheet", "data-sheet": text, "aria-label": name },
+      el("p", { class: "tp-sheet-name" }, el("b", { text: name }), el("span", { text: TEXT.try })),
+      nodes,
+      el("p", {}, button(TEXT.reset, reset, { class: "tp-button quiet" })),
+    );
+  };
+})();

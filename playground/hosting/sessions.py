@@ -1,0 +1,464 @@
+"""Start, follow and end the processes that train runs.
+
+Each run is trained by its own process, `python -m engine train --run -`, which obeys the run's folder and
+not this program. One process is kept warm: it has imported PyTorch and waits for a folder on its standard
+input, so that Start answers at once. A thread follows each process that was handed a run: it waits for
+the end, so that no zombie is left, and records the memory used.
+
+When this host limits how many runs train at once, the others wait in a queue, and each starts
+when its turn comes (`advance`, called by `host_scheduler`). A run keeps its place only while a page
+shows it.
+
+The registry of processes is kept on `sys` and not in this module: Gradio's hot reload executes the
+module again, and must neither stop nor lose a run.
+
+Nothing in this file loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+from pydantic import ConfigDict, TypeAdapter
+
+from engine.files import atomic_writer, file_size, read_stored
+from engine.runs.events import Count
+from engine.runs.store import Run, RunBusy, RunError, Status
+from engine.validation import ConfigError, read_json
+from playground import settings
+from playground.access import visitors
+from playground.access.visitors import Visitor
+from playground.hosting import machine_speed
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-"]
+
+WARM_DELAY = 10.0
+"""Seconds after a start before the next process is warmed, so that it takes nothing from the first
+steps of the run."""
+
+MEASURE_DELAY = 5.0
+"""Seconds that the first visitor's page has to itself before the machine is measured."""
+
+CLOSE_SECONDS = 10.0
+"""How long a run may take to save itself when the playground ends."""
+
+MEASURED = "measured.json"
+"""In a run's folder: what its processes needed, as far as this program has seen it."""
+
+MEASUREMENT: TypeAdapter[dict[str, int]] = TypeAdapter(
+    dict[str, Count], config=ConfigDict(strict=True)
+)
+"""What is in it: {"memory": bytes}."""
+
+PRESENT_SECONDS = 5.0
+"""A waiting run starts only if a page asked about it this recently; else the next one goes first."""
+
+TEXT = {
+    "busy": "“{name}” is already being trained.",
+    "waits": "“{name}” is already waiting for its turn.",
+    "full": "All {most} places are taken and {waiting} wait already, the most that may: try again in "
+    "a few minutes.",
+    "each": "At most {most} runs of one learner train at once on this host, and {count} of yours train "
+    "or wait already: stop one first.",
+    "address": "At most {most} runs from one network train at once on this host, and {count} from yours "
+    "train or wait already: try again when one of them has ended.",
+    "ended": "The process for “{name}” ended at once: {reason}",
+}
+
+_HOME = "_playground_sessions"
+
+
+class TooManyRuns(RunError):
+    """As many runs train and wait as may."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that trains, or waits for, one run."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    """What it writes on its standard output and error."""
+    run: Path | None = None
+    begun: int = 0
+    """Bytes that the run's log had when it was handed over."""
+    since: float = 0.0
+    """When the run was handed over, on the clock of `time.monotonic`."""
+    stopping: bool = False
+    """Has this host asked it to stop?"""
+    peak: int = 0
+    """Most resident memory seen, in bytes."""
+    last_words: str = ""
+    """The last line that it wrote, once it has ended: the reason, where it failed."""
+    follower: threading.Thread | None = None
+    """Waits for its end, and writes into the run's folder then."""
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def run_id(self) -> str:
+        return "" if self.run is None else self.run.name
+
+    @property
+    def trains(self) -> bool:
+        """Whether it still trains: until its log ends or its process exits.
+
+        A run that cannot be read, or was deleted, counts as long as its process lives.
+        """
+        if not self.alive or self.run is None:
+            return False
+        try:
+            return not Run(self.run).ended_since(self.begun)
+        except (OSError, RunError):
+            return True
+
+    def end(self) -> None:
+        """Wait for the process, and keep the end of its output."""
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        if not self.log.closed:
+            self.log.seek(0)
+            lines = self.log.read().decode("utf-8", "replace").split("\n")
+            self.last_words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self.log.close()
+
+
+@dataclass
+class Registry:
+    """Every process that this program started."""
+
+    lock: Any = field(default_factory=threading.RLock)
+    warm: Worker | None = None
+    workers: dict[str, Worker] = field(default_factory=dict)
+    """By the id of the run."""
+    waiting: list[Run] = field(default_factory=list)
+    """Runs that wait for their turn, the first one first."""
+    owners: dict[str, Visitor] = field(default_factory=dict)
+    """Who started a run that trains or waits, or resumed it last, by the id of the run."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """When a page last asked about a run, on the clock of `time.monotonic`."""
+    closing: bool = False
+
+
+def registry() -> Registry:
+    """The one registry of this program, however often the module is executed."""
+    if not hasattr(sys, _HOME):
+        setattr(sys, _HOME, Registry())
+        atexit.register(close)
+    return getattr(sys, _HOME)
+
+
+def training() -> list[str]:
+    """The ids of the runs that processes of this program train.
+
+    A run that has logged its end no longer counts, though its process takes a moment more to exit.
+    """
+    return [run_id for run_id, worker in list(registry().workers.items()) if worker.trains]
+
+
+def keep_warm() -> None:
+    """Keep one process waiting for the next run."""
+    known = registry()
+    with known.lock:
+        if not known.closing and (known.warm is None or not known.warm.alive):
+            known.warm = _spawn()
+
+
+def prepare() -> None:
+    """Warm a process for the first run, and measure this machine soon, if that was never done."""
+    keep_warm()
+
+    def measure() -> None:
+        while training():  # it would measure what a run leaves over
+            time.sleep(MEASURE_DELAY)
+        machine_speed.measure()
+
+    timer = threading.Timer(MEASURE_DELAY, measure)
+    timer.daemon = True
+    timer.start()
+
+
+def start(run: Run, replacing: str | None = None) -> None:
+    """Train this run, from its last checkpoint if it has one; or let it wait for its turn.
+
+    `replacing` is a run that was asked to stop and no longer counts, or one that waits and gives this
+    one its place. Raises `RunBusy` when the run is being trained or waits already, `TooManyRuns`
+    when too many wait, or this visitor has as many as one may.
+    """
+    known, host = registry(), settings.current()
+    with known.lock:
+        others = set(training()) - {replacing}
+        if run.id in others or run.status().alive:
+            raise RunBusy(TEXT["busy"].format(name=run.name))
+        queue = [waiting.id for waiting in known.waiting]
+        if run.id in queue:
+            raise RunBusy(TEXT["waits"].format(name=run.name))
+        check_each(replacing=replacing)
+        see([run.id])
+        _owned(run.id)
+        if replacing in queue:
+            known.waiting[queue.index(replacing)] = run
+        elif host.max_runs is None or len(others) < host.max_runs - len(queue):
+            _train(run)
+        elif host.max_waiting is not None and len(queue) >= host.max_waiting:
+            raise TooManyRuns(TEXT["full"].format(most=host.max_runs, waiting=len(queue)))
+        else:
+            known.waiting.append(run)
+
+
+def check_each(more: int = 1, replacing: str | None = None) -> None:
+    """Raises `TooManyRuns` if `more` runs would exceed the number that this visitor may train at once.
+
+    Counted are the runs that train or wait and that this browser, or this network address, started: what
+    the server knows, not what a browser says.
+    """
+    visitor, host = visitors.current(), settings.current()
+    if visitor is None:
+        return
+    with registry().lock:
+        owners = [registry().owners[run_id] for run_id in _owners() - {replacing}]
+    counts = Counter(owner.learner for owner in owners if owner.learner is not None)
+    count = 0 if visitor.learner is None else counts[visitor.learner]
+    if host.max_each is not None and count + more > host.max_each:
+        raise TooManyRuns(TEXT["each"].format(count=count, most=host.max_each))
+    count = sum(owner.address == visitor.address for owner in owners)
+    if host.max_address is not None and count + more > host.max_address:
+        raise TooManyRuns(TEXT["address"].format(count=count, most=host.max_address))
+
+
+def _owners() -> set[str]:
+    """The ids of the runs that train or wait and have an owner; called with the registry's lock."""
+    known = registry()
+    return known.owners.keys() & {*training(), *(run.id for run in known.waiting)}
+
+
+def _owned(run_id: str) -> None:
+    """Count this run as the current visitor's; called with the registry's lock."""
+    known, visitor = registry(), visitors.current()
+    known.owners = {each: known.owners[each] for each in _owners()}  # the others train no more
+    if visitor is not None:
+        known.owners[run_id] = visitor
+
+
+def see(run_ids: Iterable[str]) -> None:
+    """Record that a page shows these runs."""
+    now = time.monotonic()
+    registry().seen.update(dict.fromkeys(run_ids, now))
+
+
+def unseen(run_id: str) -> float:
+    """Seconds since a page last showed this run; infinite if none did."""
+    return time.monotonic() - registry().seen.get(run_id, -float("inf"))
+
+
+def place(run_id: str) -> tuple[int, int] | None:
+    """A waiting run's place in the queue, 1 is the next, and how many wait; None for any other."""
+    queue = [run.id for run in registry().waiting]
+    return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
+
+
+def leave(run_id: str) -> bool:
+    """Give up this run's place in the queue. False if it had none."""
+    known = registry()
+    with known.lock:
+        left = [run for run in known.waiting if run.id != run_id]
+        had, known.waiting[:] = len(left) < len(known.waiting), left
+    return had
+
+
+def advance() -> None:
+    """Drop runs from the queue whose visitors are gone, and start the next ones if there is room."""
+    known, host = registry(), settings.current()
+    if not known.waiting:
+        return
+    with known.lock:
+        known.waiting[:] = [run for run in known.waiting if run.path.is_dir() and not _away(run.id)]
+        most = len(known.waiting) if host.max_runs is None else host.max_runs - len(training())
+        alone = host.away_seconds is None
+        present = [run for run in known.waiting if alone or unseen(run.id) <= PRESENT_SECONDS]
+        for run in present[: max(0, most)]:
+            known.waiting.remove(run)
+            try:
+                _train(run)
+            except (RunError, OSError):
+                continue  # its status says why
+
+
+def _away(run_id: str) -> bool:
+    """Has no page shown this run for as long as this host waits?"""
+    patience = settings.current().away_seconds
+    return patience is not None and unseen(run_id) > patience
+
+
+def _train(run: Run) -> None:
+    """Hand a run to a process; called with the registry's lock. Raises `RunError`."""
+    known = registry()
+    worker, known.warm = known.warm, None
+    if worker is None or not _hand_over(worker, run):
+        worker = _spawn()
+        if not _hand_over(worker, run):
+            worker.end()
+            raise RunError(TEXT["ended"].format(name=run.name, reason=worker.last_words))
+    known.workers[run.id] = worker
+    worker.follower = threading.Thread(
+        target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True
+    )
+    worker.follower.start()
+    timer = threading.Timer(WARM_DELAY, keep_warm)
+    timer.daemon = True
+    timer.start()
+
+
+def status(run: Run) -> Status:
+    """The run's status, also while it waits, and between Start and the process's first word."""
+    found = run.status()
+    if place(run.id) is not None:
+        return Status("waiting", found.step, found.total_steps)
+    worker = registry().workers.get(run.id)
+    if worker is None or found.alive:
+        return found
+    if worker.trains:
+        return Status("starting", found.step, found.total_steps)
+    if not worker.alive and found.state in ("new", "starting"):
+        return Status("failed", found.step, found.total_steps, worker.last_words)
+    return found
+
+
+def memory(run: Run) -> int | None:
+    """The most memory that the run's process took, in bytes, as far as it was watched."""
+    worker = registry().workers.get(run.id)
+    if worker is not None and worker.peak:
+        return worker.peak
+    try:
+        return read_json(MEASUREMENT, read_stored(run.path / MEASURED)).get("memory") or None
+    except (OSError, ConfigError):
+        return None
+
+
+def end(run_id: str) -> None:
+    """End the process that this run was handed to, at once and without saving, where it has not begun yet.
+
+    For a run that is about to be deleted: its place is free again only when its process is gone.
+    """
+    worker = registry().workers.get(run_id)
+    if worker is None or not worker.alive:
+        return
+    worker.process.kill()
+    if worker.follower is not None:
+        worker.follower.join(CLOSE_SECONDS)
+
+
+def close() -> None:
+    """End every process: each saves its run, and is killed only if it does not end by itself."""
+    known = registry()
+    with known.lock:
+        known.closing = True
+        known.waiting.clear()
+        workers = [*known.workers.values(), *([known.warm] if known.warm else [])]
+        known.warm = None
+    for worker in workers:
+        if worker.process.stdin and worker.alive:
+            worker.process.stdin.close()  # its parent is gone, as far as it knows
+    until = time.monotonic() + CLOSE_SECONDS
+    for worker in workers:
+        try:
+            worker.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+
+
+def _spawn() -> Worker:
+    """A new process, in a group of its own: Ctrl-C in the terminal is for this program alone."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the process has ended)
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=sys.platform != "win32",
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+    give_way(process.pid)
+    return Worker(process, log)
+
+
+def give_way(pid: int) -> None:
+    """Let the page go before this process and those that it starts, also while they still import PyTorch.
+
+    Linux weighs sessions before it weighs processes, where it groups them (autogroup, see sched(7)): what
+    a process's own niceness says then counts within its session only, and each run has one of its own. So a
+    host that many share weighs these down too; on one's own machine a run has its share beside other programs.
+    """
+    low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10
+    with suppress(psutil.Error):
+        psutil.Process(pid).nice(low)
+    if not settings.current().public:
+        return
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("10", encoding="utf-8")
+
+
+def environment() -> dict[str, str]:
+    """What a process that trains is to know of this host."""
+    host, environment = settings.current(), dict(os.environ)
+    if host.max_threads is not None:
+        environment["OMP_THREAD_LIMIT"] = str(host.max_threads)
+    if host.cpu_only:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment
+
+
+def _hand_over(worker: Worker, run: Run) -> bool:
+    """Tell a waiting process its run. False if it is no longer there."""
+    assert worker.process.stdin is not None
+    if not worker.alive:
+        return False
+    begun = file_size(run.path / "events.jsonl")
+    try:
+        worker.process.stdin.write(f"{run.path.resolve()}\n".encode())
+        worker.process.stdin.flush()
+    except OSError:
+        return False
+    worker.run, worker.begun, worker.since = run.path, begun, time.monotonic()
+    return True
+
+
+def _follow(worker: Worker) -> None:
+    """Wait for the process's end; meanwhile look at its memory twice a second."""
+    process = psutil.Process(worker.process.pid)
+    while True:
+        try:
+            worker.process.wait(0.5)
+            break
+        except subprocess.TimeoutExpired:
+            try:
+                worker.peak = max(worker.peak, process.memory_info().rss)
+            except psutil.Error:
+                continue
+    worker.end()
+    if worker.run is not None:
+        with suppress(OSError, RunError):  # deleted meanwhile: the folder must not come back
+            with atomic_writer(worker.run / MEASURED) as file:
+                file.write(json.dumps({"memory": worker.peak}).encode())
+            machine_speed.learn(Run(worker.run))

@@ -1,0 +1,211 @@
+/* The controls above the figures, and the balance weights of a run that trains. */
+function makeChoices({ chosen, compared }) {
+  function choose(change) {
+    Object.assign(state, change);
+    chosen();
+  }
+  const layer = el("select", {
+    id: "experts-layer",
+    on: { change: () => choose({ layer: layer.value === "" ? null : Number(layer.value) }) },
+  });
+  const layerField = el("label", { class: "choice" }, el("span", { text: TEXT.layer }), layer);
+  const axes = Object.entries(TEXT.axes).map(([name, text]) =>
+    el("button", { type: "button", text, "data-axis": name, on: { click: () => choose({ axis: name }) } }),
+  );
+  const axisField = el(
+    "div",
+    { class: "choice", role: "group", "aria-label": TEXT.axis },
+    el("span", { text: TEXT.axis }),
+    el("div", { class: "segments" }, axes),
+  );
+  const other = el("select", {
+    id: "experts-compare",
+    on: { change: () => compared(other.value || null), pointerdown: list, focus: list },
+  });
+  const pair = el("button", {
+    type: "button",
+    class: "tp-button",
+    id: "experts-pair",
+    text: TEXT.pair,
+    title: TEXT.pairTitle,
+    on: { click: startPair },
+  });
+  const said = el("p", { class: "message", role: "status", hidden: true });
+  const node = el(
+    "div",
+    { class: "choices" },
+    el(
+      "div",
+      { class: "choice-line" },
+      layerField,
+      axisField,
+      el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other),
+      pair,
+    ),
+    said,
+  );
+
+  function say(text) {
+    said.hidden = !text;
+    put(said, text);
+  }
+
+  function startPair() {
+    pair.disabled = true;
+    say(TEXT.pairStarting);
+    trigger("pair", { run: first.run });
+  }
+
+  function paired(answer) {
+    pair.disabled = false;
+    say(answer.error ?? TEXT.pairStarted);
+  }
+
+  let listed = "";
+  /** Fill the list of runs to compare with; asked each time, since runs come and go. */
+  async function list() {
+    const found = await call("runs", tp.memory.read().runs);
+    if (found.error || !first) return;
+    const key = JSON.stringify([found, first.run, second?.run ?? null]);
+    if (key === listed) return;
+    listed = key;
+    const option = ({ id, name, experts }) => el("option", { value: id, text: experts ? name : TEXT.dense(name) });
+    const groups = ["own", "shipped"].map((group) => [
+      TEXT.compareGroups[group],
+      found[group]
+        .filter(({ id }) => id !== first.run)
+        .map((run) => ({ ...run, name: tp.runName({ ...run, shipped: group === "shipped" }) })),
+    ]);
+    other.replaceChildren(
+      el("option", { value: "", text: TEXT.compareNone }),
+      ...groups.filter(([, runs]) => runs.length).map(([label, runs]) => el("optgroup", { label }, runs.map(option))),
+    );
+    other.value = second?.run ?? "";
+  }
+
+  function draw() {
+    const blocks = first.layers;
+    const key = JSON.stringify([first.run, blocks]);
+    if (layer.dataset.key !== key) {
+      layer.dataset.key = key;
+      layer.replaceChildren(
+        el("option", { value: "", text: TEXT.layers }),
+        ...blocks.map((block, i) => el("option", { value: i, text: block + 1 })),
+      );
+    }
+    layerField.hidden = blocks.length < 2;
+    axisField.hidden = !first.count;
+    layer.value = state.layer ?? "";
+    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+  }
+
+  return { node, draw, list, paired, say };
+}
+
+function makeBalance() {
+  const help = el("p", { class: "help" });
+  const rows = el("div", { class: "weights" });
+  const toBias = el("button", {
+    type: "button",
+    class: "tp-button",
+    id: "experts-bias",
+    text: TEXT.toBias,
+    title: TEXT.toBiasTitle,
+    on: { click: () => tell("bias") },
+  });
+  const toOff = el("button", {
+    type: "button",
+    class: "tp-button",
+    id: "experts-off",
+    text: TEXT.toOff,
+    title: TEXT.toOffTitle,
+    on: { click: () => tell("off") },
+  });
+  const buttons = el("div", { class: "buttons" }, toBias, toOff);
+  const message = el("p", { class: "message", role: "status", hidden: true });
+  const node = el("section", { class: "balance" }, el("h3", { text: TEXT.balance }), help, rows, buttons, message);
+  let fields = [];
+  let structure = "";
+
+  async function tell(changes) {
+    const answer = await call("balance", first.run, changes);
+    message.hidden = !answer.error;
+    put(message, answer.error ?? "");
+    poller?.now();
+  }
+
+  function row(control) {
+    const id = `experts-${control.name}`;
+    const stops = control.stops;
+    const [label, about] = [control.label, control.help].map(tp.translate);
+    const slider = el("input", {
+      type: "range",
+      class: "slider",
+      id: `${id}-slider`,
+      min: 0,
+      max: stops.length - 1,
+      step: 1,
+      "aria-label": label,
+    });
+    const box = el("input", { type: "text", inputmode: "decimal", class: "typed", id, title: about });
+    const fill = () => slider.style.setProperty("--filled", `${(100 * Number(slider.value)) / (stops.length - 1)}%`);
+    let waits = 0; // until the run has answered, what was asked for stands in the box
+    const send = (value) => {
+      waits = performance.now() + 2000;
+      tell({ [control.name]: value });
+    };
+    slider.addEventListener("input", () => {
+      box.value = spell(stops[slider.value]);
+      slider.setAttribute("aria-valuetext", box.value);
+      fill();
+    });
+    slider.addEventListener("change", () => send(stops[slider.value]));
+    box.addEventListener("change", () => {
+      const value = Number(box.value.trim().replace(",", ".") || NaN);
+      if (Number.isFinite(value)) return send(value);
+      message.hidden = false;
+      put(message, TEXT.notNumber(label));
+    });
+    const line = el("div", { class: "weight", title: about }, el("label", { for: id, text: label }), slider, box);
+    return {
+      line,
+      draw(value, tunable) {
+        slider.disabled = box.disabled = !tunable;
+        if (slider.matches(":active") || (performance.now() < waits && Number(box.value) !== value)) return;
+        if (document.activeElement !== box) box.value = spell(value);
+        slider.value = stops.reduce(
+          (best, stop, i) => (Math.abs(stop - value) < Math.abs(stops[best] - value) ? i : best),
+          0,
+        );
+        slider.setAttribute("aria-valuetext", spell(value));
+        fill();
+      },
+    };
+  }
+
+  function draw() {
+    const { about, status } = first;
+    if (!about?.controls) return;
+    const key = JSON.stringify([first.run, about.controls.map(({ name }) => name)]);
+    if (key !== structure) {
+      structure = key;
+      fields = about.controls.map((control) => [control.name, row(control)]);
+      rows.replaceChildren(...fields.map(([, { line }]) => line));
+      message.hidden = true;
+    }
+    const now = first.balance();
+    const never = TEXT.balanceNever[about.router];
+    const tunable = Boolean(status?.tunable) && !never;
+    put(help, never ?? (about.shipped ? TEXT.balanceShipped : tunable ? TEXT.balanceLive : TEXT.balanceOver));
+    buttons.hidden = !tunable;
+    node.classList.toggle("still", !tunable);
+    toBias.hidden = !("bias_rate" in now);
+    fields.forEach(([name, field]) => field.draw(now[name], tunable));
+    root.dataset.balance = JSON.stringify(now);
+  }
+
+  return { node, draw };
+}
+
+const spell = (value) =>
+  value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value);

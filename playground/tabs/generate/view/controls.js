@@ -1,0 +1,73 @@
+/* The prompt, the step of training, the settings and the buttons, as they stand. */
+function drawAll() {
+  drawText();
+  drawNow();
+  drawTree();
+  drawCache();
+  drawButtons();
+  address.save();
+  root.dataset.length = String(nodes[at].record.length);
+  root.dataset.nodes = String(nodes.length);
+  root.dataset.branches = String(nodes.filter((node) => !node.children.length).length);
+}
+
+function drawExamples() {
+  examples.replaceChildren(
+    el("span", { class: "muted", text: TEXT.examples }),
+    ...text.examples
+      .slice(0, 6)
+      .map((example) =>
+        el("button", {
+          type: "button",
+          class: "example",
+          translate: "no",
+          text: visibleText(example),
+          on: { click: () => restartWith(example) },
+        }),
+      ),
+  );
+  drawUse();
+}
+
+/** A text to be read in one line: only what would break the line is replaced. */
+const visibleText = (value) => [...value].map((char) => (char === " " ? char : tp.visible(char))).join("");
+
+function drawUse() {
+  useButton.disabled = Boolean(text) && promptBox.value === text.prompt;
+}
+
+function drawSteps() {
+  const { steps } = text;
+  stepSlider.max = String(steps.length - 1);
+  stepSlider.value = String(steps.indexOf(text.step));
+  stepSlider.disabled = steps.length < 2;
+  drawStepNote(text.step);
+}
+
+function drawStepNote(step) {
+  const label = TEXT.checkpointAt(step, text.steps.at(-1));
+  stepSlider.setAttribute("aria-valuetext", label);
+  stepNote.textContent = text.steps.length < 2 ? TEXT.checkpointOne(label) : label;
+}
+
+function drawSettings() {
+  for (const [name, { range, number, state }] of Object.entries(controls)) {
+    const value = settings[name];
+    range.value = String(value);
+    number.value = String(value);
+    const off = value === DEFAULTS[name] && name !== "temperature";
+    state.textContent = off ? TEXT.off : name === "temperature" && value === 0 ? TEXT.greedy : "";
+    range.setAttribute("aria-valuetext", state.textContent || String(value));
+  }
+  seedBox.value = String(settings.seed);
+  neutral.hidden = SLIDERS.every((name) => settings[name] === DEFAULTS[name]);
+}
+
+function drawButtons() {
+  playButton.textContent = playing ? TEXT.pause : TEXT.play;
+  playButton.setAttribute("aria-pressed", String(playing));
+  root.dataset.playing = String(playing);
+  backButton.disabled = restartButton.disabled = !text || at === 0;
+  speedNote.textContent = TEXT.speedValue(SPEEDS[Number(speed.value)]);
+  speed.setAttribute("aria-valuetext", speedNote.textContent);
+}

@@ -1,0 +1,1 @@
+"""The first screen: a model of words at work, one word at a time."""

@@ -1,0 +1,432 @@
+/* The first screen: a trained model writes, one word at a time, until the visitor takes over.
+ *
+ * `seen` is what the server's `look` answered for one sentence: a forward pass. All that is drawn follows from it.
+ * While `writing`, one of the guesses is drawn by its probability and appended, and the sentence is looked at
+ * again. A story that ends is followed by another, unless its beginning is the visitor's own: that one can be written
+ * again. Typing, a click on a word or a guess, and Pause stop the writing. Nothing moves while the page or this tab is hidden, or for
+ * visitors who want no motion, until they press the button.
+ */
+const { el } = tp;
+const root = element.querySelector(".home");
+const ask = tp.asker(server, () => TEXT.offline);
+
+const [LOOKED, CHOSEN] = tp.language === "zh" ? [350, 300] : [600, 400]; // a character is read sooner than a word
+/* LOOKED: ms for the eye to go from the lines to the guesses. CHOSEN: ms that the chosen guess is marked before it is
+ * written. */
+const TYPED = 400; // ms after the last key
+const ENDED = 3000; // ms between two stories
+const RESTED = 250; // ms until a hidden page looks again whether it is seen
+const LONG = 44; // tokens after which a story ends with its sentence ...
+const LONGEST = 60; // ... or anyway
+const LEAST = 0.04; // attention below it has no line
+const SENTENCE_END = /[.!?。！？]["”]?$/;
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const state = { writing: false, query: null, example: 0, own: "" };
+/* `own` is the beginning that the visitor typed: its story is not followed by another. */
+let seen = null;
+let weights = new Uint8Array(); // (T, T)
+let timer = 0;
+let asked = 0;
+
+/* ------------------------------------------------------------------ the page */
+
+const page = {
+  input: el("input", {
+    id: "home-text",
+    type: "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 300,
+    on: { input: typed, focus: entered, keydown: inputKey },
+  }),
+  play: el("button", { type: "button", class: "tp-button", id: "home-play", on: { click: toggle } }),
+  words: el("div", { class: "words", role: "group", "aria-label": TEXT.sentence, translate: "no" }),
+  lines: el("svg", { class: "lines", "aria-hidden": "true" }),
+  caption: el("p", { class: "caption" }),
+  note: el("p", { class: "note", role: "status" }),
+  picture: el("div", { class: "passage" }),
+  guesses: el("ol", { class: "guesses" }),
+};
+page.sentence = el("div", { class: "sentence" }, page.lines, page.words);
+page.sentence.addEventListener("focusin", () => stop());
+
+const go = (tab, text, kind) =>
+  el("button", { type: "button", class: kind, id: `home-${tab}`, text, on: { click: () => open(tab) } });
+
+root.replaceChildren(
+  el("header", {}, el("h2", { text: TEXT.title }), el("p", { text: TEXT.intro })),
+  el(
+    "section",
+    { class: "story" },
+    el("label", { for: "home-text", text: TEXT.own }),
+    el("div", { class: "own" }, page.input, page.play),
+    el(
+      "p",
+      { class: "examples" },
+      el("span", { text: TEXT.begin }),
+      TEXT.examples.map((text) =>
+        el("button", { type: "button", class: "example", text, on: { click: () => begin(text) } }),
+      ),
+    ),
+    el("p", { class: "wait", role: "status", text: TEXT.wait }),
+    page.caption,
+    page.sentence,
+    page.note,
+  ),
+  el(
+    "section",
+    { class: "model" },
+    page.picture,
+    el("h3", { id: "home-guesses", text: TEXT.guesses }),
+    page.guesses,
+    el("p", { class: "caption", text: TEXT.take }),
+  ),
+  el(
+    "nav",
+    { class: "ways" },
+    go("train", TEXT.train, "tp-button primary"),
+    go("learn", TEXT.learn, "tp-button"),
+    el(
+      "span",
+      { class: "others" },
+      go("generate", TEXT.generate, "tp-button quiet"),
+      go("inside", TEXT.inside, "tp-button quiet"),
+      go("translate", TEXT.translate, "tp-button quiet"),
+    ),
+  ),
+);
+
+/** Another tab; those that look at a run look at this one, with this sentence. */
+function open(tab) {
+  stop();
+  const text = { generate: { prompt: seen?.text, gen_path: "none" }, inside: { text: seen?.text } }[tab];
+  if (text && seen) tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...text })));
+  else tp.tabs.open(tab);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+const later = (act, ms) => {
+  clearTimeout(timer);
+  timer = setTimeout(act, ms);
+};
+const hidden = () => document.hidden || root.offsetParent === null;
+
+function setWriting(writing) {
+  state.writing = writing;
+  root.dataset.writing = String(writing);
+  const again = state.own && seen && over();
+  tp.put(page.play, writing ? TEXT.pause : again ? TEXT.again : TEXT.write);
+}
+
+function stop() {
+  clearTimeout(timer);
+  setWriting(false);
+  for (const row of page.guesses.children) row.classList.remove("chosen");
+}
+
+function start() {
+  setWriting(true);
+  state.query = null;
+  turn();
+}
+
+function toggle() {
+  if (state.writing) {
+    stop();
+    tp.say(seen?.text ?? "");
+  } else if (seen && !over()) start();
+  else if (state.own) begin(state.own, true);
+  else begin(TEXT.examples[nextExample()]);
+}
+
+const nextExample = () => (state.example = (state.example + 1) % TEXT.examples.length);
+let ended = false; // it has written that the story is over
+const over = () =>
+  ended || seen.pieces.length >= LONGEST || (seen.pieces.length >= LONG && SENTENCE_END.test(seen.text));
+
+/** An index, by chance, each as likely as its share. */
+function drawn(shares) {
+  let left = Math.random() * shares.reduce((sum, share) => sum + share, 0);
+  for (const [i, share] of shares.entries()) {
+    left -= share;
+    if (left <= 0) return i;
+  }
+  return 0;
+}
+
+/** Choose one of the guesses by its probability, and write it. */
+function turn() {
+  if (!root.isConnected) return;
+  if (hidden()) return later(turn, RESTED);
+  if (over()) return end();
+  const index = drawn(seen.guesses.map(({ share }) => share));
+  page.guesses.children[index]?.classList.add("chosen");
+  later(() => take(seen.guesses[index].piece), CHOSEN);
+}
+
+async function take(piece) {
+  if (piece.includes("\n")) return end();
+  if (await look(seen.text + piece)) next();
+}
+
+function next() {
+  if (state.writing) later(turn, LOOKED);
+}
+
+function end() {
+  ended = true;
+  if (state.own) {
+    stop();
+    tp.put(page.note, TEXT.ownEnd);
+    return tp.say(seen.text);
+  }
+  tp.put(page.note, TEXT.end);
+  if (state.writing) later(() => (hidden() ? later(end, RESTED) : begin(TEXT.examples[nextExample()])), ENDED);
+}
+
+/** A story from this beginning; it writes on. */
+async function begin(text, isOwn = false) {
+  stop();
+  state.own = isOwn ? text : "";
+  if (!(await look(text))) return;
+  setWriting(true);
+  next();
+}
+
+/* ------------------------------------------------------------------ the visitor's own words */
+
+function entered() {
+  stop();
+  page.input.select();
+}
+
+function typed() {
+  stop();
+  state.own = page.input.value.trim();
+  later(() => page.input.value.trim() && look(page.input.value), TYPED);
+}
+
+function inputKey(event) {
+  if (event.key !== "Enter" || event.isComposing || !page.input.value.trim()) return;
+  begin(page.input.value, true);
+}
+
+/** Look at a sentence. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
+async function look(text) {
+  const mine = ++asked;
+  const answer = await ask("look", text, tp.language);
+  if (mine !== asked) return false;
+  if (answer.error) {
+    stop();
+    tp.put(page.note, answer.error);
+    root.dataset.problem = "true";
+    return false;
+  }
+  delete root.dataset.problem;
+  seen = answer;
+  ended = false;
+  weights = tp.bytes(seen.attention);
+  state.query = null;
+  show();
+  return true;
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+const shown = (piece) => (piece.includes("\n") ? TEXT.storyEnds : piece.trim() || TEXT.space);
+const last = () => seen.pieces.length - 1;
+const weight = (query, key) => weights[query * seen.pieces.length + key] / 255;
+
+/** Words that a token looks at, but for itself, the strongest first. */
+function looked(query, most) {
+  return seen.pieces
+    .map((piece, key) => ({ word: shown(piece), key, share: key < query ? weight(query, key) : 0 }))
+    .filter(({ share }) => share >= LEAST)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, most);
+}
+
+function show() {
+  if (document.activeElement !== page.input) {
+    page.input.value = seen.text;
+    page.input.scrollLeft = page.input.scrollWidth;
+  }
+  const unknown = seen.unknown.length
+    ? TEXT.unknown(tp.series(seen.unknown.map(TEXT.quoted)), seen.unknown.length)
+    : "";
+  const dropped = seen.dropped.length ? TEXT.dropped(tp.series(seen.dropped.map(TEXT.quoted))) : "";
+  tp.put(page.note, tp.sentences([unknown, dropped]));
+  showWords();
+  showLines();
+  showPicture();
+  showGuesses();
+  Object.assign(root.dataset, { ready: "true", tokens: seen.pieces.length, text: seen.text });
+}
+
+/** @returns {HTMLElement[]} */
+const wordNodes = () => /** @type {HTMLElement[]} */ ([...page.words.children]);
+
+/** One button a token; those that stay are kept, so that nothing blinks. */
+function showWords() {
+  const nodes = wordNodes();
+  seen.pieces.forEach((piece, i) => {
+    const node = nodes[i] ?? page.words.appendChild(el("button", { type: "button", class: "word" }));
+    node.className = seen.known[i] ? "word" : "word unknown";
+    node.classList.toggle("joined", i > 0 && !/^\s/.test(piece) && tp.language === "en");
+    tp.put(node, seen.known[i] ? shown(piece) : piece.trim() || "\u00a0");
+    node.dataset.word = String(i);
+    node.tabIndex = i === last() ? 0 : -1;
+  });
+  nodes.slice(seen.pieces.length).forEach((node) => node.remove());
+}
+
+const SVG_RISE = 6;
+
+/** From each word that is looked at to the one that looks. */
+function showLines() {
+  const query = state.query ?? last();
+  const words = wordNodes();
+  const places = words.map((node) => ({
+    x: node.offsetLeft + node.offsetWidth / 2,
+    top: node.offsetTop,
+    bottom: node.offsetTop + node.offsetHeight,
+  }));
+  const from = places[query];
+  const paths = looked(query, words.length)
+    .reverse()
+    .map(({ key, share }) => {
+      const to = places[key];
+      const rise = Math.min(30, SVG_RISE + Math.abs(from.x - to.x) * 0.07);
+      const d =
+        from.top === to.top
+          ? `M${from.x},${from.top} C${from.x},${from.top - rise} ${to.x},${to.top - rise} ${to.x},${to.top}`
+          : `M${from.x},${from.top} C${from.x},${from.top - 22} ${to.x},${to.bottom + 22} ${to.x},${to.bottom}`;
+      const path = el("path", { d, pathLength: 1 });
+      path.style.strokeWidth = (1 + 5 * share).toFixed(2);
+      path.style.strokeOpacity = (0.25 + 0.7 * Math.sqrt(share)).toFixed(2);
+      return path;
+    });
+  page.lines.style.height = `${page.words.offsetHeight}px`;
+  page.lines.replaceChildren(...paths);
+  words.forEach((node, key) => {
+    node.style.setProperty("--weight", key < query ? weight(query, key).toFixed(3) : "0");
+    node.classList.toggle("query", key === query);
+    node.setAttribute("aria-pressed", String(key === state.query));
+  });
+  const others = [...new Set(looked(query, 4).map(({ word }) => word))].slice(0, 2);
+  const parts = others.length
+    ? TEXT.looks(shown(seen.pieces[query]), others).map(([kind, text]) => (kind ? el("b", { text }) : text))
+    : [TEXT.alone];
+  page.caption.replaceChildren(...parts);
+  root.dataset.query = String(query);
+}
+
+/** The last token's vector as a row of colours, before the blocks and after each of them. */
+function strip(stage) {
+  const width = stream.length / seen.stages;
+  const values = stream.subarray(stage * width, (stage + 1) * width);
+  const most = values.reduce((high, value) => Math.max(high, Math.abs(value)), 1e-9);
+  const cells = Array.from(values, (value, i) => {
+    const cell = el("rect", { x: i, y: 0, width: 1.02, height: 4 });
+    cell.style.fill = `rgb(${tp.diverge(value / most).join(" ")})`;
+    return cell;
+  });
+  return el(
+    "svg",
+    { class: "strip", viewBox: `0 0 ${width} 4`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    cells,
+  );
+}
+let stream = new Float32Array();
+
+function showPicture() {
+  stream = tp.floats(seen.stream);
+  const word = el("span", { class: "token", translate: "no", text: shown(seen.pieces[last()]) });
+  const steps = Array.from({ length: seen.stages - 1 }, (_, block) => {
+    const chips = (block === seen.layer ? looked(last(), 3) : []).map(({ word: other, share }) => {
+      const chip = el("span", { class: "token", translate: "no", text: other });
+      chip.style.setProperty("--weight", share.toFixed(3));
+      return chip;
+    });
+    return el(
+      "li",
+      {},
+      el("p", {}, el("span", { text: TEXT.back[Math.min(block, 1)] + (chips.length ? TEXT.at : "") }), chips),
+      strip(block + 1),
+    );
+  });
+  page.picture.replaceChildren(
+    el(
+      "ol",
+      { "aria-label": TEXT.picture },
+      el("li", {}, el("p", {}, el("span", { text: TEXT.goesIn }), word, el("span", { text: TEXT.numbers })), strip(0)),
+      steps,
+    ),
+  );
+}
+
+/** Whole percents: the bars say the rest. */
+const percent = (share) =>
+  share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
+
+function showGuesses() {
+  page.guesses.replaceChildren(
+    ...seen.guesses.map(({ piece, share }) => {
+      const bar = el("span", { class: "bar" });
+      bar.style.width = `${100 * share}%`;
+      const button = el(
+        "button",
+        { type: "button", "aria-label": TEXT.guess(shown(piece), percent(share)), on: { click: () => taken(piece) } },
+        el("span", { class: piece.trim() ? "guess" : "guess end", translate: "no", text: shown(piece) }),
+        el("span", { class: "track" }, bar),
+        el("span", { class: "share", text: percent(share) }),
+      );
+      return el("li", {}, button);
+    }),
+  );
+}
+
+async function taken(piece) {
+  stop();
+  if (piece.includes("\n")) return end();
+  const at = [...page.guesses.children].findIndex((row) => row.contains(document.activeElement));
+  if (!(await look(seen.text + piece))) return;
+  tp.say(seen.text);
+  if (at >= 0) page.guesses.children[at]?.querySelector("button")?.focus();
+}
+
+/* ------------------------------------------------------------------ the words, by mouse and by keys */
+
+function choose(query) {
+  stop();
+  state.query = state.query === query ? null : query;
+  showLines();
+  tp.say(page.caption.textContent);
+}
+
+page.words.addEventListener("click", (event) => {
+  const node = event.target instanceof Element && event.target.closest(".word");
+  if (node instanceof HTMLElement) choose(Number(node.dataset.word));
+});
+page.words.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+  if (step === undefined || !(event.target instanceof HTMLElement)) return;
+  const at = Math.min(last(), Math.max(0, Number(event.target.dataset.word) + step));
+  const node = page.words.children[at];
+  if (!(node instanceof HTMLElement)) return;
+  event.preventDefault();
+  for (const word of page.words.children) if (word instanceof HTMLElement) word.tabIndex = word === node ? 0 : -1;
+  node.focus();
+});
+
+new ResizeObserver(() => seen && root.offsetParent && showLines()).observe(page.words);
+tp.onTheme(() => seen && showPicture());
+
+setWriting(false);
+tp.whenSeen(root, async () => {
+  if (!(await look(TEXT.examples[0])) || calm.matches) return;
+  setWriting(true);
+  next();
+});

@@ -1,0 +1,199 @@
+/* From q·k to what a head hands on, in numbers. */
+const requestNumbers = asker("stages", (answer) => showNumbers(answer));
+let numbersFor = null;
+
+function askNumbers() {
+  numbersFor = {
+    query: state.query,
+    layer: state.layer,
+    head: state.head,
+    shown: frame.shown,
+    pieces: frame.pieces,
+    position: frame.position,
+  };
+  requestNumbers(state.run, frame.step, frame.text === null ? null : sent(), state.layer, state.head, numbersFor.query);
+}
+
+/** A vector as a strip of coloured cells, `most` being the strongest colour. */
+function strip(values, most) {
+  const canvas = el("canvas", { class: "strip", width: values.length, height: 1, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(values.length, 1);
+  values.forEach((value, i) => {
+    const [r, g, b] = tp.diverge(most ? value / most : 0);
+    image.data.set([r, g, b, 255], 4 * i);
+  });
+  context.putImageData(image, 0, 0);
+  canvas.title = Array.from(values, (value) => fixed(value)).join("  ");
+  return canvas;
+}
+
+const strongest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+function showNumbers(answer) {
+  const { body } = page.numbers;
+  if (failed(body, answer)) return;
+  const { query, shown, pieces, position, layer, head } = numbersFor;
+  const { width } = answer;
+  const q = tp.floats(answer.q);
+  const keys = tp.floats(answer.k);
+  const weighted = tp.floats(answer.weighted);
+  const output = tp.floats(answer.output);
+  const row = (vectors, token) => vectors.subarray(token * width, (token + 1) * width);
+  const alibi = position === "alibi";
+  const most = { k: strongest(keys), q: strongest(q), v: strongest(output) };
+  const total = answer.masked.reduce((sum, value) => sum + (value === null ? 0 : Math.exp(value)), 0);
+  const worked = el("p", { class: "worked", "aria-live": "off" });
+  const explain = (token) => {
+    const parts = [
+      el("span", { class: "token", translate: "no", text: shown[token] }),
+      el("span", { class: "muted", text: ` ${token + 1}:  ` }),
+    ];
+    if (answer.masked[token] === null) worked.replaceChildren(...parts, TEXT.workedFuture(shown[token]));
+    else {
+      const distance = alibi ? ` ${answer.bias[token] < 0 ? "−" : "+"} ${Math.abs(answer.bias[token]).toFixed(2)}` : "";
+      worked.replaceChildren(
+        ...parts,
+        `${fixed(answer.products[token])} ÷ √${width}${distance} = `,
+        el("b", { text: fixed(answer.masked[token]) }),
+        ",   ",
+        "e",
+        el("sup", { text: fixed(answer.masked[token]) }),
+        ` ÷ ${TEXT.sum} = ${tp.number(Math.exp(answer.masked[token]))} ÷ ${tp.number(total)} = `,
+        el("b", { text: percent(answer.weights[token]) }),
+      );
+    }
+  };
+  const columns = TEXT.columns;
+  const header = el(
+    "tr",
+    {},
+    el("th", { scope: "col", class: "number", text: columns.place }),
+    el("th", { scope: "col", text: columns.token }),
+    el("th", { scope: "col", text: columns.key }),
+    el("th", { scope: "col", class: "number", text: columns.product }),
+    el("th", { scope: "col", class: "number", text: columns.scaled(width) }),
+    alibi && el("th", { scope: "col", class: "number", title: TEXT.biasTitle, text: columns.bias }),
+    el("th", { scope: "col", class: "number", text: columns.masked }),
+    el("th", { scope: "col", text: columns.weight }),
+    el("th", { scope: "col", text: columns.value }),
+  );
+  const rows = shown.map((token, i) => {
+    const future = answer.masked[i] === null;
+    const bar = el("span", { class: "bar" });
+    bar.style.width = `${100 * answer.weights[i]}%`;
+    return el(
+      "tr",
+      {
+        class: (future ? "future" : "") + (i === query ? " query" : ""),
+        "data-key": i,
+        on: { pointerenter: () => explain(i) },
+      },
+      el("td", { class: "number muted", text: i + 1 }),
+      el("th", { scope: "row", class: "token-cell" }, el("span", { class: "token", translate: "no", text: token })),
+      el("td", {}, strip(row(keys, i), most.k)),
+      el("td", { class: "number", text: fixed(answer.products[i]) }),
+      el("td", { class: "number", text: fixed(answer.scaled[i]) }),
+      alibi && el("td", { class: "number", text: future ? "" : fixed(answer.bias[i]) }),
+      el("td", { class: "number", text: future ? TEXT.future : fixed(answer.masked[i]) }),
+      el(
+        "td",
+        { class: "weight" },
+        el("span", { class: "bar-track" }, bar),
+        el("span", { class: "share", text: percent(answer.weights[i]) }),
+      ),
+      el("td", {}, strip(row(weighted, i), most.v)),
+    );
+  });
+  const top = answer.weights.indexOf(Math.max(...answer.weights));
+  explain(top);
+  const frameBox = el(
+    "div",
+    { class: "table-frame", tabindex: 0, role: "region", "aria-label": TEXT.numbers },
+    el(
+      "table",
+      { class: "stages" },
+      el("thead", {}, header),
+      el("tbody", {}, rows),
+      el(
+        "tfoot",
+        {},
+        el(
+          "tr",
+          {},
+          el("td", {}),
+          el("td", { colspan: alibi ? 6 : 5, class: "sum-name", text: TEXT.output }),
+          el("td", { class: "weight" }, el("span"), el("span", { class: "share", text: percent(1) })),
+          el("td", {}, strip(output, most.v)),
+        ),
+      ),
+    ),
+  );
+  const kept = body.querySelector(".table-frame")?.scrollTop;
+  body.replaceChildren(
+    note(TEXT.numbersNote(shown[query], width), TEXT.numbersTry),
+    el("p", { class: "formula", "aria-label": TEXT.formula.spoken }, formula(width, alibi)),
+    el(
+      "p",
+      { class: "vector" },
+      el("span", { text: `${TEXT.query} ` }),
+      el("span", { class: "token", translate: "no", text: shown[query] }),
+      strip(q, most.q),
+    ),
+    worked,
+    frameBox,
+    tp.saveBar({
+      rows: () => [
+        [...TEXT.csv.numbers, ...Array.from(q, (_, d) => TEXT.csv.vector(d + 1))],
+        ...pieces.map((piece, i) => [
+          layer + 1,
+          head + 1,
+          query + 1,
+          pieces[query],
+          i + 1,
+          piece,
+          answer.products[i],
+          answer.scaled[i],
+          answer.bias[i],
+          answer.masked[i] ?? "-inf",
+          answer.weights[i],
+          ...row(weighted, i),
+        ]),
+      ],
+      name: () => fileName(`${headName()}-token-${query + 1}-numbers`),
+    }),
+  );
+  if (kept !== undefined) frameBox.scrollTop = kept;
+  body.dataset.ready = `${layer}.${head}.${query}.${frame.step}`;
+}
+
+/** The equation of the paper, for one row. */
+function formula(width, alibi) {
+  const words = TEXT.formula;
+  const i = (text) => el("i", { text });
+  const sub = (text) => el("sub", {}, i(text));
+  return [
+    words.weight,
+    sub("j"),
+    " = softmax",
+    sub("j"),
+    " ( ",
+    i("q"),
+    " · ",
+    i("k"),
+    sub("j"),
+    " ÷ √",
+    String(width),
+    alibi ? ` + ${words.distance}` : "",
+    " )",
+    el("span", { class: "then", text: words.thenWord }),
+    i(words.output),
+    " = Σ",
+    sub("j"),
+    ` ${words.weight}`,
+    sub("j"),
+    " × ",
+    i("v"),
+    sub("j"),
+  ];
+}

@@ -1,0 +1,443 @@
+/* Look inside: every head of a trained model at a glance, one of them large, and what it does in numbers.
+ *
+ * `frame` is what the server's `look` answered for one run, step and text, decoded; frames are kept, so that
+ * going back and forth between steps needs no server. `state` is what the learner chose. Everything that is
+ * drawn follows from these two: `showFrame` draws a frame, `showHead` the chosen head, `showQuery` the token
+ * whose attention is read. Layers, heads and tokens count from 0 here, and from 1 where a person reads them.
+ */
+const { el, visible, percent, count, fixed, rounded, css, inkOn } = tp;
+const schedule = tp.scheduler(() => frame);
+const root = element.querySelector(".inside");
+
+const DELAY = 350; // ms after the last key before a text is read
+const THRESHOLD = 0.01; // weights below it get no line
+const LISTED = 8; // keys listed beside the table
+const PATTERN_LEAST = 0.3; // share from which a pattern names a head
+
+const sqrt = Math.sqrt;
+
+/* ------------------------------------------------------------------ the page */
+
+const note = (see, attempt) =>
+  el(
+    "div",
+    { class: "note" },
+    see && el("p", {}, el("b", { text: TEXT.see }), el("span", { text: see })),
+    attempt && el("p", {}, el("b", { text: TEXT.tryIt }), el("span", { text: attempt })),
+  );
+
+const page = {};
+
+function build() {
+  page.message = el("p", { class: "message", role: "alert", hidden: true });
+  page.input = el("textarea", {
+    id: "inside-text",
+    rows: 2,
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    on: { input: textTyped, keydown: (event) => event.key === "Escape" && page.input.blur() },
+  });
+  page.hint = el("p", { class: "hint" });
+  page.film = makeFilm();
+  page.stepNote = el("span", { class: "step-note" });
+
+  page.grid = el("div", { class: "grid", role: "grid", "aria-label": TEXT.gridLabel });
+  page.gridNote = el("div");
+  page.effect = el("div", { class: "effect", role: "status", hidden: true });
+  page.scale = el("div", { class: "scale" });
+
+  page.title = el("h3", { class: "head-title" });
+  page.pattern = el("p", { class: "pattern" });
+  page.why = el("p", { class: "why" });
+  page.tokens = el("div", { class: "tokens" });
+  page.matrix = el("canvas", { class: "matrix", role: "img" });
+  page.matrixText = el("p", { class: "matrix-text", text: TEXT.matrixNote });
+  page.list = el("div", { class: "list" });
+
+  page.numbers = panel("numbers", TEXT.numbers, TEXT.numbersTeaser);
+  page.zero = panel("zero", TEXT.zero, TEXT.zeroTeaser);
+  page.lens = panel("lens", TEXT.lens, TEXT.lensTeaser);
+
+  root.replaceChildren(
+    el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
+    el("p", { class: "wait", role: "status", text: TEXT.wait }),
+    el(
+      "div",
+      { class: "controls" },
+      el(
+        "div",
+        { class: "field" },
+        el("label", { for: "inside-text", text: TEXT.text }),
+        page.input,
+        page.hint,
+        page.message,
+      ),
+      el(
+        "div",
+        { class: "field" },
+        el("label", { for: "inside-step", text: TEXT.step }),
+        page.film.node,
+        el("p", { class: "hint" }, page.stepNote),
+      ),
+    ),
+    el(
+      "div",
+      { class: "explore" },
+      el(
+        "section",
+        { class: "every-head" },
+        el("h3", { text: TEXT.allHeads }),
+        el("div", { class: "grid-frame" }, page.grid),
+        page.effect,
+        page.scale,
+        page.gridNote,
+        tp.saveBar({ figure: gridFigure, rows: gridRows, name: () => fileName("heads") }),
+      ),
+      el(
+        "section",
+        { class: "one" },
+        page.title,
+        page.pattern,
+        page.why,
+        page.tokens,
+        el(
+          "div",
+          { class: "under" },
+          note(null, TEXT.headTry),
+          tp.saveBar({
+            figure: () => page.tokens,
+            rows: lineRows,
+            name: () => fileName(`${headName()}-token-${shownQuery() + 1}`),
+          }),
+        ),
+        el(
+          "div",
+          { class: "pair" },
+          el(
+            "figure",
+            { class: "matrix-figure" },
+            el("h4", { text: TEXT.matrix }),
+            page.matrix,
+            el(
+              "figcaption",
+              {},
+              page.matrixText,
+              tp.saveBar({ figure: () => page.matrix, rows: matrixRows, name: () => fileName(headName()) }),
+            ),
+          ),
+          page.list,
+        ),
+      ),
+    ),
+    el("div", { class: "panels" }, page.numbers.details, page.zero.details, page.lens.details),
+  );
+
+  page.matrix.addEventListener("pointermove", matrixMoved);
+  page.matrix.addEventListener("pointerleave", matrixLeft);
+  page.matrix.addEventListener("click", matrixClicked);
+  page.grid.addEventListener("keydown", gridKeys);
+  const sizes = new ResizeObserver(() => schedule(resized));
+  sizes.observe(page.tokens);
+  sizes.observe(page.matrix.parentElement);
+}
+
+function panel(name, title, teaser) {
+  const body = el("div", { class: "panel-body" });
+  const details = el(
+    "details",
+    { class: "panel", name: "inside-panels", "data-panel": name },
+    el(
+      "summary",
+      {},
+      el("span", { class: "panel-title", text: title }),
+      el("span", { class: "panel-teaser", text: teaser }),
+    ),
+    body,
+  );
+  details.addEventListener("toggle", () => {
+    if (details.open) state.panel = name;
+    else if (state.panel === name) state.panel = null;
+    address.save();
+    if (details.open) refreshPanel();
+  });
+  return { details, body };
+}
+
+const headName = () => `layer-${state.layer + 1}-head-${state.head + 1}`;
+const fileName = (what) => `attention-step-${frame.step}-${what}`;
+
+/* ------------------------------------------------------------------ the address */
+
+const address = tp.address("inside", () => {
+  if (!frame) return {};
+  const [layer, head] = frame.suggested;
+  const own = state.layer !== layer || state.head !== head;
+  return {
+    ...state,
+    text: frame.default ? null : state.text,
+    layer: own ? state.layer : null,
+    head: own ? state.head : null,
+    query: state.locked ? state.query : null,
+  };
+});
+
+function readUrl() {
+  const told = address.read();
+  Object.assign(state, told, { locked: told.query !== null, zeroed: told.zeroed ?? new Set() });
+}
+
+/* ------------------------------------------------------------------ asking */
+
+let asked = 0;
+
+/** Show this step (null: the newest) of the current run and text. */
+async function load(step) {
+  const mine = ++asked;
+  root.setAttribute("aria-busy", "true");
+  try {
+    const found = await frameOf(step);
+    if (mine !== asked) return;
+    problem(null);
+    showFrame(found);
+  } catch (error) {
+    const { message, tab } = /** @type {Error & {tab?: string}} */ (error);
+    if (mine === asked) problem(message, tab);
+  } finally {
+    if (mine === asked) root.removeAttribute("aria-busy");
+  }
+}
+
+function problem(sentence, tab = null) {
+  page.message.hidden = sentence === null;
+  if (page.message.textContent !== (sentence ?? "")) page.message.textContent = sentence ?? "";
+  tp.elsewhere(root, page.message, sentence, tab);
+  root.toggleAttribute("data-problem", sentence !== null);
+}
+
+/** One of the server's functions, asked again only when its arguments changed while it worked.
+ *
+ * @template {keyof Servers["inside"]} Name
+ * @param {Name} name
+ * @param {(answer: Awaited<ReturnType<Servers["inside"][Name]>>) => void} show
+ * @returns {(...args: Parameters<Servers["inside"][Name]>) => Promise<void>} */
+function asker(name, show) {
+  let running = false;
+  let next = null;
+  return async function ask(...args) {
+    next = args;
+    if (running) return;
+    running = true;
+    while (next) {
+      const now = next;
+      next = null;
+      const answer = await call(name, ...now);
+      if (!next) show(answer);
+    }
+    running = false;
+  };
+}
+
+let typing = 0;
+function textTyped() {
+  grow();
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    state.text = page.input.value;
+    state.query = state.hover = state.key = null;
+    state.locked = false;
+    page.film.stop();
+    load(state.step);
+  }, DELAY);
+}
+
+function grow() {
+  page.input.style.height = "auto";
+  page.input.style.height = `${Math.min(page.input.scrollHeight + 2, 200)}px`;
+}
+
+/* ------------------------------------------------------------------ a frame */
+
+function showFrame(found) {
+  const before = frame;
+  frame = found;
+  if (state.layer === null || state.head === null || state.layer >= frame.layers || state.head >= frame.heads) {
+    [state.layer, state.head] = frame.suggested;
+    state.followsSuggestion = true;
+  } else if (state.followsSuggestion && (before?.text !== frame.text || before?.run !== frame.run)) {
+    [state.layer, state.head] = frame.suggested;
+  }
+  if (state.step !== null) state.step = frame.step === newest(frame) ? null : frame.step;
+  state.query = Math.min(state.query ?? frame.suggested[2], frame.size - 1);
+  for (const name of state.zeroed) {
+    const [layer, head] = name.split(".").map(Number);
+    if (layer >= frame.layers || head >= frame.heads) state.zeroed.delete(name);
+  }
+  if (document.activeElement !== page.input || !before) {
+    const text = state.text ?? frame.pieces.join("");
+    if (page.input.value !== text) {
+      page.input.value = text;
+      grow();
+    }
+  }
+  showHint();
+  showSteps();
+  showGrid(!before || before.layers !== frame.layers || before.heads !== frame.heads);
+  showHead(!before || before.pieces.join("\u0000") !== frame.pieces.join("\u0000"));
+  if (state.panel && !page[state.panel].details.open) page[state.panel].details.open = true;
+  refreshPanel(true);
+  address.save();
+  Object.assign(root.dataset, { ready: "true", run: frame.run, step: frame.step });
+}
+
+/** What these tokens are, if all are of a kind. */
+const kindOf = (pieces) =>
+  pieces.every((piece) => [...piece].length === 1) ? "letters" : tp.inWords(pieces) ? "words" : "";
+
+function showHint() {
+  const parts = [el("span", { text: TEXT.textHint(frame.size, frame.limit, kindOf(frame.pieces)) })];
+  if (frame.rest) {
+    const shown = [...frame.rest];
+    parts.push(
+      el("span", { text: ` ${TEXT.textCut} ` }),
+      el("s", {
+        class: "rest",
+        translate: "no",
+        text: shown.slice(0, 80).map(visible).join("") + (shown.length > 80 ? "…" : ""),
+      }),
+    );
+  }
+  if (!frame.default) {
+    parts.push(
+      el("span", { text: " " }),
+      el("button", { type: "button", class: "link", text: TEXT.textReset, on: { click: resetText } }),
+    );
+  }
+  page.hint.replaceChildren(...parts);
+  root.toggleAttribute("data-cut", Boolean(frame.rest));
+}
+
+function resetText() {
+  state.text = state.query = state.hover = state.key = null;
+  state.locked = false;
+  page.input.value = "";
+  page.input.blur();
+  load(state.step);
+}
+
+/* ------------------------------------------------------------------ the panels below */
+
+let refreshing = 0;
+
+/** Redraw the open panel, and what heads that are off change, when the choices have rested a moment (`later`) or at once. */
+function refreshPanel(later = false) {
+  clearTimeout(refreshing);
+  if (!state.zeroed.size) page.effect.hidden = true;
+  if (!frame || !(state.panel || state.zeroed.size)) return;
+  refreshing = setTimeout(
+    () => {
+      if (!frame) return;
+      if (!frame.stored[frame.steps.indexOf(frame.step)]) {
+        page.effect.hidden = true;
+        return state.panel && showBetween(page[state.panel].body);
+      }
+      if (page.film.playing()) return;
+      if (state.zeroed.size || state.panel === "zero") askZero();
+      if (state.panel === "numbers") askNumbers();
+      if (state.panel === "lens") askLens();
+    },
+    later ? 120 : 20,
+  );
+}
+
+function showBetween(body) {
+  const whole = frame.steps.filter((_, i) => frame.stored[i]);
+  const nearest = whole.reduce((best, step) =>
+    Math.abs(step - frame.step) < Math.abs(best - frame.step) ? step : best,
+  );
+  body.replaceChildren(
+    el(
+      "p",
+      { class: "between" },
+      el("span", { text: `${TEXT.between} ` }),
+      el("button", {
+        type: "button",
+        class: "link",
+        text: TEXT.betweenGo(nearest),
+        on: { click: () => goTo(frame.steps.indexOf(nearest)) },
+      }),
+    ),
+  );
+  delete body.dataset.ready;
+}
+
+const sent = () => frame.pieces.join("");
+
+function failed(body, answer) {
+  if (!answer.error) return false;
+  body.replaceChildren(el("p", { class: "message", role: "alert", text: answer.error }));
+  return true;
+}
+
+/* ------------------------------------------------------------------ begin */
+
+function newRun() {
+  const first = state.run === "";
+  if (!props.run || props.run === state.run) return;
+  state.run = props.run;
+  if (!first) {
+    frame = null;
+    delete root.dataset.run;
+    page.film.clear();
+    problem(null);
+    Object.assign(state, {
+      text: wanted,
+      step: null,
+      layer: null,
+      head: null,
+      query: null,
+      locked: false,
+      hover: null,
+      key: null,
+    });
+    state.zeroed.clear();
+    page.film.stop();
+    page.input.value = "";
+  }
+  wanted = null;
+  root.dataset.ready = "false";
+  if (begun) load(state.step);
+}
+
+let begun = false;
+
+/* The first screen asks for a text, perhaps of another run, which comes next. */
+let wanted = null;
+tp.lessons.opened(({ tab, text, run }) => {
+  if (tab !== "inside" || text === undefined) return;
+  if (run && run !== state.run) {
+    wanted = text;
+    return;
+  }
+  Object.assign(state, { text, query: null, hover: null, key: null, locked: false });
+  if (begun) load(state.step);
+});
+
+/* A lesson asks for a panel. */
+tp.lessons.opened(({ panel: name }) => {
+  if (!address.choices("panel").includes(name)) return;
+  state.panel = name;
+  if (frame) page[name].details.open = true;
+});
+
+build();
+readUrl();
+themed();
+tp.onTheme(themed);
+newRun();
+watch("run", newRun);
+tp.whenSeen(root, () => {
+  begun = true;
+  if (state.run) load(state.step);
+});
+tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });

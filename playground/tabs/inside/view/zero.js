@@ -1,0 +1,187 @@
+/* Switching heads off: what changes stands beside the maps, where it was clicked, and in full in the panel below. */
+const requestZero = asker("zero", (answer) => showZero(answer));
+let clicked = false; // a head was switched at its map: what that changes is brought into view
+let below = false; // it was switched in the panel, which says what that changes
+const EFFECTS = 4; // tokens whose change stands beside the maps
+let zeroFor = null;
+
+function toggleZero(layer, head, inPanel = false) {
+  const name = `${layer}.${head}`;
+  if (!state.zeroed.delete(name)) state.zeroed.add(name);
+  markGrid();
+  address.save();
+  clicked = !inPanel;
+  below = inPanel;
+  refreshPanel();
+}
+
+const zeroedHeads = () =>
+  [...state.zeroed].map((name) => name.split(".").map(Number)).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+
+function askZero() {
+  zeroFor = { query: state.query, heads: zeroedHeads(), pieces: frame.pieces };
+  requestZero(state.run, frame.step, frame.text === null ? null : sent(), zeroFor.heads, zeroFor.query);
+}
+
+function showZero(answer) {
+  showEffect(answer);
+  if (state.panel === "zero") showZeroPanel(answer);
+}
+
+function lossLine(answer, some) {
+  if (answer.loss_before === null) return el("p", { class: "muted", text: TEXT.lossOne });
+  const [before, after] = [answer.loss_before, answer.loss_after].map((loss) => fixed(loss, 3));
+  const difference = Number(after) - Number(before); // of the numbers that are shown
+  return el(
+    "p",
+    { class: "loss" },
+    el("span", { class: "muted", text: `${TEXT.loss} ` }),
+    el("b", { text: some ? TEXT.lossValue(before, after) : TEXT.lossSame(before) }),
+    some &&
+      difference !== 0 &&
+      el("span", {
+        class: difference > 0 ? "worse" : "better",
+        text: ` ${(difference > 0 ? TEXT.worse : TEXT.better)(fixed(Math.abs(difference), 3))}`,
+      }),
+  );
+}
+
+const contextOf = ({ query, pieces }) =>
+  Array.from(pieces.slice(Math.max(0, query - 15), query + 1).join(""), (char) => (char === " " ? char : visible(char)))
+    .join("")
+    .trim();
+const offLine = (heads) => TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
+const clearButton = () =>
+  el("button", { type: "button", class: "link", text: TEXT.zeroClear, on: { click: clearZero } });
+
+/** What changes, in short, beside the maps. */
+function showEffect(answer) {
+  const { heads } = zeroFor;
+  page.effect.hidden = !heads.length || !state.zeroed.size || below;
+  if (page.effect.hidden || failed(page.effect, answer)) return;
+  page.effect.replaceChildren(
+    el("p", {}, offLine(heads), " ", clearButton()),
+    lossLine(answer, true),
+    el("p", { class: "next", text: TEXT.next(contextOf(zeroFor)) }),
+    zeroFigure(answer.changes.slice(0, EFFECTS), true, page.effect.clientWidth),
+  );
+  if (clicked) page.effect.scrollIntoView({ block: "nearest", behavior: tp.calm() ? "auto" : "smooth" });
+  clicked = false;
+  page.effect.dataset.ready = heads.map((pair) => pair.join(".")).join(",");
+}
+
+function showZeroPanel(answer) {
+  const { body } = page.zero;
+  if (failed(body, answer)) return;
+  const { heads } = zeroFor;
+  const some = heads.length > 0;
+  const isOff = state.zeroed.has(`${state.layer}.${state.head}`);
+  const changes = answer.changes.filter(({ before, after }, i) => i < 3 || Math.max(before, after) >= 0.0005);
+  const drawing = zeroFigure(changes, some, body.clientWidth);
+  body.replaceChildren(
+    note(TEXT.zeroNote, TEXT.zeroTry),
+    el(
+      "p",
+      { class: "zero-state" },
+      el("span", { text: some ? offLine(heads) : TEXT.zeroNone }),
+      " ",
+      some && el("span", { class: "muted", text: TEXT.zeroMaps }),
+    ),
+    el(
+      "p",
+      { class: "zero-buttons" },
+      el("button", {
+        type: "button",
+        class: "tp-button",
+        text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(state.layer, state.head),
+        on: { click: () => toggleZero(state.layer, state.head, true) },
+      }),
+      some && clearButton(),
+    ),
+    lossLine(answer, some),
+    el("p", { class: "next" }, el("span", { text: TEXT.next(contextOf(zeroFor)) })),
+    drawing,
+    ...(some ? [el("p", { class: "muted", text: TEXT.moved(percent(answer.moved)) })] : []),
+    tp.saveBar({
+      figure: () => drawing,
+      rows: () => [TEXT.csv.zero, ...answer.changes.map(({ piece, before, after }) => [piece, before, after])],
+      name: () => fileName(`without-${heads.map(([layer, head]) => `${layer + 1}.${head + 1}`).join("-") || "none"}`),
+    }),
+  );
+  body.dataset.ready = heads.map((pair) => pair.join(".")).join(",") || "none";
+}
+
+function clearZero() {
+  state.zeroed.clear();
+  markGrid();
+  address.save();
+  refreshPanel();
+}
+
+/** Paired bars: each token's probability before and after. */
+function zeroFigure(changes, some, room) {
+  const width = Math.min(room || 600, 620);
+  const left = 70;
+  const right = 104;
+  const row = some ? 34 : 24;
+  const top = 26;
+  const scale = (width - left - right) / Math.max(0.05, ...changes.flatMap(({ before, after }) => [before, after]));
+  const height = top + changes.length * row + 4;
+  const legend = el(
+    "g",
+    { class: "legend" },
+    el("rect", { class: "before", x: left, y: 4, width: 12, height: 10, rx: 2 }),
+    el("text", { x: left + 18, y: 13, text: TEXT.before }),
+    some && el("rect", { class: "after", x: left + 120, y: 4, width: 12, height: 10, rx: 2 }),
+    some && el("text", { x: left + 138, y: 13, text: TEXT.after }),
+  );
+  const bars = changes.map(({ piece, before, after }, i) => {
+    const y = top + i * row;
+    const end = left + Math.max(before, some ? after : 0) * scale + 8;
+    return el(
+      "g",
+      {},
+      el("text", {
+        class: "mono",
+        translate: "no",
+        x: left - 12,
+        y: y + (some ? 18 : 14),
+        "text-anchor": "end",
+        text: visible(piece),
+      }),
+      el("rect", {
+        class: "before",
+        x: left,
+        y: y + 3,
+        width: Math.max(1, before * scale),
+        height: some ? 10 : 14,
+        rx: 2,
+      }),
+      some && el("rect", { class: "after", x: left, y: y + 15, width: Math.max(1, after * scale), height: 10, rx: 2 }),
+      el("text", {
+        class: "value",
+        x: end,
+        y: y + (some ? 18 : 14),
+        text: some ? `${percent(before)} → ${percent(after)}` : percent(before),
+      }),
+    );
+  });
+  const words = tp.series(
+    changes.map(
+      ({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`,
+    ),
+  );
+  return el(
+    "svg",
+    {
+      class: "bars",
+      role: "img",
+      "aria-label": tp.named(TEXT.zeroFigure, words),
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+    },
+    legend,
+    bars,
+  );
+}

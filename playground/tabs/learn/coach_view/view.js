@@ -1,0 +1,174 @@
+/* The coach: the experiment of one section of a lesson, beside the tab that it is about. It shows where, asks to
+ * predict, sees what was done, and leads back to the lesson.
+ *
+ * Which lesson, and which section, stand in the address (?tab=train&read=attention&at=5), so that a link opens them.
+ * The page is narrower while it is there (`tp-docked`, assets/css/common.css), on a phone shorter: it covers nothing.
+ * On the tab Learn the lesson itself is read, and the coach is gone.
+ */
+const { el } = tp;
+const call = tp.asker(server, () => TEXT.offline);
+const root = element.querySelector(".coach");
+const LESSONS = "learn";
+
+/** @type {Answers.LessonPage | null} */
+let lesson = null;
+let at = 0;
+const address = tp.address("lesson", () => ({ lesson: lesson?.name ?? tp.url.get("read"), at: lesson ? at : null }));
+let folded = false;
+/** How the experiment stands, as `check` answered. @type {Answers.StepResult | null} */
+let state = null;
+/** @type {Drawn | null} */
+let question = null;
+
+const known = () => tp.lessons.progress.read(lesson.name)[at] ?? {};
+const step = () => lesson.steps[at];
+
+function isDone() {
+  const { until, measure } = step();
+  return measure ? Boolean(known().result) : until ? Boolean(known().seen) : true;
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+let drawnFor = "";
+
+function draw() {
+  root.hidden = !lesson;
+  document.body.classList.toggle("tp-docked", lesson !== null && !folded);
+  if (!lesson) return;
+  const { title, task, open, until, measure } = step();
+  const done = isDone();
+  const asked = tp.lessons.asking(lesson, at);
+  const predicted = asked === null ? null : tp.lessons.progress.read(lesson.name)[asked]?.predicted;
+  const now = JSON.stringify([lesson.name, at, folded, done, known(), predicted, state]);
+  if (now === drawnFor) return;
+  drawnFor = now;
+  question ??= asked === null || predicted !== undefined ? null : tp.lessons.prediction(lesson, asked);
+  question?.draw();
+  const icon = (id, text, label, click) =>
+    el("button", { type: "button", id, class: "icon", text, title: label, "aria-label": label, on: { click } });
+  const button = (id, kind, text, click) =>
+    el("button", { type: "button", id, class: `tp-button ${kind}`, text, on: { click } });
+  root.classList.toggle("folded", folded);
+  root.replaceChildren(
+    el(
+      "header",
+      {},
+      el("span", { class: "where", text: lesson.title }),
+      icon("coach-fold", folded ? "▴" : "▾", folded ? TEXT.unfold : TEXT.fold, fold),
+      icon("coach-close", "×", TEXT.close, close),
+    ),
+    el(
+      "div",
+      { class: "body" },
+      el("h3", { text: title }),
+      tp.lessons.blocks(task),
+      question?.node ?? "",
+      measure
+        ? el("p", { class: "result", role: "status" }, tp.lessons.verdict(lesson, at, state))
+        : until
+          ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until })
+          : "",
+    ),
+    el(
+      "footer",
+      {},
+      open ? button("coach-show", done ? "" : "primary", TEXT.show, show) : "",
+      button("coach-back", done ? "primary" : "quiet", TEXT.back, back),
+    ),
+  );
+  Object.assign(root.dataset, { lesson: lesson.name, at: at + 1, done, folded, state: state?.state ?? "" });
+}
+
+function fold() {
+  folded = !folded;
+  draw();
+}
+
+/** Play a stored run of the experiment on the tab Train. */
+function playStored() {
+  tp.lessons.open(`tab=train&run=${step().stored}`);
+  tp.point.at(".live", { seconds: 3, block: "start" });
+}
+
+/** Open the tab that the section is about, with its settings, and point at the thing. */
+function show() {
+  const { open, point } = step();
+  tp.lessons.open(open);
+  delete root.dataset.pointed;
+  tp.point.at(point, {
+    found() {
+      root.dataset.pointed = point;
+      tp.say(TEXT.shown);
+    },
+  });
+}
+
+function back() {
+  const [name, section] = [lesson.name, at];
+  close();
+  tp.lessons.read(name, section);
+}
+
+function close() {
+  lesson = null;
+  address.save();
+  tp.point.stop();
+  draw();
+}
+
+document.addEventListener("pointerdown", (event) => !event.composedPath().includes(root) && tp.point.stop(), true);
+
+/** Whoever turns to the tab Learn by another way than the coach's button is back in the lesson, too. */
+new MutationObserver(() => lesson && document.body.dataset.tab === LESSONS && back()).observe(document.body, {
+  attributeFilter: ["data-tab"],
+});
+
+/* ------------------------------------------------------------------ looking at what is done */
+
+async function look() {
+  if (!lesson) return;
+  const [page, here] = [lesson, at];
+  const { until, measure } = step();
+  if (!measure && until && !known().seen && document.querySelector(until))
+    tp.lessons.progress.set(page.name, here, { seen: true }); // some of it can be undone, and is done all the same
+  if (measure) {
+    const answer = await tp.lessons.judge(call, page, here);
+    if (lesson !== page || at !== here) return;
+    state = answer ?? state;
+  }
+  draw();
+}
+
+/** A class link to a lesson shows the tabs that the lesson opens, and no others: a rule, since Gradio may draw them
+ * again. */
+function keepTabs() {
+  if (!tp.url.first("only") || document.body.classList.contains("tp-lesson")) return;
+  const tabs = new Set(lesson.steps.map(({ open }) => new URLSearchParams(open).get("tab")).filter(Boolean));
+  const kept = [LESSONS, ...tabs].map((tab) => `#tab-${tab}-button`).join(", ");
+  document.body.classList.add("tp-lesson");
+  element.append(el("style", { text: `.tp-only .tab-container button:not(${kept}) { display: none; }` }));
+}
+
+/** @param {string} name @param {number} section @param {(() => void) | null} lead  where to, if anywhere */
+async function open(name, section, lead) {
+  const answer = await call("read", name, tp.language);
+  if (answer.error || !answer.steps[section]?.open) return close();
+  [lesson, at, state, question, folded] = [answer, section, null, null, false];
+  keepTabs();
+  address.save();
+  draw();
+  root.querySelector(".body").scrollTop = 0;
+  lead?.();
+  look();
+}
+
+document.addEventListener(tp.lessons.on.experiment, (event) => {
+  const { lesson: name, at: section, stored } = /** @type {CustomEvent} */ (event).detail;
+  open(name, section, stored ? playStored : show);
+});
+document.addEventListener(tp.lessons.on.progress, draw);
+const linked = address.read();
+if (linked.lesson && linked.at !== null && ![LESSONS, null].includes(tp.url.first("tab")))
+  open(linked.lesson, linked.at, null);
+tp.poll(look, { hz: 1, hidden_hz: 0.2 });

@@ -1,0 +1,60 @@
+"""The tab Learn: the list of lessons, and the page on which a lesson is read.
+
+`build_coach` adds the panel that stays beside the other tabs while an experiment of a lesson is done there.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from engine.presets import PRESETS
+from playground import i18n
+from playground.page.page import Page
+from playground.page.views import view
+from playground.tabs.learn import lesson_game, lesson_record, lessons
+
+
+def build(page: Page) -> None:
+    """Place the list of lessons, and the page for reading one."""
+    presets = [{"name": preset.name, "title": preset.title} for preset in PRESETS.values()]
+    words = terms()
+    view(
+        "learn",
+        (lessons.path, lesson_record.questions),
+        "learn",
+        {"presets": presets, "terms": words},
+    )
+    view("reading", (lessons.read, lessons.check, lesson_game.guess), "reading", {"terms": words})
+
+
+class ShownTerm(TypedDict):
+    """A term of the glossary as `assets/js/terms.js` takes it; `title` is that of its lesson."""
+
+    en: str
+    zh: str
+    means: str
+    means_zh: str
+    lesson: str
+    title: dict[str, str]
+    everyday: bool
+
+
+def terms() -> list[ShownTerm]:
+    """The glossary, with the lessons that teach its terms."""
+    return [
+        {
+            "en": term.en,
+            "zh": term.zh,
+            "means": term.means,
+            "means_zh": term.means_zh,
+            "lesson": term.lesson,
+            "title": {lang: lessons.lesson(term.lesson, lang).title for lang in lessons.LANGUAGES},
+            "everyday": term.everyday,
+        }
+        for term in i18n.glossary()
+    ]
+
+
+def build_coach() -> None:
+    """Place the panel of an experiment beside the tabs."""
+    view("coach", (lessons.read, lessons.check), "coach")

@@ -1,0 +1,55 @@
+/* What was chosen, in the page's address where it differs from the defaults. */
+const { el, put, count } = tp;
+const schedule = tp.scheduler();
+const call = tp.asker(server, () => TEXT.offline);
+const root = element.querySelector(".optimizers");
+const FIELDS = props.fields; // {optimizer: [field, ...]}
+const USUAL = props.usual; // {optimizer: {field: value}}
+
+const state = {
+  entries: null, // [{optimizer, FIELD: value, ...}]: what the next race is to be
+  steps: 300,
+  seeds: 1,
+  axis: "steps",
+  block: 0,
+  matrix: "up",
+  moment: null, // the step that is looked into; null: the newest
+};
+
+const usual = (optimizer) => ({ optimizer, ...USUAL[optimizer] });
+
+/** Entries as an address and a command have them: "adamw;muon,max_lr=0.04", only what is not usual. */
+const written = (entries) =>
+  entries
+    .map(({ optimizer, ...values }) =>
+      [
+        optimizer,
+        ...Object.entries(values)
+          .filter(([name, value]) => value !== USUAL[optimizer][name])
+          .map(([name, value]) => `${name}=${value}`),
+      ].join(","),
+    )
+    .join(";");
+
+/** The entries that an address names; what makes no sense is left out. */
+function read(text) {
+  const entries = (text ?? "")
+    .split(";")
+    .map((entry) => entry.split(","))
+    .filter(([optimizer]) => Object.hasOwn(FIELDS, optimizer))
+    .map(([optimizer, ...settings]) => {
+      const entry = usual(optimizer);
+      for (const [name, value] of settings.map((setting) => setting.split("=")))
+        if (FIELDS[optimizer].includes(name) && value && Number.isFinite(Number(value))) entry[name] = Number(value);
+      return entry;
+    })
+    .slice(0, props.most.entries);
+  return entries.length ? entries : null;
+}
+
+const FIRST = [usual("adamw"), usual("muon"), usual("sgd")]; // those of the stored race
+
+const address = tp.address("optimizers", () => {
+  const text = written(state.entries);
+  return { ...state, entries: text === written(FIRST) ? null : text };
+});

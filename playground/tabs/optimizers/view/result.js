@@ -1,0 +1,158 @@
+/* The loss of every optimizer, how many directions share its step, and what came out. */
+function makeResult({ chosen, again }) {
+  const axes = Object.entries(TEXT.axes).map(([name, text]) =>
+    el("button", { type: "button", text, "data-axis": name, on: { click: () => chosen({ axis: name }) } }),
+  );
+  const source = el("p", { class: "help source" });
+  const command = el("code", { translate: "no" });
+  const host = el("div", { class: "chart-host" });
+  const chart = tp.chart(host);
+  const table = el("table", { class: "outcome" });
+  const said = el("ul", { class: "verdicts" });
+  const more = el("button", { type: "button", class: "tp-button", id: "optimizers-more", text: TEXT.more });
+  more.addEventListener("click", again);
+  const node = el(
+    "section",
+    { class: "result" },
+    source,
+    el(
+      "div",
+      { class: "choice", role: "group", "aria-label": TEXT.axis },
+      el("span", { text: TEXT.axis }),
+      el("div", { class: "segments" }, axes),
+    ),
+    host,
+    el(
+      "div",
+      { class: "under" },
+      el("p", { class: "help", text: TEXT.chartHelp }),
+      tp.saveBar({ figure: () => chart.svg, rows, name: () => "optimizers" }),
+    ),
+    el("div", { class: "measured" }, el("h3", { text: TEXT.verdict }), table, said, more),
+  );
+
+  const matrix = () => `${state.block}.${state.matrix}`;
+  const shown = () => race.laps.map((laps, entry) => ({ laps, entry, name: race.names[entry] }));
+
+  function draw() {
+    race.smooth();
+    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+    drawSource();
+    if (race.plan) {
+      chart.update(data());
+      drawOutcome();
+    }
+  }
+
+  function drawSource() {
+    put(command, race.plan?.command ?? "");
+    const text = race.id ? TEXT.shownOwn : TEXT.shownStored;
+    if (source.dataset.text !== text) {
+      source.dataset.text = text;
+      source.replaceChildren(`${text} `, command);
+    }
+    source.hidden = !race.plan;
+  }
+
+  function data() {
+    const { axis } = state;
+    const lines = shown().map(({ laps, entry, name }) => {
+      const x = axis === "steps" ? laps.step : laps[axis];
+      return {
+        id: entry,
+        name,
+        style: `e${entry}`,
+        x,
+        y: laps.smooth,
+        n: x.length,
+        fit: true,
+        format: (value) => tp.fixed(value, 2),
+      };
+    });
+    const shared = shown().map(({ entry, name }) => {
+      const records = race.spectra[entry];
+      return {
+        id: entry,
+        name,
+        style: `e${entry}`,
+        x: records.map(({ step }) => race.x(entry, step, axis)),
+        y: records.map(({ update }) => directions(update[matrix()])),
+        n: records.length,
+        dots: true,
+        fit: true,
+        format: (value) => tp.fixed(value, 1),
+      };
+    });
+    const most = race.spectra.flat()[0]?.update[matrix()].length ?? 32;
+    const last = Math.max(0, ...lines.map(({ x }) => x.at(-1) ?? 0));
+    const high = race.active && axis === "steps" ? race.plan.steps : last || 1;
+    const moment = shownMoment();
+    const mark = moment && { x: race.x(0, moment, axis), text: "", kind: "changed" };
+    return {
+      x: { low: 0, high, name: TEXT.axisNames[axis] },
+      panels: [
+        { id: "loss", title: TEXT.loss, unit: TEXT.lossUnit, height: 230, lines },
+        {
+          id: "directions",
+          title: TEXT.directions(matrixName()),
+          unit: TEXT.directionsUnit(most),
+          height: 120,
+          range: [0, most],
+          lines: shared,
+        },
+      ],
+      marks: axis === "steps" && mark ? [mark] : [],
+      summary: TEXT.chartSummary(tp.series(lines.map((line) => tp.named(line.name, tp.loss(line.y.at(-1)))))),
+    };
+  }
+
+  function drawOutcome() {
+    const known = shown().filter(({ entry }) => Number.isFinite(race.mean(entry)));
+    more.hidden = race.active || race.plan.seeds >= 3 || race.plan.entries.length < 2;
+    const key = JSON.stringify([
+      race.id,
+      race.finals,
+      race.verdicts,
+      race.fell,
+      race.laps.map(({ step }) => step.length && race.active),
+    ]);
+    if (table.dataset.key === key) return;
+    table.dataset.key = key;
+    const heads = Object.values(TEXT.heads).map((text) => el("th", { scope: "col", text }));
+    const row = ({ entry, name, laps }) =>
+      el(
+        "tr",
+        { class: `e${entry}` },
+        el("th", { scope: "row" }, el("i", { class: "swatch" }), name),
+        el("td", { text: tp.fixed(race.mean(entry), 3) }),
+        el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1), 1)) }),
+        el("td", { text: tp.number(laps.flops.at(-1)) }),
+      );
+    table.hidden = !known.length;
+    table.replaceChildren(el("thead", {}, el("tr", {}, heads)), el("tbody", {}, known.map(row)));
+    const sentences = [
+      ...race.fell.map(({ entry, step }) => TEXT.fell(race.names[entry], step)),
+      ...race.verdicts.map((verdict, entry) => verdict && judged(verdict, race.names[entry])).filter(Boolean),
+      known.length ? TEXT.meaning : TEXT.verdictNone,
+    ];
+    said.replaceChildren(...sentences.map((text) => el("li", { text })));
+  }
+
+  /** One entry against the first, in words: an interval needs three seeds. */
+  function judged({ mean, low, high, count: seeds, within_noise: noise }, name) {
+    const base = race.names[0];
+    if (seeds < 3) return TEXT.one(name, base, tp.fixed(Math.abs(mean), 3), mean < 0);
+    const interval = `[${tp.fixed(low, 3)}, ${tp.fixed(high, 3)}]`;
+    if (noise) return TEXT.noise(name, base, tp.fixed(mean, 3), interval, seeds);
+    return (mean < 0 ? TEXT.better : TEXT.worse)(name, base, tp.fixed(Math.abs(mean), 3), interval, seeds);
+  }
+
+  function rows() {
+    const lines = shown().flatMap(({ laps, name }) =>
+      laps.step.map((step, i) => [name, step, laps.seconds[i], laps.flops[i], laps.loss[i]]),
+    );
+    return [["optimizer", "step", "seconds", "flops", "loss"], ...lines];
+  }
+
+  return { node, draw };
+}

@@ -1,0 +1,148 @@
+/* What the next race is to be: its optimizers with their settings, steps and seeds; start and stop. */
+function makeSetup({ changed, start, stop }) {
+  const list = el("div", { class: "entries" });
+  const add = el("button", { type: "button", class: "tp-button quiet add", id: "optimizers-add", text: TEXT.add });
+  const choice = (id, name) => {
+    const select = el(
+      "select",
+      { id, on: { change: () => choose(name, Number(select.value)) } },
+      address.choices(name).map((value) => el("option", { value, text: String(value) })),
+    );
+    return select;
+  };
+  const steps = choice("optimizers-steps", "steps");
+  const seeds = choice("optimizers-seeds", "seeds");
+  const begin = el("button", { type: "button", class: "tp-button primary", id: "optimizers-start", text: TEXT.start });
+  const end = el("button", { type: "button", class: "tp-button danger", id: "optimizers-stop", text: TEXT.stop });
+  const bar = el("progress", { max: 1, "aria-label": TEXT.title });
+  const said = el("p", { class: "said", role: "status" });
+  const message = el("p", { class: "message", role: "alert", hidden: true });
+  const node = el(
+    "section",
+    { class: "setup" },
+    list,
+    el(
+      "div",
+      { class: "line" },
+      el("label", { class: "choice" }, el("span", { text: TEXT.steps }), steps),
+      el("label", { class: "choice" }, el("span", { text: TEXT.seeds }), seeds),
+      begin,
+      end,
+      bar,
+      said,
+    ),
+    message,
+  );
+
+  function choose(name, value) {
+    state[name] = value;
+    changed();
+  }
+
+  function box(entry, name) {
+    const input = el("input", {
+      type: "text",
+      inputmode: "decimal",
+      value: entry[name],
+      title: TEXT.fieldTitles[name],
+      "data-field": name,
+      on: {
+        change: () => {
+          const value = Number(input.value.trim().replace(",", ".") || NaN);
+          say(Number.isFinite(value) ? "" : TEXT.notNumber(label));
+          if (!Number.isFinite(value)) return;
+          entry[name] = value;
+          changed();
+        },
+      },
+    });
+    const label = name === "beta1" && entry.optimizer === "sgd" ? TEXT.momentumOf : TEXT.fields[name];
+    return el("label", { class: "field", title: TEXT.fieldTitles[name] }, el("span", { text: label }), input);
+  }
+
+  function card(entry, number) {
+    const select = el(
+      "select",
+      {
+        "aria-label": TEXT.optimizer(number + 1),
+        on: {
+          change: () => {
+            state.entries[number] = usual(select.value);
+            changed();
+          },
+        },
+      },
+      Object.keys(FIELDS).map((name) => el("option", { value: name, text: TEXT.names[name] })),
+    );
+    select.value = entry.optimizer;
+    const remove = el("button", {
+      type: "button",
+      class: "tp-button quiet",
+      title: TEXT.remove(TEXT.names[entry.optimizer]),
+      "aria-label": TEXT.remove(TEXT.names[entry.optimizer]),
+      text: "×",
+      on: {
+        click: () => {
+          state.entries.splice(number, 1);
+          changed();
+        },
+      },
+    });
+    return el(
+      "fieldset",
+      { class: `entry e${number}` },
+      el("div", { class: "entry-head" }, select, state.entries.length > 1 ? remove : null),
+      el("p", { class: "help", text: TEXT.about[entry.optimizer] }),
+      el(
+        "div",
+        { class: "fields" },
+        FIELDS[entry.optimizer].map((name) => box(entry, name)),
+      ),
+    );
+  }
+
+  add.addEventListener("click", () => {
+    const used = state.entries.map(({ optimizer }) => optimizer);
+    state.entries.push(usual(Object.keys(FIELDS).find((name) => !used.includes(name)) ?? "adamw"));
+    changed();
+  });
+  begin.addEventListener("click", start);
+  end.addEventListener("click", stop);
+
+  let built = "";
+  /** @param {Race} race */
+  function draw(race) {
+    const key = JSON.stringify(state.entries);
+    if (key !== built) {
+      built = key;
+      list.replaceChildren(...state.entries.map(card), state.entries.length < props.most.entries ? add : "");
+    }
+    [steps.value, seeds.value] = [String(state.steps), String(state.seeds)];
+    const { active, at, plan } = race;
+    begin.hidden = active;
+    end.hidden = !active;
+    bar.hidden = !active;
+    bar.value = race.progress;
+    const words = TEXT.states[race.state];
+    const steps_ = plan?.steps ?? state.steps;
+    const told = {
+      waiting: () => words(race.place ?? 1),
+      running: () => words(at.step, steps_, at.seed + 1, plan?.seeds ?? 1),
+      over: () => (race.id ? words(tp.fixed(sum(race.laps.map(({ seconds }) => seconds.at(-1) ?? 0)), 1)) : ""),
+    }[race.state];
+    const different = race.plan && !active && !same(race.plan);
+    put(said, different ? TEXT.changed : told ? told() : race.reason ? tp.translate(race.reason) : words);
+  }
+
+  const same = (plan) =>
+    written(plan.entries) === written(state.entries) &&
+    plan.steps === state.steps &&
+    (plan.seeds === state.seeds || !race.id);
+
+  function say(text) {
+    message.hidden = !text;
+    put(message, text);
+  }
+
+  return { node, draw, say };
+}

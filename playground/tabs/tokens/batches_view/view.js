@@ -1,0 +1,238 @@
+/* Batches: what a run reads while it trains, painted with the loss of any of its checkpoints.
+ *
+ * `frame` is what the server answered for one batch and one checkpoint; `state` is what the learner chose.
+ */
+const { el, visible, put, percent } = tp;
+const call = tp.asker(server, () => TEXT.offline);
+const root = element.querySelector(".batches");
+/** @type {{ run: string, part: string, number: number, step: number | null, row: number, hover: number | null }} */
+const state = { run: "", part: "train", number: 1, step: null, row: 0, hover: null };
+
+/** @typedef {ReturnType<typeof decode>} Frame */
+const NONE = /** @type {Frame} */ (/** @type {unknown} */ (null)); // nothing is drawn before the first answer
+let frame = NONE;
+
+/** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout" | "message"} Part  elements of the view */
+/** @typedef {{ parts: HTMLElement[], number: HTMLInputElement, earlier: HTMLButtonElement, later: HTMLButtonElement, film: Film }} Controls */
+const page = /** @type {Controls & { [part in Part]: HTMLElement }} */ ({});
+
+function build() {
+  page.parts = Object.entries(TEXT.parts).map(([value, text]) =>
+    el("button", {
+      type: "button",
+      id: `batches-${value}`,
+      text,
+      title: TEXT.partTitle[/** @type {"train" | "valid"} */ (value)],
+      on: { click: () => choose({ part: value, number: 1, row: 0 }) },
+    }),
+  );
+  page.number = el("input", {
+    type: "number",
+    id: "batches-number",
+    min: 1,
+    max: 200,
+    step: 1,
+    value: 1,
+    on: {
+      change: () =>
+        choose({ number: Math.max(1, Math.min(frame?.last ?? 1, Math.round(Number(page.number.value)) || 1)) }),
+    },
+  });
+  page.of = el("span", { class: "muted" });
+  page.earlier = el("button", {
+    type: "button",
+    class: "tp-button",
+    text: "◂",
+    title: TEXT.earlier,
+    "aria-label": TEXT.earlier,
+    on: { click: () => choose({ number: state.number - 1 }) },
+  });
+  page.later = el("button", {
+    type: "button",
+    class: "tp-button",
+    id: "batches-later",
+    text: "▸",
+    title: TEXT.later,
+    "aria-label": TEXT.later,
+    on: { click: () => choose({ number: state.number + 1 }) },
+  });
+  page.film = tp.checkpointFilm({ id: "batches-step", frame: () => frame, choose });
+  page.loss = el("p", { class: "loss", role: "status" });
+  page.shape = el("p", { class: "help" });
+  page.list = el("ol", { class: "sequences" });
+  page.open = el("div", { class: "opened" });
+  page.readout = el("p", { class: "readout" });
+  page.message = el("p", { class: "message", role: "alert", hidden: true });
+  root.replaceChildren(
+    el("h3", { text: TEXT.title }),
+    el("p", { class: "help", text: TEXT.help }),
+    page.message,
+    el(
+      "div",
+      { class: "body" },
+      el(
+        "div",
+        { class: "choices" },
+        el(
+          "div",
+          { class: "choice" },
+          el("span", { text: TEXT.part }),
+          el("div", { class: "segments", role: "group", "aria-label": TEXT.part }, page.parts),
+        ),
+        el(
+          "div",
+          { class: "choice" },
+          el("label", { for: "batches-number", text: TEXT.number }),
+          page.earlier,
+          page.number,
+          page.of,
+          page.later,
+        ),
+      ),
+      page.film.node,
+      page.loss,
+      el(
+        "div",
+        { class: "legend", "aria-hidden": "true" },
+        el("span", { text: TEXT.legend[0] }),
+        el("i"),
+        el("span", { text: TEXT.legend[1] }),
+      ),
+      page.list,
+      el(
+        "div",
+        { class: "under" },
+        page.readout,
+        tp.saveBar({ rows: csvRows, name: () => `batch-${frame.number}-step-${frame.step}` }),
+      ),
+      page.shape,
+      page.open,
+    ),
+  );
+  root.addEventListener("pointermove", pointed);
+  root.addEventListener("pointerleave", () => read(null));
+  root.addEventListener("click", pointed);
+}
+
+function pointed(/** @type {Event} */ event) {
+  const { place, first } = event.target instanceof HTMLElement ? event.target.dataset : {};
+  read(
+    place !== undefined
+      ? factsOf(Number(place))
+      : first !== undefined
+        ? [TEXT.given(piece(frame.inputs[at(Number(first), 0)]))]
+        : null,
+  );
+}
+
+/** @param {string[] | null} facts  about the token that is pointed at */
+function read(facts) {
+  if (!facts) return put(page.readout, TEXT.readout);
+  page.readout.replaceChildren(...facts.map((fact, i) => el(i ? "span" : "b", { text: fact })));
+}
+
+function open(/** @type {number} */ row) {
+  state.row = row;
+  draw();
+}
+
+function draw() {
+  for (const part of page.parts) part.setAttribute("aria-pressed", String(part.id === `batches-${frame.part}`));
+  page.number.max = String(frame.last);
+  if (document.activeElement !== page.number) page.number.value = String(frame.number);
+  put(page.of, TEXT.of(frame.last));
+  page.earlier.disabled = frame.number <= 1;
+  page.later.disabled = frame.number >= frame.last;
+  page.film.draw();
+  put(page.loss, TEXT.loss(frame.mean.toFixed(2), frame.even.toFixed(2)));
+  put(page.shape, TEXT.shape(frame.rows, frame.columns, frame.whole));
+  drawRows(page.list);
+  drawOpen(page.open);
+  read(null);
+  Object.assign(root.dataset, {
+    ready: "true",
+    step: String(frame.step),
+    part: frame.part,
+    number: String(frame.number),
+    loss: frame.mean.toFixed(4),
+  });
+}
+
+function csvRows() {
+  /** @type {Row[]} */
+  const rows = [TEXT.csv];
+  for (let row = 0; row < frame.rows; row++) {
+    for (let place = 0; place < frame.columns; place++) {
+      const i = at(row, place);
+      const target = frame.targets[i];
+      const counted = target !== IGNORE;
+      rows.push([
+        row + 1,
+        place + 1,
+        frame.pieces.get(frame.inputs[i]),
+        counted ? frame.pieces.get(target) : "",
+        counted ? frame.losses[i] : "",
+        frame.pieces.get(frame.guesses[i]),
+        frame.sure[i],
+      ]);
+    }
+  }
+  return rows;
+}
+
+/** @param {Partial<typeof state>} change */
+function choose(change) {
+  Object.assign(state, change);
+  address.save();
+  return load();
+}
+
+/* ------------------------------------------------------------------ the address */
+
+const address = tp.address("batches", () => state);
+
+/** @param {Answers.DrawnBatch} answer */
+function decode(answer) {
+  const whole = (/** @type {string} */ text) => new Int32Array(tp.bytes(text).buffer);
+  const losses = tp.floats(answer.losses);
+  const counted = losses.filter((loss) => !Number.isNaN(loss));
+  return {
+    ...answer,
+    inputs: whole(answer.inputs),
+    targets: whole(answer.targets),
+    sources: answer.sources === null ? null : whole(answer.sources),
+    guesses: whole(answer.guesses),
+    losses,
+    sure: tp.floats(answer.sure),
+    pieces: new Map(answer.pieces),
+    mean: counted.reduce((sum, loss) => sum + loss, 0) / counted.length,
+  };
+}
+
+/** @param {Answers.DrawnBatch} answer */
+function show(answer) {
+  frame = decode(answer);
+  state.number = frame.number;
+  state.row = Math.min(state.row, frame.rows - 1);
+  draw();
+}
+
+build();
+Object.assign(state, address.read());
+const { load, turn } = tp.checkpointView({
+  root,
+  message: page.message,
+  film: page.film,
+  state,
+  ask: () => call("batch", state.run, state.part, state.number, state.step),
+  show,
+  steps: () => frame?.steps ?? null,
+  stored: () => call("stored", state.run),
+  renew: (steps) => (frame.steps = steps),
+  forget(other) {
+    frame = NONE;
+    if (other) Object.assign(state, { step: null, number: 1, row: 0 });
+  },
+});
+turn(props.run);
+watch("run", () => turn(props.run));

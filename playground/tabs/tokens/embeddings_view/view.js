@@ -1,0 +1,327 @@
+/* Embeddings: the rows of a table as points, seen from two directions, at any checkpoint.
+ *
+ * `frame` is what the server answered for one table and one checkpoint; `state` is what the learner chose.
+ */
+const { el, visible, put, percent } = tp;
+const call = tp.asker(server, () => TEXT.offline);
+const schedule = tp.scheduler(() => frame);
+const root = element.querySelector(".embeddings");
+const SIDE = 28; // around the drawing
+const LABELLED = 420; // points that all get their text
+/** @typedef {number | null} Point  its row in the table */
+/** @type {{ run: string, what: string, step: number | null, held: Point, hover: Point }} */
+const state = { run: "", what: "tokens", step: null, held: null, hover: null };
+
+/** @typedef {ReturnType<typeof decode>} Frame */
+const NONE = /** @type {Frame} */ (/** @type {unknown} */ (null)); // nothing is drawn before the first answer
+let frame = NONE;
+let reach = 0; // the largest coordinate of this table at any step that was shown
+/** @type {Map<number, Answers.NearestPoints["neighbours"]>} */
+let near = new Map(); // point -> [[point, cosine], ...] at the step that is shown
+/** @typedef {"tables" | "choice" | "help" | "host" | "share" | "legend" | "near" | "message"} Part  elements of the view */
+const page = /** @type {{ film: Film } & { [part in Part]: HTMLElement }} */ ({});
+
+const name = (/** @type {number} */ point) =>
+  frame.names
+    ? [...frame.names[point]].map((char) => (char === " " ? "·" : visible(char))).join("")
+    : String(point + 1);
+const spoken = (/** @type {number} */ point) => (frame.names ? name(point) : TEXT.position(point + 1));
+const pointed = () => state.hover ?? state.held;
+
+function build() {
+  page.tables = el("div", { class: "segments", role: "group", "aria-label": TEXT.what });
+  page.choice = el("div", { class: "choice" }, el("span", { text: TEXT.what }), page.tables);
+  page.help = el("p", { class: "help" });
+  page.film = tp.checkpointFilm({ id: "embeddings-step", frame: () => frame, choose });
+  page.host = el("div", { class: "scatter", translate: "no" });
+  page.share = el("p", { class: "help" });
+  page.legend = el("div", { class: "legend" });
+  page.near = el("div", { class: "near" });
+  page.message = el("p", { class: "message", role: "alert", hidden: true });
+  root.replaceChildren(
+    el("h3", { text: TEXT.title }),
+    page.help,
+    page.message,
+    el(
+      "div",
+      { class: "body" },
+      page.choice,
+      page.film.node,
+      el(
+        "div",
+        { class: "pair" },
+        el(
+          "div",
+          {},
+          page.host,
+          el(
+            "div",
+            { class: "under" },
+            page.legend,
+            tp.saveBar({ figure: () => page.host, rows: csvRows, name: () => `embeddings-step-${frame.step}` }),
+          ),
+        ),
+        page.near,
+      ),
+      page.share,
+    ),
+  );
+  new ResizeObserver(() => schedule(draw)).observe(page.host);
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+/** @type {[x: number, y: number][]} */
+let places = []; // [x, y] of each point
+
+function draw() {
+  const width = page.host.clientWidth;
+  if (!width) return;
+  const height = Math.min(520, Math.max(300, Math.round(width * 0.62)));
+  const scale = Math.min(width - 2 * SIDE, height - 2 * SIDE) / 2 / (reach || 1);
+  const wide = Math.min((width / 2 - SIDE) / (reach || 1), 2 * scale);
+  places = Array.from({ length: frame.count }, (_, i) => [
+    width / 2 + wide * frame.points[2 * i],
+    height / 2 - scale * frame.points[2 * i + 1],
+  ]);
+  const labelled = frame.count <= LABELLED;
+  const at = pointed();
+  const close = at === null ? [] : (near.get(at) ?? []).map(([point]) => point);
+  const positions = frame.what === "positions";
+  const nodes = places.map(([x, y], i) => {
+    const kind = positions ? "position" : `k${frame.kinds?.[i]}`;
+    const marked = i === at ? "on" : close.includes(i) ? "close" : "";
+    const node =
+      (labelled && (!positions || i % Math.ceil(frame.count / 24) === 0)) || marked
+        ? el("text", {
+            class: `point ${kind} ${marked}`,
+            x: x.toFixed(1),
+            y: y.toFixed(1),
+            text: name(i),
+            "data-point": i,
+          })
+        : el("circle", { class: `point ${kind}`, cx: x.toFixed(1), cy: y.toFixed(1), r: 2.5, "data-point": i });
+    if (positions) node.style.setProperty("--along", (i / Math.max(1, frame.count - 1)).toFixed(3));
+    return node;
+  });
+  const order = [...nodes.keys()].sort(
+    (a, b) => Number(a === at || close.includes(a)) - Number(b === at || close.includes(b)),
+  );
+  const path = positions
+    ? el("path", { class: "thread", d: `M${places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}` })
+    : null;
+  const links =
+    at === null
+      ? []
+      : close.map((/** @type {number} */ point) =>
+          el("path", {
+            class: "link",
+            d: `M${places[at].map((/** @type {number} */ v) => v.toFixed(1))}L${places[point].map((/** @type {number} */ v) => v.toFixed(1))}`,
+          }),
+        );
+  const label = TEXT.label(frame.count, percent(frame.share));
+  let svg = page.host.querySelector("svg");
+  if (!svg) {
+    svg = el("svg", {
+      tabindex: "0",
+      role: "img",
+      on: { pointermove: moved, pointerleave: () => hover(null), click: clicked, keydown: keys },
+    });
+    page.host.append(svg);
+  }
+  for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": label }))
+    svg.setAttribute(key, String(value));
+  svg.replaceChildren(
+    el("path", {
+      class: "axis",
+      d: `M${SIDE / 2},${height / 2}H${width - SIDE / 2}M${width / 2},${SIDE / 2}V${height - SIDE / 2}`,
+    }),
+    ...(path ? [path] : []),
+    ...links,
+    ...order.map((i) => nodes[i]),
+  );
+}
+
+function drawAll() {
+  const held = frame.what === "positions";
+  put(page.help, (held ? TEXT.helpPositions : TEXT.help)(frame.dimensions));
+  page.choice.hidden = frame.tables.length < 2;
+  page.tables.replaceChildren(
+    ...frame.tables.map((table) =>
+      el("button", {
+        type: "button",
+        id: `embeddings-${table}`,
+        text: TEXT.tables[/** @type {"tokens" | "positions"} */ (table)],
+        "aria-pressed": String(table === frame.what),
+        on: { click: () => table === frame.what || choose({ what: table, held: null, hover: null }) },
+      }),
+    ),
+  );
+  page.film.draw();
+  const notes = [TEXT.share(percent(frame.share), frame.dimensions)];
+  if (frame.all > frame.count) notes.unshift(TEXT.some(frame.count, frame.all));
+  if (frame.tied && !held) notes.push(TEXT.tied);
+  put(page.share, tp.sentences(notes));
+  const kinds = frame.kinds ? [...new Set(frame.kinds)].sort((a, b) => a - b) : [];
+  page.legend.replaceChildren(
+    ...kinds.map((kind) => el("span", { class: `key k${kind}` }, el("i"), tp.kind(frame.classes[kind]))),
+    ...(held ? [el("span", { class: "key" }, TEXT.first, el("i", { class: "ramp" }), TEXT.last)] : []),
+  );
+  draw();
+  drawNear();
+  Object.assign(root.dataset, { ready: "true", step: String(frame.step), what: frame.what });
+}
+
+function drawNear() {
+  const at = pointed();
+  if (at === null) return page.near.replaceChildren(el("p", { class: "help", text: TEXT.nearHelp }));
+  const list = near.get(at);
+  page.near.replaceChildren(
+    el("h4", { text: TEXT.near(spoken(at)) }),
+    el(
+      "ol",
+      {},
+      (list ?? []).map(([point, cosine]) => {
+        const bar = el("i");
+        bar.style.width = `${Math.max(0, 100 * cosine)}%`;
+        const text = cosine.toFixed(2).replace("-", "−");
+        return el(
+          "li",
+          { "aria-label": TEXT.nearItem(spoken(point), text) },
+          el("span", { class: "piece", translate: "no", text: spoken(point) }),
+          el("span", { class: "track" }, bar),
+          el("span", { class: "cosine", text }),
+        );
+      }),
+    ),
+  );
+}
+
+/* ------------------------------------------------------------------ pointing */
+
+function nearestTo(/** @type {MouseEvent} */ event) {
+  const box = /** @type {Element} */ (page.host.firstChild).getBoundingClientRect();
+  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  let best = null;
+  let least = 24 ** 2;
+  places.forEach(([px, py], i) => {
+    const distance = (px - x) ** 2 + (py - y) ** 2;
+    if (distance < least) [best, least] = [i, distance];
+  });
+  return best;
+}
+
+const moved = (/** @type {MouseEvent} */ event) => hover(nearestTo(event));
+const clicked = (/** @type {MouseEvent} */ event) => {
+  const point = nearestTo(event);
+  state.held = point === state.held ? null : point;
+  hover(null);
+  showNear();
+};
+
+function hover(/** @type {Point} */ point) {
+  if (state.hover === point) return;
+  state.hover = point;
+  showNear();
+}
+
+function keys(/** @type {KeyboardEvent} */ event) {
+  const last = frame.count - 1;
+  const now = pointed() ?? -1;
+  const target = {
+    ArrowLeft: Math.max(0, now - 1),
+    ArrowRight: Math.min(last, now + 1),
+    ArrowUp: Math.max(0, now - 1),
+    ArrowDown: Math.min(last, now + 1),
+    Home: 0,
+    End: last,
+  }[event.key];
+  if (target !== undefined) state.held = target;
+  else if (event.key === "Escape") state.held = null;
+  else return;
+  event.preventDefault();
+  state.hover = null;
+  showNear().then(
+    () =>
+      state.held !== null &&
+      tp.say(
+        tp.named(
+          TEXT.near(spoken(state.held)),
+          tp.series((near.get(state.held) ?? []).map(([point]) => spoken(point))),
+        ),
+      ),
+  );
+}
+
+/** The neighbours of the point that is pointed at, asked for once at each step. */
+async function showNear() {
+  const at = pointed();
+  const { run, what, step } = frame;
+  schedule(draw, drawNear);
+  if (at === null || near.has(at)) return;
+  const answer = await call("neighbours", run, what, step, at);
+  if (answer.error || frame?.run !== run || frame.what !== what || frame.step !== step) return;
+  near.set(at, answer.neighbours);
+  schedule(draw, drawNear);
+}
+
+/* ------------------------------------------------------------------ asking */
+
+function csvRows() {
+  return [
+    TEXT.csv,
+    ...places.map((_, i) => [
+      i,
+      frame.names?.[i] ?? "",
+      frame.kinds ? tp.kind(frame.classes[frame.kinds[i]]) : "",
+      frame.points[2 * i],
+      frame.points[2 * i + 1],
+    ]),
+  ];
+}
+
+/** @param {Partial<typeof state>} change */
+function choose(change) {
+  Object.assign(state, change);
+  address.save();
+  return load();
+}
+
+/* ------------------------------------------------------------------ the address */
+
+const address = tp.address("embeddings", () => state);
+
+/** @param {Answers.EmbeddingTable} answer */
+function decode(answer) {
+  return { ...answer, points: tp.floats(answer.points) };
+}
+
+/** @param {Answers.EmbeddingTable} answer */
+function show(answer) {
+  if (!frame || frame.run !== answer.run || frame.what !== answer.what) reach = 0;
+  frame = decode(answer);
+  reach = frame.points.reduce((most, value) => Math.max(most, Math.abs(value)), reach);
+  near = new Map();
+  drawAll();
+  if (pointed() !== null) showNear();
+}
+
+build();
+Object.assign(state, address.read());
+const { load, turn } = tp.checkpointView({
+  root,
+  message: page.message,
+  film: page.film,
+  state,
+  ask: () => call("project", state.run, state.what, state.step),
+  show,
+  steps: () => frame?.steps ?? null,
+  stored: () => call("stored", state.run),
+  renew: (steps) => (frame.steps = steps),
+  forget(other) {
+    frame = NONE;
+    if (other) Object.assign(state, { what: "tokens", step: null, held: null, hover: null });
+  },
+});
+turn(props.run);
+watch("run", () => turn(props.run));

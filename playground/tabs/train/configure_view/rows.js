@@ -1,0 +1,297 @@
+/* The controls: one row for each field, drawn from its description in `layout.sections` (see controls.py).
+ *
+ * `MAKERS` has one function for each kind of control. It gives the row's parts, {label, beside, below}, and
+ * `update(value, auto)`, which shows a value; `auto` is what a field left empty stands for.
+ */
+function grouped(entries, by) {
+  const groups = new Map();
+  for (const entry of entries) groups.set(entry[by], [...(groups.get(entry[by]) ?? []), entry]);
+  return [...groups];
+}
+
+const folds = []; // for each group: a function that shows what of it was changed, and whether anything is left of it
+
+function section({ name, groups }) {
+  return el(
+    "section",
+    { "aria-label": tp.translate(name) },
+    groups.map((group) => {
+      const drawn = group.controls.map(row);
+      const count = el("span", { class: "count" });
+      const folded = el(
+        "details",
+        { id: `group-${group.name.toLowerCase().replaceAll(" ", "-")}`, class: "group", open: true },
+        el("summary", {}, el("span", { text: tp.translate(group.name) }), count),
+        drawn,
+      );
+      for (const control of group.controls)
+        rows.get(control.name).words = wordsOf(control, tp.translate(group.name), group.name, name);
+      folds.push((changed) => {
+        folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now, or is searched for
+        const inside = group.controls.filter((control) => changed.has(control.name)).length;
+        count.textContent = inside ? TEXT.changed(inside) : "";
+        if (sought && !folded.hidden) folded.open = true;
+      });
+      return folded;
+    }),
+  );
+}
+
+/** All that a search finds a field by: what it is called, in both languages, what it can be, and what it does. */
+const wordsOf = (control, ...names) =>
+  [
+    ...[control.name, control.name.replaceAll("_", " "), control.label, tp.labels?.[control.name], control.help],
+    ...[...control.choices, ...Object.values(control.words), ...names],
+  ]
+    .join(" ")
+    .toLowerCase();
+
+/** What is searched for in the settings, in lower case. */
+let sought = "";
+const isSought = (name) => sought.split(/\s+/).every((word) => rows.get(name).words.includes(word));
+
+/* One row: the label with its help, the control, what the preset has, and what is wrong. */
+function row(control) {
+  const id = `field-${control.name}`;
+  const said = el("span");
+  const remedy = el("button", {
+    type: "button",
+    class: "link",
+    on: { click: () => set(control.name, answer.remedies[control.name]) },
+  });
+  const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true }, said, " ", remedy);
+  const help = el("p", { class: "help", id: `${id}-help`, text: control.help, hidden: true });
+  const toggle = el("button", {
+    type: "button",
+    class: "ask",
+    text: "?",
+    "aria-expanded": "false",
+    "aria-controls": help.id,
+    "aria-label": TEXT.help(control.label),
+    title: control.help,
+    on: { click: explain },
+  });
+  function explain() {
+    help.hidden = !help.hidden;
+    toggle.setAttribute("aria-expanded", String(!help.hidden));
+  }
+  const undo = el("button", {
+    type: "button",
+    class: "undo",
+    hidden: true,
+    on: { click: () => restore(control.name) },
+  });
+  const made = MAKERS[control.kind](control, id, { describedby: `${id}-problem ${id}-help` });
+  const drawn = el(
+    "div",
+    { class: `row ${control.kind}`, id: `row-${control.name}`, "data-field": control.name },
+    el("div", { class: "top" }, made.label, toggle, undo, made.beside),
+    made.below,
+    problem,
+    help,
+  );
+  const complain = (why) => {
+    problem.hidden = why === undefined;
+    said.textContent = tp.translate(why ?? "");
+    remedy.hidden = !(control.name in (answer.remedies ?? {}));
+    if (!remedy.hidden) remedy.textContent = TEXT.remedy(spelled(control, answer.remedies[control.name]));
+  };
+  rows.set(control.name, { control, drawn, help, undo, complain, update: made.update });
+  return drawn;
+}
+
+/** Does a control mean anything, as the other fields are? One whose field is at fault is shown anyway. */
+const meant = (control) =>
+  control.name in answer.problems ||
+  control.only_with.every(({ field, among, above }) =>
+    above === null ? among.includes(value(field)) : value(field) > above,
+  );
+
+const spelled = (control, wanted) => {
+  if (wanted === null || wanted === undefined) return control.empty ?? TEXT.nothing;
+  if (control.kind === "blocks") return TEXT.blocks(blocksOf(wanted));
+  if (typeof wanted === "boolean") return wanted ? TEXT.yes : TEXT.no;
+  if (control.kind === "source") return sources.get(wanted)?.title ?? String(wanted);
+  if (typeof wanted === "number") return plain(wanted);
+  return control.kind === "choice" ? tp.translate(control.words[wanted] ?? wanted) : String(wanted);
+};
+const plain = (wanted) =>
+  wanted !== 0 && Math.abs(wanted) < 1e-3 ? wanted.toExponential().replace("+", "") : String(wanted);
+
+const MOST_BLOCKS = 512;
+const blocksOf = (text) => String(text).split(",").map(Number);
+
+const labelled = (control, target) => el("label", { for: target, text: control.label, title: control.name });
+
+const MAKERS = {
+  /* A slider over the values worth trying, and a box that takes any other. */
+  number(control, id, { describedby }) {
+    const typed = el("input", {
+      type: "text",
+      inputmode: control.integer ? "numeric" : "decimal",
+      id,
+      class: "typed",
+      spellcheck: "false",
+      "aria-describedby": describedby,
+    });
+    const read = () => {
+      const entered = typed.value.trim().replace(",", ".");
+      if (entered === "" && control.empty !== null) return null;
+      const parsed = Number(entered);
+      return entered === "" || Number.isNaN(parsed) ? entered : parsed;
+    };
+    typed.addEventListener("change", () => set(control.name, read()));
+    if (!control.stops.length) return { label: labelled(control, id), beside: typed, below: null, update: fill };
+
+    let stops = [];
+    const slider = el("input", {
+      type: "range",
+      min: 0,
+      step: 1,
+      class: "slider",
+      "aria-label": control.label,
+      "aria-describedby": describedby,
+    });
+    slider.addEventListener("input", () => set(control.name, stops[Number(slider.value)]));
+    function fill(wanted, auto) {
+      if (document.activeElement !== typed)
+        typed.value = wanted === null ? "" : typeof wanted === "number" ? plain(wanted) : wanted;
+      typed.placeholder = control.empty === null ? "" : TEXT.empty(control.empty, auto);
+    }
+    function update(wanted, auto) {
+      const { smallest = -Infinity, largest = Infinity } =
+        (control.name === "task_length" && sources.get(value("source"))) || {};
+      stops = control.stops.filter((stop) => stop >= smallest && stop <= largest);
+      if (control.empty !== null) stops.unshift(null);
+      const [at, last] = [nearest(stops, wanted), stops.length - 1];
+      slider.max = String(last);
+      slider.value = String(at);
+      slider.style.setProperty("--filled", `${(100 * at) / Math.max(1, last)}%`);
+      slider.setAttribute("aria-valuetext", spelled(control, wanted));
+      fill(wanted, auto);
+    }
+    return { label: labelled(control, id), beside: typed, below: slider, update };
+
+    function nearest(among, wanted) {
+      if (wanted === null) return 0;
+      let best = 0;
+      among.forEach((stop, i) => {
+        if (stop !== null && (among[best] === null || Math.abs(stop - wanted) < Math.abs(among[best] - wanted)))
+          best = i;
+      });
+      return best;
+    }
+  },
+
+  choice(control, id, { describedby }) {
+    const options = control.choices.map((option) => ({
+      option,
+      name: el("span", { text: spelled(control, option) }),
+      input: el("input", {
+        type: "radio",
+        name: id,
+        id: `${id}-${option}`,
+        value: option,
+        on: { change: () => set(control.name, option) },
+      }),
+    }));
+    const below = el(
+      "div",
+      { class: "choices", role: "radiogroup", "aria-labelledby": `${id}-label`, "aria-describedby": describedby },
+      options.map(({ input, name }) => el("label", {}, input, name)),
+    );
+    const update = (wanted, auto) =>
+      options.forEach(({ option, input, name }) => {
+        input.checked = option === wanted;
+        if (option === null)
+          name.textContent = TEXT.empty(control.empty, auto === undefined ? auto : spelled(control, auto));
+      });
+    return {
+      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
+      beside: null,
+      below,
+      update,
+    };
+  },
+
+  switch(control, id, { describedby }) {
+    const input = el("input", {
+      type: "checkbox",
+      role: "switch",
+      id,
+      class: "switch",
+      "aria-describedby": describedby,
+    });
+    input.addEventListener("change", () => set(control.name, input.checked));
+    return {
+      label: labelled(control, id),
+      beside: input,
+      below: null,
+      update: (wanted) => (input.checked = wanted === true),
+    };
+  },
+
+  /* A switch for each block of the model. The value is text, the blocks counted from 0: "1,3". */
+  blocks(control, id, { describedby }) {
+    const below = el("div", {
+      class: "choices blocks",
+      role: "group",
+      "aria-labelledby": `${id}-label`,
+      "aria-describedby": describedby,
+    });
+    let on = [];
+    const press = (block) => {
+      const wanted = on.includes(block) ? on.filter((other) => other !== block) : [...on, block].sort((a, b) => a - b);
+      if (wanted.length) set(control.name, wanted.length === below.childElementCount ? null : wanted.join(","));
+      else tp.say(TEXT.lastBlock);
+    };
+    const update = (wanted) => {
+      const count = Math.max(1, Math.min(MOST_BLOCKS, Number(value("n_layer")) || 1));
+      on = wanted === null ? Array.from({ length: count }, (_, block) => block) : blocksOf(wanted);
+      while (below.childElementCount > count) below.lastChild.remove();
+      while (below.childElementCount < count) {
+        const block = below.childElementCount;
+        below.append(
+          el("button", {
+            type: "button",
+            id: `${id}-${block}`,
+            text: block + 1,
+            "aria-label": TEXT.block(block + 1),
+            on: { click: () => press(block) },
+          }),
+        );
+      }
+      [...below.children].forEach((button, block) => button.setAttribute("aria-pressed", String(on.includes(block))));
+    };
+    return {
+      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
+      beside: null,
+      below,
+      update,
+    };
+  },
+
+  source(control, id, { describedby }) {
+    const select = el(
+      "select",
+      { id, "aria-describedby": `${id}-about ${describedby}`, on: { change: () => set(control.name, select.value) } },
+      grouped(layout.sources, "group").map(([label, entries]) =>
+        el(
+          "optgroup",
+          { label },
+          entries.map((entry) => el("option", { value: entry.value, text: entry.title })),
+        ),
+      ),
+    );
+    const about = el("p", { class: "about", id: `${id}-about` });
+    return {
+      label: labelled(control, id),
+      beside: null,
+      below: [select, about],
+      update(wanted) {
+        select.value = wanted;
+        about.textContent = sources.get(wanted)?.about ?? "";
+      },
+    };
+  },
+};

@@ -1,0 +1,217 @@
+/* Loss, right answers, learning rate and gradient norm over the steps, with their choices. */
+
+const address = tp.address("live", () => choices);
+const WINDOWS = address.choices("smoothing"); // steps that the smoothed curve averages over
+const choices = address.read();
+
+/** `current` gives the history on the page; `smoothing` is told when the number of steps changes. `other` is the run
+ * beside it (other.js). */
+function makeCurves({ current, smoothing, other }) {
+  const host = el("div", { class: "curves" });
+  const chart = tp.chart(host, { onZoom: (zoom) => (whole.hidden = zoom === null) });
+  const whole = el("button", {
+    type: "button",
+    class: "quiet",
+    text: TEXT.whole,
+    hidden: true,
+    on: { click: () => chart.reset() },
+  });
+  const axes = ["linear", "log"].map((name) =>
+    el("button", { type: "button", text: TEXT.axes[name], "data-axis": name, on: { click: () => setAxis(name) } }),
+  );
+  const steps = el("output", { class: "value" });
+  const slider = el("input", {
+    type: "range",
+    min: 0,
+    max: WINDOWS.length - 1,
+    step: 1,
+    value: WINDOWS.indexOf(choices.smoothing),
+    "aria-label": TEXT.smoothing,
+    on: { input: () => setWindow(WINDOWS[Number(slider.value)]) },
+  });
+
+  function setAxis(axis) {
+    choices.axis = axis;
+    address.save();
+    drawChoices();
+    draw(current());
+  }
+
+  function setWindow(window) {
+    choices.smoothing = window;
+    address.save();
+    smoothing(window);
+    drawChoices();
+  }
+
+  function drawChoices() {
+    for (const button of axes) {
+      button.setAttribute("aria-pressed", String(button.dataset.axis === choices.axis));
+    }
+    const text = TEXT.smoothed(WINDOWS[Number(slider.value)]);
+    put(steps, text);
+    slider.setAttribute("aria-valuetext", text);
+  }
+
+  function draw(history) {
+    const { name, status, step } = history;
+    const [low, last] = span(history);
+    const second = other.current();
+    const high = horizon(low, last, history.total, history.over);
+    chart.update({
+      x: { low, high: second ? Math.max(high, span(second)[1]) : high, name: TEXT.x },
+      panels: panels(history, choices.axis === "log", second),
+      marks: [...phasesOf(history).slice(1).map(phaseMark), ...marks(history.notes)],
+      summary: tp.sentences([
+        TEXT.summary(name, tp.states[status?.state]?.word ?? "", step, newest(history)),
+        ...baselines(history.about).map(({ text, value, tip }) => `${tp.named(`${text} ${value}`, tip)}.`),
+      ]),
+    });
+  }
+
+  drawChoices();
+  const node = el(
+    "section",
+    { class: "chart" },
+    host,
+    el(
+      "div",
+      { class: "bar controls" },
+      el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, label(TEXT.axis), axes),
+      el("label", { class: "smoothing" }, label(TEXT.smoothing), slider, steps),
+      other.node,
+      whole,
+      tp.saveBar({
+        figure: () => chart.svg,
+        rows: () => curveRows(current()),
+        name: () => current().fileName(FILES.curves),
+      }),
+    ),
+    el("p", { class: "help", text: TEXT.chartHelp }),
+  );
+  return { node, draw, reset: () => chart.reset() };
+}
+
+const label = (text) => el("span", { class: "label", text });
+
+function newest({ steps, evaluated }) {
+  const known = [
+    steps.n && ["train", steps.last("smooth")],
+    evaluated.n && ["validation", evaluated.last("loss")],
+  ].filter(Boolean);
+  return tp.series(known.map(([name, value]) => `${TEXT[name]} ${tp.loss(value)}`));
+}
+
+/** The first and the last step that there is anything of; a run from the beginning starts at 0. */
+function span({ steps, evaluated, step }) {
+  const firsts = [steps, evaluated].filter((table) => table.n).map((table) => table.step[0]);
+  const lasts = [steps, evaluated].filter((table) => table.n).map((table) => table.last("step"));
+  const first = firsts.length ? Math.min(...firsts) : 0;
+  return [first <= 1 ? 0 : first, Math.max(step, ...lasts)];
+}
+
+/** The end of the x axis: a little ahead of a growing run, moving in jumps so that the picture rests between. */
+function horizon(first, last, total, over) {
+  if (over) return Math.max(last, first + 1);
+  let length = 50;
+  while (length < (last - first) * 1.02) length *= 1.3;
+  return Math.min(first + length, Math.max(total, last));
+}
+
+/** What guessing and counting reach without any training, as levels of the loss.
+ *
+ * @returns {Reference[]} */
+function baselines(about) {
+  if (!about?.uniform) return [];
+  const { vocabulary, uniform, letters, baselines: counted } = about;
+  const level = (name, y, tip) => ({ y, text: TEXT.baselines[name], value: y.toFixed(2), tip });
+  const knows = TEXT.knows[letters ? "letters" : "tokens"];
+  return [
+    level("uniform", uniform, TEXT.uniform(vocabulary, uniform)),
+    ...(counted ? ["unigram", "bigram"].map((name) => level(name, counted[name], knows[name](counted.counted))) : []),
+  ];
+}
+
+function panels({ steps, evaluated, about, tested }, log, second) {
+  const learned = (column, line) => ({ x: steps.step, y: steps[column], n: steps.n, fit: true, ...line });
+  const measured = (column, line) => ({
+    ...{ x: evaluated.step, y: evaluated[column], n: evaluated.n, fit: true, dots: true },
+    ...line,
+  });
+  const loss = {
+    ...{ id: "loss", title: TEXT.loss, unit: TEXT.lossUnit, height: 250, log },
+    lines: [
+      learned("loss", { id: "raw", name: TEXT.raw, style: "raw", keep: 0.99, format: tp.loss }),
+      learned("smooth", { id: "train", name: TEXT.train, style: "train", format: tp.loss }),
+      measured("loss", { id: "validation", name: TEXT.validation, style: "validation", format: tp.loss }),
+      ...(second ? besides(second) : []),
+    ],
+    references: baselines(about),
+  };
+  const accuracy = {
+    ...{ id: "accuracy", title: TEXT.accuracy, unit: TEXT.accuracyUnit, height: 90 },
+    ...{ range: [0, 1.02], format: percent },
+    lines: [measured("accuracy", { id: "accuracy", name: TEXT.stats.accuracy, style: "accuracy", format: percent })],
+  };
+  const lr = {
+    ...{ id: "lr", title: TEXT.lr, unit: "", height: 52, zero: true },
+    lines: [learned("lr", { id: "lr", name: TEXT.lr.toLowerCase(), style: "slim" })],
+  };
+  const gradNorm = {
+    ...{ id: "grad", title: TEXT.gradNorm, unit: TEXT.gradNormUnit, height: 52, zero: true },
+    lines: [learned("grad_norm", { id: "grad", name: TEXT.gradNorm.toLowerCase(), style: "slim", keep: 0.98 })],
+  };
+  return tested ? [loss, accuracy, lr, gradNorm] : [loss, lr, gradNorm];
+}
+
+/** The curves of the run beside the one on the page. */
+function besides({ steps, evaluated }) {
+  const line = { format: tp.loss, fit: true };
+  return [
+    { ...line, id: "other", name: TEXT.other, style: "other", x: steps.step, y: steps.smooth, n: steps.n },
+    {
+      ...{ ...line, id: "other-validation", name: TEXT.otherValidation, style: "other", dots: true },
+      ...{ x: evaluated.step, y: evaluated.loss, n: evaluated.n },
+    },
+  ];
+}
+
+const phaseMark = ({ name, from }) => ({ x: from, kind: "phase", text: TEXT.phases[name] ?? name });
+
+const WEIGHTY = ["diverged", "changed", "restarted", "paused"];
+
+/** What happened, as lines on the chart: one for each step at which something did. */
+function marks(notes) {
+  const at = new Map(); // step -> kind -> note: of several of one kind, the last counts
+  for (const note of notes) {
+    if (!(note.kind in TEXT.marks)) continue;
+    if (!at.has(note.step)) at.set(note.step, new Map());
+    at.get(note.step).set(note.kind + (note.field ?? ""), note);
+  }
+  return [...at.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([x, byKind]) => {
+      const here = [...byKind.values()];
+      return {
+        x,
+        kind: WEIGHTY.find((kind) => here.some((note) => note.kind === kind)),
+        text: here.map((note) => TEXT.marks[note.kind](note)).join(" "),
+      };
+    });
+}
+
+function curveRows({ steps, evaluated }) {
+  const rows = new Map();
+  for (let i = 0; i < steps.n; i++) {
+    const values = ["step", "loss", "lr", "grad_norm", "tokens", "seconds"].map((name) => steps[name][i]);
+    rows.set(steps.step[i], [...values, "", ""]);
+  }
+  for (let i = 0; i < evaluated.n; i++) {
+    const step = evaluated.step[i];
+    const row = rows.get(step) ?? [step, "", "", "", "", "", "", ""];
+    row[6] = evaluated.loss[i];
+    row[7] = Number.isNaN(evaluated.accuracy[i]) ? "" : evaluated.accuracy[i];
+    rows.set(step, row);
+  }
+  return [TEXT.csv.curves, ...[...rows.values()].sort((a, b) => a[0] - b[0])];
+}

@@ -1,0 +1,95 @@
+/* The run's name and state, how far it is, and its newest numbers. */
+
+const { el, put, percent, duration } = tp;
+
+function makeHeader() {
+  const title = el("h3", { class: "name", translate: "no" });
+  const shape = el("span", { class: "shape", "aria-hidden": "true" });
+  const word = el("span", {});
+  const status = el("span", { class: "status" }, shape, word);
+  const fill = el("span", { class: "fill" });
+  const progress = el(
+    "div",
+    { class: "progress", role: "progressbar", "aria-valuemin": "0", "aria-label": TEXT.stats.step },
+    fill,
+  );
+  const message = el("p", { class: "message", role: "status", hidden: true });
+  const onward = el("p", { class: "onward", hidden: true });
+  let leads = "";
+  const stats = {};
+  for (const name of ["step", "loss", "validation", "accuracy", "speed", "left"]) {
+    const label = el("dt", { text: TEXT.stats[name] });
+    const [value, rest] = [el("span"), el("small")];
+    stats[name] = { label, value, rest, box: el("div", { class: name }, label, el("dd", {}, value, rest)) };
+  }
+  const list = el(
+    "dl",
+    { class: "stats" },
+    Object.values(stats).map(({ box }) => box),
+  );
+
+  function draw(history) {
+    const { steps, evaluated, state, over, tested } = history;
+    put(title, history.status?.stored ? TEXT.stored(history.name) : history.name);
+    status.hidden = !history.status;
+    if (history.status) drawStatus(history.status, history.working);
+    put(stats.loss.value, steps.n ? tp.loss(steps.last("smooth")) : "–");
+    put(stats.validation.value, evaluated.n ? tp.loss(evaluated.last("loss")) : "–");
+    stats.accuracy.box.hidden = !tested;
+    if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
+    put(stats.speed.value, tp.number(history.tokensPerSecond()));
+    put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
+    const plays = history.status?.stored && !over;
+    const left = plays ? NaN : (history.total - history.step) * history.stepSeconds();
+    const seconds = over ? (steps.n ? history.trained : NaN) : left;
+    put(stats.left.value, duration(seconds));
+    const sentence = sentenceOf(history);
+    message.hidden = !sentence;
+    message.dataset.kind = ["diverged", "failed", "error"].includes(state) ? "bad" : "plain";
+    put(message, sentence);
+    drawOnward(history);
+  }
+
+  /** Where a run that has ended can be used. */
+  function drawOnward({ state, about }) {
+    const tabs = state === "finished" && about && !about.shipped ? about.tabs : [];
+    onward.hidden = !tabs.length;
+    if (leads === tabs.join()) return;
+    leads = tabs.join();
+    const way = (tab) =>
+      el("button", {
+        type: "button",
+        class: "tp-button",
+        "data-tab": tab,
+        text: TEXT.onward[tab],
+        on: { click: () => tp.tabs.open(tab) },
+      });
+    onward.replaceChildren(el("span", { text: TEXT.finished }), ...tabs.map(way));
+  }
+
+  function drawStatus({ state, step, total_steps: total, place, stored }, working) {
+    status.dataset.state = state;
+    put(shape, tp.states[state].mark);
+    const plays = stored && state === "running" ? TEXT.plays : null;
+    const task = state === "running" && working ? TEXT.working[working.task](working) : null;
+    put(word, place ? TEXT.place(place) : (plays ?? task ?? tp.states[state].word));
+    fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
+    progress.setAttribute("aria-valuemax", total);
+    progress.setAttribute("aria-valuenow", step);
+    const [now, of] = TEXT.of(step, total);
+    put(stats.step.value, now);
+    put(stats.step.rest, of);
+  }
+
+  /** Why there is nothing to see, or why the run ended; else nothing. */
+  function sentenceOf({ run, error, state, status: known, notes, saved, over }) {
+    if (!run) return TEXT.none;
+    if (error) return error;
+    const diverged = notes.filter((note) => note.kind === "diverged").pop();
+    if (state === "diverged" && diverged) return TEXT.diverged(diverged, saved.at(-1) ?? null);
+    if (known?.shipped ?? false) return TEXT.example;
+    return over ? tp.translate(known?.reason ?? "") : "";
+  }
+
+  return { nodes: [el("div", { class: "head" }, title, status), progress, message, onward, list], draw };
+}

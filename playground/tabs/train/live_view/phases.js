@@ -1,0 +1,51 @@
+/* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (phases.py). */
+
+/** The phases of a history: [{name, from}], `from` the step of the evaluation that first was in it. */
+function phasesOf({ about, evaluated }) {
+  if (!about?.phases) return [];
+  const { by, first, phases } = about.phases;
+  const found = [{ name: first, from: 0 }];
+  for (const { name, at } of phases) {
+    const values = by === "loss" ? evaluated.loss : evaluated.accuracy;
+    const row = values.findIndex((value) => (by === "loss" ? value < at : value >= at));
+    if (row < 0) break;
+    found.push({ name, from: evaluated.step[row] });
+  }
+  return found;
+}
+
+/** The phase at a step. */
+const phaseAt = (phases, step) => phases.findLast(({ from }) => from <= step) ?? null;
+
+/** All phases in a row, the present one marked. */
+function makePhases() {
+  const node = el("ol", { class: "phases", hidden: true, "aria-label": TEXT.phasesLabel });
+  let drawn = "";
+  function draw(history) {
+    const all = history.about?.phases;
+    const reached = phasesOf(history);
+    node.hidden = !all || !history.evaluated.n;
+    const state = JSON.stringify([all, reached]);
+    if (node.hidden || state === drawn) return;
+    const before = drawn;
+    drawn = state;
+    const names = [all.first, ...all.phases.map(({ name }) => name)];
+    const now = reached.length - 1;
+    node.replaceChildren(
+      ...names.map((name, i) =>
+        el(
+          "li",
+          {
+            class: i < now ? "past" : i === now ? "now" : "ahead",
+            "aria-current": i === now ? "step" : null,
+            title: i ? TEXT.phaseTitle(all.by, all.phases[i - 1].at) : null,
+          },
+          el("b", { text: TEXT.phases[name] ?? name }),
+          reached[i] && i > 0 && el("small", { text: TEXT.step(reached[i].from) }),
+        ),
+      ),
+    );
+    if (before && !history.over) tp.say(TEXT.phases[names[now]] ?? "");
+  }
+  return { node, draw };
+}

@@ -1,0 +1,70 @@
+/* What could have come at one place of the translation: the five most probable tokens. */
+function makeNext({ chosen }) {
+  const title = el("p", { class: "next-title" });
+  const list = el("ol", { class: "candidates", id: "translate-candidates" });
+  const help = el("p", { class: "help", text: TEXT.nextHelp });
+  const node = el("section", { class: "next" }, el("h3", { text: TEXT.next }), title, list, help);
+
+  /** The place that is shown: the held one, the next to come, or where the model was least sure. */
+  function placeOf() {
+    const focus = state.hover ?? state.held;
+    if (focus?.row === "target" && focus.index < shownCount()) return { place: focus.index };
+    if (shownCount() < frame.T) return { place: shownCount() };
+    let least = 0;
+    frame.candidates.forEach((row, t) => {
+      if (row[0][2] < frame.candidates[least][0][2]) least = t;
+    });
+    return { place: least, hesitated: true };
+  }
+
+  let key = "";
+  function draw() {
+    if (!frame) return;
+    const none = !frame.candidates.length;
+    list.hidden = none;
+    put(help, none ? TEXT.nextRecorded : TEXT.nextHelp);
+    if (none) {
+      key = "";
+      return put(title, "");
+    }
+    const { place, hesitated } = placeOf();
+    put(title, hesitated ? TEXT.nextHesitated(place + 1) : TEXT.nextPlace(place + 1));
+    const now = JSON.stringify([place, frame.candidates[place], frame.ids[place], place < shownCount()]);
+    if (now === key) return;
+    key = now;
+    const items = frame.candidates[place].map(([id, text, share]) => {
+      const on = id === frame.ids[place] && (place < shownCount() || !hesitated);
+      const parts = tokenParts(text);
+      const bar = el("i", { class: "bar" });
+      bar.style.width = `${100 * share}%`;
+      return el(
+        "li",
+        {},
+        el(
+          "button",
+          {
+            type: "button",
+            class: on ? "candidate on" : "candidate",
+            "data-id": id,
+            "aria-pressed": String(on),
+            "aria-label": TEXT.nextOption(parts.word, percent(share), on),
+            on: { click: () => chosen(place, id) },
+          },
+          tp.unsaid(
+            el(
+              "span",
+              { class: "piece", dir: "auto", translate: "no" },
+              parts.space && el("span", { class: "space", text: "␣" }),
+              el("span", { text: parts.word }),
+            ),
+            el("span", { class: "track" }, bar),
+            el("span", { class: "share", text: percent(share) }),
+          ),
+        ),
+      );
+    });
+    list.replaceChildren(...items);
+  }
+
+  return { node, draw };
+}

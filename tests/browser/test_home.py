@@ -1,0 +1,235 @@
+"""The first screen: it writes by itself, in words, until the visitor takes over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from playground.tabs.home.server import GUESSES
+from tests.browser.conftest import PATIENCE_MS, Open, Watched, too_wide
+from tests.tools import first_screen
+
+pytestmark = pytest.mark.browser
+
+ENDS = """() => {
+  const fetched = window.fetch;
+  window.fetch = async (...sent) => {
+    const answer = await fetched(...sent);
+    if (!String(sent[0]).includes("component_server")) return answer;
+    const read = await answer.clone().json().catch(() => null);
+    if (!read?.guesses) return answer;
+    read.guesses = [{ piece: "\\n\\n", share: 1 }];
+    return new Response(JSON.stringify(read), { headers: { "Content-Type": "application/json" } });
+  };
+}"""
+"""From now on every next word is the end of the story."""
+
+Shoot = Callable[[Page, str], None]
+
+HOME = Watched(".home")
+
+
+def ready(page: Page) -> None:
+    HOME.until(page, "d.ready === 'true'")
+
+
+def tokens(page: Page) -> int:
+    return int(HOME.value(page, "tokens"))
+
+
+def stopped(page: Page) -> None:
+    """It no longer writes: two words' time passes, and the sentence is the same."""
+    expect(HOME.root(page)).to_have_attribute("data-writing", "false")
+    before = HOME.value(page, "text")
+    page.wait_for_timeout(2500)
+    assert HOME.value(page, "text") == before
+
+
+def test_it_writes_by_itself_until_it_is_paused(open_page: Open, shoot: Shoot) -> None:
+    page = open_page("")
+    ready(page)
+    expect(page.locator("#tab-home-button")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#tour")).to_have_count(0)
+    before = tokens(page)
+    HOME.until(page, "Number(d.tokens) >= a", before + 3)
+    assert HOME.value(page, "text").startswith("Once upon a time")
+    expect(page.locator(".home .lines path").first).to_be_attached()
+    expect(page.locator(".home .guesses li")).to_have_count(GUESSES)
+    expect(page.locator(".home .strip")).to_have_count(3)
+    shoot(page, "home")
+    page.locator("#home-play").click()
+    stopped(page)
+    page.locator("#home-play").click()
+    HOME.until(page, "Number(d.tokens) > a", tokens(page))
+
+
+def test_the_first_screen_has_few_numbers_and_terms(open_page: Open) -> None:
+    page = open_page("")
+    ready(page)
+    page.locator("#home-play").click()
+    numbers, terms = first_screen.counted(page)
+    assert GUESSES <= len(numbers) <= 12, " ".join(numbers)
+    assert 1 <= len(terms) <= 8, ", ".join(terms)
+
+
+def test_typing_stops_it_and_is_looked_at(open_page: Open) -> None:
+    page = open_page("")
+    ready(page)
+    page.locator("#home-text").click()
+    page.keyboard.type("One night the zebra")  # over the sentence that stood there
+    HOME.until(page, "d.text === 'One night the zebra'")
+    stopped(page)
+    expect(page.locator(".home .word.unknown")).to_have_count(len(" zebra"))
+    expect(page.locator(".home .note")).to_contain_text("“zebra”")
+    page.keyboard.press("Enter")
+    HOME.until(page, "d.writing === 'true' && d.text.length > a", len("One night the zebra"))
+
+
+def test_ones_own_story_ends_with_its_own_ending(open_page: Open) -> None:
+    """No other story takes its place, and it can be written again from its beginning."""
+    page = open_page("")
+    ready(page)
+    page.locator("#home-text").click()
+    page.keyboard.type("One night the fox slept")
+    HOME.until(page, "d.text === 'One night the fox slept'")
+    expect(page.locator("#home-play")).to_have_text("Let it write")
+    page.evaluate(ENDS)
+    page.locator("#home-play").click()
+    expect(page.locator("#home-play")).to_have_text("Write it again")
+    stopped(page)
+    assert HOME.value(page, "text").startswith("One night the fox slept")
+    page.locator("#home-play").click()
+    HOME.until(page, "d.writing === 'true' && d.text === 'One night the fox slept'")
+
+
+def test_a_guess_and_a_word_are_clicked(open_page: Open) -> None:
+    page = open_page("")
+    ready(page)
+    page.locator("#home-play").click()
+    before = HOME.value(page, "text")
+    guess = page.locator(".home .guesses button").nth(1)
+    word = guess.locator(".guess").inner_text()
+    guess.click()
+    HOME.until(page, "d.text !== a", before)
+    assert HOME.value(page, "text").removeprefix(before).strip() == word
+    page.locator(".home .word").nth(3).click()
+    expect(HOME.root(page)).to_have_attribute("data-query", "3")
+    expect(page.locator(".home .word").nth(3)).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(HOME.root(page)).to_have_attribute("data-query", "2")
+    stopped(page)
+
+
+def test_it_rests_while_another_tab_is_open_and_back_leads_to_it(open_page: Open) -> None:
+    page = open_page("")
+    ready(page)
+    page.locator("#tab-learn-button").click()
+    before = HOME.value(page, "text")
+    page.wait_for_timeout(2500)
+    assert len(HOME.value(page, "text")) <= len(before) + 20  # one word may have been on its way
+    page.locator("#tab-train-button").click()
+    page.wait_for_url("**tab=train**")
+    for name in ("learn", "home"):
+        page.go_back()
+        expect(page.locator(f"#tab-{name}-button")).to_have_attribute("aria-selected", "true")
+    page.go_forward()
+    expect(page.locator("#tab-learn-button")).to_have_attribute("aria-selected", "true")
+
+
+def test_its_ways_lead_on_with_the_sentence(open_page: Open) -> None:
+    page = open_page("?tab=home&lang=en")
+    ready(page)
+    page.locator("#home-play").click()
+    text = HOME.value(page, "text")
+    page.locator("#home-inside").click()
+    page.wait_for_selector(".inside[data-ready=true]")
+    expect(page.locator("#inside-text")).to_have_value(text)
+    page.locator("#tab-home-button").click()
+    page.locator("#home-train").click()
+    page.wait_for_selector(".configure[data-answered]")
+    page.wait_for_selector("#model .picture svg")
+    page.locator("#tab-home-button").click()
+    page.locator("#home-learn").click()
+    expect(page.locator("#tab-learn-button")).to_have_attribute("aria-selected", "true")
+
+
+def test_its_ways_lead_on_with_the_sentence_again(open_page: Open) -> None:
+    """Also to a tab that was open before, with another text."""
+    page = open_page("?tab=generate&prompt=Mia&lang=en")
+    page.wait_for_selector(".generate[data-ready=true]")
+    page.locator("#tab-inside-button").click()
+    page.wait_for_selector(".inside[data-ready=true]")
+    page.locator("#tab-home-button").click()
+    ready(page)
+    page.locator("#home-text").click()
+    page.keyboard.type("One day the small fox")
+    HOME.until(page, "d.text === 'One day the small fox'")
+    page.locator("#home-inside").click()
+    expect(page.locator("#inside-text")).to_have_value("One day the small fox")
+    page.locator("#tab-home-button").click()
+    page.locator("#home-generate").click()
+    expect(page.locator("#generate-prompt")).to_have_value("One day the small fox")
+
+
+@pytest.fixture
+def visitor(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """A first visit with a browser of one's own."""
+    contexts = []
+
+    def visit(query: str = "", **options: object) -> Page:
+        context = browser.new_context(**options)  # pyright: ignore[reportArgumentType]
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto(address + query)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def test_a_chinese_visitor_meets_chinese_stories(visitor: Callable[..., Page]) -> None:
+    page = visitor(locale="zh-CN")
+    ready(page)
+    assert HOME.value(page, "text").startswith("从前")
+    HOME.until(page, "Number(d.tokens) >= 6")
+    expect(page.locator("#home-train")).to_have_text("训练你自己的模型")
+    page.locator("#home-inside").click()
+    page.wait_for_selector(".inside[data-run=stories-zh]")
+    page.locator("#tab-generate-button").click()
+    page.wait_for_selector(".generate[data-ready=true]")
+    expect(page.locator("#generate-prompt")).to_have_value(re.compile("[\u4e00-\u9fff]"))
+    page.locator("#tab-tokens-button").click()
+    expect(page.locator(".tokens textarea").first).to_have_value(re.compile("[\u4e00-\u9fff]"))
+    page.locator("#tab-train-button").click()
+    expect(page.locator(".header")).to_have_attribute("data-run", "stories-zh")
+    expect(page.locator("#card-stories-zh")).to_be_checked()
+    expect(page.locator("#run-name")).to_have_text("小故事")
+    expect(page.locator(".live .status")).to_have_text("✓已完成")
+    assert "preset=" not in page.url
+
+
+def test_nothing_moves_for_who_wants_no_motion(visitor: Callable[..., Page]) -> None:
+    page = visitor(reduced_motion="reduce", locale="en-US")
+    ready(page)
+    stopped(page)
+    assert tokens(page) == 4
+    page.locator("#home-play").click()
+    HOME.until(page, "Number(d.tokens) >= 5")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_on_a_phone_it_is_one_column(open_page: Open, shoot: Shoot, language: str) -> None:
+    page = open_page(f"?lang={language}", width=390, height=844)
+    ready(page)
+    HOME.until(page, "Number(d.tokens) >= 8")
+    page.locator("#home-play").click()
+    assert too_wide(page) == []
+    left = [page.locator(part).bounding_box() for part in (".home .story", ".home .model")]
+    assert left[0] and left[1] and abs(left[0]["x"] - left[1]["x"]) < 2
+    shoot(page, f"home-phone-{language}")

@@ -1,0 +1,302 @@
+"""The lessons that are read, in Chromium: each walked wrong and right, in both languages, wide and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from playground.tabs.learn import lesson_game, lessons
+from playground.tabs.learn.lesson_format import Step
+from tests.browser.conftest import Watched, too_wide
+from tests.browser.test_accessibility import AXE, LOOK, SERIOUS
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+Shoot = Callable[[Page, str], None]
+
+READING = Watched(".reading")
+GAME = Watched(".tp-game")
+SCREENS = {"en": (1440, "light"), "zh": (390, "dark")}
+SAID = {"en": ("Right.", "Not quite."), "zh": ("正确。", "不对。")}
+
+
+def opened(open_page: Open, query: str, language: str = "en") -> Page:
+    width, scheme = SCREENS[language]
+    return open_page(f"?{query}&lang={language}", width=width, scheme=scheme)
+
+
+def plain(spans: list[list[str]]) -> str:
+    return "".join(text for _, text in spans)
+
+
+def answer_quiz(node: Locator, block: dict[str, Any], language: str) -> None:
+    """Press every wrong answer, and then the right one: each is explained, and only the right one solves it."""
+    right, wrong = SAID[language]
+    order = sorted(range(len(block["options"])), key=lambda i: block["options"][i]["right"])
+    for i in order:
+        option = block["options"][i]
+        assert node.get_attribute("data-solved") is None
+        node.locator(".option").nth(i).click()
+        said = f"{right if option['right'] else wrong} {plain(option['why'])}"
+        expect(node.locator(".why").nth(i)).to_have_text(said)
+    expect(node).to_have_attribute("data-solved", "true")
+
+
+def rounded(number: dict[str, Any]) -> str:
+    """A number as a learner types it, with the decimals that are asked for."""
+    decimals = max(0, len(f"{number['tolerance']:g}") - 2)
+    return f"{number['value']:.{decimals}f}"
+
+
+def answer_exercise(node: Locator, block: dict[str, Any], language: str) -> None:
+    """Type no number, a number that nobody expects, each known mistake, and what is right."""
+    right, wrong = SAID[language]
+    field, why = node.locator("input"), node.locator(".why")
+    for text in ("", "x", "1234567"):
+        field.fill(text)
+        field.press("Enter")
+        expect(why).not_to_be_empty()
+        assert right not in why.inner_text()
+    for mistake in block["wrong"]:
+        field.fill(rounded(mistake).replace("-", "−"))
+        node.locator("button").click()
+        expect(why).to_have_text(f"{wrong} {plain(mistake['why'])}")
+    assert node.get_attribute("data-solved") is None
+    field.fill(rounded(block).replace(".", ","))  # as some write it
+    field.press("Enter")
+    expect(why).to_have_text(right)
+    expect(node).to_have_attribute("data-solved", "true")
+
+
+def play(page: Page) -> None:
+    """Guess all characters of a text, rightly and wrongly, more and less surely."""
+    for number in range(lesson_game.ASKED):
+        page.wait_for_selector(f".tp-game[data-state=ask][data-at='{number}']")
+        if number == 0:
+            page.locator("#guess-sure-1").click()
+            expect(page.locator(".tp-game .said")).not_to_be_empty()  # a character first
+            page.locator("#guess-character").fill("ß")
+            page.locator("#guess-sure-1").click()
+            expect(page.locator(".tp-game .said")).to_contain_text("ß")
+        page.locator("#guess-character").fill("的" if page.evaluate("tp.language") == "zh" else "e")
+        page.locator(f"#guess-sure-{number % 3}").click()
+        GAME.until(page, "d.guesses === a", str(number + 1))
+        expect(page.locator(".tp-game .scores tr")).to_have_count(5)
+        if number < lesson_game.ASKED - 1:
+            page.keyboard.press("Enter")  # the button to go on has the focus
+    GAME.until(page, "d.state === 'over'")
+
+
+def answer_questions(part: Locator, step: Step, language: str) -> None:
+    """Answer all quizzes and exercises of a section, wrong and then right."""
+    asked = part.locator(":is([data-question=quiz], [data-question=exercise])")
+    questions = [block for block in step.blocks if block["kind"] in ("quiz", "exercise")]
+    expect(asked).to_have_count(len(questions))
+    for i, block in enumerate(questions):
+        answer = answer_quiz if block["kind"] == "quiz" else answer_exercise
+        answer(asked.nth(i), block, language)
+
+
+LESSONS = [(name, lessons.LANGUAGES[i % 2]) for i, name in enumerate(lessons.names())]
+"""All lessons, in English and Chinese by turns; `test_a_walk_through_a_lesson` reads each in both."""
+
+
+@pytest.mark.parametrize(("name", "language"), LESSONS)
+def test_a_lesson_is_read_wrong_and_right(
+    open_page: Open, shoot: Shoot, name: str, language: str
+) -> None:
+    page = opened(open_page, "tab=learn", language)
+    page.locator(f"#learn-{name}").click()
+    page.wait_for_selector(f".reading[data-lesson='{name}'][data-ready=true]")
+    expect(page.locator(".learn")).to_be_hidden()
+    found = lessons.lesson(name, language)
+    expect(page.locator(".reading h2")).to_have_text(found.title)
+    assert too_wide(page) == []
+    shoot(page, f"reading-{name}-{language}")
+    parts = page.locator(".reading .part")
+    expect(parts).to_have_count(len(found.steps))
+    for number, step in enumerate(found.steps):
+        part = parts.nth(number)
+        answer_questions(part, step, language)
+        if any(block["kind"] == "game" for block in step.blocks):
+            play(page)
+        for option in part.locator("[data-question=predict] .option").all():
+            option.click()  # a prediction can be changed until its run has ended
+            expect(option).to_have_attribute("aria-pressed", "true")
+        part.locator(".section-end").scroll_into_view_if_needed()
+    waiting = sum(bool(step.until or step.measure) for step in found.steps)  # walks do these
+    expect(page.locator(".tp-experiment.asks")).to_have_count(waiting)
+    READING.until(page, "Number(d.done) + a === Number(d.sections)", waiting)
+    page.evaluate(AXE.read_text("utf-8"))
+    problems = [p for p in page.evaluate(LOOK, language == "zh") if p["impact"] in SERIOUS]
+    assert problems == []
+    assert too_wide(page) == []
+    page.locator(".reading .back:visible").first.click()
+    expect(page.locator(".reading")).to_be_hidden()
+    count = len(found.steps)
+    done = {
+        "en": f"{count - waiting} of {count} sections done",
+        "zh": f"已完成 {count - waiting}/{count} 节",
+    }
+    if not waiting:
+        done = {"en": "✓ done", "zh": "✓ 已完成"}
+    card = page.locator("li", has=page.locator(f"#learn-{name}"))
+    expect(card).to_contain_text(done[language])
+
+
+def test_sections_passed_in_one_jump_are_done(open_page: Open) -> None:
+    """Whoever presses End has passed the ends of all sections, also of those that were never drawn."""
+    name = "attention-by-hand"
+    page = opened(open_page, f"tab=learn&read={name}")
+    page.wait_for_selector(f".reading[data-lesson={name}][data-ready=true]")
+    steps = lessons.lesson(name, "en").steps
+    tasks = {"quiz", "exercise", "game"}
+    without = sum(
+        not (
+            step.options
+            or step.until
+            or step.measure
+            or tasks & {block["kind"] for block in step.blocks}
+        )
+        for step in steps
+    )
+    assert without > 1
+    page.evaluate("scrollTo({ top: 1e7, behavior: 'instant' })")
+    READING.until(page, "d.done === a", str(without))
+
+
+def test_the_way_through_the_lessons_and_back(open_page: Open) -> None:
+    """To the next lesson, back with the browser's button, to the list; and into a section that a link names."""
+    first, second = lessons.names()[:2]
+    page = opened(open_page, f"tab=learn&read={first}")
+    page.wait_for_selector(f".reading[data-lesson={first}][data-ready=true]")
+    page.locator("#reading-next").click()
+    page.wait_for_selector(f".reading[data-lesson={second}][data-ready=true]")
+    assert f"read={second}" in page.url
+    page.go_back()
+    page.wait_for_selector(f".reading[data-lesson={first}][data-ready=true]")
+    page.locator("#reading-back").click()
+    page.wait_for_selector(".learn[data-ready=true]:not([hidden])")
+    assert "read=" not in page.url
+    page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read={second}&at=4")
+    expect(page.locator(".reading .part[data-section='3'] h3").first).to_be_focused()
+    expect(page.locator(".reading .part[data-section='3'] h3").first).to_be_in_viewport()
+    assert "at=" not in page.url
+
+
+def test_a_link_to_no_lesson_leads_to_the_list(open_page: Open) -> None:
+    page = opened(open_page, "tab=learn&read=<b>nothing</b>")
+    page.wait_for_selector(".learn[data-ready=true]:not([hidden])")
+    expect(page.locator(".reading")).to_be_hidden()
+
+
+def sheet(page: Page, name: str) -> Locator:
+    return page.locator(f".tp-sheet[data-sheet={name}]").first
+
+
+def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
+    """Every table to change: type, and the result is another; one button brings the first numbers back."""
+    page = opened(open_page, "tab=learn&read=softmax")
+    soft = sheet(page, "softmax")
+    shares = soft.locator("tbody .share span:first-child")
+    expect(shares).to_have_text(["0.665", "0.245", "0.090"])
+    soft.locator("input[type=range]").fill("2")
+    expect(shares).to_have_text(["0.506", "0.307", "0.186"])
+    soft.locator("input[type=number]").nth(2).fill("2")
+    expect(shares).to_have_text(["0.384", "0.233", "0.384"])
+    soft.locator("button").last.click()
+    expect(shares).to_have_text(["0.665", "0.245", "0.090"])
+
+    dot = sheet(page, "dot")
+    expect(dot.locator(".tp-sheet-sum")).to_have_text("2 × 1 + 1 × 0 = 2")
+    dot.locator("input").nth(3).fill("-2")
+    expect(dot.locator(".tp-sheet-sum")).to_have_text("2 × 1 + 1 × −2 = 0")
+    tip = dot.locator("circle.tip.v2")
+    tip.scroll_into_view_if_needed()
+    box = tip.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 60)
+    page.mouse.up()
+    expect(dot.locator(".tp-sheet-sum")).not_to_have_text("2 × 1 + 1 × −2 = 0")
+    shoot(page, "reading-softmax-changed")
+
+    page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=attention-by-hand")
+    attention = sheet(page, "attention")
+    weights = attention.locator("table").nth(1).locator("tbody .share span:first-child")
+    expect(weights).to_have_text(["0.187", "0.768", "0.045"])
+    expect(attention.locator("tfoot .strong")).to_have_text("(0.23, 0.81)")
+    attention.locator("input[type=checkbox]").first.uncheck()
+    expect(weights).to_have_text(["0.117", "0.867", "0.016"])
+    attention.locator("input[type=radio]").first.check()
+    expect(weights).to_have_text(["1.000", "0.000", "0.000"])
+    attention.locator("button").click()
+    expect(weights).to_have_text(["0.187", "0.768", "0.045"])
+
+    page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=gradient")
+    step = sheet(page, "step")
+    rows = step.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    step.locator(".primary").click()
+    expect(rows.last).to_contain_text("2.60")
+    step.locator("input").nth(1).fill("0.3")
+    step.locator("input").nth(0).fill("1")
+    expect(rows).to_have_count(1)
+    expect(rows.last).to_contain_text("5.80")
+
+    page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=pieces")
+    merges = sheet(page, "merges")
+    merges.locator("button.primary").click()
+    expect(merges.locator(".word").nth(1)).to_have_text("_cat")
+    expect(merges.locator(".word").nth(1).locator("code")).to_have_text(["_", "c", "at"])
+    merges.locator("input").fill("ab")
+    expect(merges.locator("button.primary")).to_be_disabled()
+
+
+def test_parts_of_a_model_follow_the_keyboard(open_page: Open) -> None:
+    """Heads, a rotation, a gate, a parameter count and a norm: type, and the result is another; reset brings it back."""
+    page = opened(open_page, "tab=learn&read=attention")
+
+    def changes(
+        name: str, lesson: str, where: str, field: int, value: str, before: str, after: str
+    ) -> None:
+        if f"read={lesson}" not in page.url:
+            page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read={lesson}")
+        table = sheet(page, name)
+        result = table.locator(where)
+        expect(result).to_contain_text(before)
+        table.locator("input").nth(field).fill(value)
+        expect(result).to_contain_text(after)
+        table.locator("button").last.click()
+        expect(result).to_contain_text(before)
+
+    changes(
+        "heads", "attention", ".tp-sheet-sum", 4, "4", "(0.96, 0.02, 0.02, 0.96)", "(0.50, 0.50,"
+    )
+    changes("rotation", "positions", ".tp-sheet-sum", 5, "4", "q · k = 0.50", "q · k = 0.00")
+    changes("gate", "block", "tfoot", 2, "1", "0.808", "3.001")
+    changes("parameters", "block", "tfoot", 1, "128", "101,184", "267,904")
+    changes("rms", "normalisation", ".tp-sheet-sum", 0, "-7", "RMS: 5.", "RMS: 6.08.")
+
+
+def test_you_pay_what_you_said(open_page: Open) -> None:
+    """The bits of the learner are those of the probability that was given; all others are served."""
+    page = opened(open_page, "tab=learn&read=guess")
+    page.wait_for_selector(".tp-game[data-state=ask]")
+    answer = lesson_game.guess("en", 0)
+    asked = answer["asked"][0]
+    page.locator("#guess-character").fill(answer["text"][asked["place"]])
+    page.locator("#guess-sure-2").click()
+    GAME.until(page, "d.state === 'told'")
+    bits = {
+        row.get_attribute("data-who"): float(row.get_attribute("data-bits") or "nan")
+        for row in page.locator(".tp-game .scores tr").all()
+    }
+    assert bits["you"] == pytest.approx(0.074, abs=1e-3)
+    for who, probability in asked["probabilities"].items():
+        assert 2 ** -bits[who] == pytest.approx(probability, abs=1e-3)

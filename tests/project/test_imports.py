@@ -1,0 +1,204 @@
+"""Imports run downward only: what each part may know of the others, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+INTERFACES = {"gradio", "streamlit", "plotly", "pandas", "playground", "benchmarks", "tests"}
+"""What the engine never imports: it has no idea how it is shown."""
+
+LIGHT = [
+    "engine",
+    "engine.config",
+    "engine.runs.events",
+    "engine.runs.history",
+    "engine.runs.store",
+    "engine.runs.forks",
+    "engine.runs.states",
+    "engine.estimate",
+    "engine.presets",
+    "engine.distributed.ranks",
+    "engine.tokenizers",
+    "engine.data",
+    "engine.data.download",
+    "engine.ablation.comparison",
+    "engine.cli.ablate",
+    "engine.cli.download",
+    "engine.cli.runs",
+    "engine.cli.prepare",
+    "engine.generation.metrics",
+    "engine.generation.sampler",
+    "playground.figures.one_run",
+    "playground.hosting.run_lookup",
+    "playground.dashboard",
+]
+"""What must never load PyTorch, by any path: it costs seconds."""
+
+FLOORS = {
+    "engine": [
+        ["files", "validation"],
+        ["config"],
+        ["tokenizers"],
+        ["data"],
+        ["model", "presets"],
+        ["distributed", "generation"],
+        ["estimate"],
+        ["runs"],
+        ["inspection"],
+        ["training"],
+        ["ablation", "interop"],
+        ["cli"],
+        ["__main__"],
+    ],
+    "playground": [
+        ["i18n", "settings"],
+        ["access", "figures"],
+        ["hosting"],
+        ["page", "screens"],
+        ["tabs", "dashboard"],
+        ["api"],
+        ["app"],
+    ],
+}
+"""Each house from the ground up: a room imports from the rooms above its own line here, and from none beside it."""
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, anywhere: bool = True) -> Iterator[str]:
+    """The modules a file imports; without `anywhere`, only when it is itself imported."""
+    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
+    while waiting:
+        node = waiting.pop()
+        if not anywhere:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                waiting.extend(node.orelse)
+                continue
+        waiting.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = module_of(path).split(".")
+                above = len(package) - node.level + (path.name == "__init__.py")
+                base = ".".join([*package[:above], *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def exists(module: str) -> bool:
+    place = ROOT.joinpath(*module.split("."))
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+
+
+def reached(module: str, seen: dict[str, str]) -> dict[str, str]:
+    """Every module that importing this one imports, each with who imports it."""
+    place = ROOT.joinpath(*module.split("."))
+    path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    for name in imports(path, anywhere=False):
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            part = ".".join(parts[:end])
+            if part not in seen:
+                seen[part] = module
+                if exists(part):
+                    reached(part, seen)
+    return seen
+
+
+@pytest.mark.parametrize("path", sources("engine"), ids=module_of)
+def test_the_engine_knows_no_interface(path: Path) -> None:
+    known = {name.split(".")[0] for name in imports(path)}
+    assert not known & INTERFACES
+
+
+@pytest.mark.parametrize("path", [*sources("engine"), *sources("playground")], ids=module_of)
+def test_imports_run_downward(path: Path) -> None:
+    house, _, rest = module_of(path).partition(".")
+    room = rest.partition(".")[0]
+    if not room:
+        return  # engine/__init__.py offers the public names of all rooms
+    floor = {name: number for number, rooms in enumerate(FLOORS[house]) for name in rooms}
+    assert room in floor, f"{house}/{room} has no floor yet"
+    for module in imports(path):
+        top, _, rest = module.partition(".")
+        other = rest.partition(".")[0]
+        if top == house and other not in ("", room) and exists(f"{house}.{other}"):
+            assert floor[other] < floor[room], f"{module_of(path)} imports {module}"
+
+
+@pytest.mark.parametrize("house", FLOORS)
+def test_no_imports_go_in_a_circle(house: str) -> None:
+    """Also within a room, and also when a function imports."""
+    known = {module_of(path): path for path in sources(house) if path.name != "__init__.py"}
+    needed = {name: {*imports(path)} & known.keys() - {name} for name, path in known.items()}
+    while True:  # without those that need nothing more, and those that nothing more needs
+        wanted = set().union(*needed.values())
+        circles = {
+            name: others & needed.keys() for name, others in needed.items() if name in wanted
+        }
+        circles = {name: others for name, others in circles.items() if others}
+        if circles == needed:
+            break
+        needed = circles
+    assert not needed, needed
+
+
+@pytest.mark.parametrize("path", sources("playground"), ids=module_of)
+def test_the_playground_imports_no_tests(path: Path) -> None:
+    known = {name.split(".")[0] for name in imports(path)}
+    assert not known & {"tests", "benchmarks"}
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_reading_runs_never_reaches_torch(module: str) -> None:
+    found = reached(module, {})
+    chain: list[str] = []
+    name = "torch"
+    while name in found and name != module:
+        name = found[name]
+        chain.append(name)
+    assert "torch" not in found, " <- ".join(["torch", *chain])
+
+
+def test_reading_runs_never_loads_torch() -> None:
+    """The same in truth: one fresh process imports them all."""
+    code = (
+        "import importlib, sys\n"
+        f"for name in {LIGHT!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'torch' not in sys.modules, name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_are_lazy_and_true() -> None:
+    """And none of them loads PyTorch's compiler, which takes as long as the rest of PyTorch."""
+    code = (
+        "import sys, engine\n"
+        "engine.RunStore, engine.ModelConfig, dir(engine)\n"
+        "assert 'torch' not in sys.modules\n"
+        "for name in engine.__all__: getattr(engine, name)\n"
+        "assert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
