@@ -29,7 +29,8 @@ const RECORD = tp.words({
     taken: "The record was taken in.",
     errors: {
       json: "This file is no JSON. Choose the file that “Save for another browser (JSON)” has written.",
-      format: "This file is no record of this page. Choose the file that “Save for another browser (JSON)” has written.",
+      format:
+        "This file is no record of this page. Choose the file that “Save for another browser (JSON)” has written.",
       empty: "This record is empty: nothing was taken in.",
     },
     clear: "Clear my record …",
