@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ENGINE = (
     "engine/config/*.py", "engine/files.py", "engine/runs/run.py", "engine/runs/store.py", "engine/runs/forks.py", "engine/runs/locks.py", "engine/runs/states.py",
-    "engine/training/devices.py", "engine/distributed/ranks.py", "engine/training/loop.py", "engine/training/driver.py", "engine/training/checkpoint.py",
+    "engine/training/devices.py", "engine/distributed/ranks.py", "engine/training/loop.py", "engine/training/driver/*.py", "engine/training/checkpoint.py",
     "engine/runs/snapshots.py", "engine/inspection/observe.py", "engine/generation/sampling.py", "engine/generation/translation.py",
     "engine/data/**/*.py", "engine/tokenizers/**/*.py", "engine/ablation/races.py",
 )  # fmt: skip
