@@ -28,7 +28,7 @@ LIGHT = [
     "engine.distributed.ranks",
     "engine.tokenizers",
     "engine.data",
-    "engine.data.download",
+    "engine.data.corpora.download",
     "engine.ablation.comparison",
     "engine.cli.ablate",
     "engine.cli.download",
