@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.cli import ablate, download, runs, translate
 from engine.cli import prepare as cli_prepare
@@ -76,67 +77,84 @@ def main(words: Sequence[str] | None = None) -> int:
     return 2
 
 
+class Command(NamedTuple):
+    """One command of the command line."""
+
+    name: str
+    action: Callable[[Namespace], int]
+    """Runs it; returns the exit status."""
+    flags: Sequence[Callable[[Parser], None]]
+    """Each adds some of its flags, in the order of the help."""
+    description: str
+
+
+def all_commands() -> Sequence[Command]:
+    """The commands, in the order of the help."""
+    return (
+        Command(
+            "train", train, (_add_train_flags, add_root, _add_logger, add_config_flags),
+            "Train a new run.",
+        ),
+        Command(
+            "resume", resume, (_add_run, add_root, _add_logger),
+            "Continue a run that was stopped or interrupted.",
+        ),
+        Command(
+            "generate", generate_text, (_add_generate_flags, add_root),
+            "Generate text from a prompt.",
+        ),
+        Command(
+            "translate", translate.translate, (translate.add_translate_flags, add_root),
+            "Translate texts.",
+        ),
+        Command(
+            "evaluate", translate.evaluate, (translate.add_evaluate_flags, add_root),
+            "Evaluate a model on validation data.",
+        ),
+        Command(
+            "export", export_run, (_add_export_flags, add_root),
+            "Export a model as Llama or Mixtral for transformers.",
+        ),
+        Command(
+            "import", import_model, (_add_import_flags, add_root),
+            "Create a run from a model in transformers' format.",
+        ),
+        Command(
+            "download", download.download_corpus, (download.add_download_flags,),
+            "Download a public corpus by name.",
+        ),
+        Command(
+            "prepare", cli_prepare.prepare_data, (cli_prepare.add_prepare_flags,),
+            "Tokenize texts of any size into files of token ids.",
+        ),
+        Command(
+            "ablate", ablate.ablate, (ablate.add_ablate_flags, add_root, add_config_flags),
+            "Train a suite of runs and compare its variants.",
+        ),
+        Command(
+            "race", cli_race.race, (cli_race.add_race_flags,),
+            "Train one small model with several optimizers at once.",
+        ),
+        Command(
+            "runs", runs.list_runs, (runs.add_runs_flags,),
+            "List the runs; compare, rename, export or delete.",
+        ),
+    )  # fmt: skip
+
+
 def build_parser() -> Parser:
     """Build the parser with all commands and their flags."""
     parser = Parser(
         prog="python -m engine", description="Train Transformers and generate text with them."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, action: Callable[[Namespace], int], description: str) -> Parser:
-        part = commands.add_parser(name, help=description, description=description)
-        part.set_defaults(command=action, parser=part)
-        return part
-
-    part = command("train", train, "Train a new run.")
-    _add_train_flags(part)
-    add_root(part)
-    _add_logger(part)
-    add_config_flags(part)
-
-    part = command("resume", resume, "Continue a run that was stopped or interrupted.")
-    _add_run(part)
-    add_root(part)
-    _add_logger(part)
-
-    part = command("generate", generate_text, "Generate text from a prompt.")
-    _add_generate_flags(part)
-    add_root(part)
-
-    part = command("translate", translate.translate, "Translate texts.")
-    translate.add_translate_flags(part)
-    add_root(part)
-
-    part = command("evaluate", translate.evaluate, "Evaluate a model on validation data.")
-    translate.add_evaluate_flags(part)
-    add_root(part)
-
-    part = command("export", export_run, "Export a model as Llama or Mixtral for transformers.")
-    _add_export_flags(part)
-    add_root(part)
-
-    part = command("import", import_model, "Create a run from a model in transformers' format.")
-    _add_import_flags(part)
-    add_root(part)
-
-    part = command("download", download.download_corpus, "Download a public corpus by name.")
-    download.add_download_flags(part)
-
-    part = command(
-        "prepare", cli_prepare.prepare_data, "Tokenize texts of any size into files of token ids."
-    )
-    cli_prepare.add_prepare_flags(part)
-
-    part = command("ablate", ablate.ablate, "Train a suite of runs and compare its variants.")
-    ablate.add_ablate_flags(part)
-    add_root(part)
-    add_config_flags(part)
-
-    part = command("race", cli_race.race, "Train one small model with several optimizers at once.")
-    cli_race.add_race_flags(part)
-
-    part = command("runs", runs.list_runs, "List the runs; compare, rename, export or delete.")
-    runs.add_runs_flags(part)
+    for command in all_commands():
+        part = commands.add_parser(
+            command.name, help=command.description, description=command.description
+        )
+        part.set_defaults(command=command.action, parser=part)
+        for add_flags in command.flags:
+            add_flags(part)
     return parser
 
 
