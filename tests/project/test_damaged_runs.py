@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from engine.cli import runs
+from engine.cli.commands import runs
 from engine.files import error_reason
 from engine.runs.events import Pause
 from engine.runs.store import DamagedRun, Run, RunStore
