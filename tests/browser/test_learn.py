@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from engine.runs.events import Ended, Evaluated, Stepped
 from playground import i18n
 from playground.app import TABS
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 from playground.tabs.learn import lesson_format, lesson_game, lessons
 from playground.tabs.learn.lesson_format import Lesson, Step
 from tests.browser.conftest import Watched, alone, too_wide

@@ -37,7 +37,7 @@ LIGHT = [
     "engine.generation.metrics",
     "engine.generation.sampler",
     "playground.figures.one_run",
-    "playground.hosting.run_lookup",
+    "playground.runs.run_lookup",
     "playground.dashboard",
 ]
 """What must never load PyTorch, by any path: it costs seconds."""
@@ -60,7 +60,8 @@ FLOORS = {
     ],
     "playground": [
         ["i18n", "settings"],
-        ["access", "figures"],
+        ["access", "figures", "runs"],
+        ["planning"],
         ["hosting"],
         ["page", "screens"],
         ["tabs", "dashboard"],

@@ -294,7 +294,7 @@ def filters() -> str:
 
 def greedy_loop() -> str:
     """A text that comes back to its beginning, as a circle, and how much of it the model reads."""
-    from playground.hosting import run_lookup
+    from playground.runs import run_lookup
 
     window = run_lookup.find("stories").config.model.max_seq_len
     x, y, radius = 200, 118, 84

@@ -107,7 +107,7 @@ def rounds(most: int) -> int:
     """How often greedy decoding comes through `LOOP`, one time after the other, in at most so many times."""
     from engine.generation import sampling
     from engine.generation.sampler import Sampler
-    from playground.hosting import models, run_lookup
+    from playground.runs import models, run_lookup
 
     loaded = models.load(run_lookup.find("stories"))
     ids = loaded.tokenizer.encode(PROMPT)

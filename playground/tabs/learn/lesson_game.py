@@ -24,10 +24,11 @@ import numpy.typing as npt
 from engine.data.corpora import CORPORA
 from engine.data.text import cut
 from engine.tokenizers import Tokenizer
-from playground.hosting import checks, models, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_lookup
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 RUNS = {"en": "stories", "zh": "stories-zh"}
 """The shipped run for each language of the page, and its corpus: both read character by character."""

@@ -40,7 +40,7 @@ def measure(points: Sequence[Point]) -> list[float]:
 
     from engine.data import make_data
     from engine.training.loss import cross_entropy
-    from playground.hosting import models, run_lookup
+    from playground.runs import models, run_lookup
 
     loaded = models.load(run_lookup.find("stories"), STEP)
     batch = next(iter(make_data(loaded.config).validation(ROWS, 1)))

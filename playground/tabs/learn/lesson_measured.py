@@ -205,7 +205,7 @@ def lens() -> Iterator[Value]:
     A stage's place is its number; the name is "N WORD", N being 0 for the favourite.
     """
     from engine.inspection import observe
-    from playground.hosting import models, run_lookup
+    from playground.runs import models, run_lookup
 
     loaded = models.load(run_lookup.find("stories-words"))
     trace = observe.trace_sequence(loaded.model, loaded.tokenizer.encode(STORY))

@@ -15,7 +15,7 @@ from engine.data.tasks import Induction
 from engine.generation.metrics import bits_per_character
 from engine.presets import PRESETS
 from engine.runs.events import Evaluated
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 from playground.tabs.learn import (
     lesson_game,
     lesson_landscape,

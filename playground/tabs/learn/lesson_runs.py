@@ -26,7 +26,7 @@ import numpy as np
 from engine.config import RunConfig
 from engine.presets import PRESETS
 from engine.runs.store import Run, RunStore
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 from playground.tabs.learn import lessons
 
 ROWS = 100

@@ -23,7 +23,9 @@ from engine.runs import summary
 from engine.runs.events import Evaluated
 from engine.runs.store import Run
 from engine.validation import ConfigError
-from playground.hosting import checks, machine_speed, run_lookup
+from playground.hosting import checks
+from playground.planning import machine_speed
+from playground.runs import run_lookup
 from playground.tabs.learn import lesson_blocks, lesson_figures, lesson_game
 from playground.tabs.learn.lesson_format import (
     BLOCKS,

@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from engine.data.base import IGNORE, Batch, Data
 from engine.runs.store import Run
-from playground.hosting import checks, models, run_data, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_data, run_lookup
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_NUMBER = 200
 """Highest batch number that can be shown; all earlier batches must be generated first."""

@@ -228,7 +228,7 @@ def test_the_numbers_in_figures_are_computed() -> None:
 
 
 def test_the_vectors_of_the_figure_are_those_of_the_shipped_model() -> None:
-    from playground.hosting import models, run_lookup
+    from playground.runs import models, run_lookup
 
     loaded = models.load(run_lookup.find("stories"))
     found = texts("lookup")
@@ -354,7 +354,7 @@ def test_the_game_is_fair(language: str) -> None:
 
 
 def test_the_models_probability_is_that_of_its_next_token() -> None:
-    from playground.hosting import models, run_lookup
+    from playground.runs import models, run_lookup
 
     answer = lesson_game.guess("en", 0)
     loaded = models.load(run_lookup.find("stories"))

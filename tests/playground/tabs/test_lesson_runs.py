@@ -8,7 +8,8 @@ import pytest
 
 from engine.runs.events import Ended, Evaluated, Probed, Sampled, Stepped
 from engine.runs.store import Run, RunStore
-from playground.hosting import run_feed, run_lookup
+from playground.hosting import run_feed
+from playground.runs import run_lookup
 from playground.tabs.learn import lesson_runs, lessons
 from tests.tools import measured
 

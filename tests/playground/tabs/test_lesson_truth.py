@@ -31,7 +31,7 @@ from engine.tokenizers import BPETokenizer, train_merges
 from engine.training.optim import NEWTON_SCHULZ, SGD
 from playground import i18n
 from playground.app import TABS
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 from playground.tabs.learn import (
     lesson_curves,
     lesson_figures,

@@ -9,7 +9,7 @@ import pytest
 from engine.config import RunConfig
 from engine.runs.events import Ended, Evaluated, Stepped
 from engine.runs.store import Run, RunStore
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 from playground.tabs.learn import lesson_format, lessons
 from tests.tools import measured
 

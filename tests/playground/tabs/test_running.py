@@ -24,8 +24,8 @@ from engine.model.balance import switch_loss
 from engine.model.context import Context, KVCache
 from engine.model.experts import MixtureOfExperts
 from engine.training.optim import SGD, clip_grad_norm
-from playground.hosting import run_lookup
 from playground.page.views import ROOT
+from playground.runs import run_lookup
 from playground.tabs.learn import (
     lesson_calculator,
     lesson_charts,

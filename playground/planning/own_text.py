@@ -21,9 +21,9 @@ from engine.runs.store import TEXT_PATH, Run
 from engine.tokenizers import Tokenizer
 from engine.validation import ConfigError, Problem
 from playground import settings
-from playground.hosting import tokenizer_gate
-from playground.hosting.choice import TextFacts
-from playground.hosting.controls import OWN_TEXT
+from playground.planning import tokenizer_gate
+from playground.planning.choice import TextFacts
+from playground.planning.controls import OWN_TEXT
 
 TEXT = {
     "text.missing": "Paste a text, or choose a file, to learn from.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.hosting.recent import Recent
+from playground.runs.recent import Recent
 
 if TYPE_CHECKING:
     from engine.config import RunConfig

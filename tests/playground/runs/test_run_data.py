@@ -11,7 +11,7 @@ from engine.data import make_data
 from engine.runs import examples
 from engine.runs.store import Run, RunStore
 from engine.training.driver import drive
-from playground.hosting import run_data
+from playground.runs import run_data
 
 SMALL = {"d_model": 8, "n_layer": 1, "n_head": 2, "threads": 1, "device": "cpu"}
 TASK = {"source": "addition", "task_length": 2, **SMALL}

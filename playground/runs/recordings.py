@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from engine.files import error_reason
 from engine.runs import snapshots
 from engine.runs.snapshots import Snapshot
-from playground.hosting import run_data
+from playground.runs import run_data
 
 if TYPE_CHECKING:
     from engine.runs.store import Run
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 _SNAPSHOT = re.compile(r"step-(\d{6,12})\.npz")
 

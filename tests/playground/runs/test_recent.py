@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.hosting.recent import Recent
+from playground.runs.recent import Recent
 
 
 def test_bytes_stay_within_their_limit() -> None:

@@ -17,9 +17,10 @@ from engine.presets import PRESETS
 from engine.runs.store import TEXT_PATH, RunStore
 from engine.tokenizers import save_tokenizer
 from engine.validation import ConfigError
-from playground.hosting import actions, controls, own_text, plan, sizes
-from playground.hosting.choice import Choice, Fork, TextFacts, lenient, of_run, read_choice
-from playground.hosting.plan import summary
+from playground.hosting import actions
+from playground.planning import controls, own_text, plan, sizes
+from playground.planning.choice import Choice, Fork, TextFacts, lenient, of_run, read_choice
+from playground.planning.plan import summary
 from playground.tabs.train.tab import as_data
 
 

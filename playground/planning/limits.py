@@ -17,9 +17,9 @@ from engine.runs.forks import FREE_MODEL_FIELDS
 from engine.runs.store import Run, RunError
 from engine.validation import ConfigError, Problem
 from playground import settings
-from playground.hosting.choice import Fork
-from playground.hosting.controls import OWN_TEXT
-from playground.hosting.own_text import stored_tokenizer, tokenizer_of
+from playground.planning.choice import Fork
+from playground.planning.controls import OWN_TEXT
+from playground.planning.own_text import stored_tokenizer, tokenizer_of
 
 TEXT = {
     "fork.gone": "The checkpoint that this run was to continue from is gone.",

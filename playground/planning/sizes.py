@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from playground.hosting.choice import Choice
-from playground.hosting.plan import plan
+from playground.planning.choice import Choice
+from playground.planning.plan import plan
 
 SIZES = {"S": 0.5, "M": 1.0, "L": 2.0}
 """Width, as a multiple of the preset's."""

@@ -17,7 +17,7 @@ from engine.estimate import Speed, read_speed
 from engine.files import write_atomic
 from engine.runs.events import Started, Stepped
 from engine.runs.store import Run
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 
 FEWEST_STEPS = 30
 """The fewest steps of one process from which the speed is refined."""

@@ -17,8 +17,8 @@ from engine.presets import DEFAULT, PRESETS, Preset, nearest
 from engine.runs.store import TEXT_PATH, Run, UnknownRun
 from engine.tokenizers.word import split_words
 from engine.validation import ConfigError, Problem
-from playground.hosting import run_lookup
-from playground.hosting.controls import HIDDEN, OWN_TEXT
+from playground.planning.controls import HIDDEN, OWN_TEXT
+from playground.runs import run_lookup
 
 TEXT = {
     "object": "must be an object, with {known}",

@@ -29,10 +29,10 @@ from engine.estimate import (
 from engine.runs.naming import describe
 from engine.validation import ConfigError, Problem
 from playground import settings
-from playground.hosting import controls, machine_speed, tokenizer_gate
-from playground.hosting.choice import Choice
-from playground.hosting.controls import CONTROLS, OWN_TEXT
-from playground.hosting.limits import (
+from playground.planning import controls, machine_speed, tokenizer_gate
+from playground.planning.choice import Choice
+from playground.planning.controls import CONTROLS, OWN_TEXT
+from playground.planning.limits import (
     HOST_LIMITS,
     INTERVALS,
     fork_obstacles,
@@ -42,7 +42,7 @@ from playground.hosting.limits import (
     limit_problems,
     machine_problems,
 )
-from playground.hosting.own_text import (
+from playground.planning.own_text import (
     predicted_vocabulary,
     stored_facts,
     text_obstacles,

@@ -13,7 +13,7 @@ from engine.data import CORPORA, make_data
 from engine.runs.events import Evaluated, Sampled
 from engine.runs.store import Run, RunStore
 from engine.tokenizers import save_tokenizer
-from playground.hosting import phases, run_lookup
+from playground.runs import phases, run_lookup
 
 
 def test_entropy_is_that_of_a_table_of_counts() -> None:

@@ -31,7 +31,7 @@ from typing import TypedDict
 
 from engine.data import CORPORA, TASKS, is_pairs
 from engine.runs.store import TEXT_PATH, Run, RunError
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 
 MOST_CHARACTERS = 200_000
 """Of a longer text the beginning is counted."""
