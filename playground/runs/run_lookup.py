@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The repository's root."""
 
 STORED = ROOT / "assets" / "lessons" / "runs"
-"""Runs of the lessons' experiments, to be watched: they have events and no checkpoints (`tabs/learn/lesson_runs.py`)."""
+"""Runs of the lessons' experiments, to be watched: they have events and no checkpoints (`tabs/learn/stored_runs.py`)."""
 
 FIRST = {"en": "stories-words", "zh": "stories-zh"}
 """The shipped run that the page shows first, by the visitor's language: little stories, in words."""

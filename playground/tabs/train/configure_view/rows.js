@@ -1,4 +1,4 @@
-/* The controls: one row for each field, drawn from its description in `layout.sections` (see playground/planning/controls.py).
+/* The controls: one row for each field, drawn from its description in `layout.sections` (see controls.py).
  *
  * `MAKERS` has one function for each kind of control. It gives the row's parts, {label, beside, below}, and
  * `update(value, auto)`, which shows a value; `auto` is what a field left empty stands for.

@@ -1,4 +1,4 @@
-/* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (playground/runs/phases.py). */
+/* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (phases.py). */
 
 /** The phases of a history: [{name, from}], `from` the step of the evaluation that first was in it. */
 function phasesOf({ about, evaluated }) {

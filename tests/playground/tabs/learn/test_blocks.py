@@ -15,18 +15,11 @@ import torch
 from engine.config import RunConfig
 from engine.data import CORPORA
 from engine.data.text import cut
-from playground.tabs.learn import (
-    lesson_calculator,
-    lesson_figures,
-    lesson_format,
-    lesson_game,
-    lesson_landscape,
-    lesson_math,
-    lesson_measured,
-    lessons,
-    measured_charts,
-)
-from playground.tabs.learn.lesson_format import LessonError
+from playground.tabs.learn import FIGURES, LESSONS, game, lessons
+from playground.tabs.learn.drawings.__main__ import DRAWINGS
+from playground.tabs.learn.lesson import calculator, figures, file_format, formulas
+from playground.tabs.learn.lesson.file_format import LessonError
+from playground.tabs.learn.numbers import forward_passes, landscape
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: learn\ncode: engine.training.loss:cross_entropy\npaper: P\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
@@ -36,7 +29,7 @@ EXERCISE = "exercise: How many?\ncheck: {= exp(1) | 2}\nwrong: {= 1 | 2} | No.\n
 
 
 def blocks(body: str, language: str = "en") -> list[dict[str, Any]]:
-    return lesson_format.parse(f"{HEAD}## S\n{body}", "name", language).steps[0].blocks
+    return file_format.parse(f"{HEAD}## S\n{body}", "name", language).steps[0].blocks
 
 
 def test_every_kind_of_block_is_read() -> None:
@@ -92,7 +85,7 @@ def test_a_broken_block_says_where_and_what_is_allowed(body: str, said: str) -> 
 
 def test_a_header_names_its_line() -> None:
     with pytest.raises(LessonError, match=r"line 3: .*objective"):
-        lesson_format.parse(HEAD.replace("goal", "gaol"), "name", "en")
+        file_format.parse(HEAD.replace("goal", "gaol"), "name", "en")
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -104,12 +97,12 @@ def test_the_calculator_agrees_with_pytorch(temperature: float) -> None:
     wanted = (logits / temperature).softmax(0)
     for i, value in enumerate(wanted.tolist()):
         text = f"softmax([2, 1, 0, -3.5], {temperature})[{i}]"
-        assert lesson_calculator.calculate(text) == pytest.approx(value, rel=1e-12)
-    assert lesson_calculator.calculate("dot([1, 2] * 3 - [1, 1], [0.5, -2])") == 1.0 - 10.0
+        assert calculator.calculate(text) == pytest.approx(value, rel=1e-12)
+    assert calculator.calculate("dot([1, 2] * 3 - [1, 1], [0.5, -2])") == 1.0 - 10.0
 
 
 def test_a_number_is_written_with_a_minus_and_never_as_minus_zero() -> None:
-    assert lesson_format.filled("{= -1.256 | 2} {= -0.001 | 2} {= 2 ** 3 | 0}") == "−1.26 0.00 8"
+    assert file_format.filled("{= -1.256 | 2} {= -0.001 | 2} {= 2 ** 3 | 0}") == "−1.26 0.00 8"
 
 
 def test_one_step_of_the_lesson_is_one_of_pytorch() -> None:
@@ -119,7 +112,7 @@ def test_one_step_of_the_lesson_is_one_of_pytorch() -> None:
     loss.backward()
     assert logits.grad is not None
     after = (logits - logits.grad).detach()
-    text = lesson_format.filled((lessons.FOLDER / "en" / "gradient.md").read_text("utf-8"))
+    text = file_format.filled((LESSONS / "en" / "gradient.md").read_text("utf-8"))
     numbers = [
         f"{loss.item():.2f}",
         *(f"{value:.3f}".replace("-", "−") for value in after.tolist()),
@@ -141,7 +134,7 @@ def test_attention_of_the_lesson_is_that_of_pytorch() -> None:
     ]  # (T, D)
     weights = (q @ k.mT / math.sqrt(2))[0, 0]
     weights = weights.masked_fill(torch.ones(3, 3).triu(1).bool(), -math.inf).softmax(-1)
-    text = lesson_format.filled((lessons.FOLDER / "en" / "attention-by-hand.md").read_text("utf-8"))
+    text = file_format.filled((LESSONS / "en" / "attention-by-hand.md").read_text("utf-8"))
     for value in [*output[2].tolist(), *weights[2].tolist()]:
         assert f"{value:.3f}" in text
     exercise = next(b for s in lessons.lesson("attention-by-hand", "en").steps for b in s.blocks if b["kind"] == "exercise")  # fmt: skip
@@ -152,13 +145,13 @@ def test_attention_of_the_lesson_is_that_of_pytorch() -> None:
 
 
 def texts(name: str) -> list[str]:
-    root = ElementTree.fromstring(lesson_figures.drawing(name))
+    root = ElementTree.fromstring(figures.drawing(name))
     return [node.text for node in root.iter() if node.text and node.text.strip()]
 
 
-@pytest.mark.parametrize("path", sorted(lesson_figures.FIGURES.glob("*.svg")), ids=lambda path: path.stem)  # fmt: skip
+@pytest.mark.parametrize("path", sorted(FIGURES.glob("*.svg")), ids=lambda path: path.stem)  # fmt: skip
 def test_a_drawing_is_ours_and_follows_the_theme(path: Any) -> None:
-    svg = lesson_figures.drawing(path.stem)  # raises for what is not allowed
+    svg = figures.drawing(path.stem)  # raises for what is not allowed
     assert "viewBox" in svg
     assert not re.search(r'(?:fill|stroke)="(?!none)', svg), "colours come from classes"
 
@@ -167,19 +160,19 @@ def test_a_drawing_is_ours_and_follows_the_theme(path: Any) -> None:
 def test_a_drawing_may_not_run_or_load(
     content: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "evil.svg").write_text(f'<svg xmlns="{lesson_figures.SVG}">{content}</svg>')
-    monkeypatch.setattr(lesson_figures, "FIGURES", tmp_path)
-    with pytest.raises(lesson_figures.FigureError, match="not allowed"):
-        lesson_figures.drawing("evil")
-    with pytest.raises(lesson_figures.FigureError, match="no figure"):
-        lesson_figures.drawing("../evil")
+    (tmp_path / "evil.svg").write_text(f'<svg xmlns="{figures.SVG}">{content}</svg>')
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
+    with pytest.raises(figures.FigureError, match="not allowed"):
+        figures.drawing("evil")
+    with pytest.raises(figures.FigureError, match="no figure"):
+        figures.drawing("../evil")
 
 
 NOT_TRANSLATED = {
     *("the", "cat", "sat", "The", "Once upon a", "ppy", "␣squirrel", "␣unhappy", "Mia", "thanks", "Tom", "dog", "bites", "man", "owl"),
     *("fox", "car", "top-k = 2", "top-p = 0.9", "min-p = 0.1", "MHA", "GQA", "MQA", "four", "thousand", "seven"),
     *("BPE, 500", "AdamW", "Muon", "SGD", "They sat close together …", "… said Tom. They sat close together …"),
-    *("silu(a)", f"{lesson_measured.STORY} …"),
+    *("silu(a)", f"{forward_passes.STORY} …"),
 }  # fmt: skip
 """The words of examples, which are English in every language, like names of functions."""
 EXAMPLE = re.compile(r"(?:for|you) \d\.\d\d")
@@ -188,24 +181,20 @@ WITH_FIGURES = [
     (name, language)
     for name in lessons.names()
     for language in lessons.LANGUAGES
-    if "\nfigure: " in (lessons.FOLDER / language / f"{name}.md").read_text("utf-8")
+    if "\nfigure: " in (LESSONS / language / f"{name}.md").read_text("utf-8")
 ]
 
 
 @pytest.mark.parametrize(("name", "language"), WITH_FIGURES)
 def test_every_label_of_a_figure_is_in_the_language_of_the_lesson(name: str, language: str) -> None:
     found = lessons.lesson(name, language)
-    figures = [b for part in [found.intro, *(s.blocks for s in found.steps)] for b in part if b["kind"] == "figure"]  # fmt: skip
-    for block in figures:
+    drawn = [b for part in [found.intro, *(s.blocks for s in found.steps)] for b in part if b["kind"] == "figure"]  # fmt: skip
+    for block in drawn:
         assert block["alternative"]
         left = set(texts(block["text"])) & {
             node.text for node in ElementTree.fromstring(block["svg"]).iter() if node.text
         }
-        words = {
-            text
-            for text in left
-            if lesson_figures.WORD.search(text) and not EXAMPLE.fullmatch(text)
-        }
+        words = {text for text in left if figures.WORD.search(text) and not EXAMPLE.fullmatch(text)}
         if language == "zh":
             assert words <= NOT_TRANSLATED, block["text"]
 
@@ -241,53 +230,52 @@ def test_the_vectors_of_the_figure_are_those_of_the_shipped_model() -> None:
 
 
 def test_the_landscape_was_measured() -> None:
-    """At a few of its points, again; and the drawing is that of the table."""
-    points = [(0.0, 0.0), (lesson_landscape.best(), 0.0), (1.0, 0.0), (0.0, 0.5)]
-    for point, loss in zip(points, lesson_landscape.measure(points), strict=True):
-        assert loss == pytest.approx(lesson_landscape.stored()[point], abs=2e-3)
-    assert (lesson_figures.FIGURES / "landscape.svg").read_text("utf-8") == lesson_landscape.draw()
+    """At a few of its points, again."""
+    points = [(0.0, 0.0), (landscape.best(), 0.0), (1.0, 0.0), (0.0, 0.5)]
+    for point, loss in zip(points, landscape.measure(points), strict=True):
+        assert loss == pytest.approx(landscape.stored()[point], abs=2e-3)
 
 
-def close(found: lesson_measured.Value) -> bool:
+def close(found: forward_passes.Value) -> bool:
     """Is a value that was measured again the stored one, but for rounding on another machine?"""
     stored = {
         each[:3]: each.value
-        for each in lesson_measured.stored("stream" if " " in found.name else "shuffle")
+        for each in forward_passes.stored("stream" if " " in found.name else "shuffle")
     }
     return found.value == pytest.approx(stored[found[:3]], rel=0.05, abs=1e-5)
 
 
 def test_what_lessons_say_of_new_models_was_measured() -> None:
     """Shuffled tokens, and twelve blocks before training: some of the stored values, again."""
-    again = [*lesson_measured.shuffle(), *itertools.islice(lesson_measured.stream(), 12 + 25)]
+    again = [*forward_passes.shuffle(), *itertools.islice(forward_passes.stream(), 12 + 25)]
     assert again[6].name == "gradient pre 0" and all(close(each) for each in again)
     one, two = (
-        lesson_measured.mean("shuffle", "moved", 1),
-        lesson_measured.mean("shuffle", "moved", 2),
+        forward_passes.mean("shuffle", "moved", 1),
+        forward_passes.mean("shuffle", "moved", 2),
     )
     assert one < 1e-5 and two > 0.01
 
 
 def test_the_logit_lens_of_the_figure_is_that_of_the_shipped_model() -> None:
-    stored = {each[:3]: each.value for each in lesson_measured.stored("lens")}
-    for each in lesson_measured.lens():
+    stored = {each[:3]: each.value for each in forward_passes.stored("lens")}
+    for each in forward_passes.lens():
         if each.value > 0.01:
             assert each.value == pytest.approx(stored[each[:3]], abs=5e-3)
 
 
 def test_the_story_of_the_stream_is_in_its_numbers() -> None:
     """Post-norm keeps the size and loses the past; pre-norm grows. After two steps the last block has most gradient."""
-    mean, places = lesson_measured.mean, lesson_measured.places
+    mean, places = forward_passes.mean, forward_passes.places
     assert all(0.9 < size < 1.1 for size in places("stream", "size post 20")[1:])
     assert mean("stream", "size pre 20", 24) > 8 and mean("stream", "size pre 0", 24) < 1
-    left = [mean("stream", f"left post {step}") for step in lesson_measured.MOMENTS]
+    left = [mean("stream", f"left post {step}") for step in forward_passes.MOMENTS]
     assert left[0] > 0.8 and left[1] < 0.1 and left[2] < 0.001
     new, later = places("stream", "gradient post 0"), places("stream", "gradient post 2")
     assert max(new) / min(new) < 1.2 and 2.5 < later[-1] / later[0] < 3
 
 
 def test_the_circuit_needs_both_of_its_heads() -> None:
-    mean = lesson_measured.mean
+    mean = forward_passes.mean
     assert mean("circuit", "whole") > 0.99
     for off in ("previous off", "matching off", "both off"):
         assert mean("circuit", off) < 0.2
@@ -295,15 +283,13 @@ def test_the_circuit_needs_both_of_its_heads() -> None:
 
 
 def test_more_carries_are_harder_for_a_narrow_feed_forward() -> None:
-    right = lesson_measured.places("carries", "right")
+    right = forward_passes.places("carries", "right")
     assert right == sorted(right, reverse=True)
 
 
-@pytest.mark.parametrize("name", measured_charts.CHARTS)
-def test_a_chart_shows_what_was_measured(name: str) -> None:
-    assert (lesson_figures.FIGURES / f"{name}.svg").read_text("utf-8") == measured_charts.CHARTS[
-        name
-    ]()
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_is_drawn_from_what_is_stored(name: str) -> None:
+    assert (FIGURES / f"{name}.svg").read_text("utf-8") == DRAWINGS[name]()
 
 
 def test_the_numbers_in_drawn_figures_are_computed() -> None:
@@ -321,7 +307,7 @@ def test_the_numbers_in_drawn_figures_are_computed() -> None:
 
 
 def test_a_formula_is_mathml() -> None:
-    found = lesson_math.mathml('p_i = frac{exp(z_i / T)}{sum_j exp(z_j / T)} < "a<b" sqrt{d} x^2_1')
+    found = formulas.mathml('p_i = frac{exp(z_i / T)}{sum_j exp(z_j / T)} < "a<b" sqrt{d} x^2_1')
     root = ElementTree.fromstring(found)
     tags = [node.tag.split("}")[1] for node in root.iter()]
     for tag in ("msub", "mfrac", "munder", "mtext", "msqrt", "msubsup", "mn"):
@@ -335,13 +321,13 @@ def test_a_formula_is_mathml() -> None:
 @pytest.mark.parametrize("language", lessons.LANGUAGES)
 def test_the_game_is_fair(language: str) -> None:
     """What is to be guessed was not in the training text's part; everyone's probabilities sum to one."""
-    counts = lesson_game.counted(language)
+    counts = game.counted(language)
     assert counts.unigram.sum() == pytest.approx(1) and np.allclose(counts.bigram.sum(1), 1)
-    training = cut(CORPORA[lesson_game.RUNS[language]].path.read_text("utf-8"), RunConfig().data)[0]
+    training = cut(CORPORA[game.RUNS[language]].path.read_text("utf-8"), RunConfig().data)[0]
     paid: dict[str, float] = dict.fromkeys(("uniform", "unigram", "bigram", "model"), 0.0)
-    for number in range(lesson_game.STORIES):
-        answer = lesson_game.guess(language, number)
-        assert len(answer["asked"]) == lesson_game.ASKED
+    for number in range(game.STORIES):
+        answer = game.guess(language, number)
+        assert len(answer["asked"]) == game.ASKED
         assert sum(answer["shares"]) == pytest.approx(1)
         assert answer["text"] not in training
         for asked in answer["asked"]:
@@ -356,7 +342,7 @@ def test_the_game_is_fair(language: str) -> None:
 def test_the_models_probability_is_that_of_its_next_token() -> None:
     from playground.runs import models, run_lookup
 
-    answer = lesson_game.guess("en", 0)
+    answer = game.guess("en", 0)
     loaded = models.load(run_lookup.find("stories"))
     asked = answer["asked"][3]
     before = loaded.tokenizer.encode(answer["text"][: asked["place"]])
@@ -368,4 +354,4 @@ def test_the_models_probability_is_that_of_its_next_token() -> None:
 
 @pytest.mark.parametrize("arguments", [("fr", 0), ("en", -1), ("en", 99), ("en", 1.5)])
 def test_another_game_is_refused(arguments: tuple[str, int]) -> None:
-    assert lesson_game.guess(*arguments)["error"]
+    assert game.guess(*arguments)["error"]

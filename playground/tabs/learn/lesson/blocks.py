@@ -4,7 +4,7 @@ code: engine.model.attention:Attention.visible | 4-9    source code: the whole, 
 - softmax( | Each row sums to one.                       ... and a note beside the one line that has this text
 figure: stream | What the picture shows, for who cannot see it     a drawing of assets/lessons/figures
 - residual stream | 残差流                                          ... and its labels in another language
-math: p_i = frac{exp(z_i)}{sum_j exp(z_j)}                         a formula: `lesson_math`
+math: p_i = frac{exp(z_i)}{sum_j exp(z_j)}                         a formula: `formulas`
 numbers: softmax; names = cat, dog; logits = 2, 1; temperature = 1   a table whose numbers can be changed
 game: guess                                                        the game of lesson 0
 quiz: Why divide by √d?                                            a question; + is right, - is a misconception
@@ -24,7 +24,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from playground.tabs.learn import lesson_calculator, lesson_figures, lesson_math
+from playground.tabs.learn.lesson import calculator, figures, formulas
 
 Block = dict[str, Any]
 Spans = Callable[[str], list[list[str]]]
@@ -83,15 +83,15 @@ def figure(text: str, items: Sequence[str], spans: Spans) -> Block:
         )
     pairs = [_pair(item, "- ", "a label of the figure, as in “- score | 分数”") for item in items]
     labels = dict(pairs)
-    return {"kind": "figure", "text": name, "alternative": alternative, "svg": lesson_figures.drawing(name, labels)}  # fmt: skip
+    return {"kind": "figure", "text": name, "alternative": alternative, "svg": figures.drawing(name, labels)}  # fmt: skip
 
 
 def math(text: str, items: Sequence[str], spans: Spans) -> Block:
     """A formula."""
     del spans
     _no(items, "math")
-    filled = lesson_calculator.EXPRESSION.sub(lesson_calculator.filled, text)
-    return {"kind": "math", "text": text, "mathml": lesson_math.mathml(filled)}
+    filled = calculator.EXPRESSION.sub(calculator.filled, text)
+    return {"kind": "math", "text": text, "mathml": formulas.mathml(filled)}
 
 
 def numbers(text: str, items: Sequence[str], spans: Spans) -> Block:
@@ -153,14 +153,14 @@ def exercise(text: str, items: Sequence[str], spans: Spans) -> Block:
     wrong: list[Block] = []
     for item in items:
         key, _, rest = item.partition(": ")
-        match = re.match(lesson_calculator.EXPRESSION.pattern + r"(?: \| (.+))?$", rest)
+        match = re.match(calculator.EXPRESSION.pattern + r"(?: \| (.+))?$", rest)
         if match is None or bool(match[3]) != (key == "wrong"):
             raise BlockError(
                 f"exercise: {item!r} must be “check: {{= … | 2}}” or “wrong: {{= … | 2}} | why”"
             )
         decimals = int(match[2])
         value, tolerance = (
-            lesson_calculator.calculate(match[1]),
+            calculator.calculate(match[1]),
             10.0**-decimals if decimals else 0.5,
         )
         if key == "check":

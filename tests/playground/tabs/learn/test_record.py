@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from playground.tabs.learn import lesson_record, lessons
+from playground.tabs.learn import lessons, record
 
 
-def asked(lang: str) -> list[lesson_record.LessonQuestions]:
-    answer = lesson_record.questions(lang)
+def asked(lang: str) -> list[record.LessonQuestions]:
+    answer = record.questions(lang)
     assert "lessons" in answer
     return answer["lessons"]
 
@@ -34,7 +34,7 @@ def test_a_question_brings_its_own_help() -> None:
         for question in lesson["questions"]:
             first, *helps = question["blocks"]
             assert first["kind"] in lessons.ASKED and first["id"] == question["id"]
-            assert all(block["kind"] in lesson_record.HELP for block in helps)
+            assert all(block["kind"] in record.HELP for block in helps)
             assert helps or first["kind"] == "quiz"
 
 
@@ -54,5 +54,5 @@ def test_every_prediction_is_decided_by_a_step_that_measures() -> None:
 
 @pytest.mark.parametrize("lang", ["xx", "", "../en"])
 def test_another_language_is_refused(lang: str) -> None:
-    answer = lesson_record.questions(lang)
+    answer = record.questions(lang)
     assert "error" in answer and "lang must be one of en, zh" in answer["error"]

@@ -1,6 +1,6 @@
-"""Curves of the lessons: measured once on real runs and stored in a table, from which `lesson_charts` draws.
+"""Curves of the lessons: measured once on real runs and stored in a table, from which `drawings.charts` draws.
 
-    python -m playground.tabs.learn.lesson_curves          measures again (about ten minutes); then draw
+    python -m playground.tabs.learn.numbers.curves          measures again (about ten minutes); then draw
 
 The table `curves.csv` has one number a line: run, series, step, value. Series are `train` and `norm` (each update),
 `valid`, `accuracy`, `sharpness`, and `load 0` ... (the shares of the experts in the first block). Every run is a variant
@@ -21,7 +21,7 @@ from statistics import fmean
 
 from engine.config import RunConfig
 from engine.runs.events import Diverged, Evaluated, Probed, Routed, Stepped
-from playground.tabs.learn.lesson_figures import FIGURES
+from playground.tabs.learn import FIGURES
 
 CURVES = FIGURES / "curves.csv"
 

@@ -11,9 +11,9 @@ import functools
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-FIGURES = Path(__file__).resolve().parents[3] / "assets" / "lessons" / "figures"
+from playground.tabs.learn import FIGURES
+
 SVG = "http://www.w3.org/2000/svg"
 TAGS = {
     "svg", "g", "path", "line", "rect", "circle", "ellipse", "polyline", "polygon", "text", "tspan", "defs", "marker",

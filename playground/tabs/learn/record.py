@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from playground.hosting import checks
 from playground.tabs.learn import lessons
-from playground.tabs.learn.lesson_format import Lesson, LessonError
+from playground.tabs.learn.lesson.file_format import Lesson, LessonError
 
 HELP = ("hint", "answer")
 """Blocks that belong to the exercise before them."""

@@ -32,19 +32,14 @@ from engine.training.optim import NEWTON_SCHULZ, SGD
 from playground import i18n
 from playground.app import TABS
 from playground.runs import run_lookup
-from playground.tabs.learn import (
-    lesson_curves,
-    lesson_figures,
-    lesson_format,
-    lesson_measured,
-    lessons,
-    two_by_two,
-)
-from playground.tabs.learn.lesson_numbers import NUMBERS
+from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn.lesson import figures, file_format
+from playground.tabs.learn.numbers import curves, forward_passes, two_by_two
+from playground.tabs.learn.numbers.computed import NUMBERS
 from playground.tabs.optimizers import server as optimizers
 from tests.tools import measured, page_words
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
 MARGIN = 3
 """Standard deviations between what a learner's run comes to and the next answer's bound."""
@@ -57,7 +52,7 @@ REFERENCE = re.compile(r"\{[^{}]*\}")
 
 def written(name: str, language: str) -> str:
     """What a learner reads of a lesson, as it stands in its file: without its header and lines for the page."""
-    text = (lessons.FOLDER / language / f"{name}.md").read_text("utf-8")
+    text = (LESSONS / language / f"{name}.md").read_text("utf-8")
     body = LABELS.sub(r"\1", text.split("---\n", 2)[2])
     return "\n".join(line for line in body.splitlines() if not PAGE_LINES.match(line))
 
@@ -65,7 +60,7 @@ def written(name: str, language: str) -> str:
 def everywhere() -> Iterator[tuple[str, str]]:
     """All that lessons, notebooks, views, settings, READMEs and docs/ say: (where, text in one line)."""
     paths = [
-        *lessons.FOLDER.glob("*/*.md"),
+        *LESSONS.glob("*/*.md"),
         *(ROOT / "notebooks").glob("*.py"),
         *ROOT.glob("README*.md"),
         *(ROOT / "docs").glob("*.md"),
@@ -189,7 +184,7 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     # bytes and merges; the merge to stop at; half the width of the answer "the same"
     "tokens": lambda: {
         256, 500 - 256, 10, 0.05, 3, 9.11, 9.9, 11, 9, 40, 1000, 64, 1.5, 2.5, 1, 1.2, *shown("two-units"),
-        *(round(value, 1) for _, value in lesson_curves.stored()["pieces"]["characters"]),
+        *(round(value, 1) for _, value in curves.stored()["pieces"]["characters"]),
     },
     # an even look at six digits and the end token, in per cent
     "translation": lambda: {
@@ -204,7 +199,7 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     # widths, vocabulary and window of the shipped model; numbers to compute with; what is read off the drawings
     "model": lambda: {
         *model_sizes(), *worked_numbers("model"), *map(float, range(3)), 10, 50, 0.9, 0.1, 0.5, 0.25, 0.4, 0.97, 0.02, 45,
-        0.7, *shown("filters"), len(lesson_curves.LOOP), *shown("beam"), *shown("draw"), 457, 85, 542,
+        0.7, *shown("filters"), len(curves.LOOP), *shown("beam"), *shown("draw"), 457, 85, 542,
     },
     "optimizers": matrix_and_race,
     # bits of a number; rows to count; the sizes of a model
@@ -230,7 +225,7 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     "block": lambda: {*worked_numbers("block"), 5, 0.5, -1, -3, -10, 7},
     # what sub-layers add, and the size of the sum; sub-layers of twelve blocks; the last moment of the measurement
     "normalisation": lambda: {
-        *worked_numbers("normalisation"), 0.75, math.hypot(1, 0.75), 2 * 12, lesson_measured.MOMENTS[-1],
+        *worked_numbers("normalisation"), 0.75, math.hypot(1, 0.75), 2 * 12, forward_passes.MOMENTS[-1],
     },
     "attention-by-hand": lambda: {*worked_numbers("attention-by-hand"), 64, 0.19, 0.77, 0.05, 0.23, 0.81},
 }  # fmt: skip
@@ -260,7 +255,7 @@ def worked_numbers(name: str) -> set[float]:
 
 def shown(figure: str) -> set[float]:
     """The numbers that stand in a drawing."""
-    labels = ElementTree.fromstring(lesson_figures.drawing(figure)).iter()
+    labels = ElementTree.fromstring(figures.drawing(figure)).iter()
     return {
         float(number)
         for node in labels
@@ -278,13 +273,13 @@ def model_sizes() -> set[float]:
 
 def read_off() -> set[float]:
     """What the lesson on failed runs reads off its curves: see `test_curves_are_read_rightly`."""
-    curves = lesson_curves.stored()
+    stored = curves.stored()
     return {
         *(float(NUMBERS[name]()) for name in ("blow up step", "guessing", "unigram nats")),
-        round(curves["page"]["train"][-1][1], 1), round(curves["page"]["valid"][-1][1], 1),
-        round((curves["page"]["train"][-1][1] + curves["page"]["valid"][-1][1]) / 2, 1),
-        round(curves["post-norm"]["valid"][-1][1]), 40, 100, 3.2, 150, 300,
-        lesson_curves.config("post-norm").train.total_steps,
+        round(stored["page"]["train"][-1][1], 1), round(stored["page"]["valid"][-1][1], 1),
+        round((stored["page"]["train"][-1][1] + stored["page"]["valid"][-1][1]) / 2, 1),
+        round(stored["post-norm"]["valid"][-1][1]), 40, 100, 3.2, 150, 300,
+        curves.config("post-norm").train.total_steps,
     }  # fmt: skip
 
 
@@ -342,7 +337,7 @@ def test_as_many_seeds_as_the_table_has(name: str, language: str) -> None:
             if said in ("different", "the", "一"):
                 continue
             for table in tables(name, number) or tables(name):
-                rows = lesson_format.results(table)
+                rows = file_format.results(table)
                 assert {int(row["finished"]) + int(row["diverged"]) for row in rows} == {
                     COUNTS[said]
                 }
@@ -411,7 +406,7 @@ def texts(*names: str) -> Iterator[tuple[str, str]]:
     """(language, the whole text of a lesson with its numbers) in both languages."""
     for name in names:
         for language in lessons.LANGUAGES:
-            yield language, lesson_format.filled(written(name, language))
+            yield language, file_format.filled(written(name, language))
 
 
 @pytest.mark.case("E1")
@@ -473,7 +468,7 @@ def test_the_induction_head_is_the_second_of_two() -> None:
 def test_one_layer_has_nothing_without_a_match() -> None:
     """It is right no more often than positions alone allow, and the lesson says how often that is."""
     prior = float(NUMBERS["induction prior"]().rstrip(" %")) / 100
-    rows = {row["variant"]: float(row["accuracy"]) for row in lesson_format.results("induction")}
+    rows = {row["variant"]: float(row["accuracy"]) for row in file_format.results("induction")}
     assert rows["1 layer"] <= prior < 0.1 and rows["2 layers"] > 0.99
     for _, text in texts("attention"):
         assert NUMBERS["induction prior"]() in text and NUMBERS["induction distances"]() in text
@@ -521,7 +516,7 @@ def test_adams_step_depends_on_agreement_and_not_on_size() -> None:
         assert "m̂ / √v̂" in text
         assert all(NUMBERS[f"adam {kind}"]() in text for kind in ("steady", "noise", "alternating"))
     for language in lessons.LANGUAGES:
-        assert "m̂ / (√v̂ + ε)" in (lessons.FOLDER / language / "training.md").read_text("utf-8")
+        assert "m̂ / (√v̂ + ε)" in (LESSONS / language / "training.md").read_text("utf-8")
 
 
 @pytest.mark.case("E9")
@@ -545,9 +540,7 @@ def test_a_step_of_sgd_is_up_to_ten_times_the_gradient() -> None:
 
 @pytest.mark.case("E10")
 def test_learned_by_heart_is_as_bad_as_guessing() -> None:
-    row = next(
-        row for row in lesson_format.results("over-fitting") if row["variant"] == "600 steps"
-    )
+    row = next(row for row in file_format.results("over-fitting") if row["variant"] == "600 steps")
     guessing = math.log(len(set(characters())))
     assert NUMBERS["guessing"]() == f"{guessing:.2f}"
     assert abs(float(row["final"]) - guessing) < float(row["final_deviation"])
@@ -570,7 +563,7 @@ def test_a_vocabulary_is_bytes_and_merges() -> None:
 
 @pytest.mark.case("E12")
 def test_balanced_is_told_to_be_better_and_not_even() -> None:
-    row = next(row for row in lesson_format.results("collapse") if row["variant"] == "balance loss")
+    row = next(row for row in file_format.results("collapse") if row["variant"] == "balance loss")
     busiest = 1 + float(row["maxvio"])
     assert 1.7 < busiest < 2.05  # "nearly twice its fair share"
     for language, text in texts("experts"):
@@ -687,8 +680,8 @@ def test_every_variant_has_a_name_in_chinese() -> None:
     shown = [
         row["variant"]
         for name in SUITES
-        if (lesson_format.RESULTS / name).is_dir()
-        for row in lesson_format.results(name)
+        if (file_format.RESULTS / name).is_dir()
+        for row in file_format.results(name)
     ]
     for variant in {*shown, *(variant for suite in SUITES.values() for variant in suite.variants)}:
         latin = re.search("[a-z]{2,}", NAMES.sub("", variant))
@@ -701,7 +694,7 @@ def test_a_table_that_is_read_has_its_spread_and_its_verdict() -> None:
     """What the page draws below each number is in what is served; `test_learn` looks at it there."""
     for name in lessons.names():
         for table in tables(name):
-            for row in lesson_format.results(table):
+            for row in file_format.results(table):
                 if row["final"]:
                     assert float(row["final_deviation"]) >= 0 and int(row["parameters"]) > 0
                 if row["difference"]:

@@ -10,7 +10,7 @@ from engine.runs.events import Ended, Evaluated, Probed, Sampled, Stepped
 from engine.runs.store import Run, RunStore
 from playground.hosting import run_feed
 from playground.runs import run_lookup
-from playground.tabs.learn import lesson_runs, lessons
+from playground.tabs.learn import lessons, stored_runs
 from tests.tools import measured
 
 STEPS = 300
@@ -28,8 +28,8 @@ def step_of(run_id: str) -> tuple[str, int]:
 
 def own_run(root: Path) -> Run:
     """A run of the first experiment, as a learner would have trained it."""
-    config, _ = next(iter(lesson_runs.wanted().values()))
-    run = RunStore(root).create(lesson_runs.recorded(config), "mine, seed 0")
+    config, _ = next(iter(stored_runs.wanted().values()))
+    run = RunStore(root).create(stored_runs.recorded(config), "mine, seed 0")
     for step in range(1, STEPS + 1):
         run.append(Stepped(step=step, loss=1 / step, lr=1, grad_norm=1, tokens=step, seconds=0.1))
         if step % 20 == 0:
@@ -47,12 +47,12 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The only stored run."""
     monkeypatch.setattr(run_lookup, "STORED", tmp_path / "stored")
     run = own_run(tmp_path / "own")
-    monkeypatch.setattr(lesson_runs, "trained", lambda *_: pytest.fail("nothing is to be trained"))
-    name, (config, title) = next(iter(lesson_runs.wanted().items()))
-    monkeypatch.setattr(lesson_runs, "wanted", lambda: {name: (config, title)})
+    monkeypatch.setattr(stored_runs, "trained", lambda *_: pytest.fail("nothing is to be trained"))
+    name, (config, title) = next(iter(stored_runs.wanted().items()))
+    monkeypatch.setattr(stored_runs, "wanted", lambda: {name: (config, title)})
     (tmp_path / "stored" / "lesson-older").mkdir(parents=True)
     said: list[str] = []
-    lesson_runs.update(tmp_path / "stored", [run], said.append)
+    stored_runs.update(tmp_path / "stored", [run], said.append)
     assert said == ["lesson-older: no lesson asks for it any more", f"{name}: kept"]
     return run_lookup.find(name)
 
@@ -61,12 +61,12 @@ def test_what_is_kept_of_a_run(stored: Run) -> None:
     """Its first and last steps, all its measurements, a few samples and snapshots; its end, and no name of its own."""
     history = stored.history()
     steps = [event.step for event in history if isinstance(event, Stepped)]
-    assert len(steps) == lesson_runs.ROWS and (steps[0], steps[-1]) == (1, STEPS)
+    assert len(steps) == stored_runs.ROWS and (steps[0], steps[-1]) == (1, STEPS)
     assert sum(isinstance(event, Evaluated) for event in history) == STEPS / 20
-    for kind, most in ((Sampled, lesson_runs.SAMPLED), (Probed, lesson_runs.PROBED)):
+    for kind, most in ((Sampled, stored_runs.SAMPLED), (Probed, stored_runs.PROBED)):
         kept = [event.step for event in history if isinstance(event, kind)]
         assert len(kept) == most and kept[-1] == STEPS
-    assert len(list((stored.path / "snapshots").iterdir())) == lesson_runs.PROBED
+    assert len(list((stored.path / "snapshots").iterdir())) == stored_runs.PROBED
     assert stored.status().state == "finished" and stored.status().step == STEPS
     assert "seed" not in stored.name and run_lookup.is_shipped(stored)
     assert stored not in run_lookup.shipped()
@@ -107,8 +107,8 @@ def test_every_stored_run_bears_its_lesson_out(run_id: str) -> None:
 
 
 def test_every_experiment_has_a_stored_run() -> None:
-    """`python -m playground.tabs.learn.lesson_runs` trains those that a change of a lesson or preset asks for."""
-    assert {path.name for path in run_lookup.STORED.iterdir()} == set(lesson_runs.wanted())
+    """`python -m playground.tabs.learn.stored_runs` trains those that a change of a lesson or preset asks for."""
+    assert {path.name for path in run_lookup.STORED.iterdir()} == set(stored_runs.wanted())
 
 
 def test_stored_runs_are_small() -> None:

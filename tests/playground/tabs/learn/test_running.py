@@ -26,14 +26,10 @@ from engine.model.experts import MixtureOfExperts
 from engine.training.optim import SGD, clip_grad_norm
 from playground.page.views import ROOT
 from playground.runs import run_lookup
-from playground.tabs.learn import (
-    lesson_calculator,
-    lesson_charts,
-    lesson_curves,
-    lesson_figures,
-    lessons,
-    running_numbers,
-)
+from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn.drawings import charts
+from playground.tabs.learn.lesson import calculator, figures
+from playground.tabs.learn.numbers import curves, running
 
 NAMES = (
     "model",
@@ -103,7 +99,7 @@ def test_the_browser_filters_as_the_engine_does() -> None:
         names = [None if code == 0 else FILTERS[code] for code in wanted.removed_by.tolist()]
         assert found["removed"] == names
         assert computed(["entropy", found["after"]])[0] == pytest.approx(entropy(wanted.after))
-        assert lesson_calculator.FUNCTIONS["entropy"](found["after"]) == pytest.approx(entropy(wanted.after))  # fmt: skip
+        assert calculator.FUNCTIONS["entropy"](found["after"]) == pytest.approx(entropy(wanted.after))  # fmt: skip
 
 
 @pytest.mark.parametrize("gradients", [[1.0] * 6, [1.0, -1.0] * 3, [0.5, -0.001, 3.0, 0.2, 0.0, -7.0]])  # fmt: skip
@@ -121,7 +117,7 @@ def test_the_browser_moves_a_weight_as_the_optimizers_do(gradients: Sequence[flo
             optimizer.step()
         assert row["adam"] == pytest.approx(before[0] - adam.item(), abs=1e-5)
         assert row["momentum"] == pytest.approx(before[1] - sgd.item(), abs=1e-5)
-    assert [row["adam"] for row in rows] == pytest.approx(running_numbers.adam(gradients), abs=1e-9)
+    assert [row["adam"] for row in rows] == pytest.approx(running.adam(gradients), abs=1e-9)
 
 
 def test_the_browser_clips_as_the_engine_does() -> None:
@@ -160,63 +156,58 @@ def test_the_browser_counts_the_cache_as_the_engine_does() -> None:
 # The drawings -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", lesson_charts.DRAWINGS)
-def test_a_chart_is_drawn_from_what_is_stored(name: str) -> None:
-    assert (lesson_figures.FIGURES / f"{name}.svg").read_text("utf-8") == lesson_charts.DRAWINGS[name]()  # fmt: skip
-
-
 def test_the_curves_were_measured(tmp_path: Path) -> None:
     """The run that diverges, trained again: the same curve, and the same end."""
-    stored = lesson_curves.stored()["diverges"]
-    again = lesson_curves.measure("diverges", tmp_path)
+    stored = curves.stored()["diverges"]
+    again = curves.measure("diverges", tmp_path)
     early = [value for _, value in again["train"][:30]]
     assert early == pytest.approx([value for _, value in stored["train"][:30]], rel=0.02)
     assert again["diverged"] and abs(again["diverged"][0][0] - stored["diverged"][0][0]) <= 5
 
 
 def test_pieces_were_measured() -> None:
-    assert lesson_curves.pieces() == [
+    assert curves.pieces() == [
         (size, pytest.approx(value, rel=1e-3))
-        for size, value in lesson_curves.stored()["pieces"]["characters"]
+        for size, value in curves.stored()["pieces"]["characters"]
     ]
 
 
 def test_greedy_decoding_runs_in_a_circle() -> None:
     """Four times exactly the same, longer than what the model reads; and the lesson quotes it."""
-    assert lesson_curves.rounds(4) == 4
-    assert len(lesson_curves.LOOP) > run_lookup.find("stories").config.model.max_seq_len
+    assert curves.rounds(4) == 4
+    assert len(curves.LOOP) > run_lookup.find("stories").config.model.max_seq_len
     for language in lessons.LANGUAGES:
-        quoted = (lessons.FOLDER / language / "model.md").read_text("utf-8")
-        assert lesson_curves.LOOP.strip() in " ".join(quoted.split())
+        quoted = (LESSONS / language / "model.md").read_text("utf-8")
+        assert curves.LOOP.strip() in " ".join(quoted.split())
 
 
 def test_curves_are_read_rightly() -> None:
     """What the lessons say about their curves."""
-    curves = lesson_curves.stored()
-    guess, frequent = lesson_charts.uniform(), lesson_charts.unigram()
-    assert 1.75 < curves["rate 0.01"]["valid"][-1][1] < 1.9
-    assert abs(curves["rate 1"]["valid"][-1][1] - frequent) < 0.1
-    assert guess - curves["rate 0.0001"]["valid"][-1][1] < 0.5
-    recipe, constant = (dict(curves[name]["valid"]) for name in ("whole recipe", "constant rate"))
+    stored = curves.stored()
+    guess, frequent = charts.uniform(), charts.unigram()
+    assert 1.75 < stored["rate 0.01"]["valid"][-1][1] < 1.9
+    assert abs(stored["rate 1"]["valid"][-1][1] - frequent) < 0.1
+    assert guess - stored["rate 0.0001"]["valid"][-1][1] < 0.5
+    recipe, constant = (dict(stored[name]["valid"]) for name in ("whole recipe", "constant rate"))
     assert abs(recipe[200] - constant[200]) < 0.1 < constant[600] - recipe[600]
-    page = dict(curves["page"]["valid"])
+    page = dict(stored["page"]["valid"])
     assert min(page, key=page.__getitem__) < 150 and abs(page[600] - guess) < 0.1
-    assert curves["page"]["train"][-1][1] < 0.5
-    norm, loss = (dict(curves["diverges"][name]) for name in ("norm", "train"))
+    assert stored["page"]["train"][-1][1] < 0.5
+    norm, loss = (dict(stored["diverges"][name]) for name in ("norm", "train"))
     last = max(loss)
     assert 40 < last < 50 and loss[last] > 1e6 and norm[last] > 1e6
     assert norm[last - 1] > 100 * norm[last - 4] and loss[last - 2] < 5  # the norm first
     assert all(value < 5 for step, value in loss.items() if step < last - 1)
-    flat, cliff = curves["post-norm"]["valid"], dict(curves["induction"]["valid"])
+    flat, cliff = stored["post-norm"]["valid"], dict(stored["induction"]["valid"])
     assert all(abs(value - 3) < 0.2 for step, value in flat if step > 40)
     assert cliff[140] > 2.5 and cliff[320] < 0.2
-    assert abs(flat[-1][1] - float(running_numbers.reverse_frequencies())) < 0.2
+    assert abs(flat[-1][1] - float(running.reverse_frequencies())) < 0.2
 
 
 def test_the_look_comes_before_the_right_answers() -> None:
     """In each of the three runs, by more than a hundred steps."""
-    for name in running_numbers.ALIGNMENTS:
-        run = {series: dict(points) for series, points in lesson_curves.stored()[name].items()}
+    for name in running.ALIGNMENTS:
+        run = {series: dict(points) for series, points in curves.stored()[name].items()}
         first = [
             next(step for step, value in run[series].items() if value >= 0.5)
             for series in ("sharpness", "accuracy")
@@ -226,7 +217,7 @@ def test_the_look_comes_before_the_right_answers() -> None:
 
 
 def test_numbers_read_off_hand_drawn_figures_are_computed() -> None:
-    shares = torch.tensor(lesson_charts.LOGITS).softmax(0)
+    shares = torch.tensor(charts.LOGITS).softmax(0)
     ruler = cdf(shares.double())
     assert ruler[0] < 0.7 < ruler[1] < 0.9 < ruler[2]  # the draws 0.7 and 0.9
     shown = texts("draw")
@@ -238,7 +229,7 @@ def test_numbers_read_off_hand_drawn_figures_are_computed() -> None:
 
 
 def texts(name: str) -> list[str]:
-    root = ElementTree.fromstring(lesson_figures.drawing(name))
+    root = ElementTree.fromstring(figures.drawing(name))
     return [node.text for node in root.iter() if node.text and node.text.strip()]
 
 
@@ -257,9 +248,9 @@ def test_a_lesson_has_all_that_teaches(name: str, language: str) -> None:
 
 
 def test_the_numbers_of_adam_are_those_of_the_engine() -> None:
-    assert running_numbers.steady() == pytest.approx(1)
+    assert running.steady() == pytest.approx(1)
     generator = torch.Generator().manual_seed(1)
     gradients = torch.randn(2000, generator=generator).tolist()
-    steps = [abs(step) for step in running_numbers.adam(gradients)[300:]]
-    assert sum(steps) / len(steps) == pytest.approx(running_numbers.noise(), abs=0.03)
-    assert math.isclose(running_numbers.alternating(), 0.1 / 1.9, rel_tol=0.01)
+    steps = [abs(step) for step in running.adam(gradients)[300:]]
+    assert sum(steps) / len(steps) == pytest.approx(running.noise(), abs=0.03)
+    assert math.isclose(running.alternating(), 0.1 / 1.9, rel_tol=0.01)

@@ -1,127 +1,31 @@
-"""Charts of the lessons: SVG drawings made by code from stored or computed numbers, so that no point is placed by hand.
-
-    python -m playground.tabs.learn.lesson_charts      draws all of them into assets/lessons/figures
-
-Colours are classes of assets/css/lessons.css. A chart is 400 units wide, so its letters can be read on a phone.
-"""
+"""Charts of the lessons on writing, training, experts, translation and optimizers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from html import escape
+from collections.abc import Callable
 
-from playground.tabs.learn import (
-    lesson_calculator,
-    lesson_curves,
-    lesson_game,
-    running_numbers,
-    two_by_two,
-)
-from playground.tabs.learn.lesson_curves import Series
-from playground.tabs.learn.lesson_figures import FIGURES
-from playground.tabs.learn.lesson_format import results
-
-WIDE = 400
-COLOURS = ("", " second", " third")
-"""Further classes of a curve."""
-
-
-def svg(height: float, parts: Sequence[str], width: float = WIDE) -> str:
-    """A drawing of so many units."""
-    inside = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}">\n{inside}\n</svg>\n'
-
-
-def text(x: float, y: float, words: str, kind: str = "", size: int = 0) -> str:
-    """A label. `kind` is its classes."""
-    classes = f' class="{kind}"' if kind else ""
-    small = f' font-size="{size}"' if size else ""
-    return f'<text{classes} x="{x:.4g}" y="{y:.4g}"{small}>{escape(words)}</text>'
-
-
-@dataclass
-class Panel:
-    """A chart: its place, the ranges of its axes, and what is drawn in it. A logarithmic axis has `low` > 0."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    last: float
-    low: float
-    high: float
-    first: float = 0
-    log: bool = False
-    parts: list[str] = field(default_factory=list[str])
-
-    def across(self, step: float) -> float:
-        return self.x + self.width * (step - self.first) / (self.last - self.first)
-
-    def up(self, value: float) -> float:
-        value = min(max(value, self.low), self.high)
-        share = (
-            math.log(value / self.low) / math.log(self.high / self.low)
-            if self.log
-            else (value - self.low) / (self.high - self.low)
-        )
-        return self.y + self.height * (1 - share)
-
-    def title(self, words: str) -> None:
-        self.parts.append(text(self.x, self.y - 10, words, "strong"))
-
-    def scale(self, values: Sequence[float], steps: Sequence[float], unit: str = "") -> None:
-        """Lines at these values, and these steps below."""
-        for value in values:
-            y = self.up(value)
-            self.parts.append(
-                f'<line class="rule" x1="{self.x:g}" x2="{self.x + self.width:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            )
-            self.parts.append(
-                text(
-                    self.x - 6,
-                    y + 4,
-                    f"{value:,g}{unit}" if value < 1e6 else f"{value / 1e6:g}M",
-                    "muted end",
-                    11,
-                )
-            )
-        for step in steps:
-            self.parts.append(
-                text(self.across(step), self.y + self.height + 15, f"{step:g}", "muted middle", 11)
-            )
-
-    def level(self, value: float, words: str, dy: float = -5) -> None:
-        """A dashed line at a value, with its name at the right end, `dy` below it."""
-        y = self.up(value)
-        self.parts.append(
-            f'<line class="level" x1="{self.x:g}" x2="{self.x + self.width:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
-        if words:
-            self.parts.append(text(self.x + self.width, y + dy, words, "muted end", 11))
-
-    def curve(self, points: Series, colour: int = 0) -> None:
-        way = " ".join(f"{self.across(step):.1f},{self.up(value):.1f}" for step, value in points)
-        self.parts.append(f'<polyline class="curve{COLOURS[colour]}" points="{way}"/>')
-
-    def note(self, step: float, value: float, words: str, kind: str = "", dy: float = 0) -> None:
-        self.parts.append(text(self.across(step), self.up(value) + dy, words, kind, 12))
+from playground.tabs.learn import game
+from playground.tabs.learn.drawings.svg import WIDE, Panel, svg, text
+from playground.tabs.learn.lesson import calculator
+from playground.tabs.learn.lesson.file_format import results
+from playground.tabs.learn.numbers import curves, running, two_by_two
+from playground.tabs.learn.numbers.curves import Series
 
 
 def series(run: str, name: str) -> Series:
     """A stored series."""
-    return lesson_curves.stored()[run][name]
+    return curves.stored()[run][name]
 
 
 def unigram() -> float:
     """The loss of the character frequencies on the validation text of the stories, in nats."""
-    return lesson_game.bits("en")["unigram"] * math.log(2)
+    return game.bits("en")["unigram"] * math.log(2)
 
 
 def uniform() -> float:
     """The loss of a uniform guess among the characters of the stories, in nats."""
-    return lesson_game.bits("en")["uniform"] * math.log(2)
+    return game.bits("en")["uniform"] * math.log(2)
 
 
 # Training ----------------------------------------------------------------------------------------
@@ -153,7 +57,7 @@ def schedule() -> str:
     below.title("validation loss")
     below.scale((1.5, 2, 2.5, 3), (0, 200, 400, 600))
     for colour, name in enumerate(("whole recipe", "constant rate")):
-        train = lesson_curves.config(name).train
+        train = curves.config(name).train
         steps = [*range(0, train.warmup_steps + 1, 2), *range(train.warmup_steps, 600, 10), 599]
         top.curve([(step, learning_rate(step, train)) for step in steps], colour)
         below.curve(series(name, "valid"), colour)
@@ -167,9 +71,9 @@ def schedule() -> str:
 def moves() -> str:
     """How far Adam moves a weight at last, with gradients of three kinds."""
     kinds = [
-        ("always the same", running_numbers.steady(), "accent"),
-        ("pure noise", running_numbers.noise(), "c2"),
-        ("plus, minus, plus …", running_numbers.alternating(), "c3"),
+        ("always the same", running.steady(), "accent"),
+        ("pure noise", running.noise(), "c2"),
+        ("plus, minus, plus …", running.alternating(), "c3"),
     ]
     parts = [text(20, 22, "one step of Adam, in learning rates", "strong")]
     for number, (words, share, colour) in enumerate(kinds):
@@ -258,7 +162,7 @@ LOGITS = (3.0, 2.0, 1.0, 0.0, -1.0)
 
 def filters() -> str:
     """Five probabilities, and which of them three filters keep."""
-    shares = lesson_calculator.softmax(LOGITS)
+    shares = calculator.softmax(LOGITS)
     parts = [text(8, 20, "what the model says", "strong")]
     base = 118
     for number, (token, share) in enumerate(zip(TOKENS, shares, strict=True)):
@@ -272,7 +176,7 @@ def filters() -> str:
     parts.append(f'<path class="rule" d="M94 {base}H388"/>')
     kept = {
         "top-k = 2": range(2),
-        "top-p = 0.9": range(running_numbers.nucleus(shares, 0.9)),
+        "top-p = 0.9": range(running.nucleus(shares, 0.9)),
         "min-p = 0.1": [i for i, share in enumerate(shares) if share >= 0.1 * shares[0]],
     }
     for row, (name, those) in enumerate(kept.items()):
@@ -298,7 +202,7 @@ def greedy_loop() -> str:
 
     window = run_lookup.find("stories").config.model.max_seq_len
     x, y, radius = 200, 118, 84
-    share = window / len(lesson_curves.LOOP)
+    share = window / len(curves.LOOP)
     start, end = (
         2 * math.pi * part for part in (0.5 - share / 2, 0.5 + share / 2)
     )  # from the top, clockwise
@@ -314,7 +218,7 @@ def greedy_loop() -> str:
             f'<path class="curve" d="M{at(start, radius - 12)}A{radius - 12} {radius - 12} 0 {large} 1 {at(end, radius - 12)}"/>',
             f'<path class="arrow other" d="M{at(-0.42, radius)}A{radius} {radius} 0 0 1 {at(0.42, radius)}m-9 -6l9 6l-9 5"/>',
             text(x, 22, "They sat close together …", "middle"),
-            text(x, y - 6, f"{len(lesson_curves.LOOP)} characters", "strong middle"),
+            text(x, y - 6, f"{len(curves.LOOP)} characters", "strong middle"),
             text(x, y + 14, f"the model reads {window}", "middle", 12),
             text(x, 226, "… said Tom. They sat close together …", "muted middle", 12),
         ],
@@ -332,7 +236,7 @@ def load() -> str:
     ):
         left = 22 + 194 * half
         parts.append(text(left, 20, title, "strong"))
-        every = lesson_curves.stored()[name]
+        every = curves.stored()[name]
         experts = [key for key in every if key.startswith("load ")]
         columns = len(every[experts[0]])
         wide, tall = 172 / columns, 11
@@ -463,13 +367,3 @@ DRAWINGS: dict[str, Callable[[], str]] = {
     "newton-schulz": newton_schulz,
 }  # fmt: skip
 """The drawings by name."""
-
-
-def main() -> None:
-    """Draw all."""
-    for name, draw in DRAWINGS.items():
-        (FIGURES / f"{name}.svg").write_text(draw(), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

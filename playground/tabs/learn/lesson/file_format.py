@@ -16,11 +16,12 @@ A lesson starts with a header. Each `## heading` starts a step. A step can conta
     equation: softmax(Q Kᵀ / √d) V
     table: post-norm                                results of an ablation, from assets/lessons/results
 
-A long text goes on in the next line. Figures, formulas, tables whose numbers can be changed, quizzes and exercises: see `lesson_blocks`. The header can have
-lines "objective: what a learner can do afterwards".
+A long text goes on in the next line. Figures, formulas, tables whose numbers can be changed, quizzes and exercises:
+see `blocks`. The header can have lines "objective: what a learner can do afterwards".
 
 Numbers in the text or in a question can come from such a table, {post-norm: pre, accuracy}, or be computed,
-{computed: guessing} (`lesson_numbers`) or {= exp(1) | 2} (`lesson_calculator`). Only texts of the page and titles of lessons are in “quotes”.
+{computed: guessing} (`numbers.computed`) or {= exp(1) | 2} (`calculator`). Only texts of the page and titles of
+lessons are in “quotes”.
 
 Nothing in this file loads PyTorch.
 """
@@ -38,10 +39,10 @@ from urllib.parse import parse_qsl
 from engine.ablation.measured import RESULTS
 from engine.config import RunConfig
 from engine.presets import PRESETS
-from playground.tabs.learn import lesson_blocks, lesson_calculator
-from playground.tabs.learn.lesson_figures import FigureError
-from playground.tabs.learn.lesson_math import MathError
-from playground.tabs.learn.lesson_numbers import NUMBERS
+from playground.tabs.learn.lesson import blocks, calculator
+from playground.tabs.learn.lesson.figures import FigureError
+from playground.tabs.learn.lesson.formulas import MathError
+from playground.tabs.learn.numbers.computed import NUMBERS
 
 HEADER = ("title", "goal", "minutes", "preset", "pages", "code", "paper")
 ONCE = ("open", "point", "until", "measure", "predict")
@@ -51,7 +52,7 @@ BLOCKS = ("equation", "table")
 LONG = ("quiz", "exercise", "hint", "answer", "figure", "predict", "code", "list", "text")
 """Keys whose text, and the text of their last item, can go on in the next line."""
 INVALID = (
-    lesson_blocks.BlockError, lesson_calculator.CalculatorError, FigureError, MathError,
+    blocks.BlockError, calculator.CalculatorError, FigureError, MathError,
 )  # fmt: skip
 SHARES = ("accuracy", "sharpness")
 """Columns of a table that are formatted in per cent."""
@@ -77,7 +78,7 @@ class Step:
 
     title: str
     blocks: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """The contents in order: {"kind": "text" | "list" | one of `BLOCKS` | one of `lesson_blocks.KINDS`, ...}."""
+    """The contents in order: {"kind": "text" | "list" | one of `BLOCKS` | one of `blocks.KINDS`, ...}."""
     open: str = ""
     task: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The paragraph or list before `open`: what to do there."""
@@ -184,8 +185,8 @@ def _add(group: Group, step: Step, glue: str) -> None:
             step.options += [_option(item) for item in items]
         case key if key in BLOCKS:
             step.blocks.append({"kind": key, "text": text})
-        case key if key in lesson_blocks.KINDS:
-            step.blocks.append(lesson_blocks.KINDS[key](text, items, spans))
+        case key if key in blocks.KINDS:
+            step.blocks.append(blocks.KINDS[key](text, items, spans))
         case "list":
             step.blocks.append({"kind": "list", "items": [spans(item[2:]) for item in items]})
         case _:
@@ -211,9 +212,9 @@ def _groups(body: str, first: int) -> Iterator[Group]:
             if last:
                 yield last
             last = None
-        elif last and line.startswith(lesson_blocks.ITEMS.get(last.key, ())):
+        elif last and line.startswith(blocks.ITEMS.get(last.key, ())):
             last.items.append([line])
-        elif key in (*ONCE, *BLOCKS, *lesson_blocks.KINDS):
+        elif key in (*ONCE, *BLOCKS, *blocks.KINDS):
             if last:
                 yield last
             last = Group(number, key, [value])
@@ -264,7 +265,7 @@ COMPUTED = re.compile(r"\{computed: ([\w ]+)\}")
 
 def filled(text: str) -> str:
     """Fill in measured and computed numbers. Raises `LessonError` for an unknown one."""
-    text = lesson_calculator.EXPRESSION.sub(lesson_calculator.filled, text)
+    text = calculator.EXPRESSION.sub(calculator.filled, text)
     return COMPUTED.sub(_computed, MEASURED.sub(_measured, text))
 
 

@@ -1,10 +1,10 @@
 """What the lessons on attention, positions, the block and norms measure with forward passes of the engine.
 
-    python -m playground.tabs.learn.lesson_measured            measures everything again (some minutes)
-    python -m playground.tabs.learn.lesson_measured carries    ... or one of `MEASURED`
+    python -m playground.tabs.learn.numbers.forward_passes            measures everything again (some minutes)
+    python -m playground.tabs.learn.numbers.forward_passes carries    ... or one of `MEASURED`
 
 Each measurement is a file of assets/lessons/figures with the columns name, place, seed, value. A lesson writes
-{computed: circuit whole} for a mean over the seeds; `measured_charts` draws figures from the same files.
+{computed: circuit whole} for a mean over the seeds; `drawings.forward_passes` draws figures from the same files.
 
 Nothing in this file loads PyTorch before it measures.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from playground.tabs.learn.lesson_figures import FIGURES
+from playground.tabs.learn import FIGURES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""Numbers of the lessons on writing, training and its failures, computed without PyTorch: see `lesson_numbers`."""
+"""Numbers of the lessons on writing, training and its failures, computed without PyTorch: see `computed`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from engine.config import TrainConfig
 from engine.data import make_data
 from engine.presets import PRESETS
-from playground.tabs.learn import lesson_curves, lesson_game
+from playground.tabs.learn import game
+from playground.tabs.learn.numbers import curves
 
 SETTINGS = TrainConfig()
 STEPS = 300
@@ -61,7 +62,7 @@ def nucleus(shares: Sequence[float], p: float) -> int:
 
 def nats(guesser: str) -> Callable[[], str]:
     """The loss of a guesser that counts, on the validation text of the stories."""
-    return lambda: f"{lesson_game.bits('en')[guesser] * math.log(2):.2f}"
+    return lambda: f"{game.bits('en')[guesser] * math.log(2):.2f}"
 
 
 def reverse_frequencies() -> str:
@@ -83,7 +84,7 @@ def half(series: str, last: bool) -> Callable[[], str]:
     """At which step a series comes to one half, in the first or the last of the runs that get there."""
 
     def step() -> str:
-        stored = lesson_curves.stored()
+        stored = curves.stored()
         steps = [
             next(at for at, value in stored[run][series] if value >= 0.5) for run in ALIGNMENTS
         ]
@@ -99,8 +100,8 @@ NUMBERS: dict[str, Callable[[], str]] = {
     "unigram nats": functools.cache(nats("unigram")),
     "bigram nats": functools.cache(nats("bigram")),
     "reverse frequencies": functools.cache(reverse_frequencies),
-    "loop": lambda: str(len(lesson_curves.LOOP)),
-    "blow up step": lambda: str(lesson_curves.stored()["diverges"]["diverged"][0][0]),
+    "loop": lambda: str(len(curves.LOOP)),
+    "blow up step": lambda: str(curves.stored()["diverges"]["diverged"][0][0]),
     "first sharp": half("sharpness", False),
     "last sharp": half("sharpness", True),
     "first right": half("accuracy", False),

@@ -1,6 +1,4 @@
-"""Figures of lessons that are drawn from what `lesson_measured` has measured.
-
-    python -m playground.tabs.learn.measured_charts       draws them again
+"""Figures of lessons that are drawn from what `numbers.forward_passes` has measured.
 
 Nothing in this file loads PyTorch.
 """
@@ -9,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from playground.tabs.learn import lesson_measured
-from playground.tabs.learn.lesson_charts import svg, text
-from playground.tabs.learn.lesson_figures import FIGURES
+from playground.tabs.learn.drawings.svg import svg, text
+from playground.tabs.learn.numbers import forward_passes
 
 WIDTH = 420
 """Of every figure; a phone shows it at five sixths of this."""
@@ -25,7 +22,7 @@ LEFT = 30
 
 def induction_map() -> str:
     """The two heads of an induction circuit on one row of letters, one map below the other."""
-    values = lesson_measured.stored("circuit")
+    values = forward_passes.stored("circuit")
     row = [
         chr(int(each.value))
         for each in sorted(values, key=lambda each: each.place)
@@ -66,8 +63,8 @@ STAGES = ("embedding", "attention 1", "feed-forward 1", "attention 2", "feed-for
 
 def lens() -> str:
     """The favourites of the logit lens after each sub-layer, as bars."""
-    values = lesson_measured.stored("lens")
-    parts = [text(WIDTH / 2, 18, lesson_measured.STORY + " …", "mono middle strong")]
+    values = forward_passes.stored("lens")
+    parts = [text(WIDTH / 2, 18, forward_passes.STORY + " …", "mono middle strong")]
     for place, stage in enumerate(STAGES):
         y = 40 + 62 * place
         parts.append(text(8, y + 26, stage, "muted"))
@@ -135,11 +132,11 @@ def curves(
 
 def stream_size() -> str:
     """The root mean square of the stream after each sub-layer, before training and after some steps."""
-    after = f"{lesson_measured.MOMENTS[-1]}"
+    after = f"{forward_passes.MOMENTS[-1]}"
     lines = [
-        ("pre, later", lesson_measured.places("stream", f"size pre {after}"), "curve"),
-        ("post, later", lesson_measured.places("stream", f"size post {after}"), "way"),
-        ("pre, new", lesson_measured.places("stream", "size pre 0"), "curve"),
+        ("pre, later", forward_passes.places("stream", f"size pre {after}"), "curve"),
+        ("post, later", forward_passes.places("stream", f"size post {after}"), "way"),
+        ("pre, new", forward_passes.places("stream", "size pre 0"), "curve"),
     ]
     return curves(lines, 10, (0, 2, 4, 6, 8, 10), "sub-layers passed", (0, 6, 12, 18, 24))
 
@@ -147,21 +144,13 @@ def stream_size() -> str:
 def gradients() -> str:
     """The gradient norm of each block, before the first step and after two steps."""
     parts = [
-        ("post, new", lesson_measured.places("stream", "gradient post 0"), "way"),
-        ("post, 2 steps", lesson_measured.places("stream", "gradient post 2"), "curve"),
+        ("post, new", forward_passes.places("stream", "gradient post 0"), "way"),
+        ("post, 2 steps", forward_passes.places("stream", "gradient post 2"), "curve"),
     ]
     return curves(parts, 0.3, (0, 0.1, 0.2, 0.3), "block", (1, 12))
 
 
-CHARTS: dict[str, Callable[[], str]] = {
+DRAWINGS: dict[str, Callable[[], str]] = {
     "induction-map": induction_map, "lens": lens, "stream-size": stream_size, "gradients": gradients,
 }  # fmt: skip
-
-
-def main() -> None:
-    for name, draw in CHARTS.items():
-        (FIGURES / f"{name}.svg").write_text(draw(), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+"""The drawings by name."""

@@ -16,13 +16,8 @@ from engine.generation.metrics import bits_per_character
 from engine.presets import PRESETS
 from engine.runs.events import Evaluated
 from playground.runs import run_lookup
-from playground.tabs.learn import (
-    lesson_game,
-    lesson_landscape,
-    lesson_measured,
-    running_numbers,
-    two_by_two,
-)
+from playground.tabs.learn import game
+from playground.tabs.learn.numbers import forward_passes, landscape, running, two_by_two
 
 
 def guessing() -> str:
@@ -49,13 +44,13 @@ def _induction() -> Induction:
 
 
 def bits(guesser: str) -> Callable[[], str]:
-    """Bits per character of the stories' validation text, for a guesser that counts: see `lesson_game`."""
-    return lambda: f"{lesson_game.bits('en')[guesser]:.2f}"
+    """Bits per character of the stories' validation text, for a guesser that counts: see `game`."""
+    return lambda: f"{game.bits('en')[guesser]:.2f}"
 
 
 def nats(guesser: str) -> Callable[[], str]:
     """The same in nats, the unit of the charts."""
-    return lambda: f"{math.log(2) * lesson_game.bits('en')[guesser]:.2f}"
+    return lambda: f"{math.log(2) * game.bits('en')[guesser]:.2f}"
 
 
 def model_bits() -> str:
@@ -65,19 +60,19 @@ def model_bits() -> str:
     return f"{bits_per_character(losses[-1], 1, 1):.2f}"
 
 
-def landscape(along: Callable[[], float], across: float = 0.0) -> Callable[[], str]:
-    """The measured loss at a place of the landscape, in nats."""
-    return lambda: f"{lesson_landscape.stored()[along(), across]:.2f}"
+def loss_at(along: Callable[[], float], across: float = 0.0) -> Callable[[], str]:
+    """The measured loss at a point of the landscape, in nats."""
+    return lambda: f"{landscape.stored()[along(), across]:.2f}"
 
 
 def share(measurement: str, name: str, place: int = 0) -> Callable[[], str]:
-    """A measured share in per cent, the mean over the seeds: see `lesson_measured`."""
-    return lambda: f"{100 * lesson_measured.mean(measurement, name, place):.0f} %"
+    """A measured share in per cent, the mean over the seeds: see `forward_passes`."""
+    return lambda: f"{100 * forward_passes.mean(measurement, name, place):.0f} %"
 
 
 def measured(measurement: str, name: str, place: int = 0, digits: str = ".2f") -> Callable[[], str]:
     """A measured number, the mean over the seeds."""
-    return lambda: format(lesson_measured.mean(measurement, name, place), digits)
+    return lambda: format(forward_passes.mean(measurement, name, place), digits)
 
 
 CIRCUIT = (
@@ -93,7 +88,7 @@ NUMBERS: dict[str, Callable[[], str]] = {
     "induction distances": functools.cache(induction_distances),
     "induction prior": functools.cache(induction_prior),
     **two_by_two.NUMBERS,
-    **running_numbers.NUMBERS,
+    **running.NUMBERS,
     "uniform bits": functools.cache(bits("uniform")),
     "unigram bits": functools.cache(bits("unigram")),
     "bigram bits": functools.cache(bits("bigram")),
@@ -113,10 +108,10 @@ NUMBERS: dict[str, Callable[[], str]] = {
     "gradient of the first block": measured("stream", "gradient post 2", 0),
     "gradient of the last block": measured("stream", "gradient post 2", 11),
     **{f"circuit {name}": share("circuit", name) for name in CIRCUIT},
-    "landscape here": landscape(lambda: 0.0),
-    "landscape lowest": landscape(lesson_landscape.best),
-    "landscape best distance": lambda: f"{lesson_landscape.best():.2g}",
-    "landscape distance 1": landscape(lambda: 1.0),
-    "landscape random": landscape(lambda: 0.0, 0.5),
+    "landscape here": loss_at(lambda: 0.0),
+    "landscape lowest": loss_at(landscape.best),
+    "landscape best distance": lambda: f"{landscape.best():.2g}",
+    "landscape distance 1": loss_at(lambda: 1.0),
+    "landscape random": loss_at(lambda: 0.0, 0.5),
 }
 """The computed numbers, by name."""

@@ -1,7 +1,7 @@
 """Stored runs of the lessons' experiments, for a learner who has no time to train, a long queue before them, or a phone.
 
-    python -m playground.tabs.learn.lesson_runs                trains those that are missing, one after the other
-    python -m playground.tabs.learn.lesson_runs --from RUNS    ... and takes finished runs of this folder where it has them
+    python -m playground.tabs.learn.stored_runs                trains those that are missing, one after the other
+    python -m playground.tabs.learn.stored_runs --from RUNS    ... and takes finished runs of this folder where it has them
 
 A stored run is a run of the configuration that the lesson asks for, with seed 0 and one thread. Its folder has no
 checkpoints; of its events it keeps what the curves, samples and attention of the tab Train need. Runs that no lesson

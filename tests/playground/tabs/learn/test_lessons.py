@@ -10,7 +10,8 @@ from engine.config import RunConfig
 from engine.runs.events import Ended, Evaluated, Stepped
 from engine.runs.store import Run, RunStore
 from playground.runs import run_lookup
-from playground.tabs.learn import lesson_format, lessons
+from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn.lesson import file_format
 from tests.tools import measured
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.training.loss:cross_entropy\npaper: P\n---\n"
@@ -52,7 +53,7 @@ def test_what_is_predicted_was_measured(name: str) -> None:
 
 def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
     """In this order; and all that there is a file for is found."""
-    stored = {path.stem for path in (lessons.FOLDER / "en").glob("*.md")}
+    stored = {path.stem for path in (LESSONS / "en").glob("*.md")}
     assert set(lessons.names()) == stored
     listed = lessons.path("en")["lessons"]
     assert [each["name"] for each in listed] == lessons.names()
@@ -81,8 +82,8 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
     ],
 )
 def test_a_broken_lesson_says_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(lesson_format.LessonError, match=said):
-        lesson_format.parse(text, "name", "en")
+    with pytest.raises(file_format.LessonError, match=said):
+        file_format.parse(text, "name", "en")
 
 
 def test_an_answer_says_why_it_is_wrong() -> None:
@@ -90,7 +91,7 @@ def test_an_answer_says_why_it_is_wrong() -> None:
     text = HEAD + (
         "## S\npredict: How\nmany?\n- none | 0 .. 0.5 | The **mask**\nalone.\n- all | or most | 0.5 .. inf\n"
     )
-    (step,) = lesson_format.parse(text, "name", "en").steps
+    (step,) = file_format.parse(text, "name", "en").steps
     assert step.predict == "How many?"
     first, second = step.options
     assert (first.text, first.low, first.high) == ("none", 0, 0.5)
@@ -99,7 +100,7 @@ def test_an_answer_says_why_it_is_wrong() -> None:
 
 
 def code_block(text: str) -> dict[str, object]:
-    (step,) = lesson_format.parse(HEAD + "## S\n" + text, "name", "en").steps
+    (step,) = file_format.parse(HEAD + "## S\n" + text, "name", "en").steps
     return step.blocks[0]
 
 
@@ -125,23 +126,23 @@ def test_an_excerpt_of_code_has_notes_beside_its_lines() -> None:
     ],
 )
 def test_an_excerpt_that_no_longer_fits_is_found(text: str, said: str) -> None:
-    with pytest.raises(lesson_format.LessonError, match=said):
+    with pytest.raises(file_format.LessonError, match=said):
         lessons.excerpt(code_block(text))
 
 
 def test_text_is_marked_up_and_never_markup() -> None:
     text = "a **b** `c` <img src=x> * d"
-    assert lesson_format.spans(text) == [
+    assert file_format.spans(text) == [
         ["", "a "], ["b", "b"], ["", " "], ["code", "c"], ["", " <img src=x> * d"]
     ]  # fmt: skip
-    assert lesson_format.spans("{post-norm: pre, accuracy} right") == [["", "88 % right"]]
+    assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88 % right"]]
 
 
 @pytest.mark.parametrize(
     "reference", ["os:system", "engine.training.loss:nothing", "playground.app:main"]
 )
 def test_code_is_shown_of_the_engine_alone(reference: str) -> None:
-    with pytest.raises(lesson_format.LessonError):
+    with pytest.raises(file_format.LessonError):
         lessons.source(reference)
 
 
