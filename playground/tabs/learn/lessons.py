@@ -162,8 +162,8 @@ def source(reference: str) -> str:
 # Server functions --------------------------------------------------------------------------------
 
 
-class LessonEntry(TypedDict):
-    """A lesson in the list of all of them."""
+class LessonHead(TypedDict):
+    """What a lesson is. `part` is "path" or "beside"; `picture` is an SVG drawing."""
 
     name: str
     part: str
@@ -171,8 +171,13 @@ class LessonEntry(TypedDict):
     goal: str
     minutes: int
     paper: str
-    steps: int
     picture: str
+
+
+class LessonEntry(LessonHead):
+    """A lesson in the list of all of them."""
+
+    steps: int
     questions: list[str]
 
 
@@ -213,18 +218,11 @@ class NextLesson(TypedDict):
     title: str
 
 
-class LessonPage(TypedDict):
+class LessonPage(LessonHead):
     """What `read` answers. `place` is (number, how many) among the lessons of its part, `notebook` a path."""
 
-    name: str
-    part: str
-    title: str
-    goal: str
-    minutes: int
-    paper: str
     notebook: str
     objectives: list[str]
-    picture: str
     place: tuple[int, int]
     next: NextLesson | None
     intro: list[dict[str, Any]]
@@ -255,19 +253,13 @@ class StepResult(StepState, Judged, total=False):
 
 @checks.answer
 def path(lang: str) -> LessonPath:
-    """All lessons. `part` is "path" or "beside"; `picture` is an SVG drawing."""
+    """All lessons."""
     found = [lesson(name, _language(lang)) for name in names()]
     return {
         "lessons": [
             {
-                "name": each.name,
-                "part": _part(each.name),
-                "title": each.title,
-                "goal": each.goal,
-                "minutes": each.minutes,
-                "paper": each.paper,
+                **_head(each),
                 "steps": len(each.steps),
-                "picture": _picture(each.name),
                 "questions": [
                     block["id"] for step in each.steps for block in step.blocks if "id" in block
                 ],
@@ -282,15 +274,9 @@ def read(name: str, lang: str) -> LessonPage:
     """A complete lesson, with its source code and tables."""
     found = lesson(name, _language(lang))
     return {
-        "name": found.name,
-        "part": _part(found.name),
-        "title": found.title,
-        "goal": found.goal,
-        "minutes": found.minutes,
-        "paper": found.paper,
+        **_head(found),
         "notebook": f"notebooks/{'zh/' if found.language == 'zh' else ''}{found.name}.ipynb",
         "objectives": found.objectives,
-        "picture": _picture(found.name),
         "place": _place(found.name),
         "next": _next(found.name, found.language),
         "intro": list(_filled(found.intro)),
@@ -311,6 +297,18 @@ def read(name: str, lang: str) -> LessonPage:
             }
             for step in found.steps
         ],
+    }
+
+
+def _head(found: Lesson) -> LessonHead:
+    return {
+        "name": found.name,
+        "part": _part(found.name),
+        "title": found.title,
+        "goal": found.goal,
+        "minutes": found.minutes,
+        "paper": found.paper,
+        "picture": _picture(found.name),
     }
 
 
