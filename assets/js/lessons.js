@@ -96,7 +96,10 @@
 
   /** @type {Tp["lessons"]["spans"]} */
   const spans = (list) =>
-    list.map(([kind, text]) => (kind ? el(/** @type {"b" | "i" | "code"} */ (kind), { text }) : text));
+    list.map(([kind, text]) => {
+      if (kind.startsWith("lesson:")) return link(kind.slice("lesson:".length), null, { class: "tp-lesson", text });
+      return kind ? el(/** @type {"b" | "i" | "code"} */ (kind), { text }) : text;
+    });
 
   const TEXT = window.tp.words({
     en: {

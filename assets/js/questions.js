@@ -17,7 +17,7 @@
       check: "Check",
       answer: "Your answer, a number",
       number: "Please type a number, such as 0.25.",
-      far: "Not quite. Try again, or open the hint.",
+      far: { hint: "Not quite. Try again, or open the hint.", answer: "Not quite. Try again, or open the answer." },
       hint: "Hint",
       solution: "Answer",
     },
@@ -29,7 +29,7 @@
       check: "检查",
       answer: "你的答案，一个数",
       number: "请输入一个数，例如 0.25。",
-      far: "不对。再试一次，或者打开提示。",
+      far: { hint: "不对。再试一次，或者打开提示。", answer: "不对。再试一次，或者打开答案。" },
       hint: "提示",
       solution: "答案",
     },
@@ -119,7 +119,7 @@
       root.dataset.state = right ? "right" : "wrong";
       if (right) why.replaceChildren(el("b", { text: TEXT.right }));
       else if (mistake) why.replaceChildren(el("b", { text: `${TEXT.wrong} ` }), ...lessons.spans(mistake.why));
-      else why.replaceChildren(TEXT.far);
+      else why.replaceChildren(TEXT.far[root.nextElementSibling?.matches("[data-fold=hint]") ? "hint" : "answer"]);
       answered(root, id, right);
       if (right) solved(root);
     };
@@ -135,8 +135,13 @@
   /** @param {string} title @returns {(block: Block) => Node} */
   const folded =
     (title) =>
-    ({ spans }) =>
-      el("details", { class: "tp-fold" }, el("summary", { text: title }), el("p", {}, lessons.spans(spans)));
+    ({ kind, spans }) =>
+      el(
+        "details",
+        { class: "tp-fold", "data-fold": kind },
+        el("summary", { text: title }),
+        el("p", {}, lessons.spans(spans)),
+      );
 
   Object.assign(lessons.draw, {
     figure: (/** @type {Block} */ { text, svg, alternative }) =>

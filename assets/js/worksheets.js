@@ -16,7 +16,7 @@
       softmax: {
         name: "Softmax of your own numbers",
         logit: "logit z",
-        power: "exp(z / T)",
+        power: (/** @type {boolean} */ heated) => (heated ? "exp(z / T)" : "exp(z)"),
         share: "probability",
         sum: "sum",
         gradient: "gradient p − y",
@@ -49,12 +49,13 @@
       },
       step: {
         name: "One weight, step by step",
-        w: "Weight w",
+        w: "First weight w",
         rate: "Learning rate",
         model: (/** @type {number} */ x, /** @type {number} */ y) =>
           `Prediction = w · ${x}. Right would be ${y}. Loss = (prediction − ${y})².`,
         take: "Take the step",
         again: "Start again",
+        enough: (/** @type {number} */ steps) => `These were ${steps} steps. Start again to take more.`,
         columns: ["step", "w", "prediction", "loss", "gradient", "next w"],
         curve: (/** @type {string} */ w, /** @type {string} */ loss) =>
           `The loss for each weight, a bowl. The weight is ${w}, its loss ${loss}.`,
@@ -78,7 +79,7 @@
       softmax: {
         name: "对你自己的数字做 softmax",
         logit: "logit z",
-        power: "exp(z / T)",
+        power: (heated) => (heated ? "exp(z / T)" : "exp(z)"),
         share: "概率",
         sum: "总和",
         gradient: "梯度 p − y",
@@ -109,11 +110,12 @@
       },
       step: {
         name: "一个权重，一步一步来",
-        w: "权重 w",
+        w: "最初的权重 w",
         rate: "学习率",
         model: (x, y) => `预测 = w · ${x}。正确的值是 ${y}。损失 = (预测 − ${y})²。`,
         take: "走一步",
         again: "重新开始",
+        enough: (steps) => `已经走了 ${steps} 步。重新开始就可以再走。`,
         columns: ["步", "w", "预测", "损失", "梯度", "新的 w"],
         curve: (w, loss) => `每个权重对应的损失，形状像一只碗。现在权重为 ${w}，损失为 ${loss}。`,
         axis: "权重 w",
@@ -225,9 +227,9 @@
       );
       put(shown, now.temperature.toFixed(1));
       slider.style.setProperty("--filled", `${((now.temperature - 0.1) / 4.9) * 100}%`);
-      if (target !== undefined) put(loss, TEXT.softmax.loss(names[target], fixed(-Math.log(shares[target]), 2)));
+      if (target !== undefined) put(loss, TEXT.softmax.loss(names[target], fixed(-Math.log(shares[target]), 4)));
     }
-    const columns = [TEXT.token, TEXT.softmax.logit, TEXT.softmax.power, TEXT.softmax.share];
+    const columns = [TEXT.token, TEXT.softmax.logit, TEXT.softmax.power(target === undefined), TEXT.softmax.share];
     const reset = () => {
       Object.assign(now, { logits: [...logits], temperature });
       rows.forEach(({ input }, i) => {
@@ -532,104 +534,96 @@
 
   const BOWL = { width: 320, height: 170, left: 12, bottom: 26 };
   const MOST_STEPS = 12;
+  const SHOWN = 5; // rows of the table: the first step, and the newest
 
-  /** @param {{x: number, y: number, w: number, rate: number}} given */
+  /** The bowl is drawn around its lowest point, as wide and as high as the weights have come: a parabola has the same
+   * shape at every scale.
+   *
+   * @param {{x: number, y: number, w: number, rate: number}} given */
   function step({ x, y, w, rate }) {
     const best = y / x;
-    const reach = Math.max(1.5, Math.abs(w - best) * 1.4);
     const now = { x, y, w, rate };
-    /** @type {ReturnType<typeof worked.step>[]} */
+    let first = w;
+    /** @type {({weight: number} & ReturnType<typeof worked.step>)[]} */
     let taken = [];
-    /** @type {number[]} */
-    let weights = [];
-    const top = (x * reach) ** 2;
-    const across = (/** @type {number} */ weight) =>
-      BOWL.left + ((weight - best + reach) / (2 * reach)) * (BOWL.width - 2 * BOWL.left);
-    const up = (/** @type {number} */ loss) =>
-      BOWL.height - BOWL.bottom - (loss / top) * (BOWL.height - BOWL.bottom - 10);
-    const bowl = Array.from({ length: 61 }, (_, i) => best - reach + (i / 30) * reach).map(
-      (weight) => `${across(weight).toFixed(1)},${up((weight * x - y) ** 2).toFixed(1)}`,
-    );
+    const across = (/** @type {number} */ share) => BOWL.width / 2 + share * (BOWL.width / 2 - BOWL.left);
+    const up = (/** @type {number} */ share) =>
+      BOWL.height - BOWL.bottom - share ** 2 * (BOWL.height - BOWL.bottom - 10);
+    const at = (/** @type {number} */ share) => [across(share).toFixed(1), up(share).toFixed(1)];
+    const bowl = Array.from({ length: 61 }, (_, i) => at(i / 30 - 1).join(","));
     const path = el("polyline", { class: "way" });
+    const marks = el("g");
     const ball = el("circle", { class: "dot", r: 6 });
-    const ticks = [-1, 0, 1].map((n) => best + n * Math.floor(reach));
+    const ticks = [-1, 0, 1].map(() => el("text", { class: "muted middle", y: BOWL.height - 8 }));
     const svg = el(
       "svg",
       { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}`, role: "img" },
       el("line", { class: "rule", x1: BOWL.left, x2: BOWL.width - BOWL.left, y1: up(0), y2: up(0) }),
-      ticks.map((tick) =>
-        el("text", {
-          class: "muted middle",
-          x: across(tick),
-          y: BOWL.height - 8,
-          text: String(tick).replace("-", "−"),
-        }),
-      ),
+      ticks,
       el("text", { class: "muted end", x: BOWL.width - BOWL.left, y: up(0) - 6, text: TEXT.step.axis }),
       el("polyline", { class: "curve", points: bowl.join(" ") }),
       path,
+      marks,
       ball,
     );
     const body = el("tbody");
-    const change = (/** @type {"w" | "rate"} */ what) => (/** @type {number} */ value) => {
-      now[what] = value;
-      if (what === "w") restart(value);
-      else draw();
-    };
+    const note = el("p", { class: "tp-sheet-note", role: "status" });
     const inputs = {
-      w: field(TEXT.step.w, w, change("w"), { step: 0.5 }),
-      rate: field(TEXT.step.rate, rate, change("rate"), { step: 0.05, min: 0 }),
+      w: field(TEXT.step.w, w, (value) => restart({ from: value }), { step: 0.5 }),
+      rate: field(TEXT.step.rate, rate, (value) => restart({ rate: value }), { step: 0.05, min: 0 }),
     };
     const take = button(
       TEXT.step.take,
       () => {
-        const done = worked.step(now);
-        taken.push(done);
-        weights.push(now.w);
-        now.w = done.next;
+        taken.push({ weight: now.w, ...worked.step(now) });
+        now.w = taken[taken.length - 1].next;
         draw();
       },
       { class: "tp-button primary" },
     );
-    function restart(/** @type {number} */ from) {
+    function restart({ from = first, rate: other = now.rate } = {}) {
       taken = [];
-      weights = [];
-      now.w = from;
+      first = from;
+      Object.assign(now, { w: from, rate: other });
       draw();
     }
     function draw() {
-      const all = [...weights.map((weight, i) => ({ weight, ...taken[i] })), { weight: now.w, ...worked.step(now) }];
-      const shown = all.slice(-5);
-      body.replaceChildren(
-        ...shown.map((each, i) =>
-          el(
-            "tr",
-            { class: i === shown.length - 1 ? "right" : "" },
-            [
-              all.length - shown.length + i + 1,
-              ...[each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) => fixed(value)),
-            ].map((text) => el("td", { text })),
+      const all = [...taken, { weight: now.w, ...worked.step(now) }];
+      const rows = all.map((each, i) =>
+        el(
+          "tr",
+          { class: i === taken.length ? "right" : "" },
+          el("th", { scope: "row", text: String(i + 1) }),
+          [each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) =>
+            el("td", { text: fixed(value) }),
           ),
         ),
       );
-      const inside = (/** @type {number} */ weight) => Math.max(best - reach, Math.min(best + reach, weight));
-      const point = (/** @type {number} */ weight) =>
-        `${across(inside(weight)).toFixed(1)},${up((inside(weight) * x - y) ** 2).toFixed(1)}`;
-      path.setAttribute("points", all.map(({ weight }) => point(weight)).join(" "));
-      const [cx, cy] = point(now.w).split(",");
+      const gap = el("tr", {}, el("th", { text: "⋮" }), el("td", { colspan: 5 }));
+      body.replaceChildren(...(rows.length > SHOWN ? [rows[0], gap, ...rows.slice(1 - SHOWN)] : rows));
+      const far = Math.max(1.25, Math.abs(first - best), ...all.map(({ weight }) => Math.abs(weight - best))) * 1.2;
+      const points = all.map(({ weight }) => at((weight - best) / far));
+      path.setAttribute("points", points.map((point) => point.join(",")).join(" "));
+      marks.replaceChildren(...points.slice(0, -1).map(([cx, cy]) => el("circle", { class: "ring", cx, cy, r: 3 })));
+      const [cx, cy] = points[taken.length];
       ball.setAttribute("cx", cx);
       ball.setAttribute("cy", cy);
-      svg.setAttribute("aria-label", TEXT.step.curve(fixed(now.w), fixed(all.at(-1)?.loss ?? 0)));
-      take.disabled = taken.length >= MOST_STEPS;
+      ticks.forEach((tick, i) => {
+        const weight = best + (i - 1) * Math.floor(far);
+        tick.setAttribute("x", String(across((weight - best) / far)));
+        put(tick, window.tp.number(weight).replace("-", "−"));
+      });
+      svg.setAttribute("aria-label", TEXT.step.curve(fixed(now.w), fixed(all[taken.length].loss)));
+      take.disabled = taken.length >= MOST_STEPS || !Number.isFinite(all[taken.length].next);
+      put(note, take.disabled ? TEXT.step.enough(taken.length) : "");
     }
     draw();
     return {
       name: TEXT.step.name,
       reset() {
-        now.rate = rate;
         inputs.w.value = String(w);
         inputs.rate.value = String(rate);
-        restart(w);
+        restart({ from: w, rate });
       },
       nodes: [
         el("p", { class: "tp-sheet-note", text: TEXT.step.model(x, y) }),
@@ -639,7 +633,9 @@
           el("label", {}, `${TEXT.step.w} `, inputs.w),
           el("label", {}, `${TEXT.step.rate} `, inputs.rate),
           take,
+          button(TEXT.step.again, () => restart()),
         ),
+        note,
         svg,
         el("table", {}, heads(TEXT.step.columns), body),
       ],

@@ -61,6 +61,8 @@ def answer_exercise(node: Locator, block: dict[str, Any], language: str) -> None
         field.press("Enter")
         expect(why).not_to_be_empty()
         assert right not in why.inner_text()
+    help_below = node.locator("xpath=following-sibling::*[1]/summary").inner_text()
+    assert help_below.lower() in why.inner_text()  # what is offered is there, and stands next
     for mistake in block["wrong"]:
         field.fill(rounded(mistake).replace("-", "−"))
         node.locator("button").click()
@@ -70,6 +72,11 @@ def answer_exercise(node: Locator, block: dict[str, Any], language: str) -> None
     field.press("Enter")
     expect(why).to_have_text(right)
     expect(node).to_have_attribute("data-solved", "true")
+
+
+BARS = """(root) => [...document.querySelectorAll(`${root} .track`)].map((track) =>
+  [track, track.firstChild].map((node) => node.getBoundingClientRect().width))"""
+"""How wide each bar and the track below it are drawn, in pixels: [track, bar]."""
 
 
 def play(page: Page) -> None:
@@ -86,6 +93,13 @@ def play(page: Page) -> None:
         page.locator(f"#guess-sure-{number % 3}").click()
         GAME.until(page, "d.guesses === a", str(number + 1))
         expect(page.locator(".tp-game .scores tr")).to_have_count(5)
+        seen = page.evaluate(BARS, ".tp-game .scores")
+        paid = [
+            float(row.get_attribute("data-bits") or "") for row in page.locator(".scores tr").all()
+        ]
+        assert min(track for track, _ in seen) > 80
+        for (track, bar), bits in zip(seen, paid, strict=True):
+            assert bar == pytest.approx(track * bits / max(paid), abs=1)
         if number < game.ASKED - 1:
             page.keyboard.press("Enter")  # the button to go on has the focus
     GAME.until(page, "d.state === 'over'")
@@ -100,6 +114,11 @@ def answer_questions(part: Locator, step: Step, language: str) -> None:
         answer = answer_quiz if block["kind"] == "quiz" else answer_exercise
         answer(asked.nth(i), block, language)
 
+
+UNSEEN_SCROLLING = """() => [...document.querySelectorAll(".reading pre")]
+  .filter((box) => !(getComputedStyle(box).backgroundAttachment.match(/local/g)?.length >= 4))
+  .map((box) => box.ariaLabel)"""
+"""Boxes of code without a shadow at the ends where there is more of it."""
 
 LESSONS = [(name, lessons.LANGUAGES[i % 2]) for i, name in enumerate(lessons.names())]
 """All lessons, in English and Chinese by turns; `test_a_walk_through_a_lesson` reads each in both."""
@@ -116,6 +135,8 @@ def test_a_lesson_is_read_wrong_and_right(
     found = lessons.lesson(name, language)
     expect(page.locator(".reading h2")).to_have_text(found.title)
     assert too_wide(page) == []
+    assert all(track > 30 for track, _ in page.evaluate(BARS, ".reading"))
+    assert page.evaluate(UNSEEN_SCROLLING) == []
     shoot(page, f"reading-{name}-{language}")
     parts = page.locator(".reading .part")
     expect(parts).to_have_count(len(found.steps))
@@ -244,10 +265,32 @@ def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
     expect(rows).to_have_count(1)
     step.locator(".primary").click()
     expect(rows.last).to_contain_text("2.60")
-    step.locator("input").nth(1).fill("0.3")
-    step.locator("input").nth(0).fill("1")
+    step.locator("input").nth(1).fill("0.3")  # another rate starts again
     expect(rows).to_have_count(1)
     expect(rows.last).to_contain_text("5.80")
+    take, again = step.locator("button").nth(0), step.locator("button").nth(1)
+    for _ in range(3):
+        take.click()
+    path = [
+        point.split(",") for point in (step.locator(".way").get_attribute("points") or "").split()
+    ]
+    climb = [float(y) for _, y in path]
+    assert (
+        climb == sorted(climb, reverse=True) and len(set(climb)) == 4
+    )  # the loss grows, and is seen to
+    for _ in range(9):
+        take.click()
+    expect(take).to_be_disabled()
+    expect(step.locator("[role=status]")).to_contain_text("12")
+    expect(rows.first).to_contain_text("16.00")
+    expect(rows.last).to_contain_text("13")
+    again.click()
+    expect(rows).to_have_count(1)
+    expect(rows.last).to_contain_text("5.80")  # with the same rate
+    expect(take).to_be_enabled()
+    expect(step.locator("[role=status]")).to_be_empty()
+    step.locator("input").nth(0).fill("2")
+    expect(rows.last).to_contain_text("4.40")
 
     page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=pieces")
     merges = sheet(page, "merges")

@@ -21,7 +21,7 @@ see `blocks`. The header can have lines "objective: what a learner can do afterw
 
 Numbers in the text or in a question can come from such a table, {post-norm: pre, accuracy}, or be computed,
 {computed: guessing} (`numbers.computed`) or {= exp(1) | 2} (`calculator`). Only texts of the page and titles of
-lessons are in “quotes”.
+lessons are in “quotes”; the lesson “Title” links to that lesson.
 
 Nothing in this file loads PyTorch.
 """
@@ -39,6 +39,7 @@ from urllib.parse import parse_qsl
 from engine.ablation.measured import RESULTS
 from engine.config import RunConfig
 from engine.presets import PRESETS
+from playground.tabs.learn import LESSONS
 from playground.tabs.learn.lesson import blocks, calculator
 from playground.tabs.learn.lesson.figures import FigureError
 from playground.tabs.learn.lesson.formulas import MathError
@@ -243,19 +244,39 @@ def _option(line: str) -> Option:
     return Option(match[1], float(match[2]), float(match[3]), spans(match[4]) if match[4] else [])
 
 
+MARKED = re.compile(
+    r"(\*\*.+?\*\*|`[^`]+`|\*[^*\s][^*]*\*|(?<=lesson “)[^“”]+(?=”)|(?<=“)[^“”]+(?=”这一课))"
+)
+
+
 def spans(text: str) -> list[list[str]]:
-    """Split a line into [kind, text]; kind is "", "b" (**bold**), "i" (*words of an example*) or "code" (`code`)."""
+    """Split a line into [kind, text]; kind is "", "b" (**bold**), "i" (*words of an example*), "code" (`code`) or
+    "lesson:NAME" (the title of that lesson). Raises `LessonError` for an unknown title."""
     found: list[list[str]] = []
-    for piece in re.split(r"(\*\*.+?\*\*|`[^`]+`|\*[^*\s][^*]*\*)", filled(text)):
+    for number, piece in enumerate(MARKED.split(filled(text))):
         if piece.startswith("**") and piece.endswith("**") and len(piece) > 4:
             found.append(["b", piece[2:-2]])
         elif piece.startswith("*") and piece.endswith("*") and len(piece) > 2:
             found.append(["i", piece[1:-1]])
         elif piece.startswith("`") and piece.endswith("`") and len(piece) > 2:
             found.append(["code", piece[1:-1]])
+        elif number % 2:
+            if piece not in titles():
+                raise LessonError(f"there is no lesson “{piece}”")
+            found.append([f"lesson:{titles()[piece]}", piece])
         elif piece:
             found.append(["", piece])
     return found
+
+
+@functools.cache
+def titles() -> dict[str, str]:
+    """The names of all lessons, by their titles in every language."""
+    title = re.compile(r"^title: (.+)$", re.MULTILINE)
+    return {
+        title.findall(path.read_text("utf-8"))[0].strip(): path.stem
+        for path in LESSONS.glob("*/*.md")
+    }
 
 
 MEASURED = re.compile(r"\{([\w-]+): ([^{},]+(?:, [^{},]+)*), (\w+)\}")

@@ -48,6 +48,11 @@ def bits(guesser: str) -> Callable[[], str]:
     return lambda: f"{game.bits('en')[guesser]:.2f}"
 
 
+def characters() -> str:
+    """The number of different characters of the stories."""
+    return f"{2 ** game.bits('en')['uniform']:.0f}"
+
+
 def nats(guesser: str) -> Callable[[], str]:
     """The same in nats, the unit of the charts."""
     return lambda: f"{math.log(2) * game.bits('en')[guesser]:.2f}"
@@ -89,6 +94,7 @@ NUMBERS: dict[str, Callable[[], str]] = {
     "induction prior": functools.cache(induction_prior),
     **two_by_two.NUMBERS,
     **running.NUMBERS,
+    "characters": functools.cache(characters),
     "uniform bits": functools.cache(bits("uniform")),
     "unigram bits": functools.cache(bits("unigram")),
     "bigram bits": functools.cache(bits("bigram")),

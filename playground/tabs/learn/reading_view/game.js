@@ -120,7 +120,7 @@ function game() {
       el(
         "p",
         { class: "said", role: "status" },
-        say(shown(character), tp.percent(mine), tp.fixed(tp.worked.bits(mine))),
+        say(shown(character), tp.percent(mine), tp.fixed(tp.worked.bits(mine)), tp.percent(1 - certainty)),
         " ",
         words.favourites(list),
       ),
@@ -155,9 +155,13 @@ function game() {
             el("th", { scope: "row", text: words.who[who] }),
             el(
               "td",
-              { class: "share" },
-              el("span", { text: tp.fixed(bits) }),
-              el("span", { class: "track", "aria-hidden": "true" }, fill),
+              {},
+              el(
+                "div",
+                { class: "share" },
+                el("span", { text: tp.fixed(bits) }),
+                el("span", { class: "track", "aria-hidden": "true" }, fill),
+              ),
             ),
           );
         }),

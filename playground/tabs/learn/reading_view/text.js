@@ -22,7 +22,7 @@ const TEXT = tp.words({
     did: "Done.",
     next: (/** @type {string} */ title) => `Next: ${title}`,
     source: "To read on:",
-    notebook: "To write it yourself:",
+    notebook: ["To write it yourself:", "in the project's folder, opened with Jupyter."],
     loading: "Opening the lesson …",
     offline: "The page's server does not answer. Is it still running?",
     game: {
@@ -33,16 +33,17 @@ const TEXT = tp.words({
       ask: "Which character comes next?",
       field: "Your guess, one character",
       space: "space",
-      sure: "How sure are you?",
+      sure: "Answer with how sure you are:",
       sureness: ["just a guess: 20 %", "quite sure: 60 %", "certain: 95 %"],
       empty: "Type one character first, then say how sure you are.",
       unknown: (/** @type {string} */ character) => `“${character}” never occurs in these texts. Choose another one.`,
-      /** @type {(right: string, share: string, bits: string) => string} */
+      /** @type {(right: string, share: string, bits: string, left: string) => string} */
       hit: (right, share, bits) => `Yes, it was “${right}”. You gave it ${share}: that costs ${bits} bits.`,
-      /** @type {(right: string, share: string, bits: string) => string} */
-      miss: (right, share, bits) => `It was “${right}”. You left it ${share}: that costs ${bits} bits.`,
+      /** @type {(right: string, share: string, bits: string, left: string) => string} */
+      miss: (right, share, bits, left) =>
+        `It was “${right}”. Your other ${left} go to all other characters, by how common each is: “${right}” got ${share}, which costs ${bits} bits.`,
       favourites: (/** @type {string} */ list) => `The model expected ${list}.`,
-      next: "Next guess",
+      next: "On to the next gap",
       another: "Another text",
       result: "Bits per character so far (fewer is better)",
       who: {
@@ -74,7 +75,7 @@ const TEXT = tp.words({
     did: "完成了。",
     next: (title) => `下一课：${title}`,
     source: "延伸阅读：",
-    notebook: "动手写代码：",
+    notebook: ["动手写代码：", "在项目的文件夹里，用 Jupyter 打开。"],
     loading: "正在打开课程……",
     offline: "页面的服务器没有响应。它还在运行吗？",
     game: {
@@ -84,14 +85,15 @@ const TEXT = tp.words({
       ask: "下一个字是什么？",
       field: "你猜的字，一个字符",
       space: "空格",
-      sure: "你有多大把握？",
+      sure: "按下你的把握来作答：",
       sureness: ["随便猜：20 %", "比较有把握：60 %", "很确定：95 %"],
       empty: "先输入一个字，再说你有多大把握。",
       unknown: (character) => `“${character}”在这些文字里从没出现过。换一个吧。`,
       hit: (right, share, bits) => `对，是“${right}”。你给了它 ${share}，代价是 ${bits} 比特。`,
-      miss: (right, share, bits) => `是“${right}”。你只留给它 ${share}，代价是 ${bits} 比特。`,
+      miss: (right, share, bits, left) =>
+        `是“${right}”。你剩下的 ${left} 按常见程度分给其余所有的字：“${right}”分到 ${share}，代价是 ${bits} 比特。`,
       favourites: (list) => `模型的预测：${list}。`,
-      next: "猜下一个",
+      next: "到下一个空",
       another: "换一段",
       result: "到目前为止每个字的比特数（越少越好）",
       who: {

@@ -95,7 +95,13 @@ function draw(page) {
         "footer",
         {},
         el("p", { class: "paper" }, el("b", { text: `${TEXT.source} ` }), page.paper),
-        el("p", { class: "paper" }, el("b", { text: `${TEXT.notebook} ` }), el("code", { text: page.notebook })),
+        el(
+          "p",
+          { class: "paper" },
+          el("b", { text: `${TEXT.notebook[0]} ` }),
+          el("code", { text: page.notebook }),
+          ` ${TEXT.notebook[1]}`,
+        ),
         next && !alone
           ? tp.lessons.link(next.name, null, {
               class: "tp-button primary",

@@ -205,8 +205,8 @@ def test_the_numbers_in_figures_are_computed() -> None:
     wanted = [f"{p:.2f}" for t in (0.5, 1.0, 2.0) for p in (logits / t).softmax(0).tolist()]
     assert [text for text in shown if re.fullmatch(r"0\.\d\d", text)] == wanted
     gradient = logits.softmax(0) - torch.tensor([0.0, 1.0, 0.0])
-    assert [text for text in texts("pull") if re.fullmatch(r"[+−]0\.\d\d", text)] == [
-        f"{value:+.2f}".replace("-", "−") for value in gradient.tolist()
+    assert [text for text in texts("pull") if re.fullmatch(r"[+−]0\.\d\d\d", text)] == [
+        f"{value:+.3f}".replace("-", "−") for value in gradient.tolist()
     ]
     weights = (torch.tensor([2.0, 4.0, 0.0]) / math.sqrt(2)).softmax(0)
     values = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])

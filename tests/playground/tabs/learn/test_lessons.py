@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,28 @@ def test_text_is_marked_up_and_never_markup() -> None:
         ["", "a "], ["b", "b"], ["", " "], ["code", "c"], ["", " <img src=x> * d"]
     ]  # fmt: skip
     assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88 % right"]]
+
+
+def test_a_lesson_that_is_named_is_linked() -> None:
+    """In both languages; a tab or a part of the page of the same name is not."""
+    link = ["lesson:translation", "Translation"]
+    assert file_format.spans("See the lesson “Translation”.") == [
+        ["", "See the lesson “"], link, ["", "”."]
+    ]  # fmt: skip
+    link = ["lesson:translation", "翻译"]
+    assert file_format.spans("“翻译”这一课") == [["", "“"], link, ["", "”这一课"]]
+    assert file_format.spans("打开“翻译”标签页") == [["", "打开“翻译”标签页"]]
+    with pytest.raises(file_format.LessonError, match="no lesson “Nothing”"):
+        file_format.spans("the lesson “Nothing”")
+
+
+@pytest.mark.parametrize(("name", "language"), ALL)
+def test_help_stands_below_each_exercise(name: str, language: str) -> None:
+    """A hint or an answer: a wrong number is told to open what comes next."""
+    for step in lessons.lesson(name, language).steps:
+        kinds = [block["kind"] for block in step.blocks]
+        for this, following in itertools.pairwise([*kinds, ""]):
+            assert this != "exercise" or following in ("hint", "answer")
 
 
 @pytest.mark.parametrize(

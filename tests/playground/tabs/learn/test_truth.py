@@ -34,7 +34,7 @@ from playground.app import TABS
 from playground.runs import run_lookup
 from playground.tabs.learn import LESSONS, lessons
 from playground.tabs.learn.lesson import figures, file_format
-from playground.tabs.learn.numbers import curves, forward_passes, two_by_two
+from playground.tabs.learn.numbers import curves, forward_passes, landscape, two_by_two
 from playground.tabs.learn.numbers.computed import NUMBERS
 from playground.tabs.optimizers import server as optimizers
 from tests.tools import measured, page_words
@@ -206,14 +206,20 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     "cache": lambda: {
         torch.finfo(torch.get_default_dtype()).bits, *map(float, range(1, 7)), *worked_numbers("cache"), 1000, 64,
     },
-    # probabilities that are scored; letters, the questions that find one; how far the model reads
-    "guess": lambda: {2, 0.95, 0.05, 0.25, 0.125, 1, 95, 60, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len},
+    # probabilities that are scored; a contest of ten letters; letters, the questions that find one; how far the model reads
+    "guess": lambda: {
+        2, -2, 0.95, 0.05, 0.25, 0.125, 1, 4, 95, 60, 6, 5, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len,
+    },
     # a text's characters, pieces and words; the ids of three letters; a table's size; a window's length
     "pieces": lambda: {
         *map(float, cuts()), *shipped_ids("owl"), 10, 42, 64, 1000, 128, 2.5,
     },
     "softmax": lambda: {*worked_numbers("softmax"), -2, 10, 0.5, 0.87, 0.67, 0.51},
-    "gradient": lambda: {*worked_numbers("gradient"), 0.8, 0.67, -0.76, 0.76, 0.09, 1, 0, 3, 0.25, 0.3, 0.5, 16, 400, 25},
+    # a probability; the drawing; a small change of a number; places in the landscape, its checkpoint, its measurements
+    "gradient": lambda: {
+        *worked_numbers("gradient"), 0.8, *shown("pull"), 0.755, 1.01, 0.01, 1, 0, 3, 0.25, 0.3, 0.5, 16, landscape.STEP,
+        len(landscape.ALONG), PRESETS["stories"].config().train.batch_size, PRESETS["stories"].config().model.max_seq_len,
+    },
     # two halves; heads, and numbers for each; letters; a matching score; per cent
     "attention": lambda: {*worked_numbers("attention"), 0.5, 64, 8, 5, 26, 16},
     # what a token collects, and where; GPT-3; places, and angles of 30 degrees each; the end of a clock and of a table
