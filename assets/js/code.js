@@ -13,10 +13,10 @@
   const TEXT = window.tp.words({
     en: {
       /** @type {(from: number, to: number) => string} */
-      lines: (from, to) => `lines ${from} to ${to}`,
+      lines: (from, to) => (from === to ? `line ${from}` : `lines ${from} to ${to}`),
       note: "Note:",
     },
-    zh: { lines: (from, to) => `第 ${from} 到 ${to} 行`, note: "说明：" },
+    zh: { lines: (from, to) => (from === to ? `第 ${from} 行` : `第 ${from} 到 ${to} 行`), note: "说明：" },
   });
 
   const KEYWORDS = new Set(

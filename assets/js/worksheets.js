@@ -599,7 +599,7 @@
           ),
         ),
       );
-      const gap = el("tr", {}, el("th", { text: "⋮" }), el("td", { colspan: 5 }));
+      const gap = el("tr", {}, el("th", { scope: "row", text: "⋮" }), el("td", { colspan: 5 }));
       body.replaceChildren(...(rows.length > SHOWN ? [rows[0], gap, ...rows.slice(1 - SHOWN)] : rows));
       const far = Math.max(1.25, Math.abs(first - best), ...all.map(({ weight }) => Math.abs(weight - best))) * 1.2;
       const points = all.map(({ weight }) => at((weight - best) / far));
@@ -609,7 +609,7 @@
       ball.setAttribute("cx", cx);
       ball.setAttribute("cy", cy);
       ticks.forEach((tick, i) => {
-        const weight = best + (i - 1) * Math.floor(far);
+        const weight = best + (i - 1) * Math.floor(0.8 * far);
         tick.setAttribute("x", String(across((weight - best) / far)));
         put(tick, window.tp.number(weight).replace("-", "−"));
       });
