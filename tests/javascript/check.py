@@ -34,7 +34,10 @@ INSTALL = """Biome and TypeScript are missing. Install them:
 STRICT = (
     *views.SCRIPTS,
     *(f"view-{name}" for name in ("header", "jump", "learn", "reading", "transport", "runs")),
-    *(f"view-{name}" for name in ("batches", "embeddings", "coach", "home", "tokens")),
+    *(
+        f"view-{name}"
+        for name in ("batches", "embeddings", "coach", "home", "tokens", "optimizers")
+    ),
 )
 """Scripts that the compiler checks strictly: all shared ones, and these views. The list may only become longer."""
 
