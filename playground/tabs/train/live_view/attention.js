@@ -111,7 +111,8 @@ function makeAttention(
     const width = node.clientWidth;
     if (!snapshot || !width) return;
     const { layers, heads, length, bytes, step } = snapshot;
-    const colours = (inks ??= Array.from({ length: 256 }, (_, i) => tp.heat(Math.sqrt(i / 255))));
+    inks ??= Array.from({ length: 256 }, (_, i) => tp.heat(Math.sqrt(i / 255)));
+    const colours = inks;
     const room = Math.floor((width - ROW_LABELS - GAP * (heads.length - 1)) / heads.length);
     side = Math.max(SMALLEST, Math.min(LARGEST, room));
     const pen = blankCanvas(
