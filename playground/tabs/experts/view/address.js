@@ -9,7 +9,8 @@ const PAIR = "transformer-playground-pair";
 
 /** @typedef {"steps" | "flops" | "seconds"} Axis */
 /** @typedef {{ layer: number | null, block: number | null, step: number | null, axis: Axis }} Chosen */
-/** @typedef {{ run: string, partner: string | null, text: string | null, token: number, row: number, locked: boolean }} Looked */
+/** @typedef {{ run: string, partner: string | null, text: string | null, token: number, row: number,
+ *   locked: boolean }} Looked */
 /** @type {Chosen & Looked & { hover: { token: number, row: number } | null }} */
 const state = {
   run: "", // the run on the page

@@ -7,12 +7,17 @@ const SHARES = /** @type {const} */ (["load", "probability"]);
 
 /** @typedef {{ name: string, label: string, help: string, stops: number[] }} BalanceControl */
 /** @typedef {{ balance?: { [field: string]: number }, controls?: BalanceControl[] }} Balance */
-/** @typedef {{ flops: number | null, parameters: number | null, active: number | null, instead?: string | null, start?: string }} Costs */
-/** @typedef {{ experts: number | null, layers: number[], top_k: number, router: string, router_name: string }} Routers */
-/** @typedef {{ name: string, shipped: boolean, total_steps: number, data: string } & Routers & Costs & Balance} ExpertsAbout */
-/** @typedef {{ count: number } & { [column in "step" | "load" | "probability" | "dropped" | "entropy"]: string }} Routed */
+/** @typedef {{ flops: number | null, parameters: number | null, active: number | null, instead?: string | null,
+ *   start?: string }} Costs */
+/** @typedef {{ experts: number | null, layers: number[], top_k: number, router: string,
+ *   router_name: string }} Routers */
+/** @typedef {{ name: string, shipped: boolean, total_steps: number,
+ *   data: string } & Routers & Costs & Balance} ExpertsAbout */
+/** @typedef {{ count: number } & { [column in "step" | "load" | "probability" | "dropped"
+ *   | "entropy"]: string }} Routed */
 /** @typedef {Answers.RunStatus & { tunable: boolean, goes_on: boolean }} ExpertsStatus */
-/** @typedef {Omit<Answers.RunNews, "about" | "status"> & { about: ExpertsAbout, status: ExpertsStatus, routed: Routed }} ExpertsNews */
+/** @typedef {Omit<Answers.RunNews, "about" | "status"> & { about: ExpertsAbout, status: ExpertsStatus,
+ *   routed: Routed }} ExpertsNews */
 
 class ExpertsFeed extends /** @type {new (run: string) => Feed<ExpertsAbout, ExpertsNews>} */ (tp.Feed) {
   /** @type {RunTable<"load" | "probability" | "dropped" | "entropy" | "vio", ArrayLike<number>>} */

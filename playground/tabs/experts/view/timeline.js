@@ -1,5 +1,6 @@
 /* Load over training: a map for each layer, loss and MaxVio below over the same x axis, and the cursor over all. */
-/** @typedef {{ canvas: HTMLCanvasElement, history: ExpertsFeed, layer: number, x: number[] }} Shown  a map, and the places of its records */
+/** @typedef {{ canvas: HTMLCanvasElement, history: ExpertsFeed, layer: number, x: number[] }} Shown  a map,
+ *   and the places of its records */
 const MARGIN = { left: 46, right: 10 }; // of tp.chart, so that the maps lie exactly above it
 
 function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {

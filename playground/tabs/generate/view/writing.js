@@ -1,5 +1,6 @@
 /* What was written, and how it goes on. */
-/** @typedef {{ title: string, description: string, type: string, default: number, examples: number[], step?: number }} Described */
+/** @typedef {{ title: string, description: string, type: string, default: number, examples: number[],
+ *   step?: number }} Described */
 /** @typedef {Described & { minimum?: number, maximum?: number, exclusiveMaximum?: number }} Field */
 /** JSON Schema of the sampler's fields: engine/generation/sampler.py. @type {{ [name: string]: Field }} */
 const FIELDS = props.fields;

@@ -1,6 +1,8 @@
 /* What was chosen (`state`), what the server answered (`frame`), and asking it. */
-/** @typedef {{ layer: number | null, head: number | null, query: number | null, key: number | null, hover: number | null }} Pointed */
-/** @typedef {{ run: string, text: string | null, step: number | null, locked: boolean, followsSuggestion: boolean }} Followed */
+/** @typedef {{ layer: number | null, head: number | null, query: number | null, key: number | null,
+ *   hover: number | null }} Pointed */
+/** @typedef {{ run: string, text: string | null, step: number | null, locked: boolean,
+ *   followsSuggestion: boolean }} Followed */
 /** @type {Pointed & Followed & { zeroed: Set<string>, panel: "numbers" | "zero" | "lens" | null }} */
 const state = {
   run: "",

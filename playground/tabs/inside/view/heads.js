@@ -1,5 +1,6 @@
 /* All heads at a glance. */
-/** @typedef {{ node: HTMLElement, button: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement, zero: HTMLElement }} HeadCell */
+/** @typedef {{ node: HTMLElement, button: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement,
+ *   zero: HTMLElement }} HeadCell */
 /** @type {HeadCell[][]} */
 let cells = []; // by layer and head
 

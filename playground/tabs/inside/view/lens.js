@@ -16,8 +16,10 @@ function askLens() {
 }
 
 /** @typedef {(stage: number, token: number, rank?: number) => { piece: string, share: number }} Guess */
-/** @typedef {{ names: string[], guess: Guess, truth: Float32Array, size: number, stages: number, listed: number }} Guesses */
-/** @typedef {{ shown: string[], mark: SVGElement, cursor: SVGElement, scroller: HTMLElement, readout: HTMLElement }} LensParts */
+/** @typedef {{ names: string[], guess: Guess, truth: Float32Array, size: number, stages: number,
+ *   listed: number }} Guesses */
+/** @typedef {{ shown: string[], mark: SVGElement, cursor: SVGElement, scroller: HTMLElement,
+ *   readout: HTMLElement }} LensParts */
 /** @typedef {Guesses & LensParts} LensData */
 /** That the keyboard or pointer is on: at first the last stage. @type {[stage: number, token: number]} */
 let lensCell = [Infinity, 0];

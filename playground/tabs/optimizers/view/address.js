@@ -12,7 +12,8 @@ const FIELDS = props.fields;
 /** @type {{ [optimizer: string]: Settings }} */
 const USUAL = props.usual;
 
-/** @typedef {{ entries: Entry[], steps: number, seeds: number, axis: Axis, block: number, moment: number | null }} Numbers */
+/** @typedef {{ entries: Entry[], steps: number, seeds: number, axis: Axis, block: number,
+ *   moment: number | null }} Numbers */
 /** @typedef {Numbers & { matrix: keyof typeof TEXT.matrices }} Chosen */
 /** @type {Chosen} */
 const state = {

@@ -2,7 +2,8 @@
 /** @typedef {{ kind: "Plan", command: string, entries: Entry[], steps: number, seeds: number }} Plan */
 /** @typedef {{ seed: number, entry: number, step: number }} Place */
 /** @typedef {Place & { kind: "Lap", loss: number, seconds: number, flops: number }} Lap */
-/** @typedef {Place & { kind: "Spectra", update: { [matrix: string]: number[] }, weight: { [matrix: string]: number[] } }} Spectra */
+/** @typedef {Place & { kind: "Spectra", update: { [matrix: string]: number[] },
+ *   weight: { [matrix: string]: number[] } }} Spectra */
 /** @typedef {(Place & { kind: "Measured", loss: number }) | (Place & { kind: "Fell" })} Other */
 /** @typedef {Plan | Lap | Spectra | Other} RaceEvent */
 /** @typedef {{ [name in "step" | "loss" | "smooth" | "seconds" | "flops"]: number[] }} Laps */

@@ -5,7 +5,8 @@
  * server answered; what is drawn follows from these.
  */
 /** @typedef {ReturnType<typeof makeRow>} DrawnRow */
-/** @typedef {{ input: HTMLTextAreaElement, rows: { [kind in RowKind]: DrawnRow }, learn: ReturnType<typeof makeLearn> }} Parts */
+/** @typedef {{ input: HTMLTextAreaElement, rows: { [kind in RowKind]: DrawnRow },
+ *   learn: ReturnType<typeof makeLearn> }} Parts */
 const page = /** @type {Parts & { [part in "hint" | "message" | "examples" | "readout"]: HTMLElement }} */ ({});
 
 function build() {

@@ -7,8 +7,10 @@
 /** @typedef {{ [field: string]: Value }} Values */
 /** @typedef {{ field: string, among: Value[], above: number | null }} Needs */
 /** @typedef {"number" | "choice" | "switch" | "blocks" | "source"} ControlKind */
-/** @typedef {{ name: string, kind: ControlKind, label: string, help: string, integer: boolean, empty: string | null }} Field */
-/** @typedef {{ choices: (string | boolean | null)[], stops: number[], only_with: Needs[], words: { [value: string]: string } }} Offered */
+/** @typedef {{ name: string, kind: ControlKind, label: string, help: string, integer: boolean,
+ *   empty: string | null }} Field */
+/** @typedef {{ choices: (string | boolean | null)[], stops: number[], only_with: Needs[],
+ *   words: { [value: string]: string } }} Offered */
 /** @typedef {Field & Offered} Control */
 /** @typedef {{ name: string, groups: { name: string, controls: Control[] }[] }} Section */
 /** @typedef {{ label: HTMLElement, beside: Child, below: Child, update(wanted: Value, auto?: Value): void }} Made */

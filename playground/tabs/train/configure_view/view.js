@@ -18,8 +18,10 @@
 
 const { el, number } = tp;
 const SAID = ["label", "help", "empty", "title", "about", "layer", "group", "size"]; // to people
-/** @typedef {{ name: string, title: string, layer: string, about: string, values: { [field: string]: Value | number[] } }} Preset */
-/** @typedef {{ value: string, group: string, title: string, about: string, size?: string, smallest?: number, largest?: number }} Source */
+/** @typedef {{ name: string, title: string, layer: string, about: string,
+ *   values: { [field: string]: Value | number[] } }} Preset */
+/** @typedef {{ value: string, group: string, title: string, about: string, size?: string, smallest?: number,
+ *   largest?: number }} Source */
 /** @typedef {{ preset: string, source: string | null, picture: string, title: string, about: string }} Card */
 /** @type {{ sections: Section[], presets: Preset[], sources: Source[], cards: Card[] }} */
 const layout = JSON.parse(props.layout, (key, told) => (SAID.includes(key) ? tp.translate(told) : told));
@@ -34,12 +36,16 @@ const presets = new Map(named.map((preset) => [preset.name, preset]));
 const sources = new Map(layout.sources.map((source) => [source.value, source]));
 const DEFAULT = named[0].name;
 const FIRST = tp.language === "zh" && presets.has("stories-zh") ? "stories-zh" : DEFAULT;
-/** @typedef {{ name: string, widths: Values, values: Values, parameters: number | null, seconds: number | null, ready: boolean }} Size */
+/** @typedef {{ name: string, widths: Values, values: Values, parameters: number | null, seconds: number | null,
+ *   ready: boolean }} Size */
 /** @typedef {{ preset: string, changes: Values, fork: { run: string, step: number, name: string } | null }} Choice */
 /** @typedef {{ preset: string, changes: Values, link: true }} Linked  what an address asks for */
-/** @typedef {{ ready: boolean, name: string, problems: { [field: string]: string }, remedies: Values, obstacles: string[] }} Verdict */
-/** @typedef {{ refused: [field: string, given: string, why: string][], auto: Values, command: string | null, sizes: Size[] }} Detail */
-/** @typedef {Verdict & Detail & { costs: { [name: string]: number | null } | null, choice?: Choice, spec?: object }} Described */
+/** @typedef {{ ready: boolean, name: string, problems: { [field: string]: string }, remedies: Values,
+ *   obstacles: string[] }} Verdict */
+/** @typedef {{ refused: [field: string, given: string, why: string][], auto: Values, command: string | null,
+ *   sizes: Size[] }} Detail */
+/** @typedef {Verdict & Detail & { costs: { [name: string]: number | null } | null, choice?: Choice,
+ *   spec?: object }} Described */
 /** @type {Map<string, DrawnRow>} */
 const rows = new Map();
 /** @type {Choice} */

@@ -130,7 +130,7 @@ const TEXT = tp.words({
     }),
     /** @type {(value: string | number) => string} */
     value: (value) => ({ nan: "not a number", inf: "infinite", "-inf": "infinite" })[String(value)] ?? String(value),
-    /** @type {(n: FeedNote, saved: number | null) => any} */
+    /** @param {FeedNote} n @param {number | null} saved @returns {string} */
     diverged: (n, saved) =>
       `At step ${n.step} the loss was ${TEXT.value(n.loss)} and the gradient norm ${TEXT.value(n.grad_norm)}. Nothing can be ` +
       "learned from that, so the run ended without this update. " +
@@ -262,6 +262,7 @@ const TEXT = tp.words({
       diverged: () => "发散",
     },
     value: (text) => ({ nan: "非数（NaN）", inf: "无穷大", "-inf": "无穷大" })[String(text)] ?? String(text),
+    /** @returns {string} */
     diverged: (n, saved) =>
       `在第 ${n.step} 步，损失为 ${TEXT.value(n.loss)}，梯度范数为 ${TEXT.value(n.grad_norm)}。` +
       "从中什么也学不到，所以训练没有做这次更新就结束了。" +

@@ -1,21 +1,27 @@
 /* Where everything stands: the columns, the rows from tokens down to logits, and the lines between them. */
 
 /** @typedef {{ letters: string[], sizes: (number | null)[] }} Shape */
-/** @typedef {{ id: string, glyph: string, kind: string, name: string, about: string, shapes: Shape[], on_stream?: boolean }} Named */
+/** @typedef {{ id: string, glyph: string, kind: string, name: string, about: string, shapes: Shape[],
+ *   on_stream?: boolean }} Named */
 /** @typedef {Named & { parameters: number | null }} Part */
-/** @typedef {{ heads: number, kv_heads: number, experts: number, chosen: number, ratio: number, gated: boolean, activation: string }} Drawn */
-/** @typedef {{ id: string, name: string, note?: string, parts: Part[] } & Partial<Drawn>} Section  a sub-layer, with what its kind draws */
+/** @typedef {{ heads: number, kv_heads: number, experts: number, chosen: number, ratio: number, gated: boolean,
+ *   activation: string }} Drawn */
+/** @typedef {{ id: string, name: string, note?: string, parts: Part[] } & Partial<Drawn>} Section  a sub-layer,
+ *   with what its kind draws */
 /** @typedef {{ name: string, enter: Part[], sections: Section[], parameters: number }} BlockKind */
-/** @typedef {{ before: Part[], between: Part[], after: Part[], layers: string[], blocks: { [kind: string]: BlockKind } }} Stack */
+/** @typedef {{ before: Part[], between: Part[], after: Part[], layers: string[],
+ *   blocks: { [kind: string]: BlockKind } }} Stack */
 /** @typedef {{ kind: string, name: string, parameters: number }} Share */
-/** @typedef {{ encoders: number, tied: boolean, shared: boolean, total: number, active: number, kinds: Share[], summary: string }} Totals */
+/** @typedef {{ encoders: number, tied: boolean, shared: boolean, total: number, active: number, kinds: Share[],
+ *   summary: string }} Totals */
 /** @typedef {Stack & Totals} Spec  see model_spec.py */
 /** @typedef {ReturnType<typeof columns>} Grid */
 
 /** @typedef {{ key: string, y: number, h: number }} Placed */
 /** @typedef {{ type: "part", part: Part, x: number, section?: Section, inside?: boolean }} PartContent */
 /** @typedef {{ type: "slab", first: number, last: number }} SlabContent */
-/** @typedef {{ type: "blockhead", first: number } | { type: "block" } | { type: "frame", section: Section } | PartContent | SlabContent} Content */
+/** @typedef {{ type: "blockhead", first: number } | { type: "block" } | { type: "frame",
+ *   section: Section } | PartContent | SlabContent} Content */
 /** @typedef {Content & Placed} SpecRow */
 /** @typedef {PartContent & Placed} PartRow */
 /** @typedef {Exclude<SpecRow, { type: "block" | "frame" }>} Told  a row of which something is said */

@@ -7,14 +7,13 @@ const size = (/** @type {number | null} */ value) => (value === null ? "V" : Str
  *
  * @param {SpecRow} row @param {Grid} grid @param {Spec} spec @returns {Child} */
 function contents(row, grid, spec) {
-  if (row.type === "block") return CONTENTS.block(row, grid);
-  if (row.type === "frame") return CONTENTS.frame(row, grid);
+  if (row.type === "block") return CONTENTS.block(row, grid, spec);
+  if (row.type === "frame") return CONTENTS.frame(row, grid, spec);
   if (row.type === "blockhead") return CONTENTS.blockhead(row, grid, spec);
   return row.type === "slab" ? CONTENTS.slab(row, grid, spec) : CONTENTS.part(row, grid, spec);
 }
 
-/** @template {SpecRow["type"]} Type @typedef {(row: Extract<SpecRow, { type: Type }>, grid: Grid, spec: Spec) => Child[]} Contents */
-/** @type {{ block(row: SpecRow, grid: Grid): Child[], frame(row: Extract<SpecRow, { type: "frame" }>, grid: Grid): Child[], blockhead: Contents<"blockhead">, slab: Contents<"slab">, part: Contents<"part"> }} */
+/** @type {{ [type in SpecRow["type"]]: (row: Extract<SpecRow, { type: type }>, grid: Grid, spec: Spec) => Child }} */
 const CONTENTS = {
   /** The frame around the open block. */
   block: (row, { edge, right }) => [rect(edge - 6, 0, right - edge + 16, row.h, "container", 10)],

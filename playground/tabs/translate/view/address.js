@@ -19,8 +19,10 @@ const address = tp.address("translate", () => ({
 const BEAMS = { least: 1, most: 8, usual: 4 };
 const ALPHA = { most: 2, usual: address.usual.alpha };
 
-/** @typedef {{ page: string, run: string, text: string | null, step: number | null, right: boolean, start: number[] | null }} Asked */
-/** @typedef {{ of: Kind, layer: number | null, head: number | null, at: number | null, held: Focus | null, hover: Focus | null }} Seen */
+/** @typedef {{ page: string, run: string, text: string | null, step: number | null, right: boolean,
+ *   start: number[] | null }} Asked */
+/** @typedef {{ of: Kind, layer: number | null, head: number | null, at: number | null, held: Focus | null,
+ *   hover: Focus | null }} Seen */
 /** @type {Asked & Seen & { live: boolean, open: boolean, beams: number, alpha: number }} */
 const state = {
   page: "", // the run on the page

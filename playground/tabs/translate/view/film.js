@@ -1,6 +1,6 @@
 /* The steps of training: a slider over them, above it how sharp the alignment was and how much was right. */
 const SPARK = { height: 64, side: 8 };
-/** `values` are (L + 1) x (H + 1) for each step. @typedef {{ run: string, steps: number[], values: Float32Array[], even: number | null }} Sharp */
+/** @typedef {{ run: string, steps: number[], values: Float32Array[], even: number | null }} Sharp */
 /** @type {Sharp} */
 let sharp = { run: "", steps: [], values: [], even: null };
 

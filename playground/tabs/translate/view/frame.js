@@ -1,7 +1,9 @@
 /* What the server answered for one run, step and text (`frame`), and the weights in it. */
 /** @typedef {Omit<Answers.TranslationShown, keyof Decoded> & Decoded} Frame */
-/** @typedef {{ attention: { [kind in Kind]: Uint8Array }, shape: { [kind in Kind]: [layers: number, rows: number, columns: number] } }} Maps */
-/** @typedef {{ S: number, T: number, unknown: Set<number>, inputs: string[], inWords: boolean, sharpest: { [kind in Kind]?: Head } }} Tokens */
+/** @typedef {{ attention: { [kind in Kind]: Uint8Array }, shape: { [kind in Kind]: [layers: number, rows: number,
+ *   columns: number] } }} Maps */
+/** @typedef {{ S: number, T: number, unknown: Set<number>, inputs: string[], inWords: boolean,
+ *   sharpest: { [kind in Kind]?: Head } }} Tokens */
 /** @typedef {Maps & Tokens} Decoded */
 /** @typedef {[layer: number, head: number]} Head */
 /** @typedef {{ rows: number, columns: number, values: Float32Array, at(row: number, column: number): number }} Table */

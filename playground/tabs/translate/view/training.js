@@ -1,5 +1,6 @@
 /* Training live: what can be started with one click, and how a run got on: exact match, loss, samples. */
-/** @typedef {{ translates: boolean, instead: string | null, languages: [from: string, to: string] | null }} Translates */
+/** @typedef {{ translates: boolean, instead: string | null, languages: [from: string,
+ *   to: string] | null }} Translates */
 /** @typedef {{ name: string, shipped: boolean } & Translates} TranslateAbout */
 /** @typedef {{ name: string, title: string, about: string }} Starter  what can be started with one click */
 /** Of the run that is shown. @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
