@@ -100,8 +100,11 @@ def spec(**fields: Any) -> dict[str, Any]:
 def parts(page: Page) -> list[str]:
     """The parts' keys, from top to bottom."""
     return page.evaluate(
-        "[...document.querySelectorAll('g[data-part]')]"
-        ".sort((a, b) => a.row.y - b.row.y).map(g => g.dataset.part)"
+        """() => {
+            const y = (group) => Number(/translateY\\((.*)px\\)/.exec(group.style.transform)[1]);
+            const groups = [...document.querySelectorAll("g[data-part]")];
+            return groups.sort((a, b) => y(a) - y(b)).map((group) => group.dataset.part);
+        }"""
     )
 
 
