@@ -21,7 +21,7 @@ from engine.runs import locks
 from engine.runs.store import RunError, State, make_private
 from engine.validation import ConfigError
 from playground import settings
-from playground.hosting import sessions
+from playground.hosting import processes
 from playground.i18n import Words
 from playground.runs import run_lookup
 
@@ -125,7 +125,7 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-    sessions.give_way(process.pid)
+    processes.give_way(process.pid)
     _started[folder] = process
     return stored
 

@@ -25,7 +25,7 @@ from engine.presets import PRESETS
 from engine.runs.events import BALANCE, Message, Routed, Stop
 from engine.runs.store import MAX_OWN_TEXT, TEXT_PATH, Run, Status
 from playground import settings
-from playground.hosting import actions, checks, run_feed, sessions
+from playground.hosting import actions, checks, run_feed, run_queue
 from playground.planning import controls
 from playground.planning.own_text import stored_text
 from playground.runs import run_lookup
@@ -71,7 +71,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
         return {"routed": records([e for e in events if isinstance(e, Routed)], run.config)}
 
     news = run_feed.follow(run, offset, about, routed, CHUNK)
-    status = sessions.status(run)
+    status = run_queue.status(run)
     news["status"] |= {
         "tunable": status.alive and not run_lookup.is_shipped(run),
         "goes_on": _goes_on(run, status),
@@ -222,7 +222,7 @@ def start_pair(run_id: object, new_keys: tuple[str, str] = ("", "")) -> tuple[Ru
         return with_balance, _started(run, UNBALANCED, TEXT["off"], new_keys[1])
     except (ValueError, OSError):
         with suppress(OSError):  # for example a full disk, which also stopped the second
-            if not sessions.leave(with_balance.id):
+            if not run_queue.leave(with_balance.id):
                 with_balance.send(Stop())
         raise
 

@@ -33,7 +33,7 @@ from engine.runs.events import (
 from engine.runs.store import Run, RunStore
 from engine.training.driver import drive
 from playground.access import visitors
-from playground.hosting import actions, sessions
+from playground.hosting import actions, processes, run_queue
 from playground.runs import models, run_lookup
 from playground.tabs.experts import expert_routing
 from playground.tabs.experts import server as experts
@@ -345,8 +345,8 @@ def test_accumulated_batches_count_no_less(runs: Path, monkeypatch: pytest.Monke
 def training(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs that count as being trained, without any process."""
     alive: list[str] = []
-    monkeypatch.setattr(sessions, "training", lambda: alive)
-    monkeypatch.setattr(sessions, "start", lambda run, replacing=None: alive.append(run.id))
+    monkeypatch.setattr(processes, "training", lambda: alive)
+    monkeypatch.setattr(run_queue, "start", lambda run, replacing=None: alive.append(run.id))
     return alive
 
 
@@ -402,7 +402,7 @@ def test_a_pair_needs_two_places(
     training.append(make_run(runs, "another").id)
     monkeypatch.setenv("TP_MAX_EACH", "2")
     with visit(visitors.token()) as visitor:
-        monkeypatch.setitem(sessions.registry().owners, training[0], visitor)
+        monkeypatch.setitem(processes.registry().owners, training[0], visitor)
         with pytest.raises(ValueError, match="1 of yours train or wait"):
             experts.start_pair(made.id)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
@@ -414,7 +414,7 @@ def test_a_pair_needs_two_places(
 
 
 @pytest.mark.parametrize(
-    "problem", [sessions.TooManyRuns("no room for it"), OSError("no room for it")]
+    "problem", [run_queue.TooManyRuns("no room for it"), OSError("no room for it")]
 )
 def test_half_a_pair_does_not_train_on(
     runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch, problem: Exception
@@ -426,7 +426,7 @@ def test_half_a_pair_does_not_train_on(
             raise problem
         training.append(run.id)
 
-    monkeypatch.setattr(sessions, "start", start)
+    monkeypatch.setattr(run_queue, "start", start)
     before = {run.id for run in RunStore(runs).list()}
     with pytest.raises(type(problem), match="no room for it"):
         experts.start_pair(made.id)
