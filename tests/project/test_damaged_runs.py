@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from engine.cli import runs
+from engine.cli.commands import runs
 from engine.files import error_reason
 from engine.runs.events import Pause
 from engine.runs.store import DamagedRun, Run, RunStore
-from playground.hosting import actions, models, run_feed, run_lookup
+from playground.hosting import actions, run_feed
+from playground.runs import models, run_lookup
 from playground.screens import common, compare, report, run_index
 from playground.screens import runs as table_page
 from playground.screens.histories import AXES, History

@@ -213,13 +213,16 @@ function centre(button) {
 function openLinked() {
   const until = Date.now() + 5000;
   let taken = false;
+  let placed = ""; // the bar is moved when its tabs have moved, and never away from where a visitor has scrolled it
   for (const kind of ["pointerdown", "keydown"])
     addEventListener(kind, () => (taken = true), { once: true, capture: true });
   const look = () => {
     if (taken || Date.now() > until) return;
     const button = tp.tabs.open(tp.tabs.first());
     if (button && !document.body.dataset.tab) document.body.dataset.tab = tp.tabs.first() ?? "";
-    if (button) centre(button);
+    const place = button ? [button.id, button.offsetLeft, button.parentElement?.scrollWidth].join() : "";
+    if (button && place !== placed) centre(button);
+    placed = place;
     setTimeout(look, 100);
   };
   look();

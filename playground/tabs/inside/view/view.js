@@ -150,17 +150,7 @@ function build() {
 /** @param {"numbers" | "zero" | "lens"} name @param {string} title @param {string} teaser */
 function panel(name, title, teaser) {
   const body = el("div", { class: "panel-body" });
-  const details = el(
-    "details",
-    { class: "panel", name: "inside-panels", "data-panel": name },
-    el(
-      "summary",
-      {},
-      el("span", { class: "panel-title", text: title }),
-      el("span", { class: "panel-teaser", text: teaser }),
-    ),
-    body,
-  );
+  const details = tp.fold({ name: "inside-panels", "data-panel": name }, title, teaser, body);
   details.addEventListener("toggle", () => {
     if (details.open) state.panel = name;
     else if (state.panel === name) state.panel = null;
@@ -302,14 +292,9 @@ const kindOf = (/** @type {string[]} */ pieces) =>
 function showHint() {
   const parts = [el("span", { text: TEXT.textHint(frame.size, frame.limit, kindOf(frame.pieces)) })];
   if (frame.rest) {
-    const shown = [...frame.rest];
     parts.push(
       el("span", { text: ` ${TEXT.textCut} ` }),
-      el("s", {
-        class: "rest",
-        translate: "no",
-        text: shown.slice(0, 80).map(visible).join("") + (shown.length > 80 ? "…" : ""),
-      }),
+      el("s", { class: "rest", translate: "no", text: tp.beginning(frame.rest, visible) }),
     );
   }
   if (!frame.default) {

@@ -60,11 +60,7 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     if (frame.rest)
       parts.push(
         el("span", { text: ` ${TEXT.cut} ` }),
-        el("s", {
-          class: "rest",
-          translate: "no",
-          text: frame.rest.slice(0, 80) + (frame.rest.length > 80 ? "…" : ""),
-        }),
+        el("s", { class: "rest", translate: "no", text: tp.beginning(frame.rest) }),
       );
     if (!frame.default)
       parts.push(
