@@ -33,10 +33,10 @@ from engine.runs.events import (
 from engine.runs.store import Run, RunStore
 from engine.tokenizers import CharTokenizer, save_tokenizer
 from playground.hosting import run_feed
-from playground.hosting.choice import Choice
-from playground.hosting.plan import plan
 from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
+from playground.planning.choice import Choice
+from playground.planning.plan import plan
 from playground.tabs.train import tab as train_tab
 from playground.tabs.train.model_spec import model_spec
 
