@@ -39,7 +39,7 @@ from engine.cli.main import main as engine
 from engine.config import RunConfig
 from engine.runs.history import REPEATED
 from engine.runs.store import Run, RunStore
-from engine.training import driver
+from engine.training.driver import log
 
 SHARES = {"training": 5, "saving": 2, "prepare": 2, "suites": 1}
 """Shares of ten kills. With few kills, each kind gets at least one in this order."""
@@ -319,7 +319,7 @@ def main() -> None:
     options = parser.parse_args()
     if not hasattr(os, "fork"):
         raise SystemExit("This needs a system with fork and SIGKILL.")
-    driver.SILENCE = float("inf")  # progress events depend on the machine's speed
+    log.SILENCE = float("inf")  # progress events depend on the machine's speed
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     draw, until = random.Random(seed), time.monotonic() + 60 * options.minutes
     print(f"seed {seed}", flush=True)

@@ -39,6 +39,11 @@ def add_root(parser: ArgumentParser, default: str | None = None) -> None:
     )
 
 
+def add_run(parser: ArgumentParser) -> None:
+    """Add the argument that names a run."""
+    parser.add_argument("run", metavar="RUN", help="folder, id or name of the run")
+
+
 def add_choice(parser: ArgumentParser, default: str) -> None:
     """Add the flags that choose a checkpoint of a run."""
     parser.add_argument(

@@ -11,11 +11,9 @@ from pathlib import Path
 from engine.config import DataConfig, ModelConfig, RunConfig, TokenizerName
 from engine.data.base import IGNORE, Batch, Data, DataError
 from engine.data.corpora import CORPORA, Corpus
-from engine.data.pair_files import from_pair_files
-from engine.data.pairs import Encoded, PairData, encode_pairs
+from engine.data.pairs import Encoded, PairData, encode_pairs, from_pair_files
 from engine.data.reading import as_read, read_text
-from engine.data.task import Task
-from engine.data.tasks import TASKS
+from engine.data.tasks import TASKS, Task
 from engine.data.text import (
     EncodedText,
     TextData,

@@ -260,14 +260,9 @@ def beam_search(
     with evaluating(model):
         memory, cache = model.encode(rows), model.new_cache(len(sources))
         owners = list(range(len(sources)))  # the text of each row of the batch
-        feed = [BEGIN] * len(sources)
         while owners:
             alive = [beam for owner, _, _ in _runs(owners) for beam in searches[owner].alive]
-            before = torch.tensor([beam.log_probability for beam in alive], dtype=torch.float64)
-            tokens = torch.tensor(feed, device=device)[:, None]  # (N, 1)
-            costs = _next(model, tokens, cache, memory)[1].double().cpu()  # (N, V)
-            costs[:, SUPPRESSED] = -math.inf
-            totals = before[:, None] + costs  # (N, V), of every beam and next token
+            totals = _totals(model, alive, cache, memory)  # (N, V)
             rows_kept: list[int] = []
             next_owners: list[int] = []
             for owner, first, count in _runs(owners):
@@ -282,12 +277,21 @@ def beam_search(
             cache.select(kept)
             if next_owners != owners:  # else every row still belongs to the same text
                 memory, owners = memory.select(kept), next_owners
-            feed = [
-                beam.tokens[-1] for owner, _, _ in _runs(owners) for beam in searches[owner].alive
-            ]
     return [
         Search(search.finished[:beams] or search.alive[:beams], search.tree) for search in searches
     ]
+
+
+def _totals(
+    model: Transformer, alive: Sequence[Translation], cache: KVCache, memory: Memory
+) -> Tensor:
+    """Log-probabilities (N, V) of N beams, each continued by every token. In fp64, on the CPU."""
+    last = [beam.tokens[-1] if beam.tokens else BEGIN for beam in alive]
+    feed = torch.tensor(last, device=model.embedding.weight.device)[:, None]  # (N, 1)
+    costs = _next(model, feed, cache, memory)[1].double().cpu()  # (N, V)
+    costs[:, SUPPRESSED] = -math.inf
+    before = torch.tensor([beam.log_probability for beam in alive], dtype=torch.float64)  # (N,)
+    return before[:, None] + costs
 
 
 def _runs(owners: Sequence[int]) -> Iterator[tuple[int, int, int]]:

@@ -2,7 +2,7 @@
 
 loop         `train(state)`, a generator of events: one update at a time
 loss         cross-entropy
-optim        AdamW, SGD, clipping, schedules
+optim        optimizers, clipping, schedules
 devices      the device, its precision and its threads
 checkpoint   everything that a run needs to resume, bit for bit
 driver       the process of a run: it trains, writes log and checkpoints, and obeys commands

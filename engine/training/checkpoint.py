@@ -221,13 +221,8 @@ def load(
     values = read_state(folder)
     config = config_of(folder, values)
     device = prepare(config.train, ranks)
-    model_config = _model_config(folder, config, values)
-    model = _read_model(folder, model_config)
-    stored_average, updates = model, 0
     resumed = is_stored(folder / LAST) or is_stored(folder / OPTIMIZER) or not fresh_optimizer
-    if values.get("averaged") is not None and resumed:  # else the average is trained further
-        updates = count_of(folder, values, "averaged")
-        model = _read_model(folder, model_config, LAST)
+    model, stored_average, updates = _read_models(folder, config, values, resumed)
     model = placed(model, device, ranks, config.train.parallel)
     average = None
     if config.train.ema_decay:
@@ -237,13 +232,7 @@ def load(
         raise CheckpointError(folder / MODEL, reason)
     optimizer = make_optimizer(model, config.train)
     if is_stored(folder / OPTIMIZER) or not fresh_optimizer:
-        shapes = {name: tensor.shape for name, tensor in averages(optimizer).items()}
-        counts = dict[str, Tensor]()
-        if "optimizer_steps" in values:  # an old file, with one count for all parameters
-            steps = torch.tensor(float(count_of(folder, values, "optimizer_steps")))
-            counts = {name: steps for name in shapes if name.startswith("step.")}
-            shapes = {name: shape for name, shape in shapes.items() if name not in counts}
-        _set_averages(optimizer, _read_tensors(folder / OPTIMIZER, shapes) | counts)
+        _set_averages(optimizer, _read_averages(folder, values, optimizer))
     state = TrainState(
         config=config,
         model=model,
@@ -330,6 +319,34 @@ def _read_model(folder: Path, config: ModelConfig, file: str = MODEL) -> Decoder
         named = build(config).named_parameters()
         shapes = {name: weight.shape for name, weight in named}
     return built(config, _read_tensors(path, shapes))
+
+
+def _read_models(
+    folder: Path, config: RunConfig, values: Mapping[str, Any], resumed: bool
+) -> tuple[Decoder, Decoder, int]:
+    """The model to train, the average of its weights, and the updates in the average.
+
+    If the run is not resumed, or has no average, both are the model in `MODEL`.
+    """
+    model_config = _model_config(folder, config, values)
+    model = _read_model(folder, model_config)
+    if values.get("averaged") is None or not resumed:
+        return model, model, 0
+    updates = count_of(folder, values, "averaged")
+    return _read_model(folder, model_config, LAST), model, updates
+
+
+def _read_averages(
+    folder: Path, values: Mapping[str, Any], optimizer: Optimizer
+) -> dict[str, Tensor]:
+    """What `averages` returned when the checkpoint was saved."""
+    shapes = {name: tensor.shape for name, tensor in averages(optimizer).items()}
+    counts = dict[str, Tensor]()
+    if "optimizer_steps" in values:  # an old file, with one count for all parameters
+        steps = torch.tensor(float(count_of(folder, values, "optimizer_steps")))
+        counts = {name: steps for name in shapes if name.startswith("step.")}
+        shapes = {name: shape for name, shape in shapes.items() if name not in counts}
+    return _read_tensors(folder / OPTIMIZER, shapes) | counts
 
 
 def built(config: ModelConfig, weights: Mapping[str, Tensor]) -> Decoder:

@@ -358,13 +358,13 @@ def test_what_is_printed_can_be_pasted_into_a_shell(
 def test_how_a_stopped_run_goes_on_is_quoted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from engine.cli.main import _report
+    from engine.cli.commands.train import report
 
     values = TINY | {"source": "numbers", "n_encoder_layer": 1}
     made = RunStore(tmp_path / "a b").create(RunConfig.from_flat(values), "x")
-    _report(Ended(step=1, how="stopped"), made)
+    report(Ended(step=1, how="stopped"), made)
     assert _pasted(capsys.readouterr().err, "Resume with: ") == ["resume", str(made.path)]
-    _report(Ended(step=2, how="finished"), made)
+    report(Ended(step=2, how="finished"), made)
     words = _pasted(capsys.readouterr().err, "Translate with: ")
     assert words == ["translate", "--run", str(made.path), "..."]
 

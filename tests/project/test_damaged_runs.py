@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from engine.ablation import comparison
-from engine.cli import runs
+from engine.cli.commands import runs
 from engine.cli.main import main
 from engine.config import RunConfig
 from engine.files import error_reason

@@ -13,8 +13,8 @@ import pytest
 from engine.cli.main import main
 from engine.config import RunConfig
 from engine.data import make_data
-from engine.data.pair_files import read_pairs
 from engine.data.pairs import sentence
+from engine.data.pairs.files import read_pairs
 from engine.data.reading import read_lines
 from engine.runs.events import Noted
 from engine.runs.store import Run, RunStore

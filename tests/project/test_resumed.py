@@ -45,8 +45,7 @@ from engine.runs.forks import fork
 from engine.runs.history import REPEATED, current
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import Outcome
-from engine.training import driver as driving
-from engine.training.driver import Stopwatch, drive
+from engine.training.driver import Stopwatch, drive, log
 from playground.figures.curves import Curves
 from playground.hosting import actions, run_feed
 from playground.screens import run_index
@@ -340,7 +339,7 @@ def test_seconds_are_counted_on_and_pauses_are_not(
     make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(driving, "monotonic", lambda: now[0])
+    monkeypatch.setattr(log, "monotonic", lambda: now[0])
     run = make()
     for command in (Pause(), Step(steps=2)):
         run.send(command)
@@ -445,8 +444,8 @@ FULL = """
                 except OSError:
                     pass
             for number in range(99):  # and what is left of the log's own last block
-                self.record(event)
-        self.record(event)
+                self.log.record(event)
+        self.log.record(event)
 
     status = main(["train", "--run", str(run.path)])
     found = run.status()

@@ -31,7 +31,7 @@ CHINESE = "从前，有一只小兔，它很喜欢胡萝卜。小狐狸找到了
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of a few tokens: there are hundreds of runs."""
-    monkeypatch.setattr("engine.training.driver.SAMPLE_TOKENS", 4)
+    monkeypatch.setattr("engine.training.driver.observations.SAMPLE_TOKENS", 4)
     torch.set_num_threads(1)
 
 

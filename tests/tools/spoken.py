@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ENGINE = (
     "engine/config/*.py", "engine/files.py", "engine/runs/run.py", "engine/runs/store.py", "engine/runs/forks.py", "engine/runs/locks.py", "engine/runs/states.py",
-    "engine/training/devices.py", "engine/distributed/ranks.py", "engine/training/loop.py", "engine/training/driver.py", "engine/training/checkpoint.py",
+    "engine/training/devices.py", "engine/distributed/ranks.py", "engine/training/loop.py", "engine/training/driver/*.py", "engine/training/checkpoint.py",
     "engine/runs/snapshots.py", "engine/inspection/observe.py", "engine/generation/sampling.py", "engine/generation/translation.py",
     "engine/data/**/*.py", "engine/tokenizers/**/*.py", "engine/ablation/races.py",
 )  # fmt: skip
@@ -37,14 +37,14 @@ ENGINE = (
 
 ELSEWHERE = (
     # of the command line alone
-    "engine/data/download.py", "engine/data/known_corpora.py", "engine/data/prepare.py", "engine/data/id_files.py", "engine/data/pair_files.py",
+    "engine/data/corpora/download.py", "engine/data/corpora/known.py", "engine/data/prepare.py", "engine/data/id_files.py", "engine/data/pairs/files.py",
     # of a tokenizer's file, written elsewhere or damaged
     *(f"engine/tokenizers/{name}.py" for name in (
         "byte", "char", "files", "ids", "marked", "older_files", "pipeline", "word",
     )),
     "engine/tokenizers/bpe",
     # of the project's own files and code
-    "engine/data/stories.py", "engine/data/translation_pairs", "playground/hosting/controls.py", "playground/figures/one_run.py",
+    "engine/data/corpora/stories.py", "engine/data/translation_pairs", "playground/hosting/controls.py", "playground/figures/one_run.py",
     "playground/i18n.py", "playground/page/views.py", "playground/tabs/learn/lessons.py",
     *(f"playground/tabs/learn/lesson_{name}.py" for name in ("blocks", "calculator", "figures", "format", "math")),
 )  # fmt: skip

@@ -22,7 +22,7 @@ from engine.ablation import workers
 from engine.ablation.comparison import make_planned
 from engine.ablation.suites import SUITES, find_suite
 from engine.ablation.workers import Train, train_in_process, train_with_retries
-from engine.cli import ablate
+from engine.cli.commands import ablate
 from engine.cli.main import main
 from engine.config import RunConfig
 from engine.runs import locks

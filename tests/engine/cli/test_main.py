@@ -278,7 +278,7 @@ def test_an_unexpected_error_is_one_line_too(
     def broken(_: object) -> int:
         raise ZeroDivisionError("odd\nthing")
 
-    monkeypatch.setattr("engine.cli.runs.list_runs", broken)
+    monkeypatch.setattr("engine.cli.commands.runs.list_runs", broken)
     assert "ZeroDivisionError: odd thing" in mistake(capsys, "runs")
 
 
@@ -429,7 +429,7 @@ def test_presets_and_files_are_changed_by_flags(
 ) -> None:
     made: list[RunConfig] = []
     monkeypatch.setattr(
-        "engine.cli.main._drive", lambda find, _: made.append(find(ALONE).config) or 0
+        "engine.cli.commands.train._drive", lambda find, _: made.append(find(ALONE).config) or 0
     )
     name = next(iter(PRESETS))
     root = ["--checkpoint_dir", str(tmp_path)]

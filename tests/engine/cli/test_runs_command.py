@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli import runs
+from engine.cli.commands import runs
 from engine.cli.main import main
 from engine.config import RunConfig
 from engine.runs.events import Ended, Evaluated, Started, Stepped

@@ -31,10 +31,11 @@ from engine.data import (
     reading,
 )
 from engine.data.base import spread
-from engine.data.stories import EDITIONS, Edition, read_grammar, tell
-from engine.data.stories import main as write_corpora
-from engine.data.task import END
-from engine.data.tasks import Induction, ModularAddition, balanced
+from engine.data.corpora.stories import EDITIONS, Edition, read_grammar, tell
+from engine.data.corpora.stories import main as write_corpora
+from engine.data.tasks import Induction, ModularAddition
+from engine.data.tasks.counting import balanced
+from engine.data.tasks.task import END
 from engine.presets import PRESETS
 from engine.tokenizers import BPETokenizer, IdTokenizer, Tokenizer
 from engine.validation import ConfigError
@@ -814,7 +815,7 @@ def test_the_files_are_what_the_grammars_write(tmp_path: Path) -> None:
     for edition in EDITIONS:
         written = (tmp_path / f"{edition.name}.txt").read_bytes()
         assert written == CORPORA[edition.name].path.read_bytes(), (
-            "the grammar has changed: python -m engine.data.stories"
+            "the grammar has changed: python -m engine.data.corpora.stories"
         )
 
 

@@ -21,8 +21,8 @@ from engine.cli.main import build_parser, main
 from engine.cli.progress import ProgressLine
 from engine.config import PART_OF, RunConfig
 from engine.data import DataError
-from engine.data.download import DownloadError, Network, download
-from engine.data.known_corpora import KNOWN, MARGIN, SITE, Known, KnownFile
+from engine.data.corpora.download import DownloadError, Network, download
+from engine.data.corpora.known import KNOWN, MARGIN, SITE, Known, KnownFile
 from engine.data.prepare import BINS
 from engine.data.watch import Watch
 
@@ -553,7 +553,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ):
         out = ["--out", str(tmp_path), *(["--timeout", "0.2"] if "http://a:b" in words else [])]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("engine.data.download.time.sleep", lambda seconds: None)
+            patch.setattr("engine.data.corpora.download.time.sleep", lambda seconds: None)
             assert command(*words, *out) == 2
         said = capsys.readouterr()
         last = said.err.splitlines()[-1]

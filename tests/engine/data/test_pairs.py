@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from engine.config import DataConfig, RunConfig
 from engine.data import IGNORE, PAIRS, Batch, DataError, PairData, make_data, tokens
-from engine.data.pair_files import read_pairs
 from engine.data.pairs import HeldOut, budget_cuts, encode_pairs
+from engine.data.pairs.files import read_pairs
 from engine.data.tokens import joint_tokenizer
 from engine.tokenizers import BEGIN, END, PAD, UNKNOWN
 from engine.validation import ConfigError

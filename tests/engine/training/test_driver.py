@@ -54,10 +54,10 @@ from engine.runs.forks import fork, rerun
 from engine.runs.snapshots import load as load_snapshot
 from engine.runs.store import Run, RunBusy, RunError, RunStore
 from engine.tokenizers import load_tokenizer
-from engine.training import driver as driving
 from engine.training import loop
 from engine.training.checkpoint import CheckpointError
-from engine.training.driver import SAMPLE_TOKENS, drive, end_with_parent, warm_up
+from engine.training.driver import SAMPLE_TOKENS, drive, end_with_parent, log, warm_up
+from engine.training.driver import driver as driving
 from engine.training.loop import due, new_state
 from engine.validation import ConfigError
 from tests.tools.options import SIZES, TINY_RUN, VOCAB, build
@@ -69,7 +69,7 @@ TINY = TINY_RUN | {"sample_interval": 3, "probe_interval": 2, "save_interval": 4
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """How far something is, nobody is told here, however slow the machine; one test asks for it."""
-    monkeypatch.setattr(driving, "SILENCE", math.inf)
+    monkeypatch.setattr(log, "SILENCE", math.inf)
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +159,7 @@ def test_what_takes_long_tells_how_far_it_is(
 ) -> None:
     quiet, run = make(store), make(store)
     drive(quiet)
-    monkeypatch.setattr(driving, "SILENCE", 0.0)
+    monkeypatch.setattr(log, "SILENCE", 0.0)
     drive(run)
     steps = run.config.train.eval_steps
     measured = [event for event in of(run, Working) if event.task == "evaluate"]

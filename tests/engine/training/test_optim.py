@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import lr_scheduler as schedulers
 
-import engine.training.optim as optim
 from engine.config import OptimizerName, RunConfig, TrainConfig
 from engine.data import make_data
 from engine.estimate import OPTIMIZER_STATES, block_matrices, memory_bytes, optimizer_flops
@@ -24,7 +23,9 @@ from engine.training.optim import (
     Lion,
     Muon,
     Optimizer,
+    base,
     clip_grad_norm,
+    configured,
     kind_of,
     learning_rate,
     make_optimizer,
@@ -107,7 +108,7 @@ def test_an_optimizer_is_torch_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In value, with parameter groups or without, driven by PyTorch's own scheduler."""
-    monkeypatch.setattr(optim, "CACHED", cached)
+    monkeypatch.setattr(base, "CACHED", cached)
     mine, theirs = weights(), weights()
     made: list[torch.optim.Optimizer] = []
     for kind, named in zip(PAIRS[name], (mine, theirs), strict=True):
@@ -167,7 +168,7 @@ def test_the_groups_of_a_model_have_every_parameter_once(monkeypatch: pytest.Mon
     optimizer = make_optimizer(model, TrainConfig())
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 3
     monkeypatch.setattr(
-        optim,
+        configured,
         "parameter_groups",
         lambda named: [{"params": [w for _, w in named][1:]}],  # one is missing
     )

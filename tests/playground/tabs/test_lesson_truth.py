@@ -76,7 +76,7 @@ def everywhere() -> Iterator[tuple[str, str]]:
     ]
     paths += [
         *(ROOT / "engine" / "config").glob("*.py"),
-        ROOT / "engine" / "training" / "optim.py",
+        *(ROOT / "engine" / "training" / "optim").glob("*.py"),
         ROOT / "assets" / "suites.json",
     ]
     for path in paths:

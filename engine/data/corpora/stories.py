@@ -1,4 +1,4 @@
-"""Writes the story corpora from their grammars: `python -m engine.data.stories`.
+"""Writes the story corpora from their grammars: `python -m engine.data.corpora.stories`.
 
 A grammar is a text file, so that a story can be added without programming; stories.grammar explains
 its few rules and is the best example. Roles make a story coherent: a hero keeps its
@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from engine.data.corpora import FOLDER
+from engine.data.corpora.own import FOLDER
 
 T = TypeVar("T")
 

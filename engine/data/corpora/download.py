@@ -28,7 +28,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.data.base import DataError
-from engine.data.known_corpora import Known, KnownFile
+from engine.data.corpora.known import Known, KnownFile
 from engine.data.watch import Watch
 from engine.files import file_size, read_object
 

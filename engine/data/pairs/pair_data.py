@@ -1,11 +1,5 @@
 """Translation pairs as data for an encoder-decoder.
 
-A batch has three arrays, each padded at the end (Sutskever 2014; Vaswani 2017, section 3.1):
-
-    sources    the  cat  sleeps  END  PAD         what the encoder reads
-    inputs     BEGIN  die  Katze  schläft         what the decoder reads
-    targets    die  Katze  schläft  END           what it should write, token by token
-
 A batch has pairs of about the same length, so there is little padding. An epoch has every pair exactly
 once; the next one makes other batches, in another order.
 
@@ -14,20 +8,16 @@ Shapes: N pairs, B pairs of a batch, S and T positions of source and target.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.data.base import IGNORE, Batch, DataError, Generated, spread
-from engine.tokenizers import BEGIN, END, PAD, UNKNOWN, MarkedTokenizer, UnknownCharacters
-
-Pairs = Sequence[tuple[str, str]]
-"""Texts, each with its translation."""
+from engine.data.base import Batch, DataError, Generated, spread
+from engine.data.pairs.encoded import Encoded, Integers, encode_pairs
+from engine.tokenizers import END, UNKNOWN, MarkedTokenizer
 
 HeldOut = Literal["valid", "compositional"]
 """Unseen texts, or unseen texts that combine what training only has apart."""
@@ -37,88 +27,6 @@ PROMPTS = 5
 
 PROBE_LENGTH = 32
 """Maximum tokens of the text whose attention is recorded, if there is one so short."""
-
-LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-"""Line-breaking characters, which are white space in a text of one line."""
-
-Integers = NDArray[np.int64]
-
-
-def sentence(text: str) -> str:
-    """The form of a text in training and in use: one line, without white space around it."""
-    return LINE_BREAKS.sub(" ", text.strip())
-
-
-def source_ids(tokenizer: MarkedTokenizer, text: str) -> list[int]:
-    """The ids of a text to translate, END included, UNKNOWN for unknown characters."""
-    return [*tokenizer.encode_known(sentence(text))[0], END]
-
-
-class Rows(NamedTuple):
-    """Token ids of many texts, concatenated."""
-
-    tokens: Integers
-    starts: Integers
-    """(N + 1,) the offset of each text, and the end of the last one."""
-
-    @property
-    def lengths(self) -> Integers:
-        """(N,) tokens of each text."""
-        return np.diff(self.starts)
-
-    def filled(self, chosen: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Some texts as rows (B, longest) padded with PAD, and a mask that is false for padding."""
-        begin, stop = self.starts[chosen, None], self.starts[chosen + 1, None]  # (B, 1)
-        place = begin + np.arange(int((stop - begin).max(initial=0)))  # (B, longest)
-        inside = place < stop
-        tokens = self.tokens[np.minimum(place, len(self.tokens) - 1)]
-        return np.where(inside, tokens, PAD), inside
-
-    def some(self, kept: NDArray[np.bool_]) -> Rows:
-        """Only the texts selected by a mask (N,)."""
-        return Rows(self.tokens[np.repeat(kept, self.lengths)], starts(self.lengths[kept]))
-
-
-class Encoded(NamedTuple):
-    """Pairs and their token ids."""
-
-    pairs: list[tuple[str, str]]
-    sources: Rows
-    """Each ends in END."""
-    targets: Rows
-    """Each begins with BEGIN and ends in END."""
-
-    def some(self, kept: NDArray[np.bool_]) -> Encoded:
-        """Only the pairs selected by a mask (N,)."""
-        pairs = [pair for pair, keep in zip(self.pairs, kept.tolist(), strict=True) if keep]
-        return Encoded(pairs, self.sources.some(kept), self.targets.some(kept))
-
-    def batch(self, chosen: Integers) -> Batch:
-        """The pairs with these indices (B,)."""
-        sources, _ = self.sources.filled(chosen)
-        rows, inside = self.targets.filled(chosen)  # (B, T + 1)
-        # The decoder never reads END: it stops there.
-        inputs = np.where(inside[:, 1:], rows[:, :-1], PAD)
-        return Batch(inputs, np.where(inside[:, 1:], rows[:, 1:], IGNORE), sources)
-
-
-def encode_pairs(tokenizer: MarkedTokenizer, pairs: Pairs) -> Encoded:
-    """The ids of pairs, UNKNOWN for each unknown character."""
-
-    def ids(text: str) -> list[int]:
-        try:
-            return tokenizer.encode(text)
-        except UnknownCharacters:
-            return tokenizer.encode_known(text)[0]
-
-    def rows(texts: list[list[int]]) -> Rows:
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        tokens = np.fromiter(chain.from_iterable(texts), np.int64, int(lengths.sum()))
-        return Rows(tokens, starts(lengths))
-
-    sources = rows([[*ids(source), END] for source, _ in pairs])
-    targets = rows([[BEGIN, *ids(target), END] for _, target in pairs])
-    return Encoded(list(pairs), sources, targets)
 
 
 class PairData(Generated):
@@ -174,36 +82,35 @@ class PairData(Generated):
         self.repeated = 0
         """Number of validation pairs left out because their source is in the training data."""
         self._translate = translate
-        seen = {source for source, _ in train.pairs}
         held_out = (valid, compositional or encode_pairs(tokenizer, []))
-        parts = [
-            self._fitting(part, skip_long)
-            for part in (train, *(self._unseen(part, seen) for part in held_out))
-        ]
-        self.train, valid_part, compositional_part = parts
+        self.train, valid_part, compositional_part = self._usable(train, held_out, skip_long)
         self.held_out: dict[HeldOut, Encoded] = {
             "valid": valid_part,
             "compositional": compositional_part,
         }
         self._refuse_empty(files or {"train_data_path": name, "valid_data_path": name})
-        self.unknown = sum(
-            int((rows.tokens == UNKNOWN).sum())
-            for part in self.held_out.values()
-            for rows in (part.sources, part.targets)
-        )
+        self.unknown = self._count_unknown()
         """Number of UNKNOWN tokens in the validation pairs."""
         self.train_tokens: int | None = int((self.train.targets.lengths - 1).sum())
+        parts = (self.train, *self.held_out.values())
         self.source_length = max(int(part.sources.lengths.max(initial=0)) for part in parts)
         """S, the tokens of the longest source."""
         self.sequence_length = max(int(part.targets.lengths.max(initial=0)) - 1 for part in parts)
-        longest = max(self.source_length, self.sequence_length)
-        if batch_tokens is not None and batch_tokens < longest:
-            allowed = f"must be at least {longest}, the tokens of the longest text"
-            raise DataError("batch_tokens", batch_tokens, allowed)
+        self._check_batch_tokens()
         self._epoch: list[Integers] = []
         self._taken: int = 0
         self._size: int | None = None
         self._before = super().state()
+
+    # The pairs that are used
+
+    def _usable(
+        self, train: Encoded, held_out: Sequence[Encoded], skip_long: bool
+    ) -> list[Encoded]:
+        """Each part without pairs that are too long, and held-out ones without sources of `train`."""
+        seen = {source for source, _ in train.pairs}
+        unseen = [self._unseen(part, seen) for part in held_out]
+        return [self._fitting(part, skip_long) for part in (train, *unseen)]
 
     def _unseen(self, part: Encoded, seen: set[str]) -> Encoded:
         """The pairs whose source is not in `seen`."""
@@ -241,6 +148,21 @@ class PairData(Generated):
             raise DataError("max_seq_len", self.max_seq_len, allowed)
         self.skipped += int((~fits).sum())
         return part.some(fits)
+
+    def _count_unknown(self) -> int:
+        """The number of UNKNOWN tokens in the validation pairs."""
+        return sum(
+            int((rows.tokens == UNKNOWN).sum())
+            for part in self.held_out.values()
+            for rows in (part.sources, part.targets)
+        )
+
+    def _check_batch_tokens(self) -> None:
+        """Raise `DataError` if the longest text is longer than a batch."""
+        longest = max(self.source_length, self.sequence_length)
+        if self.batch_tokens is not None and self.batch_tokens < longest:
+            allowed = f"must be at least {longest}, the tokens of the longest text"
+            raise DataError("batch_tokens", self.batch_tokens, allowed)
 
     # Batches
 
@@ -390,11 +312,6 @@ def budget_cuts(sources: Integers, targets: Integers, most: int) -> list[int]:
             cuts.append(i)
             begin, longest = i, length
     return cuts
-
-
-def starts(lengths: Integers) -> Integers:
-    """(N + 1,) the offsets of concatenated texts of these lengths (N,), and the end of the last one."""
-    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def _is_count(value: object) -> TypeGuard[int]:

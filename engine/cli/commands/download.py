@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engine.cli.flags import Number
 from engine.cli.progress import progress_line
-from engine.data.download import Network, download
-from engine.data.known_corpora import HUB, KNOWN, SITE, known
+from engine.data.corpora.download import Network, download
+from engine.data.corpora.known import HUB, KNOWN, SITE, known
 
 FOLDER = Path("data")
 """Default folder for corpora, which get one subfolder each."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from engine.cli.choose_run import add_choice, chosen_checkpoint
 from engine.cli.flags import NON_NEGATIVE, THREADS, Number
 from engine.data import PairData, make_data
-from engine.data.pair_files import read_pairs
 from engine.data.pairs import sentence, source_ids
+from engine.data.pairs.files import read_pairs
 from engine.data.reading import read_lines
 from engine.runs.store import Run
 from engine.tokenizers import END, UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "assets" / "corpora"
+FOLDER = Path(__file__).parents[3] / "assets" / "corpora"
 
 
 @dataclass(frozen=True)

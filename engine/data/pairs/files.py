@@ -11,7 +11,8 @@ from pathlib import Path
 
 from engine.config import DataConfig, ModelConfig
 from engine.data.base import DataError
-from engine.data.pairs import PairData, encode_pairs, sentence
+from engine.data.pairs.encoded import encode_pairs, sentence
+from engine.data.pairs.pair_data import PairData
 from engine.data.reading import read_lines
 from engine.data.text import check_vocabulary
 from engine.data.tokens import MIN_COUNT, joint_tokenizer
