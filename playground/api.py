@@ -22,8 +22,8 @@ from typing_extensions import NotRequired
 from engine.runs.store import Run
 from playground.access import keys
 from playground.hosting import actions, checks
-from playground.hosting.choice import read_choice
-from playground.hosting.plan import Summary, plan, summary
+from playground.planning.choice import read_choice
+from playground.planning.plan import Summary, plan, summary
 from playground.tabs.experts import expert_routing
 from playground.tabs.generate import scripts
 from playground.tabs.inside import server as inside

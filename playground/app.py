@@ -56,18 +56,12 @@ from playground import api
 from playground.access import visitors
 from playground.access.bodies import Bodies
 from playground.access.guard import Guard
-from playground.hosting import (
-    actions,
-    host_scheduler,
-    models,
-    neighbours,
-    run_lookup,
-    sessions,
-)
+from playground.hosting import actions, host_scheduler, neighbours, sessions
 from playground.i18n import LANGUAGES
 from playground.page.page import QUIET, Page, Playground, data_of
 from playground.page.theme import CSS, theme
 from playground.page.views import ROUTE, head, view
+from playground.runs import models, run_lookup
 from playground.tabs.experts import tab as experts
 from playground.tabs.generate import tab as generate
 from playground.tabs.home import tab as home

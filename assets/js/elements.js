@@ -4,6 +4,7 @@
  *   unsaid(...nodes)      a parent's label says it all         whenSeen(node, act)  begin when it is first shown
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
+ *   fold(attributes, title, teaser, body)                      details under a title, and what they are about
  */
 (() => {
   "use strict";
@@ -41,6 +42,23 @@
     const flat = /** @type {any[]} */ (children).flat(Infinity);
     node.append(...flat.filter((child) => child !== null && child !== undefined && child !== false));
     return node;
+  }
+
+  /** Details that open under a title, which stands beside a sentence on what they are about.
+   *
+   * @type {Tp["fold"]} */
+  function fold(attributes, title, teaser, body) {
+    return el(
+      "details",
+      { class: "tp-fold", ...attributes },
+      el(
+        "summary",
+        {},
+        el("span", { class: "tp-fold-title", text: title }),
+        el("span", { class: "tp-fold-teaser", text: teaser }),
+      ),
+      body,
+    );
   }
 
   /** Keep nodes from screen readers, which read the label of what they stand in instead.
@@ -141,5 +159,5 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, put, unsaid, scheduler, whenSeen, say, elsewhere, tip });
+  Object.assign(window.tp, { el, fold, put, unsaid, scheduler, whenSeen, say, elsewhere, tip });
 })();

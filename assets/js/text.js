@@ -4,6 +4,7 @@
  *   named(name, what)     a name and what it has: "a: b"         sentences(list)  several as one text
  *   kind("vowel")         a kind of token, in words              halves(text)     its width, in half-width characters
  *   inWords(tokens)       are these of a text whole words?       shownPieces(tokens)  of words without their spaces
+ *   beginning(text)       its first 80 characters, and "…" when there are more
  */
 (() => {
   "use strict";
@@ -80,6 +81,12 @@
       ? pieces.map((piece) => visible(/^ [^ ]/.test(piece) ? piece.slice(1) : piece))
       : pieces.map(visible);
 
+  /** @type {Tp["beginning"]} */
+  const beginning = (text, shown = (char) => char) => {
+    const chars = [...text];
+    return chars.slice(0, 80).map(shown).join("") + (chars.length > 80 ? "…" : "");
+  };
+
   /** @type {Tp["series"]} */
   const series = (parts) => Array.from(parts).join(TEXT.series);
   /** @type {Tp["named"]} */
@@ -97,5 +104,5 @@
    * @type {Tp["halves"]} */
   const halves = (text) => [...text].reduce((sum, char) => sum + (WIDE.test(char) ? 2 : 1), 0);
 
-  Object.assign(window.tp, { visible, inWords, shownPieces, series, named, sentences, kind, halves });
+  Object.assign(window.tp, { visible, inWords, shownPieces, beginning, series, named, sentences, kind, halves });
 })();

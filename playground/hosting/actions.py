@@ -40,12 +40,13 @@ from engine.runs.events import (
 from engine.runs.store import DamagedRun, Run, RunError, State
 from engine.validation import ConfigError, Problem, read_json
 from playground.access import keys
-from playground.hosting import checks, downloads, run_lookup, sessions, storage
-from playground.hosting.choice import Choice, TextFacts, read_choice
-from playground.hosting.controls import OWN_TEXT
-from playground.hosting.own_text import learns, most_text
-from playground.hosting.plan import plan
-from playground.hosting.run_lookup import find
+from playground.hosting import checks, downloads, sessions, storage
+from playground.planning.choice import Choice, TextFacts, read_choice
+from playground.planning.controls import OWN_TEXT
+from playground.planning.own_text import learns, most_text
+from playground.planning.plan import plan
+from playground.runs import run_lookup
+from playground.runs.run_lookup import find
 
 PREDICTED = "predicted.json"
 """In a run's folder: its costs as the page predicted them before the start."""

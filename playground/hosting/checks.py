@@ -35,7 +35,7 @@ from typing_extensions import NotRequired
 from engine.cli.flags import PATHS
 from engine.data.reading import ended_lines
 from engine.validation import ConfigError, Problem
-from playground.hosting import run_lookup
+from playground.runs import run_lookup
 
 if TYPE_CHECKING:
     from engine.tokenizers import Tokenizer

@@ -16,8 +16,9 @@ from contextlib import suppress
 from engine.runs.events import Stop
 from engine.runs.store import Run, RunError
 from playground import settings
-from playground.hosting import downloads, run_lookup, sessions, storage
+from playground.hosting import downloads, sessions, storage
 from playground.hosting.sessions import Worker
+from playground.runs import run_lookup
 
 LOOK_SECONDS = 0.5
 TIDY_SECONDS = 60.0

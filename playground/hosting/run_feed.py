@@ -32,9 +32,10 @@ from engine.runs.events import (
 from engine.runs.history import REPEATED, History, restarted, standing
 from engine.runs.store import Run, State
 from playground.figures.curves import extremes
-from playground.hosting import checks, phases, run_data, run_lookup, sessions
-from playground.hosting import recordings as probes
+from playground.hosting import checks, sessions
 from playground.hosting.checks import packed
+from playground.runs import phases, run_data, run_lookup
+from playground.runs import recordings as probes
 
 Rows = npt.NDArray[np.float64]
 

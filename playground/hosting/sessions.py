@@ -42,7 +42,7 @@ from engine.validation import ConfigError, read_json
 from playground import settings
 from playground.access import visitors
 from playground.access.visitors import Visitor
-from playground.hosting import machine_speed
+from playground.planning import machine_speed
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-u", "-m", "engine", "train", "--run", "-"]

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from engine.runs.store import Run, RunError
 from playground import settings
-from playground.hosting import run_lookup, sessions
+from playground.hosting import sessions
+from playground.runs import run_lookup
 
 LOOKED_AT_SECONDS = 300.0
 """A run that a page showed this recently is in use: a page in the background asks once a minute."""

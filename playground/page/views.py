@@ -35,7 +35,8 @@ from starlette.routing import Route
 
 from engine.config import PART_OF, label
 from playground import i18n
-from playground.hosting import checks, run_states
+from playground.hosting import checks
+from playground.runs import run_states
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"

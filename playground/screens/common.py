@@ -16,8 +16,9 @@ from engine.files import error_reason
 from engine.runs.store import Damaged, Run, RunError
 from playground import i18n, settings
 from playground.figures import one_run
-from playground.hosting import neighbours, run_lookup
+from playground.hosting import neighbours
 from playground.i18n import LANGUAGES, Words
+from playground.runs import run_lookup
 from playground.screens.histories import History, distinct
 from playground.screens.run_index import Entry, Shelf
 

@@ -17,9 +17,9 @@ from engine.runs.summary import differing_fields
 from playground import i18n
 from playground.figures import one_run, several_runs
 from playground.figures.curves import SMOOTHING
-from playground.hosting import recordings
-from playground.hosting.controls import CONTROLS
 from playground.i18n import Words
+from playground.planning.controls import CONTROLS
+from playground.runs import recordings
 from playground.screens import common, report
 from playground.screens.common import names_of, plot, show_damaged, show_none, theme
 from playground.screens.histories import History, distinct, levels, sampled_steps, seeded

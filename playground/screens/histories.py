@@ -24,7 +24,7 @@ from engine.runs.store import Run
 from playground.figures import one_run
 from playground.figures.curves import Curves, along, column
 from playground.figures.one_run import Level
-from playground.hosting import run_data, run_lookup
+from playground.runs import run_data, run_lookup
 
 AXES = ("steps", "tokens", "FLOPs", "seconds")
 """What curves can be drawn over: the seconds of the steps alone, without measuring and saving."""

@@ -21,8 +21,8 @@ from engine.runs.archive import add_file
 from engine.runs.summary import Outcome, differing_fields
 from playground.figures.curves import SMOOTHING, Column, Curves, extremes, smoothed
 from playground.figures.one_run import DASHES, INK, PALETTE
-from playground.hosting import run_states
 from playground.i18n import Words
+from playground.runs import run_states
 from playground.screens.histories import History, sampled_steps
 
 WIDTH, HEIGHT = 760, 340

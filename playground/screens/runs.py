@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.runs.store import Damaged
-from playground.hosting import run_states
 from playground.i18n import Words
+from playground.runs import run_states
 from playground.screens import common
 from playground.screens.common import names_of, show_damaged, show_none
 from playground.screens.run_index import Entry

@@ -22,8 +22,9 @@ from engine.runs import locks
 from engine.runs.store import RunError, State, make_private
 from engine.validation import ConfigError
 from playground import settings
-from playground.hosting import run_lookup, sessions
+from playground.hosting import sessions
 from playground.i18n import Words
+from playground.runs import run_lookup
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = "ablate.log"

@@ -15,8 +15,8 @@ from engine.cli.flags import command_line, shell
 from engine.validation import ConfigError
 from playground import i18n, settings
 from playground.figures import several_runs
-from playground.hosting import run_lookup, run_states
 from playground.i18n import Words
+from playground.runs import run_lookup, run_states
 from playground.screens import common, suite_runs
 from playground.screens.common import plot, theme
 from playground.screens.run_index import Entry

@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from engine.runs.events import Ended, Evaluated, Stepped
 from playground import i18n
 from playground.app import TABS
-from playground.hosting import run_lookup
-from playground.tabs.learn import lesson_format, lesson_game, lessons
-from playground.tabs.learn.lesson_format import Lesson, Step
+from playground.runs import run_lookup
+from playground.tabs.learn import game, lessons
+from playground.tabs.learn.lesson import file_format
+from playground.tabs.learn.lesson.file_format import Lesson, Step
 from tests.browser.conftest import Watched, alone, too_wide
 from tests.browser.test_reading import READING, answer_questions, play
 from tests.tools import measured
@@ -53,7 +54,7 @@ def back(page: Page, step: int) -> None:
     expect(section(page, step).locator("h3").first).to_be_in_viewport()
 
 
-def judged(language: str, options: list[lesson_format.Option], predicted: int, right: int) -> str:
+def judged(language: str, options: list[file_format.Option], predicted: int, right: int) -> str:
     """What is said of a prediction: whether it was right, and why."""
     option = options[predicted]
     said = HIT[language]
@@ -158,7 +159,7 @@ def test_a_stored_run_is_watched_and_told(
 @pytest.fixture
 def open_view(browser: Browser) -> Iterator[Open]:
     """The reading page by itself, answered by this process, whose learners have runs of the tests' own."""
-    with alone(browser, "reading", (lessons.read, lessons.check, lesson_game.guess)) as opened:
+    with alone(browser, "reading", (lessons.read, lessons.check, game.guess)) as opened:
         yield opened
 
 
@@ -493,7 +494,7 @@ def test_a_table_shows_how_sure_it_is(
         tables = page.locator(".reading .tp-measured").all()
         for table, suite in zip(tables, shown, strict=True):
             for line, row in zip(
-                table.locator("tbody tr").all(), lesson_format.results(suite), strict=True
+                table.locator("tbody tr").all(), file_format.results(suite), strict=True
             ):
                 text = line.inner_text()
                 assert i18n.translate(row["variant"], language) in text

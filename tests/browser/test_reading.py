@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from playground.tabs.learn import lesson_game, lessons
-from playground.tabs.learn.lesson_format import Step
+from playground.tabs.learn import game, lessons
+from playground.tabs.learn.lesson.file_format import Step
 from tests.browser.conftest import Watched, too_wide
 from tests.browser.test_accessibility import AXE, LOOK, SERIOUS
 
@@ -74,7 +74,7 @@ def answer_exercise(node: Locator, block: dict[str, Any], language: str) -> None
 
 def play(page: Page) -> None:
     """Guess all characters of a text, rightly and wrongly, more and less surely."""
-    for number in range(lesson_game.ASKED):
+    for number in range(game.ASKED):
         page.wait_for_selector(f".tp-game[data-state=ask][data-at='{number}']")
         if number == 0:
             page.locator("#guess-sure-1").click()
@@ -86,7 +86,7 @@ def play(page: Page) -> None:
         page.locator(f"#guess-sure-{number % 3}").click()
         GAME.until(page, "d.guesses === a", str(number + 1))
         expect(page.locator(".tp-game .scores tr")).to_have_count(5)
-        if number < lesson_game.ASKED - 1:
+        if number < game.ASKED - 1:
             page.keyboard.press("Enter")  # the button to go on has the focus
     GAME.until(page, "d.state === 'over'")
 
@@ -288,7 +288,7 @@ def test_you_pay_what_you_said(open_page: Open) -> None:
     """The bits of the learner are those of the probability that was given; all others are served."""
     page = opened(open_page, "tab=learn&read=guess")
     page.wait_for_selector(".tp-game[data-state=ask]")
-    answer = lesson_game.guess("en", 0)
+    answer = game.guess("en", 0)
     asked = answer["asked"][0]
     page.locator("#guess-character").fill(answer["text"][asked["place"]])
     page.locator("#guess-sure-2").click()

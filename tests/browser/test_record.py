@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.tabs.learn import lesson_record, lessons
+from playground.tabs.learn import lessons, record
 from tests.browser.conftest import too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -22,9 +22,9 @@ STEPS: dict[str, dict[str, object]] = {
 }
 
 
-def predictions() -> tuple[str, list[lesson_record.Prediction]]:
+def predictions() -> tuple[str, list[record.Prediction]]:
     """A lesson with two predictions, and these."""
-    sheet = lesson_record.questions("en")
+    sheet = record.questions("en")
     assert "lessons" in sheet
     return next(
         (each["name"], each["predictions"])

@@ -16,7 +16,7 @@ from playground.tabs.experts import server as experts
 from playground.tabs.generate import server as generating
 from playground.tabs.home import server as home
 from playground.tabs.inside import server as inside
-from playground.tabs.learn import lesson_game, lesson_record, lessons
+from playground.tabs.learn import game, lessons, record
 from playground.tabs.optimizers import server as optimizers
 from playground.tabs.tokens import batches, embeddings
 from playground.tabs.tokens import server as tokens
@@ -33,10 +33,10 @@ SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
     "header": (train.runs, app.going, app.here, app.neighbour),
     "home": home.SERVED,
     "inside": inside.SERVED,
-    "learn": (lessons.path, lesson_record.questions),
+    "learn": (lessons.path, record.questions),
     "live": (*run_feed.SERVER, train.runs),
     "optimizers": optimizers.SERVED,
-    "reading": (lessons.read, lessons.check, lesson_game.guess),
+    "reading": (lessons.read, lessons.check, game.guess),
     "runs": (train.listed, train.rename),
     "tokens": tokens.SERVED,
     "translate": translating.SERVED,

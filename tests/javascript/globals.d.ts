@@ -322,6 +322,7 @@ interface Tp {
   keyedTrigger(trigger: Trigger): Trigger;
 
   visible(text: string): string;
+  beginning(text: string, shown?: (char: string) => string): string;
   inWords(pieces: string[]): boolean;
   shownPieces(pieces: string[]): string[];
   number(value: number | null | undefined, digits?: number): string;
@@ -339,6 +340,7 @@ interface Tp {
   readText(file: Blob): Promise<{ text: string; problem?: undefined } | { problem: string; text?: undefined }>;
 
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
+  fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
   put(node: Node, content: string): void;
   unsaid<Nodes extends Child[]>(...nodes: Nodes): Nodes;
   fetchFile(address: string, filename: string): void;

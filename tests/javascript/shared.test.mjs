@@ -103,6 +103,12 @@ test("every character of a token can be seen", () => {
   ]);
 });
 
+test("the beginning of a text ends between two characters", () => {
+  assert.equal(tp.beginning("a".repeat(80)), "a".repeat(80));
+  assert.equal(tp.beginning(`${"a".repeat(79)}👩b`), `${"a".repeat(79)}👩…`);
+  assert.equal(tp.beginning("a b", tp.visible), "a␣b");
+});
+
 test("a Chinese character is as wide as two others", () => {
   table(tp.halves, [
     ["", 0],

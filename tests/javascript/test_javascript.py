@@ -16,8 +16,8 @@ from engine.config import PART_OF, VALUE_NAMES, label
 from engine.presets import PRESETS
 from engine.runs.naming import say
 from playground import app, i18n
-from playground.hosting.controls import CONTROLS
 from playground.page import views
+from playground.planning.controls import CONTROLS
 from tests.javascript import answers, check
 
 UNITS = sorted(check.HERE.glob("*.test.mjs"))

@@ -20,7 +20,8 @@ from engine.runs.forks import fork, rerun
 from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from engine.validation import ConfigError
-from playground.hosting import actions, checks, run_lookup, sessions
+from playground.hosting import actions, checks, sessions
+from playground.runs import run_lookup
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -30,7 +30,9 @@ from engine.runs.events import Ended, Noted, Pause
 from engine.runs.store import TEXT_PATH, DamagedRun, Run, RunStore
 from engine.validation import ConfigError
 from playground.access import keys
-from playground.hosting import actions, models, own_text, phases, run_feed, run_lookup
+from playground.hosting import actions, run_feed
+from playground.planning import own_text
+from playground.runs import models, phases, run_lookup
 from playground.screens import common, compare, report, run_index, suite_runs
 from playground.screens import runs as table_page
 from playground.screens.histories import AXES, History

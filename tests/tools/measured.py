@@ -8,8 +8,10 @@ from engine.ablation.suites import SUITES
 from engine.data import make_data
 from engine.estimate import flops_per_token
 from engine.presets import PRESETS
-from playground.tabs.learn import lesson_format, lessons, two_by_two
-from playground.tabs.learn.lesson_format import Lesson, Option, Step
+from playground.tabs.learn import lessons
+from playground.tabs.learn.lesson import file_format
+from playground.tabs.learn.lesson.file_format import Lesson, Option, Step
+from playground.tabs.learn.numbers import two_by_two
 
 COLUMNS = {"loss": "final"}
 """Measures that a table has under another name."""
@@ -24,7 +26,7 @@ def row_of(found: Lesson, step: Step) -> dict[str, str] | None:
         for variant in SUITES[suite].variants:
             plan = SUITES[suite].config(variant)
             if not set(plan.differences(config)) - lessons.RECORDING_FIELDS:
-                rows = lesson_format.results(suite)
+                rows = file_format.results(suite)
                 return next(row for row in rows if row["variant"] == variant)
     return None
 

@@ -21,7 +21,7 @@ from engine.ablation.suites import SUITES
 from engine.config import ModelConfig, RouterName
 from engine.presets import PRESETS
 from playground import i18n
-from playground.hosting import controls
+from playground.planning import controls
 from playground.tabs.generate import server as generating
 from playground.tabs.train.model_spec import model_spec
 
@@ -44,9 +44,9 @@ ELSEWHERE = (
     )),
     "engine/tokenizers/bpe",
     # of the project's own files and code
-    "engine/data/corpora/stories.py", "engine/data/translation_pairs", "playground/hosting/controls.py", "playground/figures/one_run.py",
+    "engine/data/corpora/stories.py", "engine/data/translation_pairs", "playground/planning/controls.py", "playground/figures/one_run.py",
     "playground/i18n.py", "playground/page/views.py", "playground/tabs/learn/lessons.py",
-    *(f"playground/tabs/learn/lesson_{name}.py" for name in ("blocks", "calculator", "figures", "format", "math")),
+    "playground/tabs/learn/lesson/",
 )  # fmt: skip
 """Where errors are raised that no learner can meet."""
 

@@ -22,10 +22,11 @@ from engine.files import error_reason
 from engine.inspection import specialisation
 from engine.runs.store import Run, RunError
 from engine.validation import ConfigError
-from playground.hosting import actions, checks, models, recordings, run_lookup
+from playground.hosting import actions, checks
+from playground.runs import models, recordings, run_lookup
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_TOKENS = 128
 """Maximum tokens of a text."""

@@ -26,7 +26,9 @@ from engine.runs import forks
 from engine.runs.events import BALANCE, Message, Routed, Stop
 from engine.runs.store import MAX_OWN_TEXT, TEXT_PATH, Run, Status
 from playground import settings
-from playground.hosting import actions, checks, controls, run_feed, run_lookup, sessions
+from playground.hosting import actions, checks, run_feed, sessions
+from playground.planning import controls
+from playground.runs import run_lookup
 from playground.tabs.experts import expert_routing
 
 CHUNK = 1 << 20

@@ -11,14 +11,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from engine.generation.sampler import GenerationSettings
-from playground.hosting.recent import Recent
+from playground.runs.recent import Recent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from engine.generation.sampling import Adjusted
     from engine.model.context import KVCache
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 
 SEED_STRIDE = 1_000_003

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.generation.sampler import GenerationSettings
-from playground.hosting import checks, models, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_lookup
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 
 TEXT = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from playground.hosting import checks, models, run_data, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_data, run_lookup
 from playground.tabs.generate.moments import adjusted_by, drawn, moment_of
 from playground.tabs.generate.requests import DEFAULTS, MAX_TOKENS, prompt_tokens, settings_of
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from typing_extensions import NotRequired
 
 from engine.generation.sampler import GenerationSettings
-from playground.hosting import checks, models, run_data, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_data, run_lookup
 from playground.tabs.generate.moments import (
     Moment,
     adjusted_by,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from engine.generation.sampling import Adjusted
     from engine.runs.examples import Examples
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 
 AHEAD = 12, 32

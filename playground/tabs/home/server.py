@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from engine.runs import snapshots
-from playground.hosting import checks, models, recordings, run_lookup
+from playground.hosting import checks
+from playground.runs import models, recordings, run_lookup
 
 if TYPE_CHECKING:
     from engine.runs.store import Run

@@ -18,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.runs import snapshots
-from playground.hosting import checks, models, recordings, run_lookup
-from playground.hosting.recent import Recent
+from playground.hosting import checks
+from playground.runs import models, recordings, run_lookup
+from playground.runs.recent import Recent
 
 if TYPE_CHECKING:
     from engine.model.context import Trace
     from engine.runs.snapshots import Floats
     from engine.runs.store import Run
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_TOKENS = 128
 """The longest text that is shown."""

@@ -1,6 +1,6 @@
 """Server functions of the tab Learn: lessons, and the check of a student's run against a prediction.
 
-`lesson_format` describes the file format. Any client may call these functions, so every argument is checked,
+`lesson.file_format` describes the file format. Any client may call these functions, so every argument is checked,
 and errors are returned as {"error": "a sentence for the user"}. PyTorch is loaded only to show source code.
 """
 
@@ -13,7 +13,6 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypedDict
 
 from engine import estimate
@@ -23,9 +22,12 @@ from engine.runs import summary
 from engine.runs.events import Evaluated
 from engine.runs.store import Run
 from engine.validation import ConfigError
-from playground.hosting import checks, machine_speed, run_lookup
-from playground.tabs.learn import lesson_blocks, lesson_figures, lesson_game
-from playground.tabs.learn.lesson_format import (
+from playground.hosting import checks
+from playground.planning import machine_speed
+from playground.runs import run_lookup
+from playground.tabs.learn import LESSONS, game
+from playground.tabs.learn.lesson import blocks, figures
+from playground.tabs.learn.lesson.file_format import (
     BLOCKS,
     Lesson,
     LessonError,
@@ -35,7 +37,6 @@ from playground.tabs.learn.lesson_format import (
     results,
 )
 
-FOLDER = Path(__file__).resolve().parents[3] / "assets" / "lessons"
 LANGUAGES = ("en", "zh")
 
 PATH = (
@@ -84,7 +85,7 @@ def lesson(name: str, language: str) -> Lesson:
     """Read a lesson. Raises `LessonError`."""
     if name not in names():
         raise LessonError(TEXT["lesson"].format(name=str(name)[:80]))
-    path = FOLDER / language / f"{name}.md"
+    path = LESSONS / language / f"{name}.md"
     found = parse(path.read_text("utf-8"), name, language)
     for number, step in enumerate(found.steps):
         questions = [block for block in step.blocks if block["kind"] in ASKED]
@@ -94,7 +95,7 @@ def lesson(name: str, language: str) -> Lesson:
 
 
 def stored_id(config: RunConfig) -> str:
-    """The id of the stored run of a configuration, whatever it records; `lesson_runs` writes them."""
+    """The id of the stored run of a configuration, whatever it records; `stored_runs` writes them."""
     kept = {name: value for name, value in config.flat().items() if name not in RECORDING_FIELDS}
     text = json.dumps(kept, sort_keys=True, default=str)
     return "lesson-" + hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -110,7 +111,7 @@ def stored_run(step: Step) -> Run | None:
 
 def names() -> list[str]:
     """The names of all lessons: those of the path, then the others."""
-    return [name for name in (*PATH, *BESIDE) if (FOLDER / "en" / f"{name}.md").is_file()]
+    return [name for name in (*PATH, *BESIDE) if (LESSONS / "en" / f"{name}.md").is_file()]
 
 
 class Note(TypedDict):
@@ -161,8 +162,8 @@ def source(reference: str) -> str:
 # Server functions --------------------------------------------------------------------------------
 
 
-class LessonEntry(TypedDict):
-    """A lesson in the list of all of them."""
+class LessonHead(TypedDict):
+    """What a lesson is. `part` is "path" or "beside"; `picture` is an SVG drawing."""
 
     name: str
     part: str
@@ -170,8 +171,13 @@ class LessonEntry(TypedDict):
     goal: str
     minutes: int
     paper: str
-    steps: int
     picture: str
+
+
+class LessonEntry(LessonHead):
+    """A lesson in the list of all of them."""
+
+    steps: int
     questions: list[str]
 
 
@@ -212,18 +218,11 @@ class NextLesson(TypedDict):
     title: str
 
 
-class LessonPage(TypedDict):
+class LessonPage(LessonHead):
     """What `read` answers. `place` is (number, how many) among the lessons of its part, `notebook` a path."""
 
-    name: str
-    part: str
-    title: str
-    goal: str
-    minutes: int
-    paper: str
     notebook: str
     objectives: list[str]
-    picture: str
     place: tuple[int, int]
     next: NextLesson | None
     intro: list[dict[str, Any]]
@@ -254,19 +253,13 @@ class StepResult(StepState, Judged, total=False):
 
 @checks.answer
 def path(lang: str) -> LessonPath:
-    """All lessons. `part` is "path" or "beside"; `picture` is an SVG drawing."""
+    """All lessons."""
     found = [lesson(name, _language(lang)) for name in names()]
     return {
         "lessons": [
             {
-                "name": each.name,
-                "part": _part(each.name),
-                "title": each.title,
-                "goal": each.goal,
-                "minutes": each.minutes,
-                "paper": each.paper,
+                **_head(each),
                 "steps": len(each.steps),
-                "picture": _picture(each.name),
                 "questions": [
                     block["id"] for step in each.steps for block in step.blocks if "id" in block
                 ],
@@ -281,15 +274,9 @@ def read(name: str, lang: str) -> LessonPage:
     """A complete lesson, with its source code and tables."""
     found = lesson(name, _language(lang))
     return {
-        "name": found.name,
-        "part": _part(found.name),
-        "title": found.title,
-        "goal": found.goal,
-        "minutes": found.minutes,
-        "paper": found.paper,
+        **_head(found),
         "notebook": f"notebooks/{'zh/' if found.language == 'zh' else ''}{found.name}.ipynb",
         "objectives": found.objectives,
-        "picture": _picture(found.name),
         "place": _place(found.name),
         "next": _next(found.name, found.language),
         "intro": list(_filled(found.intro)),
@@ -310,6 +297,18 @@ def read(name: str, lang: str) -> LessonPage:
             }
             for step in found.steps
         ],
+    }
+
+
+def _head(found: Lesson) -> LessonHead:
+    return {
+        "name": found.name,
+        "part": _part(found.name),
+        "title": found.title,
+        "goal": found.goal,
+        "minutes": found.minutes,
+        "paper": found.paper,
+        "picture": _picture(found.name),
     }
 
 
@@ -341,7 +340,7 @@ def _next(name: str, language: str) -> NextLesson | None:
 def _picture(name: str) -> str:
     """The drawing of a lesson in the list."""
     own = f"cover-{name}"
-    return lesson_figures.drawing(own if lesson_figures.exists(own) else "cover")
+    return figures.drawing(own if figures.exists(own) else "cover")
 
 
 def _filled(blocks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -468,12 +467,10 @@ def problems() -> Iterator[str]:
 def _shape(step: Step) -> tuple[Any, ...]:
     """The parts of a step that all languages must share."""
     ranges = [(option.low, option.high, bool(option.why)) for option in step.options]
-    blocks = [
-        lesson_blocks.shape(block)
-        for block in step.blocks
-        if block["kind"] in (*BLOCKS, *lesson_blocks.KINDS)
+    shapes = [
+        blocks.shape(block) for block in step.blocks if block["kind"] in (*BLOCKS, *blocks.KINDS)
     ]
-    return step.open, step.point, step.until, step.measure, bool(step.predict), ranges, blocks
+    return step.open, step.point, step.until, step.measure, bool(step.predict), ranges, shapes
 
 
-SERVED: checks.Served = (path, read, check, *lesson_game.SERVED)
+SERVED: checks.Served = (path, read, check, *game.SERVED)

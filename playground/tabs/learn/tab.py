@@ -11,7 +11,7 @@ from engine.presets import PRESETS
 from playground import i18n
 from playground.page.page import Page
 from playground.page.views import view
-from playground.tabs.learn import lesson_game, lesson_record, lessons
+from playground.tabs.learn import game, lessons, record
 
 
 def build(page: Page) -> None:
@@ -20,11 +20,11 @@ def build(page: Page) -> None:
     words = terms()
     view(
         "learn",
-        (lessons.path, lesson_record.questions),
+        (lessons.path, record.questions),
         "learn",
         {"presets": presets, "terms": words},
     )
-    view("reading", (lessons.read, lessons.check, lesson_game.guess), "reading", {"terms": words})
+    view("reading", (lessons.read, lessons.check, game.guess), "reading", {"terms": words})
 
 
 class ShownTerm(TypedDict):

@@ -25,7 +25,8 @@ from engine.ablation.races import RacePlan
 from playground import settings
 from playground.access import visitors
 from playground.access.visitors import Visitor
-from playground.hosting import run_lookup, sessions
+from playground.hosting import sessions
+from playground.runs import run_lookup
 
 AWAY_SECONDS = 20.0
 """Seconds without a page that follows a race after which it ends."""

@@ -24,7 +24,8 @@ from engine.ablation.races import (
     verdicts,
 )
 from engine.files import read_stored
-from playground.hosting import checks, run_lookup
+from playground.hosting import checks
+from playground.runs import run_lookup
 from playground.tabs.optimizers import races
 
 STORED = run_lookup.ROOT / "assets" / "race.jsonl"

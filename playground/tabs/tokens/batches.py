@@ -13,17 +13,18 @@ import functools
 import itertools
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.data.base import IGNORE, Batch, Data
 from engine.runs.store import Run
-from playground.hosting import checks, models, run_data, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_data, run_lookup
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_NUMBER = 200
 """Highest batch number that can be shown; all earlier batches must be generated first."""
@@ -100,19 +101,11 @@ def batch(run: str, part: str = "train", number: int = 1, step: int | None = Non
     step = checks.step(step)
     loaded = models.load_any(found, step)
     drawn, number, last = _drawn(found, part, number)
-    rows = max(1, min(MAX_ROWS, MAX_TOKENS // drawn.inputs.shape[1]))
-    shown = Batch(
-        drawn.inputs[:rows],
-        drawn.targets[:rows],
-        None if drawn.sources is None else drawn.sources[:rows],
-    )
+    shown = _first_rows(drawn)
     everything = [shown.inputs, shown.targets, *([] if shown.sources is None else [shown.sources])]
     if max(int(ids.max()) for ids in everything) >= len(loaded.model.embedding.weight):
         raise ValueError(TEXT["foreign"].format(name=found.name))
     losses, guesses, sure = measure(loaded, shown)
-    used = set(np.concatenate([ids.ravel() for ids in (*everything, guesses)]).tolist())
-    pieces = loaded.tokenizer.pieces
-    known = [int(token) for token in sorted(used - {IGNORE})]
     return {
         "run": found.id,
         "name": found.name,
@@ -125,13 +118,13 @@ def batch(run: str, part: str = "train", number: int = 1, step: int | None = Non
         "rows": len(shown.inputs),
         "columns": shown.inputs.shape[1],
         "read": 0 if shown.sources is None else shown.sources.shape[1],
-        "inputs": checks.packed(shown.inputs.astype(np.int32)),
-        "targets": checks.packed(shown.targets.astype(np.int32)),
-        "sources": None if shown.sources is None else checks.packed(shown.sources.astype(np.int32)),
+        "inputs": _packed_ids(shown.inputs),
+        "targets": _packed_ids(shown.targets),
+        "sources": None if shown.sources is None else _packed_ids(shown.sources),
         "losses": checks.packed(losses),
-        "guesses": checks.packed(guesses.astype(np.int32)),
+        "guesses": _packed_ids(guesses),
         "sure": checks.packed(sure),
-        "pieces": [(i, pieces[i] if i < len(pieces) else f"#{i}") for i in known],
+        "pieces": _pieces(loaded, [*everything, guesses]),
         "even": float(np.log(loaded.model.embedding.weight.shape[0])),
     }
 
@@ -178,6 +171,24 @@ def _drawn(run: Run, part: str, number: int) -> tuple[Batch, int, int]:
         raise ValueError(TEXT["gone"].format(name=run.name))
     size = run.config.train.batch_size
     return reader.train(number, size) if part == "train" else reader.valid(number, size)
+
+
+def _first_rows(drawn: Batch) -> Batch:
+    """As much of a batch as is shown."""
+    rows = max(1, min(MAX_ROWS, MAX_TOKENS // drawn.inputs.shape[1]))
+    sources = None if drawn.sources is None else drawn.sources[:rows]
+    return Batch(drawn.inputs[:rows], drawn.targets[:rows], sources)
+
+
+def _packed_ids(ids: npt.NDArray[Any]) -> str:
+    return checks.packed(ids.astype(np.int32))
+
+
+def _pieces(loaded: Loaded, answered: list[npt.NDArray[Any]]) -> list[tuple[int, str]]:
+    """(id, text) of every token in these arrays."""
+    used = {int(token) for ids in answered for token in np.unique(ids)} - {IGNORE}
+    pieces = loaded.tokenizer.pieces
+    return [(i, pieces[i] if i < len(pieces) else f"#{i}") for i in sorted(used)]
 
 
 class _Reader:

@@ -18,11 +18,12 @@ import numpy.typing as npt
 
 from engine.inspection.specialisation import CLASSES, token_classes
 from engine.runs.store import Run
-from playground.hosting import checks, models, run_lookup
+from playground.hosting import checks
+from playground.runs import models, run_lookup
 from playground.tabs.tokens.batches import stored
 
 if TYPE_CHECKING:
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_POINTS = 2_000
 """Maximum points that a page can show; of a larger vocabulary, the first tokens are shown."""

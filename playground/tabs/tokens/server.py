@@ -35,8 +35,10 @@ from engine.tokenizers import (
 from engine.tokenizers.base import utf8
 from engine.tokenizers.spans import spans
 from playground import settings
-from playground.hosting import checks, run_lookup, tokenizer_gate
-from playground.hosting.recent import Recent
+from playground.hosting import checks
+from playground.planning import tokenizer_gate
+from playground.runs import run_lookup
+from playground.runs.recent import Recent
 
 MAX_LEARNED = 1_000_000
 """Maximum characters of the text that tokenizers are trained on, which takes a few seconds."""

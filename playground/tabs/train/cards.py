@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.data import TASKS, is_pairs
 from engine.presets import DEFAULT, PRESETS
-from playground.hosting.controls import OWN_TEXT
+from playground.planning.controls import OWN_TEXT
 
 TEXT = {
     "stories": "Letter by letter: from noise to stories.",

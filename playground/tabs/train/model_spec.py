@@ -53,11 +53,10 @@ def model_spec(
     vocabulary size is unknown.
     """
     counts = parameters(config, vocab_size)
-    batch, length, width = batch_size, config.max_seq_len, config.d_model
     vocabulary = config.vocab_size or vocab_size
     assert vocabulary is not None
     config = config.model_copy(update={"vocab_size": vocabulary})
-    stream = shape("B T C", batch, length, width)
+    stream = shape("B T C", batch_size, config.max_seq_len, config.d_model)
     translates = config.n_encoder_layer is not None
 
     inputs = entry(config, stream, "written" if translates else "tokens", vocabulary)
@@ -70,23 +69,7 @@ def model_spec(
         if config.share_embeddings:
             before[1]["about"] += " " + TEXT["embedding.shared"]
             inputs[1]["parameters"] = None
-        memory = part("memory", "token", [stream])
-        if config.norm != "none" and config.placement == "pre":
-            memory = norm_part(config, stream, "final") | {"name": TEXT["memory"]}
-            memory["about"] += " " + TEXT["memory.about"]
-        before, memory = reading(before), reading([memory])[0]
-        between = [memory | {"id": "memory", "kind": "norm"}, *inputs]
-
-    after: list[dict[str, Any]] = []
-    if config.norm != "none" and config.placement == "pre":
-        after.append(norm_part(config, stream, "final"))
-    logits = [shape("B T V", batch, length, vocabulary)]
-    output = part("logits", "output", logits, None if config.tie_embeddings else counts["output"])
-    if config.logit_softcap:
-        output["about"] += " " + TEXT["logits.softcap"].format(cap=f"{config.logit_softcap:g}")
-    if config.tie_embeddings:
-        output["about"] += " " + TEXT["logits.tied"]
-    after.append(output)
+        before, between = reading(before), [memory(config, stream), *inputs]
 
     kinds = [kind_of(config, number) for number in range(config.blocks)]
     return {
@@ -95,7 +78,7 @@ def model_spec(
         "encoders": config.n_encoder_layer or 0,
         "blocks": {kind: block(config, stream, kind) for kind in sorted(set(kinds))},
         "layers": kinds,
-        "after": after,
+        "after": leaving(config, stream, vocabulary, counts["output"]),
         "tied": config.tie_embeddings,
         "shared": translates and config.share_embeddings,
         "total": counts["total"],
@@ -127,6 +110,31 @@ def entry(
             parts[-1]["about"] += " " + shared
     drop(parts[-1], config)
     return parts
+
+
+def memory(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
+    """What the encoder hands to the decoder's cross-attention, after the encoder's last norm if it has one."""
+    found = part("memory", "token", [stream])
+    if config.norm != "none" and config.placement == "pre":
+        found = norm_part(config, stream, "final") | {"name": TEXT["memory"]}
+        found["about"] += " " + TEXT["memory.about"]
+    return reading([found])[0] | {"id": "memory", "kind": "norm"}
+
+
+def leaving(
+    config: ModelConfig, stream: dict[str, Any], vocabulary: int, weights: int
+) -> list[dict[str, Any]]:
+    """The output parts: the last norm if there is one, and the logits, from a matrix of so many `weights`."""
+    batch, length, _ = stream["sizes"]
+    logits = [shape("B T V", batch, length, vocabulary)]
+    output = part("logits", "output", logits, None if config.tie_embeddings else weights)
+    if config.logit_softcap:
+        output["about"] += " " + TEXT["logits.softcap"].format(cap=f"{config.logit_softcap:g}")
+    if config.tie_embeddings:
+        output["about"] += " " + TEXT["logits.tied"]
+    if config.norm != "none" and config.placement == "pre":
+        return [norm_part(config, stream, "final"), output]
+    return [output]
 
 
 def kind_of(config: ModelConfig, number: int) -> str:

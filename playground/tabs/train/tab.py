@@ -12,11 +12,13 @@ import gradio as gr
 from engine.presets import DEFAULT, PRESETS
 from playground import settings
 from playground.access import keys
-from playground.hosting import actions, checks, controls, run_feed, run_lookup, sizes
-from playground.hosting.choice import Choice, Fork, lenient, of_run, read_choice
-from playground.hosting.plan import Plan, plan, summary
+from playground.hosting import actions, checks, run_feed
 from playground.page.page import QUIET, Page, data_of, granted
 from playground.page.views import view
+from playground.planning import controls, sizes
+from playground.planning.choice import Choice, Fork, lenient, of_run, read_choice
+from playground.planning.plan import Plan, plan, summary
+from playground.runs import run_lookup
 from playground.tabs.train.cards import cards
 from playground.tabs.train.model_spec import model_spec
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from playground.hosting import checks, models
+from playground.hosting import checks
+from playground.runs import models
 from playground.tabs.translate import translation_trace
 from playground.tabs.translate.translation_runs import translator
 
 if TYPE_CHECKING:
     from engine.generation.translation import Candidate, Search, Translation
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_BEAMS = 8
 MAX_PENALTY = 3.0

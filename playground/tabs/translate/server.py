@@ -19,7 +19,8 @@ from engine.data.translation_pairs import PAIRS
 from engine.runs import snapshots
 from engine.runs.store import Run
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
-from playground.hosting import checks, models, recordings, run_data
+from playground.hosting import checks
+from playground.runs import models, recordings, run_data
 from playground.tabs.translate import beam_search as beams
 from playground.tabs.translate import translation_runs, translation_trace
 from playground.tabs.translate.beam_search import search, settings
@@ -27,7 +28,7 @@ from playground.tabs.translate.translation_runs import translator
 
 if TYPE_CHECKING:
     from engine.runs.snapshots import Bytes, Floats, Snapshot
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 TEXT = {
     "start": "A translation cannot begin with these tokens.",

@@ -10,7 +10,8 @@ from typing import Any
 from engine.data import PAIRS
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from playground.hosting import actions, checks, models, run_feed, run_lookup
+from playground.hosting import actions, checks, run_feed
+from playground.runs import models, run_lookup
 
 SHIPPED = "translate-german"
 """The shipped run that is shown if the run on the page is a language model."""

@@ -20,13 +20,14 @@ import numpy.typing as npt
 from engine.data.pairs import sentence
 from engine.runs.store import Run, RunError
 from engine.tokenizers.marked import BEGIN, END, PAD, UNKNOWN, MarkedTokenizer
-from playground.hosting import checks, models, recordings, run_data
-from playground.hosting.recent import Recent
+from playground.hosting import checks
+from playground.runs import models, recordings, run_data
+from playground.runs.recent import Recent
 
 if TYPE_CHECKING:
     from engine.generation.translation import Translation
     from engine.runs.snapshots import Floats
-    from playground.hosting.models import Loaded
+    from playground.runs.models import Loaded
 
 MAX_READ = 64
 """Maximum source tokens, including END."""

@@ -24,7 +24,8 @@ from engine.config import RunConfig
 from engine.runs import locks
 from engine.runs.events import Started, Stepped, Stop
 from engine.runs.store import Run, RunBusy, RunStore, UnknownRun
-from playground.hosting import run_lookup, sessions, storage
+from playground.hosting import sessions, storage
+from playground.runs import run_lookup
 from tests.project.test_imports import ROOT
 from tests.tools.waiting import PATIENCE
 

@@ -24,8 +24,9 @@ from engine.training.driver import drive
 from playground import api
 from playground.access import keys
 from playground.app import demo
-from playground.hosting import actions, downloads, run_lookup, sessions
+from playground.hosting import actions, downloads, sessions
 from playground.hosting.sessions import Registry
+from playground.runs import run_lookup
 from tests.playground.hosting.test_queue import Training
 from tests.playground.hosting.test_sessions import TINY
 

@@ -15,10 +15,10 @@ import pytest
 from playground import app, settings
 from playground.access import bodies, visitors
 from playground.access.visitors import Visitor
-from playground.hosting import tokenizer_gate
-from playground.hosting.choice import read_choice
-from playground.hosting.plan import plan
 from playground.page.views import served
+from playground.planning import tokenizer_gate
+from playground.planning.choice import read_choice
+from playground.planning.plan import plan
 from playground.tabs.tokens import server as tokens
 from tests.tools.served import free_port
 from tests.tools.visits import request, visit

@@ -9,7 +9,8 @@ import pytest
 from engine.config import RunConfig
 from engine.runs.events import Ended, Started, Stepped
 from engine.runs.store import Run, RunError
-from playground.hosting import actions, run_lookup, sessions
+from playground.hosting import actions, sessions
+from playground.runs import run_lookup
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
 

@@ -17,8 +17,9 @@ from engine.runs.events import Ended
 from engine.runs.store import Run, RunBusy
 from engine.training.driver import drive
 from playground.access import visitors
-from playground.hosting import actions, host_scheduler, run_feed, run_lookup, sessions, storage
+from playground.hosting import actions, host_scheduler, run_feed, sessions, storage
 from playground.hosting.sessions import Registry, TooManyRuns, Worker
+from playground.runs import run_lookup
 from playground.tabs.experts import server as experts
 from tests.playground.hosting.test_sessions import TINY, state
 from tests.tools.visits import visit

@@ -15,7 +15,9 @@ from engine.config import RunConfig
 from engine.runs.events import Noted, Pause, Started, Stepped, Stop
 from engine.runs.store import Run, RunBusy
 from engine.training.driver import drive
-from playground.hosting import actions, machine_speed, run_lookup, sessions
+from playground.hosting import actions, sessions
+from playground.planning import machine_speed
+from playground.runs import run_lookup
 from tests.tools.waiting import until
 
 TINY: dict[str, Any] = {

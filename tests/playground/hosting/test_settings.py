@@ -11,10 +11,10 @@ from engine.config import PART_OF, PARTS
 from engine.presets import PRESETS
 from engine.validation import ConfigError
 from playground import settings
-from playground.hosting import plan as plans
-from playground.hosting.choice import read_choice
-from playground.hosting.controls import CONTROLS
-from playground.hosting.plan import plan, summary
+from playground.planning import plan as plans
+from playground.planning.choice import read_choice
+from playground.planning.controls import CONTROLS
+from playground.planning.plan import plan, summary
 from playground.settings import PUBLIC, Settings, read
 
 HOST = {"TP_PUBLIC": "1"}

@@ -29,7 +29,8 @@ from engine.runs.events import Diverged, Ended, Evaluated, Routed, Sampled, Star
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import Outcome, differing_fields
 from playground import dashboard, i18n
-from playground.hosting import neighbours, run_lookup
+from playground.hosting import neighbours
+from playground.runs import run_lookup
 from playground.screens import common, compare, report, run_index, runs
 from playground.screens import suite_runs as suites
 from playground.screens import suites as suite_page

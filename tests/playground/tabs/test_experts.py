@@ -33,7 +33,8 @@ from engine.runs.events import (
 from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from playground.access import visitors
-from playground.hosting import actions, models, run_lookup, sessions
+from playground.hosting import actions, sessions
+from playground.runs import models, run_lookup
 from playground.tabs.experts import expert_routing
 from playground.tabs.experts import server as experts
 from tests.tools.visits import visit

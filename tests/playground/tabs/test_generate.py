@@ -22,7 +22,8 @@ from engine.runs.store import Run, RunStore
 from engine.tokenizers import save_tokenizer
 from engine.training import checkpoint
 from engine.training.loop import new_state
-from playground.hosting import checks, models
+from playground.hosting import checks
+from playground.runs import models
 from playground.tabs.generate import moments, scripts
 from playground.tabs.generate import server as generating
 from playground.tabs.inside import server as inside

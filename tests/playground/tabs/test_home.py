@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine import Trace
-from playground.hosting import models, run_lookup
+from playground.runs import models, run_lookup
 from playground.tabs.home import server
 
 SENTENCES = {

@@ -23,7 +23,7 @@ from engine.runs.store import Run, RunStore
 from engine.tokenizers import save_tokenizer
 from engine.training import checkpoint
 from engine.training.loop import new_state, train
-from playground.hosting import models, run_data, run_lookup
+from playground.runs import models, run_data, run_lookup
 from playground.tabs.inside import server as inside
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
@@ -144,7 +144,7 @@ def test_what_cannot_be_loaded_is_said(runs: Path, run: Run):
 
 
 def test_importing_them_loads_no_torch():
-    code = "import sys; from playground.hosting import models; from playground.tabs.inside import server; print('torch' in sys.modules)"
+    code = "import sys; from playground.runs import models; from playground.tabs.inside import server; print('torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
 

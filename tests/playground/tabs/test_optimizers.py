@@ -14,7 +14,8 @@ from engine.ablation.races import FIELDS, MATRICES, MODEL, RacePlan, parse_entry
 from engine.cli.main import main
 from engine.config import RunConfig
 from playground.access.visitors import Visitor
-from playground.hosting import checks, controls
+from playground.hosting import checks
+from playground.planning import controls
 from playground.tabs.optimizers import races
 from playground.tabs.optimizers import server as optimizers
 from tests.tools.waiting import until

@@ -10,7 +10,7 @@ import pytest
 
 from engine.data.base import IGNORE
 from engine.tokenizers import BPETokenizer
-from playground.hosting import models, run_lookup
+from playground.runs import models, run_lookup
 from playground.tabs.tokens import batches, embeddings
 from playground.tabs.tokens import server as tokens
 

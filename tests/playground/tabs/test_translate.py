@@ -23,7 +23,7 @@ from engine.runs.store import Run, RunStore
 from engine.runs.summary import Outcome
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from engine.training.driver import drive
-from playground.hosting import models, run_lookup
+from playground.runs import models, run_lookup
 from playground.tabs.translate import beam_search as beams
 from playground.tabs.translate import server as translating
 from playground.tabs.translate import translation_runs

@@ -125,14 +125,9 @@ function makeTokens() {
     }
     const parts = [el("span", { text: TEXT.textHint(frame.size, frame.limit) })];
     if (frame.rest) {
-      const rest = [...frame.rest];
       parts.push(
         el("span", { text: ` ${TEXT.textCut} ` }),
-        el("s", {
-          class: "rest",
-          translate: "no",
-          text: rest.slice(0, 80).map(visible).join("") + (rest.length > 80 ? "…" : ""),
-        }),
+        el("s", { class: "rest", translate: "no", text: tp.beginning(frame.rest, visible) }),
       );
     }
     if (state.text !== null)

@@ -144,17 +144,7 @@ function build() {
 
 function panel(name, title, teaser) {
   const body = el("div", { class: "panel-body" });
-  const details = el(
-    "details",
-    { class: "panel", name: "inside-panels", "data-panel": name },
-    el(
-      "summary",
-      {},
-      el("span", { class: "panel-title", text: title }),
-      el("span", { class: "panel-teaser", text: teaser }),
-    ),
-    body,
-  );
+  const details = tp.fold({ name: "inside-panels", "data-panel": name }, title, teaser, body);
   details.addEventListener("toggle", () => {
     if (details.open) state.panel = name;
     else if (state.panel === name) state.panel = null;
@@ -297,14 +287,9 @@ const kindOf = (pieces) =>
 function showHint() {
   const parts = [el("span", { text: TEXT.textHint(frame.size, frame.limit, kindOf(frame.pieces)) })];
   if (frame.rest) {
-    const shown = [...frame.rest];
     parts.push(
       el("span", { text: ` ${TEXT.textCut} ` }),
-      el("s", {
-        class: "rest",
-        translate: "no",
-        text: shown.slice(0, 80).map(visible).join("") + (shown.length > 80 ? "…" : ""),
-      }),
+      el("s", { class: "rest", translate: "no", text: tp.beginning(frame.rest, visible) }),
     );
   }
   if (!frame.default) {

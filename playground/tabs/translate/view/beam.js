@@ -49,17 +49,7 @@ function makeBeam({ toggled }) {
     scroll,
     el("div", { class: "under" }, left, saves),
   );
-  const node = el(
-    "details",
-    { class: "panel", id: "translate-beam" },
-    el(
-      "summary",
-      {},
-      el("span", { class: "panel-title", text: TEXT.beam }),
-      el("span", { class: "panel-teaser", text: TEXT.beamTeaser }),
-    ),
-    body,
-  );
+  const node = tp.fold({ id: "translate-beam" }, TEXT.beam, TEXT.beamTeaser, body);
   node.addEventListener("toggle", () => {
     state.open = node.open;
     toggled();

@@ -58,11 +58,7 @@ function makeSource({ written }) {
     if (frame.rest)
       parts.push(
         el("span", { text: ` ${TEXT.cut} ` }),
-        el("s", {
-          class: "rest",
-          translate: "no",
-          text: frame.rest.slice(0, 80) + (frame.rest.length > 80 ? "…" : ""),
-        }),
+        el("s", { class: "rest", translate: "no", text: tp.beginning(frame.rest) }),
       );
     if (!frame.default)
       parts.push(
