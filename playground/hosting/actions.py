@@ -24,7 +24,7 @@ from typing_extensions import NotRequired
 from engine.config import RunConfig, label
 from engine.data import DataError, make_data
 from engine.data.reading import ended_lines
-from engine.files import file_size, read_stored, write_atomic
+from engine.files import file_size, is_stored, read_stored, write_atomic
 from engine.runs import forks
 from engine.runs.events import (
     CHANGEABLE,
@@ -38,7 +38,7 @@ from engine.runs.events import (
     Stop,
 )
 from engine.runs.store import DamagedRun, Run, RunError, State
-from engine.validation import ConfigError, read_json
+from engine.validation import ConfigError, Problem, read_json
 from playground.access import keys
 from playground.hosting import checks, downloads, processes, run_queue, storage
 from playground.planning.choice import Choice, TextFacts, read_choice
@@ -69,6 +69,7 @@ COMMANDS = ("pause", "resume", "step", "stop", "change")
 TEXT = {
     "text": "A text of your own is characters, at most {most:,}.",
     "own": "Your text {allowed}.",
+    "unread": "is read only with the source 'text', and not by a fork",
     "shipped": "“{name}” comes with the project: it can be forked, not changed.",
     "unknown": "{what} is not a command; there are {known}.",
     "steps": "A number of steps is from 1 to {most}.",
@@ -95,6 +96,8 @@ def understood(asked: object, text: object = None) -> Choice:
     if choice.refused:
         raise ConfigError(list(choice.refused))
     if isinstance(text, str) and text:
+        if choice.fork is not None or choice.values().get("source") != OWN_TEXT:
+            raise ConfigError([Problem("text", text, TEXT["unread"])])
         choice = replace(choice, text=TextFacts.of(ended_lines(text)))
     return choice
 
@@ -164,8 +167,8 @@ def reset(
         again = forks.fork(store, find(parent), step, run.config.flat(), name)
     else:
         again = forks.rerun(store, run, name)
-    if (run.path / PREDICTED).is_file():
-        write_atomic(again.path / PREDICTED, (run.path / PREDICTED).read_bytes())
+    if is_stored(run.path / PREDICTED):
+        write_atomic(again.path / PREDICTED, read_stored(run.path / PREDICTED))
     if run.status().alive:
         run.send(Stop())
     return begin(again, new_key, paused=paused, replacing=run.id)
@@ -345,7 +348,7 @@ def events(run_id: object, offset: object = 0) -> Events:
     run = find(run_id)
     run_queue.see([run.id])
     found, after = run.raw_events(offset)
-    return {"events": found, "offset": after}
+    return {"events": list(map(checks.told, found)), "offset": after}
 
 
 def runs(ids: object = ()) -> Runs:

@@ -263,7 +263,7 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     ]
     notes = [
         {"kind": event.type, "step": getattr(event, "step", 0), "stays": event.type not in REPEATED}
-        | {name: getattr(event, name) for name in NOTED[event.type]}
+        | checks.told({name: getattr(event, name) for name in NOTED[event.type]})
         for event, _, _ in lines
         if event.type in NOTED
     ]

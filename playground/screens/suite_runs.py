@@ -17,6 +17,7 @@ from engine.ablation.comparison import FINAL_STATES, request_stop, suite_folder
 from engine.ablation.suites import SUITES, Suite
 from engine.cli.flags import flags
 from engine.config import RunConfig
+from engine.files import read_stored
 from engine.runs import locks
 from engine.runs.store import RunError, State, make_private
 from engine.validation import ConfigError
@@ -161,7 +162,7 @@ def standing(name: str, states: Sequence[State]) -> Standing:
 def _trouble(folder: Path) -> str:
     """The end of its command's output, if it failed."""
     try:
-        lines = (folder / LOG).read_text("utf-8", "replace").strip().splitlines()
+        lines = read_stored(folder / LOG).decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return ""
     return lines[-1][-500:] if lines and "ablate:" in lines[-1] else ""

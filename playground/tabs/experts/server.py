@@ -22,12 +22,12 @@ from engine.config import VALUE_NAMES, RunConfig
 from engine.estimate import active_parameters, flops_per_step, parameters
 from engine.files import read_stored
 from engine.presets import PRESETS
+from engine.runs import forks
 from engine.runs.events import BALANCE, Message, Routed, Stop
 from engine.runs.store import MAX_OWN_TEXT, TEXT_PATH, Run, Status
 from playground import settings
 from playground.hosting import actions, checks, run_feed, run_queue
 from playground.planning import controls
-from playground.planning.own_text import stored_text
 from playground.runs import run_lookup
 from playground.tabs.experts import expert_routing
 
@@ -236,12 +236,7 @@ def balanced(config: RunConfig) -> dict[str, float]:
 
 
 def _started(run: Run, changes: dict[str, float], name: str, key: str) -> Run:
-    train = type(run.config.train).parse(run.config.train.model_dump() | changes)
-    config = run.config.model_copy(update={"train": train})
-    own = config.data.train_data_path == TEXT_PATH
-    started = run_lookup.store().create(
-        config, name.format(name=run.name), text=stored_text(run) if own else None
-    )
+    started = forks.rerun(run_lookup.store(), run, name.format(name=run.name), changes)
     return actions.begin(started, key)
 
 

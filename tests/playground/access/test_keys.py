@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import io
 import json
+import os
 import stat
 import sys
 import zipfile
@@ -353,6 +354,18 @@ def test_shipped_runs_can_be_begun_anew_by_anyone() -> None:
 
 
 # Downloads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.case("R22")
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+def test_other_users_of_the_machine_cannot_read_a_download() -> None:
+    """It is kept in the folder of all users' temporary files."""
+    before = os.umask(0o022)
+    try:
+        copy = Path(actions.download(stopped()[0].id))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.case("R8")

@@ -30,7 +30,7 @@ from engine.runs.events import (
     Started,
     Stepped,
 )
-from engine.runs.store import Run, RunStore
+from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from playground.access import visitors
 from playground.hosting import actions, processes, run_queue
@@ -387,6 +387,31 @@ def test_a_pair_differs_in_balancing_alone(runs: Path, training: list[str]) -> N
     assert one.config.train.z_loss == other.config.train.z_loss == 0.001
     assert one.config.train.seed == other.config.train.seed
     assert one.name.startswith("balance on") and other.name.startswith("balance off")
+
+
+@pytest.mark.case("F16")
+def test_a_pair_whose_text_is_gone_is_not_started(
+    runs: Path, training: list[str], tmp_path: Path
+) -> None:
+    """A run's own text, in its folder or elsewhere: the refusal comes before there is a run."""
+    elsewhere = tmp_path / "own.txt"
+    elsewhere.write_text("The fox said: a good day.\n" * 20, encoding="utf-8")
+    given = {"source": "text", "train_data_path": str(elsewhere)}
+    inside = RunConfig.from_flat(SMALL | {"source": "text", "train_data_path": TEXT_PATH})
+    made = [
+        make_run(runs, "of a file", **given),
+        RunStore(runs).create(inside, "of its own", text=elsewhere.read_text("utf-8")),
+    ]
+    for each in made:
+        pair = experts.start_pair(each.id)
+        assert training[-2:] == [run.id for run in pair]
+    elsewhere.unlink()
+    (made[1].path / TEXT_PATH).unlink()
+    before = len(RunStore(runs).list())
+    for each in made:
+        with pytest.raises(ValueError, match="does not exist"):
+            experts.start_pair(each.id)
+    assert len(RunStore(runs).list()) == before and len(training) == 4
 
 
 def test_a_pair_keeps_how_a_run_balances() -> None:
