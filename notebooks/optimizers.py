@@ -11,7 +11,7 @@ import torch
 from torch.nn import Parameter
 
 from engine.ablation.races import RacePlan
-from engine.training.optim import NEWTON_SCHULZ, SGD, AdamW, Muon, orthogonalized
+from engine.training.optim import NEWTON_SCHULZ, SGD, AdamW, Muon, newton_schulz, orthogonalized
 from engine.training.race import Lap, Measured, Spectra, race
 from notebooks.exercises import check
 
@@ -127,7 +127,7 @@ for t, (gradient, expected) in enumerate(zip(gradients, adamw, strict=True), sta
 # needs to catch up.
 
 # %%
-print(inspect.getsource(orthogonalized))
+print(inspect.getsource(newton_schulz))
 
 # %%
 a, b, c = NEWTON_SCHULZ

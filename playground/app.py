@@ -56,7 +56,7 @@ from playground import api
 from playground.access import visitors
 from playground.access.bodies import Bodies
 from playground.access.guard import Guard
-from playground.hosting import actions, host_scheduler, neighbours, sessions
+from playground.hosting import actions, host_scheduler, neighbours, processes, run_queue
 from playground.i18n import LANGUAGES
 from playground.page.page import QUIET, Page, Playground, data_of
 from playground.page.theme import CSS, theme
@@ -180,9 +180,9 @@ def neighbour() -> dict[str, Any]:
 
 def here(shown: str | None, own: list[str]) -> dict[str, Any]:
     """Heartbeat of an open page: keeps the places of the run it shows and of its browser's own runs."""
-    known = {*sessions.training(), *(run.id for run in sessions.registry().waiting)}
+    known = {*processes.training(), *(run.id for run in processes.registry().waiting)}
     mine = [run_id for run_id in own if run_id in known] if isinstance(own, list) else []
-    sessions.see([*mine, *([shown] if isinstance(shown, str) and _exists(shown) else [])])
+    run_queue.see([*mine, *([shown] if isinstance(shown, str) and _exists(shown) else [])])
     return {}
 
 
@@ -207,7 +207,7 @@ def has_display() -> bool:
 
 def main() -> None:
     """Serve the page until it is stopped."""
-    sessions.prepare()
+    processes.prepare()
     host_scheduler.begin()
     models.warm_up().join()  # now, rather than during the first visit
     served = demo  # Gradio's hot reload runs this file again and replaces `demo`

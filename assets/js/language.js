@@ -154,9 +154,12 @@
     for (const [field, title] of titles) {
       const called = /^\S*[A-Z]/.test(title.slice(1)) ? title : title[0].toLowerCase() + title.slice(1);
       const zh = label(field);
-      const off = { [called]: "", [`${called} off`]: "：关", [`${called}: auto`]: "：自动", [`no ${called}`]: "：无" }[
-        part
-      ];
+      const off = new Map([
+        [called, ""],
+        [`${called} off`, "：关"],
+        [`${called}: auto`, "：自动"],
+        [`no ${called}`, "：无"],
+      ]).get(part);
       if (off !== undefined) return zh + off;
       if (part.startsWith(`${called} `)) return `${zh} ${spelledOut(part.slice(called.length + 1))}`;
       for (const form of [called, called.replace(/s\b/, "")])

@@ -41,7 +41,7 @@
     add(id, key = null) {
       const stored = memory.read();
       stored.runs = [id, ...stored.runs.filter((other) => other !== id)].slice(0, MOST_RUNS);
-      if (key) stored.keys[id] = key;
+      if (typeof key === "string" && key) stored.keys[id] = key; // not the index of `forEach`
       memory.write(stored);
     },
 

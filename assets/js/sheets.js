@@ -1,4 +1,4 @@
-/* More tables of lessons whose numbers can be changed, drawn as those of worksheets.js: sampling, moves, clip, router, cache.
+/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip, router, cache.
  *
  * What is computed is in running.js.
  */

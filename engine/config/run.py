@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def read_config(path: Path) -> RunConfig:
 
     Raises `ConfigError` for invalid contents, `OSError` if the file cannot be read.
     """
-    text = read_stored(path)
+    text = read_stored(path).removeprefix(codecs.BOM_UTF8)
     try:
         return RunConfig.from_json(text)
     except ConfigError as nested:

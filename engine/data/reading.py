@@ -177,4 +177,6 @@ def size_of_file(path: Path, field: str) -> int:
         raise DataError(field, str(path), f"cannot be read: {error}") from None
     if stat.S_ISDIR(status.st_mode):
         raise DataError(field, str(path), "is a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(field, str(path), "is a pipe or a device, not a file")
     return status.st_size

@@ -29,19 +29,24 @@ from engine.model.routing import Routing
 def switch_loss(routing: Routing) -> Tensor:
     """E Σ f P, where f is the share of tokens whose most probable expert this is."""
     first = routing.count("first")
-    return len(first) * (first / first.sum()) @ routing.probability
+    f = first / first.sum()
+    return len(f) * (f @ routing.probability)
 
 
 def expert_loss(routing: Routing) -> Tensor:
     """E Σ f P, where f is the share of all choices."""
-    return routing.chosen.shape[-1] * routing.load @ routing.probability
+    return len(routing.load) * (routing.load @ routing.probability)
 
 
 def device_loss(routing: Routing) -> Tensor:
-    """D Σ f' P' over groups: the mean f of a group's experts, and the sum of their P."""
+    """D Σ f' P' over groups, where f' and P' are the sums of f and P over the experts of a group.
+
+    The paper takes the mean of its f, which is 1 for even work. Here f is a share, 1 / E for even work, and the
+    sum of the shares takes the place of that mean.
+    """
     groups = routing.n_device
-    f = routing.load.unflatten(0, (groups, -1)).sum(-1)  # E/D experts: E mean(f) = D sum(f)
-    return groups * f @ routing.probability.unflatten(0, (groups, -1)).sum(-1)
+    f = routing.load.unflatten(0, (groups, -1)).sum(-1)  # (D,)
+    return groups * (f @ routing.probability.unflatten(0, (groups, -1)).sum(-1))
 
 
 def communication_loss(routing: Routing) -> Tensor:
@@ -53,7 +58,7 @@ def communication_loss(routing: Routing) -> Tensor:
     groups = routing.n_device
     copies = routing.count("sent")  # (D,)
     f = copies / copies.sum().clamp(min=1)
-    return groups * f @ routing.probability.unflatten(0, (groups, -1)).sum(-1)
+    return groups * (f @ routing.probability.unflatten(0, (groups, -1)).sum(-1))
 
 
 def sequence_loss(routing: Routing) -> Tensor:

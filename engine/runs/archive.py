@@ -36,12 +36,16 @@ model, tokenizer, config = load_model(Path(__file__).parent / "STEP")
 start = "\\n" if "\\n" in tokenizer.pieces else tokenizer.pieces[0]
 prompt = ended_lines(" ".join(sys.argv[1:])) or start
 ids = tokenizer.encode(prompt)
+ends = {token for token, piece in enumerate(tokenizer.pieces) if piece == "<end>"}
 generator = torch.Generator().manual_seed(0)
 
 print(prompt, end="")
 stream = TextStream(tokenizer)
-for step in generate(model, ids, 200, Sampler(temperature=0.8), generator):
-    print(stream.feed([step.token]), end="", flush=True)
+for step in generate(model, ids, 200, Sampler(temperature=0.8), generator, stop=ends):
+    if step.token >= tokenizer.vocab_size:  # a model may have more tokens than its tokenizer
+        print(stream.end() + "\\ufffd", end="", flush=True)
+    elif step.token not in ends:
+        print(stream.feed([step.token]), end="", flush=True)
 print(stream.end())
 '''
 
@@ -67,5 +71,5 @@ text = " ".join(sys.argv[1:])
 if not text.strip():
     sys.exit("Give a text to translate.")
 best = beam_search(model, [source_ids(tokenizer, text)], beams=4)[0].found[0]
-print(tokenizer.decode(best.text))
+print(tokenizer.decode(token for token in best.text if token < tokenizer.vocab_size))
 '''

@@ -76,14 +76,20 @@ def fork(
     return store.create(config, name, run.id, parent_step=step, text=text, fill=fill)
 
 
-def rerun(store: RunStore, run: Run, name: str | None = None) -> Run:
+def rerun(
+    store: RunStore,
+    run: Run,
+    name: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Run:
     """Create a run with the same configuration and seed, so the same initial weights and batches.
 
-    Raises `ConfigError` if the data no longer exists.
+    `changes` are settings that differ. Raises `ConfigError` if one is invalid, or the data no longer exists.
     """
+    config = RunConfig.from_flat(run.config.flat() | dict(changes or {}))
     text = _own_text(run)
-    make_data(run.config, text=text)
-    return store.create(run.config, name or run.name, text=text)
+    make_data(config, text=text)
+    return store.create(config, name or run.name, text=text)
 
 
 def _check(config: RunConfig, before: RunConfig, step: int) -> None:

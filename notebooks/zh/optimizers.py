@@ -10,7 +10,7 @@ import torch
 from torch.nn import Parameter
 
 from engine.ablation.races import RacePlan
-from engine.training.optim import NEWTON_SCHULZ, SGD, AdamW, Muon, orthogonalized
+from engine.training.optim import NEWTON_SCHULZ, SGD, AdamW, Muon, newton_schulz, orthogonalized
 from engine.training.race import Lap, Measured, Spectra, race
 from notebooks.exercises.zh import check
 
@@ -124,7 +124,7 @@ for t, (gradient, expected) in enumerate(zip(gradients, adamw, strict=True), sta
 # 弱的方向要迭代几次才能追上？
 
 # %%
-print(inspect.getsource(orthogonalized))
+print(inspect.getsource(newton_schulz))
 
 # %%
 a, b, c = NEWTON_SCHULZ

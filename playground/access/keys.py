@@ -15,6 +15,7 @@ import hmac
 import os
 import secrets
 
+from engine.files import read_stored
 from engine.runs.store import Run, RunError
 from playground import settings
 
@@ -50,7 +51,7 @@ def check(run: Run, key: object) -> None:
     if not settings.current().public:
         return
     try:
-        stored = (run.path / FILE).read_text(encoding="ascii")
+        stored = read_stored(run.path / FILE).decode("ascii")
     except (OSError, ValueError):
         stored = ""
     given = _digest(key) if isinstance(key, str) and key else ""

@@ -1,6 +1,7 @@
 """The server behind the page: the processes that train, the queue and the storage of a shared host, and their answers.
 
-sessions        the processes that train, and the queue
+processes       the processes that train, one per run
+run_queue       who may start, who waits, and who is next
 host_scheduler  the queue, time limits and storage of a shared host, checked again and again
 storage         the disk quota of learners' runs
 downloads       runs as zips

@@ -24,7 +24,7 @@ from typing_extensions import NotRequired
 from engine.config import RunConfig, label
 from engine.data import DataError, make_data
 from engine.data.reading import ended_lines
-from engine.files import file_size, read_stored, write_atomic
+from engine.files import file_size, is_stored, read_stored, write_atomic
 from engine.runs import forks
 from engine.runs.events import (
     CHANGEABLE,
@@ -38,9 +38,9 @@ from engine.runs.events import (
     Stop,
 )
 from engine.runs.store import DamagedRun, Run, RunError, State
-from engine.validation import ConfigError, read_json
+from engine.validation import ConfigError, Problem, read_json
 from playground.access import keys
-from playground.hosting import checks, downloads, sessions, storage
+from playground.hosting import checks, downloads, processes, run_queue, storage
 from playground.planning.choice import Choice, TextFacts, read_choice
 from playground.planning.controls import OWN_TEXT
 from playground.planning.own_text import learns, most_text
@@ -69,6 +69,7 @@ COMMANDS = ("pause", "resume", "step", "stop", "change")
 TEXT = {
     "text": "A text of your own is characters, at most {most:,}.",
     "own": "Your text {allowed}.",
+    "unread": "is read only with the source 'text', and not by a fork",
     "shipped": "“{name}” comes with the project: it can be forked, not changed.",
     "unknown": "{what} is not a command; there are {known}.",
     "steps": "A number of steps is from 1 to {most}.",
@@ -95,6 +96,8 @@ def understood(asked: object, text: object = None) -> Choice:
     if choice.refused:
         raise ConfigError(list(choice.refused))
     if isinstance(text, str) and text:
+        if choice.fork is not None or choice.values().get("source") != OWN_TEXT:
+            raise ConfigError([Problem("text", text, TEXT["unread"])])
         choice = replace(choice, text=TextFacts.of(ended_lines(text)))
     return choice
 
@@ -134,7 +137,7 @@ def start(
 
 def check_host(more: int = 1, replacing: str | None = None) -> None:
     """Raises `ValueError` if this host has no room for `more` runs of this visitor."""
-    sessions.check_each(more, replacing)
+    run_queue.check_each(more, replacing)
     storage.make_room()
 
 
@@ -164,8 +167,8 @@ def reset(
         again = forks.fork(store, find(parent), step, run.config.flat(), name)
     else:
         again = forks.rerun(store, run, name)
-    if (run.path / PREDICTED).is_file():
-        write_atomic(again.path / PREDICTED, (run.path / PREDICTED).read_bytes())
+    if is_stored(run.path / PREDICTED):
+        write_atomic(again.path / PREDICTED, read_stored(run.path / PREDICTED))
     if run.status().alive:
         run.send(Stop())
     return begin(again, new_key, paused=paused, replacing=run.id)
@@ -196,17 +199,17 @@ def tell(
         command = _change(run, field, value)
     else:
         command = {"pause": Pause(), "resume": Resume(), "stop": Stop()}[str(what)]
-    if run.id in sessions.training() or run.status().alive:
+    if run.id in processes.training() or run.status().alive:
         run.send(command)
-    elif sessions.place(run.id) is not None:
+    elif run_queue.place(run.id) is not None:
         if what != "stop":
             raise RunError(TEXT["waits"].format(name=run.name))
-        sessions.leave(run.id)
+        run_queue.leave(run.id)
     elif what == "resume":
         if not _resumable(run, run.status().state):
             raise RunError(TEXT["not resumable"].format(name=run.name))
         check_host()
-        sessions.start(run)
+        run_queue.start(run)
     else:
         raise RunError(TEXT["not training"].format(name=run.name))
 
@@ -276,8 +279,8 @@ Runs = dict[str, list[Entry]]
 def status(run_id: object) -> StatusAnswer:
     """Where a run is."""
     run = find(run_id)
-    sessions.see([run.id])
-    now = sessions.status(run)
+    run_queue.see([run.id])
+    now = run_queue.status(run)
     saved = run.checkpoints()
     over = now.state in ("finished", "stopped", "diverged")
     took = measured(run, now.step) if over and not run_lookup.is_shipped(run) else None
@@ -288,7 +291,7 @@ def status(run_id: object) -> StatusAnswer:
         "step": now.step,
         "total": now.total_steps,
         "reason": checks.without_paths(now.reason),
-        "place": sessions.place(run.id),
+        "place": run_queue.place(run.id),
         "alive": now.alive or now.state == "starting",
         "shipped": run_lookup.is_shipped(run),
         "resumable": _resumable(run, now.state),
@@ -304,17 +307,17 @@ def measured(run: Run, step: int) -> Measured:
     """What the run really took until this step."""
     size = file_size(run.path / "events.jsonl")
     seconds, parameters = _timed(run.path, size)
-    steps, memory = step - (run.info.parent_step or 0), sessions.memory(run)
+    steps, memory = step - (run.info.parent_step or 0), processes.memory(run)
     return {"steps": steps, "seconds": seconds, "memory": memory, "parameters": parameters}
 
 
 def remove(run_id: object, key: object = "") -> None:
     """Delete a run for good. Raises `RunBusy` while it is trained."""
     run = own(run_id, key)
-    with sessions.registry().lock:
-        sessions.leave(run.id)
+    with processes.registry().lock:
+        run_queue.leave(run.id)
         if not run.status().alive:
-            sessions.end(run.id)
+            processes.end(run.id)
         run_lookup.store().delete(run.id)
     downloads.forget(run)
 
@@ -328,7 +331,7 @@ def rename(run_id: object, name: object, key: object = "") -> str:
 
 def going(ids: object) -> list[Entry]:
     """Those of these runs that train or wait for their turn, at once: only these are opened."""
-    at_work = {*sessions.training(), *(run.id for run in sessions.registry().waiting)}
+    at_work = {*processes.training(), *(run.id for run in processes.registry().waiting)}
     mine = [run_id for run_id in ids if run_id in at_work] if isinstance(ids, list) else []
     return [entry for entry in runs(mine)["own"] if "damaged" not in entry]
 
@@ -343,9 +346,9 @@ def events(run_id: object, offset: object = 0) -> Events:
     if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 2**53:
         raise ValueError(f"{str(offset)[:40]!r} is not a place in a run's log.")
     run = find(run_id)
-    sessions.see([run.id])
+    run_queue.see([run.id])
     found, after = run.raw_events(offset)
-    return {"events": found, "offset": after}
+    return {"events": list(map(checks.told, found)), "offset": after}
 
 
 def runs(ids: object = ()) -> Runs:
@@ -371,7 +374,7 @@ def _resumable(run: Run, state: State) -> bool:
 
 
 def _entry(run: Run) -> Entry:
-    now = sessions.status(run)
+    now = run_queue.status(run)
     return {
         "id": run.id,
         "name": run.name,
@@ -388,7 +391,7 @@ def begin(run: Run, key: str, *, paused: bool = False, replacing: str | None = N
         keys.lock(run, key)
         if paused:
             run.send(Pause())
-        sessions.start(run, replacing)
+        run_queue.start(run, replacing)
     except (RunError, OSError):
         run_lookup.store().delete(run.id)
         raise

@@ -101,6 +101,12 @@ def without_paths(text: str) -> str:
     return text
 
 
+def told(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's fields; what it says in words, without paths of the server."""
+    said = {name: without_paths(event[name]) for name in ("reason", "text") if name in event}
+    return {**event, **said}
+
+
 def typed(function: Callable[..., T]) -> Callable[..., T]:
     """The function, raising `ValueError` for arguments that its annotations do not allow.
 

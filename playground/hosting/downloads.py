@@ -50,7 +50,10 @@ def copy_of(run: Run) -> Path:
         if target.is_file():
             os.utime(folder)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            root().mkdir(parents=True, exist_ok=True)
+            folder.mkdir(
+                mode=0o700, exist_ok=True
+            )  # Gradio's cache may be in a folder of all users
             try:
                 with atomic_writer(target) as file:
                     run.download(file)

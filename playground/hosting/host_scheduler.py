@@ -16,8 +16,8 @@ from contextlib import suppress
 from engine.runs.events import Stop
 from engine.runs.store import Run, RunError
 from playground import settings
-from playground.hosting import downloads, sessions, storage
-from playground.hosting.sessions import Worker
+from playground.hosting import downloads, processes, run_queue, storage
+from playground.hosting.processes import Worker
 from playground.runs import run_lookup
 
 LOOK_SECONDS = 0.5
@@ -63,17 +63,17 @@ def look() -> None:
             if time.monotonic() - worker.since > 60 * host.max_minutes:
                 _stop(worker, TEXT["minutes"].format(most=host.max_minutes))
     _make_way(training)
-    sessions.advance()
+    run_queue.advance()
 
 
 def _make_way(training: list[Worker]) -> None:
     """Stop runs that no page shows, as many as there are runs waiting."""
     patience = settings.current().away_seconds
-    waiting = len(sessions.registry().waiting) - sum(worker.stopping for worker in training)
+    waiting = len(processes.registry().waiting) - sum(worker.stopping for worker in training)
     if patience is None or waiting <= 0:
         return
-    away = [w for w in training if not w.stopping and sessions.unseen(w.run_id) > patience]
-    away.sort(key=lambda worker: -sessions.unseen(worker.run_id))
+    away = [w for w in training if not w.stopping and run_queue.unseen(w.run_id) > patience]
+    away.sort(key=lambda worker: -run_queue.unseen(worker.run_id))
     for worker in away[:waiting]:
         _stop(worker, TEXT["away"])
 
@@ -91,8 +91,8 @@ def tidy() -> None:
 
 
 def _training() -> list[Worker]:
-    workers = sessions.registry().workers
-    return [workers[run_id] for run_id in sessions.training()]
+    workers = processes.registry().workers
+    return [workers[run_id] for run_id in processes.training()]
 
 
 def _stop(worker: Worker, reason: str) -> None:

@@ -32,7 +32,7 @@ from engine.runs.events import (
 from engine.runs.history import REPEATED, History, restarted, standing
 from engine.runs.store import Run, State
 from playground.figures.curves import extremes
-from playground.hosting import checks, sessions
+from playground.hosting import checks, run_queue
 from playground.hosting.checks import packed
 from playground.runs import phases, run_data, run_lookup
 from playground.runs import recordings as probes
@@ -223,7 +223,7 @@ def follow(
     events = [line.message for line in lines]
     held = list(compress(lines, standing(events)))
     news = digest(held) | {"cut": restarted(events)} | also([line.message for line in held])
-    sessions.see([run.id])
+    run_queue.see([run.id])
     if offset == 0 or news["cut"] is not None:
         news["about"] = about(run)
     return news | {
@@ -235,13 +235,13 @@ def follow(
 
 def status_of(run: Run) -> RunStatus:
     """The state of a run."""
-    status, shipped = sessions.status(run), run_lookup.is_shipped(run)
+    status, shipped = run_queue.status(run), run_lookup.is_shipped(run)
     return {
         "state": status.state,
         "step": status.step,
         "total_steps": status.total_steps,
         "reason": checks.without_paths(status.reason),
-        "place": sessions.place(run.id),
+        "place": run_queue.place(run.id),
         "alive": not shipped and (status.alive or status.state in ("waiting", "starting")),
         "shipped": shipped,
         "stored": run_lookup.is_stored(run),
@@ -263,7 +263,7 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     ]
     notes = [
         {"kind": event.type, "step": getattr(event, "step", 0), "stays": event.type not in REPEATED}
-        | {name: getattr(event, name) for name in NOTED[event.type]}
+        | checks.told({name: getattr(event, name) for name in NOTED[event.type]})
         for event, _, _ in lines
         if event.type in NOTED
     ]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine.runs.store import Run, RunError
 from playground import settings
-from playground.hosting import sessions
+from playground.hosting import processes, run_queue
 from playground.runs import run_lookup
 
 LOOKED_AT_SECONDS = 300.0
@@ -71,9 +71,9 @@ def size_of(folder: Path) -> int:
 
 def in_use() -> set[str]:
     """The ids of all runs that must stay."""
-    known, store = sessions.registry(), run_lookup.store()
-    used = [*sessions.training(), *(run.id for run in known.waiting)]
-    used += [run_id for run_id in list(known.seen) if sessions.unseen(run_id) <= LOOKED_AT_SECONDS]
+    known, store = processes.registry(), run_lookup.store()
+    used = [*processes.training(), *(run.id for run in known.waiting)]
+    used += [run_id for run_id in list(known.seen) if run_queue.unseen(run_id) <= LOOKED_AT_SECONDS]
     for path in store.folders():
         with suppress(RunError, OSError):
             if Run(path).status().alive:  # perhaps another program trains it
@@ -124,10 +124,10 @@ def total() -> int:
 
 def _delete(run_id: str) -> bool:
     """Delete a run, unless it has just come into use."""
-    known = sessions.registry()
+    known = processes.registry()
     with known.lock, suppress(RunError, OSError):
-        busy = {*sessions.training(), *(run.id for run in known.waiting)}
-        if run_id not in busy and sessions.unseen(run_id) > LOOKED_AT_SECONDS:
+        busy = {*processes.training(), *(run.id for run in known.waiting)}
+        if run_id not in busy and run_queue.unseen(run_id) > LOOKED_AT_SECONDS:
             run_lookup.store().delete(run_id)
             return True
     return False

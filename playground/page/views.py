@@ -52,10 +52,12 @@ BEGIN = "server = tp.told(tp.keyed(server, props.keyed)); trigger = tp.keyedTrig
 SCRIPTS = (
     "browser", "language", "url", "memory", "text", "numbers", "colours", "elements", "saving", "asking", "tabs",
     "address", "recent", "feed", "curves", "chart", "film", "textfile", "point", "worked", "running", "lessons", "terms",
-    "worksheets", "sheets", "modelsheets", "questions", "code", "experiments", "record", "runs", "parts",
+    "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions", "code", "experiments", "record",
+    "runs", "parts",
 )  # fmt: skip
 OF_LESSONS = {
-    "worked", "running", "terms", "worksheets", "sheets", "modelsheets", "questions", "code", "experiments", "record",
+    "worked", "running", "terms", "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions",
+    "code", "experiments", "record",
 }  # fmt: skip
 """Scripts that only the views of lessons need: a file of its own, loaded before the first of them."""
 STYLES = ("common", "lessons")

@@ -28,6 +28,7 @@ TEXT = {
     "field": "is not the name of a field",
     "value": "is not a value",
     "hidden": "cannot be set from the page",
+    "facts": "must be counts, whole numbers below 1,000,000,000",
 }
 
 MAX_CHANGES = 100
@@ -38,6 +39,9 @@ MAX_LIST = 512
 
 ASKED = ("preset", "changes", "fork", "text", "link")
 """What a choice may hold: `text` are facts about the learner's own, `link` says that it is out of a link."""
+
+FACTS = ("characters", "vocabulary", "words", "bytes")
+"""What is told of the learner's own text."""
 
 FORK = ("run", "step", "name")
 """What names a checkpoint; `name` is the run's, as the form shows it."""
@@ -123,7 +127,8 @@ def read_choice(value: object) -> Choice:
     fork = _read_fork(asked.get("fork"), refused)
     if fork is not None and asked.get("preset") in (None, ""):
         preset = replace(preset, changes=fork.run.config.changes())
-    return Choice(preset, changes, fork, _read_text(asked.get("text")), tuple(refused))
+    text = _read_text(asked.get("text"), refused)
+    return Choice(preset, changes, fork, text, tuple(refused))
 
 
 def lenient(choice: Choice) -> Choice:
@@ -187,17 +192,18 @@ def _read_fork(value: object, refused: list[Problem]) -> Fork | None:
         return None
 
 
-def _read_text(value: object) -> TextFacts | None:
-    if not isinstance(value, dict):
+def _read_text(value: object, refused: list[Problem]) -> TextFacts | None:
+    if value is None:
         return None
-    counts: list[int] = []
-    for name in ("characters", "vocabulary", "words", "bytes"):
-        count = value.get(name, 0 if name in ("words", "bytes") else None)
-        if type(count) is not int or not 0 <= count < 10**9:
-            return None
-        counts.append(count)
-    characters, vocabulary, words, size = counts
-    return TextFacts(characters, min(vocabulary, 0x110000), words, size)
+    before = len(refused)
+    given = _read_object("text", value, FACTS, refused)
+    counts = {name: given.get(name, 0) for name in FACTS}
+    wrong = any(type(count) is not int or not 0 <= count < 10**9 for count in counts.values())
+    if len(refused) == before and wrong:
+        refused.append(Problem("text", _short(value), TEXT["facts"]))
+    if len(refused) > before:
+        return None
+    return TextFacts(**counts | {"vocabulary": min(counts["vocabulary"], 0x110000)})
 
 
 def _is_value(value: object) -> bool:

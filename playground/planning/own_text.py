@@ -17,6 +17,7 @@ from engine.data import DataError, make_data
 from engine.data.reading import read_text
 from engine.data.text import encode_text
 from engine.data.tokens import TEXT_BPE_SIZE
+from engine.files import is_stored
 from engine.runs.store import TEXT_PATH, Run
 from engine.tokenizers import Tokenizer
 from engine.validation import ConfigError, Problem
@@ -59,10 +60,13 @@ def most_text() -> int:
 
 def stored_text(run: Run) -> str:
     """The learner's own text that this run reads. Raises `ConfigError` where there is none."""
+    path = run.path / TEXT_PATH
     try:
-        return read_text(run.path / TEXT_PATH, "source")
+        if is_stored(path):
+            return read_text(path, "source")
     except DataError:
-        raise ConfigError([Problem("source", OWN_TEXT, TEXT["text.gone"])]) from None
+        pass
+    raise ConfigError([Problem("source", OWN_TEXT, TEXT["text.gone"])])
 
 
 def tokenizer_of(

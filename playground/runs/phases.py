@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from engine.data import CORPORA, TASKS, is_pairs
+from engine.files import is_stored
 from engine.runs.store import TEXT_PATH, Run, RunError
 from playground.runs import run_lookup
 
@@ -76,7 +77,7 @@ def phases(run: Run) -> Phases | None:
         return {"by": "accuracy", "first": "not yet right", "phases": found}
     path = CORPORA[source].path if source in CORPORA else run.path / TEXT_PATH
     vocabulary = run_lookup.vocabulary(run)
-    if not path.is_file() or vocabulary is None:
+    if not is_stored(path) or vocabulary is None:
         return None
     try:
         length = _token_length(run.path, path)

@@ -17,11 +17,12 @@ from engine.ablation.comparison import FINAL_STATES, request_stop, suite_folder
 from engine.ablation.suites import SUITES, Suite
 from engine.cli.flags import flags
 from engine.config import RunConfig
+from engine.files import read_stored
 from engine.runs import locks
 from engine.runs.store import RunError, State, make_private
 from engine.validation import ConfigError
 from playground import settings
-from playground.hosting import sessions
+from playground.hosting import processes
 from playground.i18n import Words
 from playground.runs import run_lookup
 
@@ -125,7 +126,7 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-    sessions.give_way(process.pid)
+    processes.give_way(process.pid)
     _started[folder] = process
     return stored
 
@@ -161,7 +162,7 @@ def standing(name: str, states: Sequence[State]) -> Standing:
 def _trouble(folder: Path) -> str:
     """The end of its command's output, if it failed."""
     try:
-        lines = (folder / LOG).read_text("utf-8", "replace").strip().splitlines()
+        lines = read_stored(folder / LOG).decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return ""
     return lines[-1][-500:] if lines and "ablate:" in lines[-1] else ""

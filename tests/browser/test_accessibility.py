@@ -1,4 +1,4 @@
-"""Nothing serious keeps anyone out: axe-core over every tab, light and dark."""
+"""Nothing serious keeps anyone out: axe-core over every tab, light and dark; what all tabs share is read once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ Open = Callable[..., Page]
 SERIOUS = ("serious", "critical")
 AXE = files("axe_playwright_python") / "axe.min.js"
 
-LOOK = """async (dark) => {
+LOOK = """async ([dark, first]) => {
+  const panel = [...document.querySelectorAll("[role=tabpanel]")].find((panel) => panel.offsetParent);
   const runOnly = dark ? ["color-contrast"] : undefined; // all that the two schemes do not share
-  const found = await axe.run(document, { resultTypes: ["violations"], runOnly });
+  const found = await axe.run(first ? document : panel, { resultTypes: ["violations"], runOnly });
   return found.violations.map(({ id, impact, help, nodes }) =>
     ({ id, impact, help, where: nodes.map(({ target, html }) => [target.join(" "), html.slice(0, 160)]) }));
 }"""
@@ -38,11 +39,11 @@ def test_nothing_serious_is_found(open_page: Open) -> None:
     found: list[str] = []
     for scheme in ("light", "dark"):
         assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-        for name in TABS:
+        for number, name in enumerate(TABS):
             page.locator(f"#tab-{name}-button").click()
             page.wait_for_timeout(300)
             page.wait_for_function(SETTLED)
-            for problem in page.evaluate(LOOK, scheme == "dark"):
+            for problem in page.evaluate(LOOK, [scheme == "dark", number == 0]):
                 if problem["impact"] in SERIOUS:
                     found += [
                         f"{scheme}, {name}: {problem['id']}: {problem['help']}: {place}"

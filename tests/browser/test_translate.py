@@ -68,6 +68,8 @@ def test_words_it_does_not_know_are_marked_and_those_it_knows_offered(
     assert too_wide(page) == []
     small = {"en": "of its own small language", "zh": "在它自己的小语言里"}[language]
     expect(root(page)).to_contain_text(small)
+    for row in {"en": ("reads English", "writes German"), "zh": ("读英语", "写德语")}[language]:
+        expect(root(page)).to_contain_text(row)
 
 
 def test_train_translate_step_and_open_the_beam_tree(open_page: Open, shoot: Shoot) -> None:

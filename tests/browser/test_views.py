@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.config import ModelConfig, RunConfig
+from engine.presets import DEFAULT, PRESETS
 from engine.runs import snapshots
 from engine.runs.events import (
     Changed,
@@ -34,6 +35,9 @@ from engine.tokenizers import CharTokenizer, save_tokenizer
 from playground.hosting import run_feed
 from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
+from playground.planning.choice import Choice
+from playground.planning.plan import plan
+from playground.tabs.train import tab as train_tab
 from playground.tabs.train.model_spec import model_spec
 
 pytestmark = pytest.mark.browser
@@ -90,6 +94,20 @@ def change(page: Page, **props: Any) -> None:
         page.evaluate("([name, value]) => { props[name] = value; watched[name](); }", [name, value])
 
 
+# The form that configures ---------------------------------------------------------------------------
+
+
+def test_the_form_says_why_the_server_cannot_answer_and_stays_as_it_was(open_view: Open) -> None:
+    answer = train_tab.answered(plan(Choice(PRESETS[DEFAULT])))
+    page = open_view("configure", layout=train_tab.layout(), answer=answer, limits=None)
+    page.evaluate("server.describe = async () => ({ error: 'The disk is full.' })")
+    page.locator("#card-text").check(force=True)
+    expect(page.locator("#start-problem")).to_have_text("The disk is full.")
+    page.evaluate("answer => { server.describe = async () => answer; }", answer)
+    page.locator("#card-reverse").check(force=True)
+    expect(page.locator("#start-problem")).to_have_text("")
+
+
 # The picture of the model ---------------------------------------------------------------------------
 
 
@@ -100,8 +118,11 @@ def spec(**fields: Any) -> dict[str, Any]:
 def parts(page: Page) -> list[str]:
     """The parts' keys, from top to bottom."""
     return page.evaluate(
-        "[...document.querySelectorAll('g[data-part]')]"
-        ".sort((a, b) => a.row.y - b.row.y).map(g => g.dataset.part)"
+        """() => {
+            const y = (group) => Number(/translateY\\((.*)px\\)/.exec(group.style.transform)[1]);
+            const groups = [...document.querySelectorAll("g[data-part]")];
+            return groups.sort((a, b) => y(a) - y(b)).map((group) => group.dataset.part);
+        }"""
     )
 
 

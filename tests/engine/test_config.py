@@ -142,12 +142,17 @@ def test_changes_are_what_differs_from_the_defaults() -> None:
     assert RunConfig().differences(config)["d_model"] == 64
 
 
+@pytest.mark.case("F8")
 def test_a_file_may_be_nested_or_flat(tmp_path: Path) -> None:
     config = RunConfig.from_flat(CHANGED)
     (tmp_path / "nested.json").write_text(config.to_json())
     (tmp_path / "flat.json").write_text(json.dumps(CHANGED))
     assert read_config(tmp_path / "nested.json") == config
     assert read_config(tmp_path / "flat.json") == config
+    for name in ("nested", "flat"):  # as some editors save it
+        text = (tmp_path / f"{name}.json").read_text("utf-8")
+        (tmp_path / f"{name}-marked.json").write_text(text, "utf-8-sig")
+        assert read_config(tmp_path / f"{name}-marked.json") == config
     (tmp_path / "bad.json").write_text('{"d_model": 0}')
     with pytest.raises(ConfigError, match="d_model = 0: must be at least 2"):
         read_config(tmp_path / "bad.json")

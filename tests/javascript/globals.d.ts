@@ -445,7 +445,7 @@ interface Tp {
     sheets: {
       sheets: { [name: string]: (values: any) => { name: string; nodes: Child[]; reset(): void } };
       bar(): { node: HTMLElement; show(share: number): void };
-      button(text: string, click: () => void, more?: Attributes): HTMLElement;
+      button(text: string, click: () => void, more?: Attributes): HTMLButtonElement;
       field(label: string, value: number, changed: (value: number) => void, more?: Attributes): HTMLInputElement;
       heads(names: string[]): HTMLElement;
     };

@@ -61,6 +61,19 @@ test("a shipped run's name is translated, a learner's own words are not", () => 
   assert.equal(tp.runName({ name: "My own run", shipped: false }), "My own run");
 });
 
+test("words of a learner's own that an object of JavaScript has, too, are words", () => {
+  const { tp: here } = page(["browser", "language"], { language: "zh", catalogue: { Blocks: "块数" } });
+  here.labels = { n_layer: "Blocks" };
+  for (const word of ["constructor", "toString", "__proto__", "valueOf", "hasOwnProperty"]) {
+    for (const name of [word, `Copy · ${word}`, `Copy · 2 blocks · ${word} (2)`]) {
+      const told = here.runName({ name, shipped: false });
+      assert.ok(told.includes(word) && !told.includes("native code"), told);
+    }
+    assert.equal(here.translate(word), word);
+  }
+  assert.equal(here.runName({ name: "Copy · no blocks", shipped: false }), "Copy · 块数：无");
+});
+
 test("an answer's errors and reasons are told in the page's language", async () => {
   const server = tp.told({ ask: async (run) => ({ error: "Try again.", reason: "must be positive", run }) });
   const { error, reason, run } = await server.ask("Try again.");

@@ -160,6 +160,8 @@ test("this browser's runs are kept, the newest first, with their keys", () => {
   assert.deepEqual(plain(tp.memory.read().runs), ["one", "two"]);
   assert.equal(tp.memory.key("one"), "secret");
   assert.equal(tp.memory.key("two"), "");
+  ["two", "one"].forEach(tp.memory.add); // which hands over an index, too
+  assert.equal(tp.memory.key("one"), "secret");
   for (const broken of ["{", "null", "[]", '{"runs": 3, "shown": 4}']) {
     tp.browser.remember("transformer-playground", broken);
     assert.deepEqual(plain(tp.memory.read().runs), [], broken);

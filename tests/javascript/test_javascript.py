@@ -127,11 +127,6 @@ def test_the_page_says_its_runs_names_in_chinese() -> None:
     assert said[names.index("Stories · 12 blocks")] == "故事 · 块数 12"
 
 
-def test_what_is_strict_exists() -> None:
-    """A script that is gone is not on the list of those that are checked strictly."""
-    assert {*check.STRICT} <= {*views.SCRIPTS, *(f"view-{name}" for name in views.VIEWS)}
-
-
 def test_each_view_is_typed_by_what_it_may_call() -> None:
     """The functions that the page hands to a view are those that its types are made of."""
     called = {

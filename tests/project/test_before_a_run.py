@@ -20,7 +20,7 @@ from engine.runs.forks import fork, rerun
 from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from engine.validation import ConfigError
-from playground.hosting import actions, checks, sessions
+from playground.hosting import actions, checks, run_queue
 from playground.runs import run_lookup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ SOURCES: dict[str, tuple[dict[str, Any], bool]] = {
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """The runs that were started; no process is."""
     found: list[Run] = []
-    monkeypatch.setattr(sessions, "start", lambda run, replacing=None: found.append(run))
+    monkeypatch.setattr(run_queue, "start", lambda run, replacing=None: found.append(run))
     return found
 
 

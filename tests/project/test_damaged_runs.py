@@ -21,13 +21,19 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from engine.ablation import comparison
 from engine.cli.commands import runs
+from engine.cli.main import main
+from engine.config import RunConfig
 from engine.files import error_reason
-from engine.runs.events import Pause
-from engine.runs.store import DamagedRun, Run, RunStore
+from engine.runs.events import Ended, Noted, Pause
+from engine.runs.store import TEXT_PATH, DamagedRun, Run, RunStore
+from engine.validation import ConfigError
+from playground.access import keys
 from playground.hosting import actions, run_feed
-from playground.runs import models, run_lookup
-from playground.screens import common, compare, report, run_index
+from playground.planning import own_text
+from playground.runs import models, phases, run_lookup
+from playground.screens import common, compare, report, run_index, suite_runs
 from playground.screens import runs as table_page
 from playground.screens.histories import AXES, History
 from playground.tabs.experts import server as experts
@@ -364,6 +370,63 @@ def test_a_command_is_not_written_into_a_pipe(root: Path) -> None:
     lay_out({"commands.jsonl": "pipe"}, made.path)  # after it was opened
     with pytest.raises(OSError, match="is a pipe or a device, not a file"):
         made.send(Pause())
+
+
+@pytest.mark.case("R18")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_page_keeps_in_a_run_is_a_file_or_none(
+    root: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key, its own text, what it was predicted to cost; and the log of a suite: none is waited for or followed."""
+    monkeypatch.setenv("TP_PUBLIC", "1")
+    own = dict.fromkeys((keys.FILE, TEXT_PATH, actions.PREDICTED), kind)
+    made = make(root, "experts", own)
+    assert isinstance(made, Run)
+    with pytest.raises(keys.NotYours):
+        actions.remove(made.id, "x")
+    with pytest.raises(ConfigError, match="the text of this run is gone"):
+        own_text.stored_text(made)
+    config = RunConfig.from_flat({"source": "text", "train_data_path": TEXT_PATH})
+    (made.path / "config.json").unlink()  # it is one file with that of the whole run
+    (made.path / "config.json").write_text(config.to_json())
+    assert phases.phases(Run(made.path)) is None
+    assert actions.status(made.id)["predicted"] is None
+    folder = comparison.suite_folder(RunStore(root), "norm")
+    lay_out({suite_runs.LOG: kind}, folder)
+    assert suite_runs.standing("norm", []).trouble == ""
+    shutil.rmtree(folder.parent)
+
+
+@pytest.mark.case("R18")
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+@pytest.mark.parametrize("flag", ["--train_data_path", "--valid_data_path"])
+def test_a_pipe_in_place_of_a_text_is_refused(
+    tmp_path: Path, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be waited for, and could be read only once."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "text.txt").write_text("The fox said: a good day.\n" * 40)
+    given = {"--train_data_path": tmp_path / "text.txt", flag: tmp_path / "pipe"}
+    words = [str(word) for pair in given.items() for word in pair]
+    assert main(["train", *words, "--checkpoint_dir", str(tmp_path / "runs")]) == 2
+    assert "is a pipe or a device, not a file" in capsys.readouterr().err
+
+
+@pytest.mark.case("R14")
+def test_what_a_log_says_names_no_folder_of_the_server(root: Path) -> None:
+    """A run of the command line may tell of files beside it."""
+    made = make(root, "experts", {})
+    assert isinstance(made, Run)
+    reason = f"train_data_path = '{root / 'text.txt'}': does not exist"
+    (made.path / "events.jsonl").unlink()  # it is one file with that of the whole run
+    for event in (
+        Noted(step=1, text=f"Skipped {root / 'text.txt'}."),
+        Ended(step=1, how="failed", reason=reason),
+    ):
+        made.append(event)
+    for answer in (actions.events(made.id), run_feed.poll(made.id, 0), actions.status(made.id)):
+        text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        assert "text.txt" in text and str(root) not in text
 
 
 @pytest.mark.case("R13")

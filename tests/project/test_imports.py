@@ -182,7 +182,7 @@ def test_imports_run_downward(path: Path) -> None:
     for house, floors in FLOORS.items():
         room = room_of(module_of(path), house)
         if not room:
-            continue  # such as engine/__init__.py, which offers the public names of all rooms
+            continue  # outside; or __init__.py, which offers the public names of all rooms
         floor = {name: number for number, rooms in enumerate(floors) for name in rooms}
         assert room in floor, f"{house}.{room} has no floor yet"
         for module in imports(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -375,6 +376,35 @@ def test_an_older_log_with_a_clock_that_went_back_has_no_negative_seconds(
     run.append(started(6), 8.5)  # and a newer process counts on
     run.append(Ended(step=6, how="finished"), 9.0)
     assert run.trained() == 9.0
+
+
+DATES = {
+    "assets/js/record.js": "days until a card comes back",
+    "engine/runs/run.py": "the stamp of an event",
+    "engine/runs/store.py": "when a run was made",
+    "playground/hosting/downloads.py": "the age of a file",
+    "playground/hosting/storage.py": "the age of a file",
+    "playground/tabs/experts/tab.py": "tells an answer from the one before",
+    "playground/tabs/learn/view/cards.js": "days until a card comes back",
+    "playground/tabs/train/tab.py": "tells an answer from the one before",
+    "playground/tabs/translate/tab.py": "tells an answer from the one before",
+}
+"""Where the time of day is asked for, and why no other clock would do."""
+
+
+@pytest.mark.case("R17")
+def test_time_that_passes_is_not_read_from_a_clock_that_is_set() -> None:
+    wall = re.compile(r"\btime\.time\(|\bfrom time import .*\btime\b|datetime\.now|Date\.now\(")
+    files = [
+        path
+        for folder in ("engine", "playground", "assets/js")
+        for end in ("py", "js")
+        for path in (ROOT / folder).rglob(f"*.{end}")
+    ]
+    found = {
+        path.relative_to(ROOT).as_posix() for path in files if wall.search(path.read_text("utf-8"))
+    }
+    assert found == set(DATES)
 
 
 def test_a_stopwatch_that_stands_stays() -> None:

@@ -59,8 +59,8 @@ def GPU(task=None, *, duration=None, size=None):
 def gradio_auto_wrap(function):
     return function
 
-from playground.hosting import sessions
-sessions.give_way = lambda pid: None  # see tests/tools/equal_share.py
+from playground.hosting import processes
+processes.give_way = lambda pid: None  # see tests/tools/equal_share.py
 '''
 
 

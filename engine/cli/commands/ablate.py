@@ -190,7 +190,8 @@ class Board:
         self.waiting = [run for run in runs if run.status().state not in FINAL_STATES]
         self.done = kept = self.count - len(self.waiting)
         self.begun_at = {run.id: run.status().step for run in self.waiting}
-        self.since = perf_counter()
+        self.spent, self.looked = 0.0, perf_counter()
+        """Seconds in which a run trained, until the last look."""
         self.line.note(
             f"{name}: {self.count} runs" + f", {kept} with a result already" * bool(kept)
         )
@@ -210,8 +211,10 @@ class Board:
         at = {run.id: run.status() for run in self.waiting}
         made = sum(status.step - self.begun_at[run] for run, status in at.items())
         left = sum(s.total_steps - s.step for s in at.values() if s.state not in FINAL_STATES)
-        spent = perf_counter() - self.since
-        parts = [f"{duration(spent * left / made)} left"] if made > 0 else []
+        before, self.looked = self.looked, perf_counter()
+        if any(status.state in ("starting", "running") for status in at.values()):
+            self.spent += self.looked - before
+        parts = [f"{duration(self.spent * left / made)} left"] if made > 0 else []
         for run in self.waiting:
             if at[run.id].alive:
                 where = f"{at[run.id].step}/{at[run.id].total_steps}"

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from engine.cli.choose_run import add_root, find_run
+from engine.cli.choose_run import SHIPPED, add_root, find_run
 from engine.cli.flags import format_value
 from engine.files import atomic_output, error_reason
 from engine.runs.events import Evaluated, Stepped
@@ -101,6 +101,9 @@ def list_runs(options: Namespace) -> int:
         print(f"No run in {store.root} matches.")
     else:
         print(f"There are no runs in {store.root} yet.")
+        shipped = [run.id for run in RunStore(SHIPPED).list()]
+        if shipped:
+            print(f"Shipped runs, for generate, translate and export: {', '.join(sorted(shipped))}")
     for folder in damaged:
         print(f"{folder.id}  damaged: {folder.reason}")
     return 0

@@ -50,8 +50,12 @@ def explain(error: Exception, folder: Path) -> str:
 
     Paths are relative to the run's folder, since visitors of a page must not learn where that is.
     """
+    return _reason(error, folder).replace(f"{folder}{os.sep}", "")
+
+
+def _reason(error: Exception, folder: Path) -> str:
     if isinstance(error, ConfigError | RunError | CheckpointError):
-        return str(error).replace(f"{folder}{os.sep}", "")
+        return str(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error):
         return "Out of memory. A smaller batch_size, max_seq_len or d_model needs less."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

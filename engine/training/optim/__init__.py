@@ -20,12 +20,12 @@ from engine.training.optim.clipping import clip_grad_norm
 from engine.training.optim.configured import OPTIMIZERS, make_optimizer
 from engine.training.optim.groups import Kind, kind_of, parameter_groups, rows_of
 from engine.training.optim.lion import Lion
-from engine.training.optim.muon import NEWTON_SCHULZ, Muon, orthogonalized
+from engine.training.optim.muon import NEWTON_SCHULZ, Muon, newton_schulz, orthogonalized
 from engine.training.optim.rates import learning_rate, rate_factors, set_rates
 from engine.training.optim.sgd import SGD
 
 __all__ = [
     "NEWTON_SCHULZ", "OPTIMIZERS", "SGD", "AdamW", "Kind", "Lion", "Muon", "Optimizer",
-    "clip_grad_norm", "kind_of", "learning_rate", "make_optimizer", "orthogonalized",
+    "clip_grad_norm", "kind_of", "learning_rate", "make_optimizer", "newton_schulz", "orthogonalized",
     "parameter_groups", "rate_factors", "rows_of", "set_rates",
 ]  # fmt: skip

@@ -211,13 +211,13 @@ function centre(button) {
  * script runs: so the other is asked for until the visitor does something, or for a few seconds.
  */
 function openLinked() {
-  const until = Date.now() + 5000;
+  const until = performance.now() + 5000;
   let taken = false;
   let placed = ""; // the bar is moved when its tabs have moved, and never away from where a visitor has scrolled it
   for (const kind of ["pointerdown", "keydown"])
     addEventListener(kind, () => (taken = true), { once: true, capture: true });
   const look = () => {
-    if (taken || Date.now() > until) return;
+    if (taken || performance.now() > until) return;
     const button = tp.tabs.open(tp.tabs.first());
     if (button && !document.body.dataset.tab) document.body.dataset.tab = tp.tabs.first() ?? "";
     const place = button ? [button.id, button.offsetLeft, button.parentElement?.scrollWidth].join() : "";

@@ -22,12 +22,12 @@ from engine.config import VALUE_NAMES, RunConfig
 from engine.estimate import active_parameters, flops_per_step, parameters
 from engine.files import read_stored
 from engine.presets import PRESETS
+from engine.runs import forks
 from engine.runs.events import BALANCE, Message, Routed, Stop
 from engine.runs.store import MAX_OWN_TEXT, TEXT_PATH, Run, Status
 from playground import settings
-from playground.hosting import actions, checks, run_feed, sessions
+from playground.hosting import actions, checks, run_feed, run_queue
 from playground.planning import controls
-from playground.planning.own_text import stored_text
 from playground.runs import run_lookup
 from playground.tabs.experts import expert_routing
 
@@ -71,7 +71,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
         return {"routed": records([e for e in events if isinstance(e, Routed)], run.config)}
 
     news = run_feed.follow(run, offset, about, routed, CHUNK)
-    status = sessions.status(run)
+    status = run_queue.status(run)
     news["status"] |= {
         "tunable": status.alive and not run_lookup.is_shipped(run),
         "goes_on": _goes_on(run, status),
@@ -222,7 +222,7 @@ def start_pair(run_id: object, new_keys: tuple[str, str] = ("", "")) -> tuple[Ru
         return with_balance, _started(run, UNBALANCED, TEXT["off"], new_keys[1])
     except (ValueError, OSError):
         with suppress(OSError):  # for example a full disk, which also stopped the second
-            if not sessions.leave(with_balance.id):
+            if not run_queue.leave(with_balance.id):
                 with_balance.send(Stop())
         raise
 
@@ -236,12 +236,7 @@ def balanced(config: RunConfig) -> dict[str, float]:
 
 
 def _started(run: Run, changes: dict[str, float], name: str, key: str) -> Run:
-    train = type(run.config.train).parse(run.config.train.model_dump() | changes)
-    config = run.config.model_copy(update={"train": train})
-    own = config.data.train_data_path == TEXT_PATH
-    started = run_lookup.store().create(
-        config, name.format(name=run.name), text=stored_text(run) if own else None
-    )
+    started = forks.rerun(run_lookup.store(), run, name.format(name=run.name), changes)
     return actions.begin(started, key)
 
 

@@ -25,7 +25,7 @@ from engine.ablation.races import RacePlan
 from playground import settings
 from playground.access import visitors
 from playground.access.visitors import Visitor
-from playground.hosting import sessions
+from playground.hosting import processes
 from playground.runs import run_lookup
 
 AWAY_SECONDS = 20.0
@@ -201,13 +201,13 @@ def _start(race: Race) -> None:
     race.process = subprocess.Popen(
         command,
         cwd=run_lookup.ROOT,
-        env=sessions.environment(),
+        env=processes.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=sys.platform != "win32",
     )
-    sessions.give_way(race.process.pid)
+    processes.give_way(race.process.pid)
     race.state, race.began = "starting", time.monotonic()
     threading.Thread(target=_listen, args=(race, race.process), name="race", daemon=True).start()
 

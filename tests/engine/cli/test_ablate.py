@@ -26,7 +26,7 @@ from engine.cli.commands import ablate
 from engine.cli.main import main
 from engine.config import RunConfig
 from engine.runs import locks
-from engine.runs.events import Pause, Started, Step, Stepped
+from engine.runs.events import Pause, Paused, Resumed, Started, Step, Stepped
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import Outcome
 from engine.training.driver import drive
@@ -290,6 +290,29 @@ def test_in_a_terminal_it_says_what_is_being_trained(
     said = board.line.stream.getvalue()  # type: ignore[attr-defined]
     assert "mine: 3 runs, 1 with a result already\n" in said
     assert "\r2/3  mine: post, seed 0: finished at step 20, validation loss" in said
+
+
+@pytest.mark.case("C8")
+def test_a_suites_time_left_counts_no_pause(
+    tmp_path: Path, suite: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(ablate, "perf_counter", lambda: now[0])
+    runs = make_planned(RunStore(tmp_path / "runs"), "mine", find_suite(suite[1]).plan())
+    board, run = ablate.Board("mine", runs, io.StringIO()), runs[0]
+    claim = run.claim()
+    run.append(
+        Started(step=0, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=None)
+    )
+    run.append(Stepped(step=5, loss=1, lr=1, grad_norm=1, tokens=5, seconds=2.0))
+    now[0] += 10
+    assert board.describe().startswith("1:50 left")  # 55 of 60 steps
+    run.append(Paused(step=5))
+    now[0] += 1000
+    assert board.describe().startswith("1:50 left")
+    run.append(Resumed(step=5))
+    assert board.describe().startswith("1:50 left")
+    claim.release()
 
 
 # Processes

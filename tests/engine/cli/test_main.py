@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.cli.choose_run import find_run
 from engine.cli.flags import Number, Parser, add_config_flags, flags_of, normalise_flag
 from engine.cli.loggers import check_logger, open_logger
 from engine.cli.main import build_parser, command_line, main
@@ -336,11 +337,49 @@ def test_a_downloaded_run_writes_by_its_own_script(
     assert Run(script.parent).history() == run.history()
 
 
+@pytest.mark.case("F1")
+@pytest.mark.parametrize("more", [[], ["--vocab_size", "60"]], ids=["", "unused tokens"])
+def test_a_download_ends_where_generate_ends(
+    more: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the first END, also if the model has tokens that the tokenizer lacks."""
+    run = trained(tmp_path / "runs", *more)
+    run.download(tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        archive.extractall(tmp_path)
+    script = tmp_path / f"run-{run.id}" / "generate.py"
+    capsys.readouterr()
+    assert (
+        main(["generate", "--run", str(run.path), "--prompt", "ab>", "--temperature", "0.8"]) == 0
+    )
+    written = capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [str(script), "ab>"])
+    runpy.run_path(str(script))
+    assert capsys.readouterr().out == written
+    assert "<end>" not in written and len(written) < 200
+
+
 def test_an_empty_store_is_said_to_be_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["runs", "--root", str(tmp_path)]) == 0
     assert "no runs" in capsys.readouterr().out
+
+
+@pytest.mark.case("C26")
+def test_an_empty_store_names_the_runs_that_ship(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that generate and translate use without any flag are among them."""
+    assert main(["runs", "--root", str(tmp_path)]) == 0
+    _, shipped = capsys.readouterr().out.splitlines()
+    names = shipped.partition(": ")[2].split(", ")
+    assert {"stories", "translate-german"} <= set(names)
+    for name in names:
+        assert find_run(name, tmp_path).checkpoints()
 
 
 def test_resuming_and_forking_from_the_command_line(

@@ -24,7 +24,7 @@ from engine.config import RunConfig
 from engine.runs import locks
 from engine.runs.events import Started, Stepped, Stop
 from engine.runs.store import Run, RunBusy, RunStore, UnknownRun
-from playground.hosting import sessions, storage
+from playground.hosting import processes, storage
 from playground.runs import run_lookup
 from tests.project.test_imports import ROOT
 from tests.tools.waiting import PATIENCE
@@ -458,7 +458,7 @@ def test_a_host_that_tidies_leaves_what_another_container_trains(
 ) -> None:
     monkeypatch.setenv("TP_RUNS", str(store.root))
     monkeypatch.setattr(psutil, "Process", lambda pid=None: pytest.fail("a process was asked for"))
-    assert run_lookup.store().root == store.root and run.id not in sessions.training()
+    assert run_lookup.store().root == store.root and run.id not in processes.training()
     with trainer(run):
         assert run.id in storage.in_use()
         assert storage._delete(run.id) is False and run.path.is_dir()

@@ -539,6 +539,30 @@ def test_what_nobody_expected_is_told(
     assert (run.path / "error.txt").exists() == ("error.txt" in reason)
 
 
+@pytest.mark.case("R14")
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda path: PermissionError(13, "Permission denied", str(path)),
+        lambda path: RuntimeError(f"cannot map {path}"),
+        lambda path: ValueError(f"{path}: is odd"),
+    ],
+    ids=["OSError", "RuntimeError", "ValueError"],
+)
+def test_a_reason_says_nothing_of_where_the_run_is(
+    store: RunStore, error: Callable[[Path], Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visitor of a page reads it."""
+    run = make(store)
+
+    def broken(*_: object) -> None:
+        raise error(run.path / "snapshots" / "step-000000.npz")
+
+    monkeypatch.setattr("engine.inspection.observe.probe", broken)
+    reason = drive(run).reason
+    assert "snapshots/step-000000.npz" in reason and str(run.path) not in reason
+
+
 def test_a_damaged_checkpoint_is_named(store: RunStore) -> None:
     run = make(store)
     drive(run, listen=after(Stepped, lambda: run.send(Stop()), times=2))

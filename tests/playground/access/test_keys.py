@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import io
 import json
+import os
 import stat
 import sys
 import zipfile
@@ -23,11 +24,11 @@ from engine.training.driver import drive
 from playground import api
 from playground.access import keys
 from playground.app import demo
-from playground.hosting import actions, downloads, sessions
-from playground.hosting.sessions import Registry
+from playground.hosting import actions, downloads, processes
+from playground.hosting.processes import Registry
 from playground.runs import run_lookup
+from tests.playground.hosting.test_processes import TINY
 from tests.playground.hosting.test_queue import Training
-from tests.playground.hosting.test_sessions import TINY
 
 pytestmark = pytest.mark.case("R2")
 
@@ -39,12 +40,12 @@ def _public_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TP_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     known = Registry()
-    monkeypatch.setattr(sys, sessions._HOME, known, raising=False)
+    monkeypatch.setattr(sys, processes._HOME, known, raising=False)
 
     def train(run: Run) -> None:
         known.workers[run.id] = Training(run)
 
-    monkeypatch.setattr(sessions, "_train", train)
+    monkeypatch.setattr(processes, "train", train)
 
 
 def make(name: str, **changes: Any) -> tuple[Run, str]:
@@ -72,7 +73,7 @@ def training(**changes: Any) -> tuple[Run, str]:
 def waiting(**changes: Any) -> tuple[Run, str]:
     """A run in the queue."""
     run, key = make("waiting", **changes)
-    sessions.registry().waiting.append(run)
+    processes.registry().waiting.append(run)
     return run, key
 
 
@@ -89,7 +90,7 @@ def state(run: Run) -> dict[str, Any]:
         for path in sorted(run.path.rglob("*"))
         if path.is_file()
     }
-    known = sessions.registry()
+    known = processes.registry()
     at_work = run.id in known.workers, [each.id for each in known.waiting].count(run.id)
     return {"files": files, "at work": at_work}
 
@@ -353,6 +354,18 @@ def test_shipped_runs_can_be_begun_anew_by_anyone() -> None:
 
 
 # Downloads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.case("R22")
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+def test_other_users_of_the_machine_cannot_read_a_download() -> None:
+    """It is kept in the folder of all users' temporary files."""
+    before = os.umask(0o022)
+    try:
+        copy = Path(actions.download(stopped()[0].id))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.case("R8")

@@ -9,7 +9,7 @@ import pytest
 from engine.config import RunConfig
 from engine.runs.events import Ended, Started, Stepped
 from engine.runs.store import Run, RunError
-from playground.hosting import actions, sessions
+from playground.hosting import actions, processes
 from playground.runs import run_lookup
 
 pytestmark = pytest.mark.usefixtures("learners_runs")
@@ -96,8 +96,8 @@ def test_a_list_says_when_a_run_was_made_and_how_it_stands() -> None:
 def test_what_goes_on_is_what_trains_or_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only of the runs that are asked about."""
     over, waits, trains = trained(1, 200), trained(1, 200), trained(1, 200)
-    monkeypatch.setattr(sessions, "training", lambda: [trains.id, "another"])
-    monkeypatch.setattr(sessions.registry(), "waiting", [waits])
+    monkeypatch.setattr(processes, "training", lambda: [trains.id, "another"])
+    monkeypatch.setattr(processes.registry(), "waiting", [waits])
     ids = [over.id, waits.id, trains.id]
     assert [entry["id"] for entry in actions.going(ids)] == [waits.id, trains.id]
     assert actions.going([]) == [] == actions.going("another")

@@ -359,6 +359,9 @@ def test_facts_of_a_text_come_with_the_choice() -> None:
         ({"fork": []}, "fork", "must be an object"),
         ({"fork": {"run": "stories", "step": 1, "at": 2}}, "at", "there are run, step, name"),
         ({"fork": {"run": "stories", "step": True}}, "fork", "is not a run and a step"),
+        ({"text": "my own text"}, "text", "must be an object, with characters, vocabulary, words, bytes"),
+        ({"text": {"letters": 5}}, "letters", "there are characters, vocabulary, words, bytes"),
+        ({"text": {"characters": "5", "vocabulary": 3}}, "text", "must be counts"),
     ],
 )  # fmt: skip
 def test_a_script_that_asks_for_what_is_not_understood_starts_nothing(
@@ -368,3 +371,14 @@ def test_a_script_that_asks_for_what_is_not_understood_starts_nothing(
         actions.understood(asked)
     found = {problem.field: problem.allowed for problem in refused.value.problems}
     assert allowed in found[field]
+
+
+@pytest.mark.case("R7")
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"preset": "copy"}, {"changes": {"source": "stories"}}, {"fork": {"run": "stories", "step": 5_000}}],
+)  # fmt: skip
+def test_a_text_that_nothing_reads_is_not_ignored(asked: Any) -> None:
+    with pytest.raises(ConfigError, match="is read only with the source 'text'"):
+        actions.understood(asked, "my own text")
+    assert actions.understood({"changes": {"source": "text"}}, "my own text").text is not None

@@ -661,7 +661,7 @@ def test_the_page_follows_a_suite_with_other_steps(
             return self.returncode
 
     monkeypatch.setattr(suites.subprocess, "Popen", Process)
-    monkeypatch.setattr(suites.sessions, "give_way", alive.append)
+    monkeypatch.setattr(suites.processes, "give_way", alive.append)
     monkeypatch.setattr(suites, "_started", {})
     stopped: list[Path] = []
     monkeypatch.setattr(suites, "request_stop", stopped.append)

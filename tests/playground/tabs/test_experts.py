@@ -30,10 +30,10 @@ from engine.runs.events import (
     Started,
     Stepped,
 )
-from engine.runs.store import Run, RunStore
+from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from playground.access import visitors
-from playground.hosting import actions, sessions
+from playground.hosting import actions, processes, run_queue
 from playground.runs import models, run_lookup
 from playground.tabs.experts import expert_routing
 from playground.tabs.experts import server as experts
@@ -345,8 +345,8 @@ def test_accumulated_batches_count_no_less(runs: Path, monkeypatch: pytest.Monke
 def training(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs that count as being trained, without any process."""
     alive: list[str] = []
-    monkeypatch.setattr(sessions, "training", lambda: alive)
-    monkeypatch.setattr(sessions, "start", lambda run, replacing=None: alive.append(run.id))
+    monkeypatch.setattr(processes, "training", lambda: alive)
+    monkeypatch.setattr(run_queue, "start", lambda run, replacing=None: alive.append(run.id))
     return alive
 
 
@@ -389,6 +389,31 @@ def test_a_pair_differs_in_balancing_alone(runs: Path, training: list[str]) -> N
     assert one.name.startswith("balance on") and other.name.startswith("balance off")
 
 
+@pytest.mark.case("F16")
+def test_a_pair_whose_text_is_gone_is_not_started(
+    runs: Path, training: list[str], tmp_path: Path
+) -> None:
+    """A run's own text, in its folder or elsewhere: the refusal comes before there is a run."""
+    elsewhere = tmp_path / "own.txt"
+    elsewhere.write_text("The fox said: a good day.\n" * 20, encoding="utf-8")
+    given = {"source": "text", "train_data_path": str(elsewhere)}
+    inside = RunConfig.from_flat(SMALL | {"source": "text", "train_data_path": TEXT_PATH})
+    made = [
+        make_run(runs, "of a file", **given),
+        RunStore(runs).create(inside, "of its own", text=elsewhere.read_text("utf-8")),
+    ]
+    for each in made:
+        pair = experts.start_pair(each.id)
+        assert training[-2:] == [run.id for run in pair]
+    elsewhere.unlink()
+    (made[1].path / TEXT_PATH).unlink()
+    before = len(RunStore(runs).list())
+    for each in made:
+        with pytest.raises(ValueError, match="does not exist"):
+            experts.start_pair(each.id)
+    assert len(RunStore(runs).list()) == before and len(training) == 4
+
+
 def test_a_pair_keeps_how_a_run_balances() -> None:
     given = {"switch_loss": 0.0, "bias_rate": 0.001}
     kept = experts.balanced(RunConfig.from_flat(SMALL | given))
@@ -402,7 +427,7 @@ def test_a_pair_needs_two_places(
     training.append(make_run(runs, "another").id)
     monkeypatch.setenv("TP_MAX_EACH", "2")
     with visit(visitors.token()) as visitor:
-        monkeypatch.setitem(sessions.registry().owners, training[0], visitor)
+        monkeypatch.setitem(processes.registry().owners, training[0], visitor)
         with pytest.raises(ValueError, match="1 of yours train or wait"):
             experts.start_pair(made.id)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
@@ -414,7 +439,7 @@ def test_a_pair_needs_two_places(
 
 
 @pytest.mark.parametrize(
-    "problem", [sessions.TooManyRuns("no room for it"), OSError("no room for it")]
+    "problem", [run_queue.TooManyRuns("no room for it"), OSError("no room for it")]
 )
 def test_half_a_pair_does_not_train_on(
     runs: Path, training: list[str], monkeypatch: pytest.MonkeyPatch, problem: Exception
@@ -426,7 +451,7 @@ def test_half_a_pair_does_not_train_on(
             raise problem
         training.append(run.id)
 
-    monkeypatch.setattr(sessions, "start", start)
+    monkeypatch.setattr(run_queue, "start", start)
     before = {run.id for run in RunStore(runs).list()}
     with pytest.raises(type(problem), match="no room for it"):
         experts.start_pair(made.id)

@@ -7,6 +7,11 @@ const root = element.querySelector(".experts");
 const FEW = 4; // layers that have room beside the maps
 const PAIR = "transformer-playground-pair";
 
+/** @typedef {"steps" | "flops" | "seconds"} Axis */
+/** @typedef {{ layer: number | null, block: number | null, step: number | null, axis: Axis }} Chosen */
+/** @typedef {{ run: string, partner: string | null, text: string | null, token: number, row: number,
+ *   locked: boolean }} Looked */
+/** @type {Chosen & Looked & { hover: { token: number, row: number } | null }} */
 const state = {
   run: "", // the run on the page
   layer: null, // a place among the expert layers; null: all
@@ -22,7 +27,7 @@ const state = {
 };
 
 const address = tp.address("experts", () => {
-  const layers = first?.layers ?? [];
+  const { layers } = first;
   return {
     ...state,
     block: state.layer === null || layers.length < 2 ? null : layers[state.layer],
@@ -32,14 +37,15 @@ const address = tp.address("experts", () => {
 });
 
 /** The run that was last compared with this one, in this browser. */
-function partnerOf(run) {
+function partnerOf(/** @type {string} */ run) {
   try {
-    const stored = JSON.parse(tp.browser.recall(PAIR)) ?? {};
+    const stored = JSON.parse(tp.browser.recall(PAIR) ?? "null") ?? {};
     return stored.first === run && typeof stored.second === "string" ? stored.second : null;
   } catch {
     return null;
   }
 }
+/** @param {string} run @param {string | null} other */
 const rememberPair = (run, other) => tp.browser.remember(PAIR, JSON.stringify({ first: run, second: other }));
 
-const fileName = (what) => first.fileName(what);
+const fileName = (/** @type {string} */ what) => first.fileName(what);

@@ -24,11 +24,12 @@ function makeBars() {
     grid,
     el("p", { class: "help", text: TEXT.factsHelp }),
   );
+  /** @type {ReturnType<typeof figure>[]} */
   let figures = [];
   let structure = "";
 
   function draw() {
-    const record = first ? cursorRecord() : -1;
+    const record = cursorRecord();
     if (record < 0) return;
     const layers = shownLayers();
     const columns = Math.max(1, Math.min(layers.length, Math.floor(grid.clientWidth / LEAST)));
@@ -46,6 +47,7 @@ function makeBars() {
   return { node, draw, rebuild: () => (structure = "") };
 }
 
+/** @param {number} layer @param {number} width */
 function figure(layer, width) {
   const { experts } = first;
   const slot = (width - BAR.left - 2) / experts;
@@ -101,21 +103,23 @@ function figure(layer, width) {
         cursorStep(),
         first.layers[layer] + 1,
         expert + 1,
-        ...["load", "probability"].map((of) => first.share(record, layer, expert, of).toFixed(5)),
+        ...SHARES.map((of) => first.share(record, layer, expert, of).toFixed(5)),
       ]),
     ];
   }
 
   let axisTop = 0;
+  /** @type {string | null} */
   let deadDrawn = null;
-  function draw(record) {
-    const values = all.map((expert) => ["load", "probability"].map((of) => first.share(record, layer, expert, of)));
+  function draw(/** @type {number} */ record) {
+    const values = all.map((expert) => SHARES.map((of) => first.share(record, layer, expert, of)));
     const most = Math.max(...values.flat());
     const stops = [2 / experts, 4 / experts, 8 / experts, 16 / experts, 1].filter((stop) => stop >= most);
     const top = Math.min(1, ...stops);
-    const y = (share) => base - (share / top) * high;
+    const y = (/** @type {number} */ share) => base - (share / top) * high;
+    /** @param {number} x @param {number} wide @param {number} share */
     const bar = (x, wide, share) => `M${x.toFixed(1)},${base}V${y(share).toFixed(1)}h${wide.toFixed(1)}V${base}z`;
-    const left = (expert) => BAR.left + expert * slot + gap;
+    const left = (/** @type {number} */ expert) => BAR.left + expert * slot + gap;
     const inner = slot - 2 * gap;
     colours.forEach((path, colour) => {
       const its = all.filter((expert) => expert % PALETTE.length === colour && values[expert][0] > 0);
@@ -155,15 +159,15 @@ function figure(layer, width) {
       el("span", { class: gone.length ? "dead-list" : "", text: deadText }),
     );
     svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series([...text, deadText])));
-    Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: gone.length });
+    Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: String(gone.length) });
   }
 
   /** A cross where an expert has no token, and its number in the same colour. */
-  function drawDead(gone) {
+  function drawDead(/** @type {number[]} */ gone) {
     const key = gone.join();
     if (key === deadDrawn) return;
     deadDrawn = key;
-    const centre = (expert) => BAR.left + (expert + 0.5) * slot;
+    const centre = (/** @type {number} */ expert) => BAR.left + (expert + 0.5) * slot;
     const size = Math.min(4, slot / 2);
     dead.setAttribute(
       "d",

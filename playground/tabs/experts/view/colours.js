@@ -19,17 +19,18 @@ const PALETTE = [
   "#8c8f98",
 ];
 
-const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+const hex = (/** @type {string} */ colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
 const INKS = PALETTE.map((colour) => inkOn(hex(colour)));
-const expertColour = (expert) => PALETTE[expert % PALETTE.length];
-const expertInk = (expert) => INKS[expert % PALETTE.length];
+const expertColour = (/** @type {number} */ expert) => PALETTE[expert % PALETTE.length];
+const expertInk = (/** @type {number} */ expert) => INKS[expert % PALETTE.length];
 
 /** How strongly a load is coloured: 0 for none, 1 for four times the fair share, or all where that is less. */
 const MOST_TIMES = 4;
-const timesOf = (experts) => Math.min(experts, MOST_TIMES);
+const timesOf = (/** @type {number} */ experts) => Math.min(experts, MOST_TIMES);
+/** @param {number} share @param {number} experts */
 const strength = (share, experts) => Math.sqrt(Math.min(1, (share * experts) / timesOf(experts)));
 
-let shades = null; // 256 colours as 32-bit numbers, little-endian, for canvases
+let shades = new Uint32Array(256); // colours as 32-bit numbers, little-endian, for canvases
 function mixShades() {
   shades = Uint32Array.from({ length: 256 }, (_, i) => {
     const [r, g, b] = tp.heat(i / 255);
@@ -37,10 +38,13 @@ function mixShades() {
   });
 }
 
-/** A canvas to save, twice as fine, with `draw(context)` on the page's own background. */
+/** A canvas to save, twice as fine, with `draw(context)` on the page's own background.
+ *
+ * @param {number} width @param {number} height @param {(context: CanvasRenderingContext2D) => void} draw */
 function pictureOf(width, height, draw) {
   const canvas = el("canvas", { width: 2 * width, height: 2 * height });
   const context = canvas.getContext("2d");
+  if (!context) return canvas;
   context.scale(2, 2);
   context.fillStyle = tp.colour("--tp-page");
   context.fillRect(0, 0, width, height);
@@ -52,7 +56,7 @@ function pictureOf(width, height, draw) {
   return canvas;
 }
 
-const chip = (expert, text = String(expert + 1)) => {
+const chip = (/** @type {number} */ expert, text = String(expert + 1)) => {
   const node = el("span", { class: "chip", text });
   node.style.background = expertColour(expert);
   node.style.color = expertInk(expert);

@@ -1,15 +1,18 @@
 /* The controls above the figures, and the balance weights of a run that trains. */
-function makeChoices({ chosen, compared }) {
-  function choose(change) {
+
+/** @typedef {{ id: string, name: string, experts: number | null }} Listed */
+function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): void }} */ { chosen, compared }) {
+  function choose(/** @type {Partial<typeof state>} */ change) {
     Object.assign(state, change);
     chosen();
   }
+  /** @type {HTMLSelectElement} */
   const layer = el("select", {
     id: "experts-layer",
     on: { change: () => choose({ layer: layer.value === "" ? null : Number(layer.value) }) },
   });
   const layerField = el("label", { class: "choice" }, el("span", { text: TEXT.layer }), layer);
-  const axes = Object.entries(TEXT.axes).map(([name, text]) =>
+  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
     el("button", { type: "button", text, "data-axis": name, on: { click: () => choose({ axis: name }) } }),
   );
   const axisField = el(
@@ -18,6 +21,7 @@ function makeChoices({ chosen, compared }) {
     el("span", { text: TEXT.axis }),
     el("div", { class: "segments" }, axes),
   );
+  /** @type {HTMLSelectElement} */
   const other = el("select", {
     id: "experts-compare",
     on: { change: () => compared(other.value || null), pointerdown: list, focus: list },
@@ -45,7 +49,7 @@ function makeChoices({ chosen, compared }) {
     said,
   );
 
-  function say(text) {
+  function say(/** @type {string} */ text) {
     said.hidden = !text;
     put(said, text);
   }
@@ -56,7 +60,7 @@ function makeChoices({ chosen, compared }) {
     trigger("pair", { run: first.run });
   }
 
-  function paired(answer) {
+  function paired(/** @type {{ error?: string }} */ answer) {
     pair.disabled = false;
     say(answer.error ?? TEXT.pairStarted);
   }
@@ -64,21 +68,23 @@ function makeChoices({ chosen, compared }) {
   let listed = "";
   /** Fill the list of runs to compare with; asked each time, since runs come and go. */
   async function list() {
+    /** @type {{ own: Listed[], shipped: Listed[] } & Answer} */
     const found = await call("runs", tp.memory.read().runs);
-    if (found.error || !first) return;
+    if (found.error || !first.run) return;
     const key = JSON.stringify([found, first.run, second?.run ?? null]);
     if (key === listed) return;
     listed = key;
-    const option = ({ id, name, experts }) => el("option", { value: id, text: experts ? name : TEXT.dense(name) });
-    const groups = ["own", "shipped"].map((group) => [
-      TEXT.compareGroups[group],
-      found[group]
+    const option = (/** @type {Listed} */ { id, name, experts }) =>
+      el("option", { value: id, text: experts ? name : TEXT.dense(name) });
+    const groups = /** @type {const} */ (["own", "shipped"]).map((group) => ({
+      label: TEXT.compareGroups[group],
+      runs: found[group]
         .filter(({ id }) => id !== first.run)
         .map((run) => ({ ...run, name: tp.runName({ ...run, shipped: group === "shipped" }) })),
-    ]);
+    }));
     other.replaceChildren(
       el("option", { value: "", text: TEXT.compareNone }),
-      ...groups.filter(([, runs]) => runs.length).map(([label, runs]) => el("optgroup", { label }, runs.map(option))),
+      ...groups.filter(({ runs }) => runs.length).map(({ label, runs }) => el("optgroup", { label }, runs.map(option))),
     );
     other.value = second?.run ?? "";
   }
@@ -95,7 +101,7 @@ function makeChoices({ chosen, compared }) {
     }
     layerField.hidden = blocks.length < 2;
     axisField.hidden = !first.count;
-    layer.value = state.layer ?? "";
+    layer.value = String(state.layer ?? "");
     for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
   }
 
@@ -124,20 +130,21 @@ function makeBalance() {
   const buttons = el("div", { class: "buttons" }, toBias, toOff);
   const message = el("p", { class: "message", role: "status", hidden: true });
   const node = el("section", { class: "balance" }, el("h3", { text: TEXT.balance }), help, rows, buttons, message);
+  /** @type {[name: string, row: ReturnType<typeof row>][]} */
   let fields = [];
   let structure = "";
 
-  async function tell(changes) {
+  async function tell(/** @type {string | { [field: string]: number }} */ changes) {
     const answer = await call("balance", first.run, changes);
     message.hidden = !answer.error;
     put(message, answer.error ?? "");
     poller?.now();
   }
 
-  function row(control) {
+  function row(/** @type {BalanceControl} */ control) {
     const id = `experts-${control.name}`;
     const stops = control.stops;
-    const [label, about] = [control.label, control.help].map(tp.translate);
+    const [label, about] = [control.label, control.help].map((text) => tp.translate(text));
     const slider = el("input", {
       type: "range",
       class: "slider",
@@ -150,16 +157,16 @@ function makeBalance() {
     const box = el("input", { type: "text", inputmode: "decimal", class: "typed", id, title: about });
     const fill = () => slider.style.setProperty("--filled", `${(100 * Number(slider.value)) / (stops.length - 1)}%`);
     let waits = 0; // until the run has answered, what was asked for stands in the box
-    const send = (value) => {
+    const send = (/** @type {number} */ value) => {
       waits = performance.now() + 2000;
       tell({ [control.name]: value });
     };
     slider.addEventListener("input", () => {
-      box.value = spell(stops[slider.value]);
+      box.value = spell(stops[Number(slider.value)]);
       slider.setAttribute("aria-valuetext", box.value);
       fill();
     });
-    slider.addEventListener("change", () => send(stops[slider.value]));
+    slider.addEventListener("change", () => send(stops[Number(slider.value)]));
     box.addEventListener("change", () => {
       const value = Number(box.value.trim().replace(",", ".") || NaN);
       if (Number.isFinite(value)) return send(value);
@@ -169,14 +176,15 @@ function makeBalance() {
     const line = el("div", { class: "weight", title: about }, el("label", { for: id, text: label }), slider, box);
     return {
       line,
-      draw(value, tunable) {
+      draw(/** @type {number} */ value, /** @type {boolean} */ tunable) {
         slider.disabled = box.disabled = !tunable;
         if (slider.matches(":active") || (performance.now() < waits && Number(box.value) !== value)) return;
         if (document.activeElement !== box) box.value = spell(value);
-        slider.value = stops.reduce(
+        const nearest = stops.reduce(
           (best, stop, i) => (Math.abs(stop - value) < Math.abs(stops[best] - value) ? i : best),
           0,
         );
+        slider.value = String(nearest);
         slider.setAttribute("aria-valuetext", spell(value));
         fill();
       },
@@ -207,5 +215,5 @@ function makeBalance() {
   return { node, draw };
 }
 
-const spell = (value) =>
+const spell = (/** @type {number} */ value) =>
   value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential().replace("+", "") : String(value);

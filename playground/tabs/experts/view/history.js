@@ -3,13 +3,27 @@
 const MOST_RECORDS = 1200;
 const [UNEVEN, EVEN] = [1, 0.5]; // MaxVio
 
-let first = null; // the run that is shown
-let second = null; // the one that it is compared with
+const SHARES = /** @type {const} */ (["load", "probability"]);
 
-/** @extends {Feed<any, any>} */
-class ExpertsFeed extends /** @type {new (run: string) => Feed<any, any>} */ (tp.Feed) {
-  /** @type {RunTable<"load" | "probability" | "dropped" | "entropy" | "vio", any>} */
+/** @typedef {{ name: string, label: string, help: string, stops: number[] }} BalanceControl */
+/** @typedef {{ balance?: { [field: string]: number }, controls?: BalanceControl[] }} Balance */
+/** @typedef {{ flops: number | null, parameters: number | null, active: number | null, instead?: string | null,
+ *   start?: string }} Costs */
+/** @typedef {{ experts: number | null, layers: number[], top_k: number, router: string,
+ *   router_name: string }} Routers */
+/** @typedef {{ name: string, shipped: boolean, total_steps: number,
+ *   data: string } & Routers & Costs & Balance} ExpertsAbout */
+/** @typedef {{ count: number } & { [column in "step" | "load" | "probability" | "dropped"
+ *   | "entropy"]: string }} Routed */
+/** @typedef {Answers.RunStatus & { tunable: boolean, goes_on: boolean }} ExpertsStatus */
+/** @typedef {Omit<Answers.RunNews, "about" | "status"> & { about: ExpertsAbout, status: ExpertsStatus,
+ *   routed: Routed }} ExpertsNews */
+
+class ExpertsFeed extends /** @type {new (run: string) => Feed<ExpertsAbout, ExpertsNews>} */ (tp.Feed) {
+  /** @type {RunTable<"load" | "probability" | "dropped" | "entropy" | "vio", ArrayLike<number>>} */
   records = new tp.Table("load", "probability", "dropped", "entropy", "vio");
+  dense = ""; // the name of the dense run that this one is shown in place of
+  standsInForOwn = false;
 
   get layers() {
     return this.about?.layers ?? [];
@@ -28,24 +42,25 @@ class ExpertsFeed extends /** @type {new (run: string) => Feed<any, any>} */ (tp
     return this.saved.length > 0 || this.probes.length > 0;
   }
 
-  learn(answer) {
+  learn(/** @type {ExpertsNews} */ answer) {
     const isNew = super.learn(answer);
     this.addRecords(answer.routed);
     return isNew;
   }
 
-  cut(step) {
+  cut(/** @type {number} */ step) {
     super.cut(step);
     this.records.cut(step);
   }
 
-  addRecords(routed) {
+  addRecords(/** @type {Routed} */ routed) {
     const { records } = this;
     const [layers, cells] = [this.layers.length, this.layers.length * this.experts];
     const step = new Float64Array(tp.bytes(routed.step).buffer);
-    const [load, probability] = ["load", "probability"].map((name) => new Uint16Array(tp.bytes(routed[name]).buffer));
-    const [dropped, entropy] = ["dropped", "entropy"].map((name) => tp.floats(routed[name]));
+    const [load, probability] = SHARES.map((name) => new Uint16Array(tp.bytes(routed[name]).buffer));
+    const [dropped, entropy] = [tp.floats(routed.dropped), tp.floats(routed.entropy)];
     step.forEach((at, i) => {
+      /** @param {Uint16Array | Float32Array} values @param {number} size */
       const part = (values, size) => values.subarray(i * size, (i + 1) * size);
       const shares = part(load, cells);
       records.add({
@@ -60,24 +75,26 @@ class ExpertsFeed extends /** @type {new (run: string) => Feed<any, any>} */ (tp
     if (records.n > MOST_RECORDS) records.halve();
   }
 
-  /** The share of one expert at one record. */
+  /** The share of one expert at one record.
+   *
+   * @param {number} record @param {number} layer @param {number} expert @param {"load" | "probability"} of */
   share(record, layer, expert, of = "load") {
     return this.records[of][record][layer * this.experts + expert] / 65535;
   }
 
   /** MaxVio at one record: of this layer, or of the worst. */
-  vio(record, layer) {
-    const values = this.records.vio[record] ?? [NaN];
+  vio(/** @type {number} */ record, /** @type {number | null} */ layer) {
+    const values = Array.from(this.records.vio[record] ?? [NaN]);
     return layer === null ? Math.max(...values) : (values[layer] ?? NaN);
   }
 
   /** The record nearest to a step. */
-  nearest(step) {
+  nearest(/** @type {number} */ step) {
     return nearestOf(this.records.step, step);
   }
 
   /** Where a step lies on the x axis. */
-  x(step, axis) {
+  x(/** @type {number} */ step, /** @type {Axis} */ axis) {
     if (axis === "flops" && this.about?.flops) return step * this.about.flops;
     if (axis !== "seconds") return step;
     const { step: at, clock } = this.steps;
@@ -108,14 +125,21 @@ class ExpertsFeed extends /** @type {new (run: string) => Feed<any, any>} */ (tp
   }
 
   /** The validation loss at a step: the last that was measured by then. */
-  heldOut(step) {
+  heldOut(/** @type {number} */ step) {
     const { step: at, loss } = this.evaluated;
     const i = firstAtLeast(at, step + 1e-9) - 1;
     return i >= 0 ? { step: at[i], loss: loss[i] } : null;
   }
 }
 
-/** The first place whose value is at least `x`, in ascending values. */
+/** The run that is shown: none until one is chosen. */
+let first = new ExpertsFeed("");
+/** The one that it is compared with. @type {ExpertsFeed | null} */
+let second = null;
+
+/** The first place whose value is at least `x`, in ascending values.
+ *
+ * @param {number[]} values @param {number} x */
 function firstAtLeast(values, x) {
   let low = 0;
   let high = values.length;
@@ -127,13 +151,16 @@ function firstAtLeast(values, x) {
   return low;
 }
 
+/** @param {number[]} values @param {number} x */
 function nearestOf(values, x) {
   const i = firstAtLeast(values, x);
   if (i === values.length) return i - 1;
   return i > 0 && x - values[i - 1] <= values[i] - x ? i - 1 : i;
 }
 
-/** max / mean - 1, as `max_violation` in engine/model/routing.py. */
+/** max / mean - 1, as `max_violation` in engine/model/routing.py.
+ *
+ * @param {ArrayLike<number>} shares @param {number} from @param {number} experts */
 function maxViolation(shares, from, experts) {
   let most = 0;
   let sum = 0;

@@ -1,6 +1,8 @@
 /* What experts have in common over many tokens: which work together, and which kinds of tokens they take. */
 const CLOSE = 250; // milliseconds that the cursor rests before the tokens are counted again
 
+/** @typedef {Omit<Answers.Specialisation, "together"> & { run: string, together: Float32Array }} Counted */
+
 function makeSpecial() {
   const title = el("h3", { text: TEXT.special });
   const counted = el("p", { class: "help" });
@@ -15,7 +17,9 @@ function makeSpecial() {
     message,
     el("div", { class: "special-pair" }, together, kinds),
   );
-  let answer = null;
+  /** What was counted last, and for which checkpoint, also where it could not be. @type {Counted | null} */
+  let latest = null;
+  let done = { run: "", asked: -1, failed: false };
   let inSight = false;
   let timer = 0;
   let running = false;
@@ -31,7 +35,7 @@ function makeSpecial() {
   const layerShown = () => state.layer ?? state.row;
   const wantedStep = () => (first.saved.length ? first.saved[nearestOf(first.saved, cursorStep())] : null);
   const isNew = () =>
-    first?.experts && wantedStep() !== null && (answer?.run !== first.run || answer.asked !== wantedStep());
+    first.experts > 0 && wantedStep() !== null && (done.run !== first.run || done.asked !== wantedStep());
 
   /** Count at the cursor's step, once it rests and where somebody looks. */
   function look() {
@@ -40,32 +44,33 @@ function makeSpecial() {
   }
 
   async function ask() {
-    if (running || !isNew()) return;
-    running = true;
     const { run } = first;
     const asked = wantedStep();
+    if (running || asked === null || !isNew()) return;
+    running = true;
     const found = await call("specialise", run, asked);
     running = false;
     if (run !== first.run) return look();
     message.hidden = !found.error;
     put(message, found.error ?? "");
-    answer = found.error ? { run, asked, error: true } : { ...found, run, asked, together: tp.floats(found.together) };
+    done = { run, asked, failed: found.error !== undefined };
+    latest = done.failed ? null : { ...found, run, together: tp.floats(found.together) };
     draw();
     look();
   }
 
   function draw() {
     node.hidden = !first.saved.length; // only a checkpoint can be counted with
-    const known = answer && !answer.error && answer.run === first?.run;
-    together.hidden = kinds.hidden = !known;
-    if (!known) return put(counted, answer?.error ? "" : TEXT.counting);
+    const answer = latest?.run === first.run ? latest : null;
+    together.hidden = kinds.hidden = !answer;
+    if (!answer) return put(counted, done.failed ? "" : TEXT.counting);
     put(counted, TEXT.specialStep(answer.step, answer.tokens));
-    root.dataset.counted = answer.step;
-    drawTogether();
-    drawKinds();
+    root.dataset.counted = String(answer.step);
+    drawTogether(answer);
+    drawKinds(answer);
   }
 
-  const heading = (text) =>
+  const heading = (/** @type {string} */ text) =>
     el(
       "h4",
       {},
@@ -75,14 +80,16 @@ function makeSpecial() {
 
   /* ------------------------------------------------------------ together */
 
-  function drawTogether() {
-    if (first.about.top_k < 2 && first.about.router !== "expert_choice") {
+  function drawTogether(/** @type {Counted} */ answer) {
+    if ((first.about?.top_k ?? 0) < 2 && first.about?.router !== "expert_choice") {
       together.replaceChildren(heading(TEXT.together), el("p", { class: "help", text: TEXT.togetherOne }));
       return;
     }
     const { experts } = first;
     const layer = layerShown();
+    /** @param {number} i @param {number} j */
     const share = (i, j) => answer.together[(layer * experts + i) * experts + j];
+    /** @type {[i: number, j: number]} */
     let best = [0, 1];
     for (let i = 0; i < experts; i++)
       for (let j = 0; j < experts; j++) if (i !== j && share(i, j) > share(...best)) best = [i, j];
@@ -98,6 +105,7 @@ function makeSpecial() {
     });
     canvas.style.width = canvas.style.height = `${side}px`;
     const context = canvas.getContext("2d");
+    if (!context) return;
     context.scale(2, 2);
     context.font = `11px ${tp.colour("--tp-sans")}`;
     context.textAlign = "center";
@@ -151,11 +159,15 @@ function makeSpecial() {
 
   /* ------------------------------------------------------------ kinds */
 
-  function drawKinds() {
+  /** The kinds that there are any tokens of. */
+  const kindsOf = (/** @type {Counted} */ { classes, table: tables }) =>
+    classes.map((_, kind) => kind).filter((kind) => tables[layerShown()][kind].some(Boolean));
+
+  function drawKinds(/** @type {Counted} */ answer) {
     const layer = layerShown();
     const [real, dealt] = [answer.table[layer], answer.baseline[layer]];
-    const some = answer.classes.map((_, kind) => kind).filter((kind) => real[kind].some(Boolean));
-    const bits = (value) => value.toFixed(value < 0.05 ? 3 : 2);
+    const some = kindsOf(answer);
+    const bits = (/** @type {number} */ value) => value.toFixed(value < 0.05 ? 3 : 2);
     const rows = () => [
       TEXT.csv.kinds,
       ...some.flatMap((kind) =>
@@ -171,7 +183,7 @@ function makeSpecial() {
     kinds.replaceChildren(
       heading(TEXT.kinds),
       el("p", { class: "help", text: TEXT.kindsHelp }),
-      el("div", { class: "tables" }, table(TEXT.kindsReal, real, some), table(TEXT.kindsDealt, dealt, some)),
+      el("div", { class: "tables" }, table(answer, TEXT.kindsReal, real), table(answer, TEXT.kindsDealt, dealt)),
       el(
         "figcaption",
         {},
@@ -184,13 +196,14 @@ function makeSpecial() {
           ),
         }),
         el("p", { class: "help", text: TEXT.kindsWarning }),
-        tp.saveBar({ figure: () => picture(real, dealt, some), rows, name: () => fileName(FILES.kinds) }),
+        tp.saveBar({ figure: () => picture(answer, real, dealt), rows, name: () => fileName(FILES.kinds) }),
       ),
     );
     Object.assign(kinds.dataset, { information: bits(answer.information[layer]), chance: bits(answer.chance[layer]) });
   }
 
-  function table(caption, counts, some) {
+  /** @param {Counted} answer @param {string} caption @param {number[][]} counts */
+  function table(answer, caption, counts) {
     const { experts } = first;
     const wide = experts > 16;
     return el(
@@ -215,7 +228,7 @@ function makeSpecial() {
         el(
           "tbody",
           {},
-          some.map((kind) => {
+          kindsOf(answer).map((kind) => {
             const total = counts[kind].reduce((sum, count) => sum + count, 0);
             return el(
               "tr",
@@ -240,16 +253,19 @@ function makeSpecial() {
     );
   }
 
-  /** Both tables as one picture. */
-  function picture(real, dealt, some) {
+  /** Both tables as one picture.
+   *
+   * @param {Counted} answer @param {number[][]} real @param {number[][]} dealt */
+  function picture(answer, real, dealt) {
     const { experts } = first;
+    const some = kindsOf(answer);
     const [cell, high, left] = [experts > 16 ? 8 : 28, 22, 130];
     const wide = left + cell * experts + 16;
     return pictureOf(2 * wide, (some.length + 2) * high + 16, (context) => {
       [
-        [TEXT.kindsReal, real],
-        [TEXT.kindsDealt, dealt],
-      ].forEach(([caption, counts], i) => {
+        { caption: TEXT.kindsReal, counts: real },
+        { caption: TEXT.kindsDealt, counts: dealt },
+      ].forEach(({ caption, counts }, i) => {
         const x = i * wide + 8;
         const ink = tp.colour("--tp-ink");
         context.fillStyle = ink;
@@ -267,12 +283,12 @@ function makeSpecial() {
             const rgb = tp.heat(Math.sqrt(count / total));
             if (row === 0 && cell > 8) {
               context.fillStyle = ink;
-              context.fillText(expert + 1, place + cell / 2, y - high / 2);
+              context.fillText(String(expert + 1), place + cell / 2, y - high / 2);
             }
             context.fillStyle = css(rgb);
             context.fillRect(place, y, cell - 1, high - 1);
             context.fillStyle = inkOn(rgb);
-            if (cell > 8) context.fillText(Math.round((100 * count) / total), place + cell / 2, y + high / 2);
+            if (cell > 8) context.fillText(String(Math.round((100 * count) / total)), place + cell / 2, y + high / 2);
           });
         });
       });

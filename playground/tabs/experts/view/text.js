@@ -17,19 +17,22 @@ const TEXT = tp.words({
     wait: "Reading the run …",
     offline: "The page's server does not answer. Is it still running?",
     none: "No run yet. Choose one above, or start one in the tab “Train”.",
-    nothing: (name) => `“${name}” has recorded nothing yet. The figures appear when it trains.`,
-    nothingEver: (name) => `“${name}” has recorded nothing, and trains no further: there is nothing to show.`,
-    unrecorded: (name) =>
+    nothing: (/** @type {string} */ name) => `“${name}” has recorded nothing yet. The figures appear when it trains.`,
+    nothingEver: (/** @type {string} */ name) =>
+      `“${name}” has recorded nothing, and trains no further: there is nothing to show.`,
+    unrecorded: (/** @type {string} */ name) =>
       `“${name}” has not recorded yet how its batches are routed. Work over time and load appear with its first record; ` +
       "below is how its router sends a text now.",
-    unrecordedEver: (name) =>
+    unrecordedEver: (/** @type {string} */ name) =>
       `Of “${name}” no training was recorded, and it trains no further: so there is no work over time to show. ` +
       "Below is how its router sends a text.",
+    /** @type {(name: string, other: string) => string} */
     denseShown: (name, other) =>
       `“${name}” has no experts: each block has one feed-forward for all. So this page shows “${other}”, which has some.`,
-    denseNone: (name) =>
+    denseNone: (/** @type {string} */ name) =>
       `“${name}” has no experts: each block has one feed-forward for all. Train a run that has some, and watch its router here.`,
     toTrain: "Set the form for a run with experts",
+    /** @type {(name: string, a: ExpertsAbout) => string} */
     facts: (name, a) =>
       `“${name}”: ${a.experts} experts in ${a.layers.length === 1 ? "one block" : `each of ${a.layers.length} blocks`}, ` +
       `${a.top_k === 1 ? "one works" : `${a.top_k} work`} on each token (router: ${tp.translate(a.router_name)}).` +
@@ -37,15 +40,15 @@ const TEXT = tp.words({
 
     layer: "Block",
     layers: "all",
-    layerName: (block) => `Block ${block + 1}`,
+    layerName: (/** @type {number} */ block) => `Block ${block + 1}`,
     axis: "Across",
     axes: { steps: "steps", flops: "FLOPs", seconds: "seconds" },
     axisNames: { steps: "step", flops: "FLOPs of training", seconds: "seconds of training" },
     compare: "Compare with",
     compareNone: "no other run",
     compareGroups: { own: "Your runs", shipped: "Trained for you" },
-    dense: (name) => `${name} (dense)`,
-    denseMap: (name) => `${name} (dense, so without a map)`,
+    dense: (/** @type {string} */ name) => `${name} (dense)`,
+    denseMap: (/** @type {string} */ name) => `${name} (dense, so without a map)`,
     pair: "A/B: balance on and off",
     pairTitle:
       "Start two new runs of this configuration, with the same seed and the same batches: one with balancing, one without",
@@ -56,10 +59,13 @@ const TEXT = tp.words({
     timelineHelp:
       "One row is one expert, from left to right runs training. The stronger the colour, the more tokens the expert " +
       "got. Drag over the map, or move the slider, to go to a step.",
-    scale: { none: "no token", fair: "fair share", most: (times) => `${times} × or more` },
+    scale: { none: "no token", fair: "fair share", most: (/** @type {number} */ times) => `${times} × or more` },
+    /** @type {(run: string | null, block: number, experts: number, now: string) => string} */
     mapLabel: (run, block, experts, now) =>
       `Load of the ${experts} experts of block ${block + 1} over training${run ? `, run ${run}` : ""}. ${now}`,
+    /** @type {(step: number, busiest: number, share: string) => string} */
     mapNow: (step, busiest, share) => `At step ${count(step)}, expert ${busiest + 1} has the most: ${share}.`,
+    /** @type {(expert: number, step: number, share: string, fair: string) => string} */
     mapTip: (expert, step, share, fair) =>
       `Expert ${expert + 1}, step ${count(step)}: ${share} of the choices (fair: ${fair})`,
     loss: "Loss",
@@ -72,15 +78,18 @@ const TEXT = tp.words({
     vioWorst: "busiest expert above the mean, in the worst block",
     record: "each record",
     smooth: "smoothed",
+    /** @type {(step: number, loss: string, vio: string) => string} */
     chartSummary: (step, loss, vio) =>
       `Loss and MaxVio over training, to step ${count(step)}. Loss ${loss}, MaxVio ${vio}.`,
     step: "Step",
     chartHelp: "Drag over the curves to zoom in, double-click to see all; a click goes to a step.",
+    /** @type {(step: number, newest: boolean) => string} */
     stepText: (step, newest) => `step ${count(step)}${newest ? ", the newest" : ""}`,
     newest: "Newest",
     runKey: { A: "A", B: "B" },
     balancingOff: "balancing off",
     biasOnly: "loss-free bias",
+    /** @type {(field: string, value: number) => string} */
     mark: (field, value) => `${field} ${tp.number(value)}`,
 
     bars: "Load at this step",
@@ -89,12 +98,14 @@ const TEXT = tp.words({
     f: "f, load",
     p: "P, probability",
     fair: "fair share",
+    /** @type {(block: number, facts: string) => string} */
     barsLabel: (block, facts) => `Load of every expert in block ${block + 1}. ${facts}`,
     balanceFacts: {
-      vio: (value) => `MaxVio ${value}`,
+      vio: (/** @type {string} */ value) => `MaxVio ${value}`,
+      /** @type {(value: string, most: string) => string} */
       entropy: (value, most) => `entropy ${value} of ${most} nats`,
-      dropped: (value) => `${value} dropped`,
-      dead: (list) => `✕ dead: ${list}`,
+      dropped: (/** @type {string} */ value) => `${value} dropped`,
+      dead: (/** @type {string} */ list) => `✕ dead: ${list}`,
       alive: "no dead expert",
     },
     factsHelp:
@@ -106,66 +117,78 @@ const TEXT = tp.words({
     balanceOver: "This run does not train now. Its weights of balancing, as they were at the end:",
     balanceShipped:
       "This run comes with the project and is trained already. Start one of your own to change these while it learns.",
-    balanceNever: {
+    balanceNever: /** @type {{ [router: string]: string }} */ ({
       hash: "A hash decides here, and it learns nothing: balancing changes nothing.",
       expert_choice: "Here experts choose their tokens, so their load is always even.",
-    },
+    }),
     toBias: "Switch to the loss-free bias",
     toBiasTitle:
       "Set the weight of every loss that balances to 0 and the bias rate to 0.01; the z loss stays, it balances nothing",
     toOff: "Turn balancing off",
     toOffTitle:
       "Set the weight of every loss that balances and the bias rate to 0; the z loss stays, it balances nothing",
-    notNumber: (label) => `${label} must be a number.`,
+    notNumber: (/** @type {string} */ label) => `${label} must be a number.`,
 
     tokens: "Who works on which token",
     tokensHelp:
       "The colour and the number of a token are those of its strongest expert. Point at a token to see what the router " +
       "thought; a click holds it. With the keyboard: arrows move, Enter holds, Esc lets go.",
     text: "Text to route",
+    /** @type {(count: number, limit: number) => string} */
     textHint: (count, limit) => `${count} ${count === 1 ? "token" : "tokens"}; there is room for ${limit}.`,
     textCut: "There is no room for the rest:",
     textReset: "Back to the text that training recorded",
     textBegin: "Back to the text of the beginning",
+    /** @type {(step: number, recorded: boolean) => string} */
     routedAt: (step, recorded) =>
       recorded
         ? `As recorded at step ${count(step)}.`
         : `Routed by the checkpoint of step ${count(step)}, the nearest.`,
     gridLabel: "The text, once for each block with experts; each token with its strongest expert",
+    /** @type {(piece: string, block: number, expert: number | null) => string} */
     cellLabel: (piece, block, expert) =>
       `${piece}: ${expert === null ? "no expert" : `expert ${expert + 1}`} in block ${block + 1}`,
     noExpert: "–",
+    /** @type {(t: number, block: number) => string} */
     place: (t, block) => `token ${t + 1}, block ${block + 1}`,
     held: "held",
-    gate: (value) => `gate ${value}`,
+    gate: (/** @type {string} */ value) => `gate ${value}`,
     gates: "What the router thought",
+    /** @type {(piece: string, block: number) => string} */
     gatesLabel: (piece, block) => `Router probabilities for ${piece} in block ${block + 1}`,
+    /** @type {(k: number, chosen: number) => string} */
     cut: (k, chosen) =>
       chosen === 0
         ? "no expert took this token: it passes by"
         : chosen < k
           ? `${chosen} above the line worked; others had no room or were not chosen`
           : `the ${k === 1 ? "one" : k} above the line ${k === 1 ? "works" : "work"} on the token`,
+    /** @type {(count: number, share: string) => string} */
     others: (count, share) => `and ${count} others, together ${share}`,
     path: "Its path through the blocks",
     pathLabel: "Experts of this token, block by block",
 
     special: "What experts have in common",
     counting: "Counting …",
+    /** @type {(step: number, tokens: number) => string} */
     specialStep: (step, tokens) =>
       `Counted over ${count(tokens)} held-out tokens, with the checkpoint of step ${count(step)}.`,
     together: "Experts that work together",
     togetherHelp: "Of the tokens of the expert in the row, the share that the expert in the column also works on.",
     togetherOne: "Here one expert works on each token, so no two ever work together: this table would be empty.",
+    /** @type {(block: number, best: string) => string} */
     togetherLabel: (block, best) => `How often two experts share a token in block ${block + 1}. ${best}`,
+    /** @type {(i: number, j: number, share: string) => string} */
     togetherBest: (i, j, share) =>
       `Most often together: ${share} of the tokens of expert ${i + 1} also go to expert ${j + 1}.`,
+    /** @type {(i: number, j: number, share: string) => string} */
     togetherTip: (i, j, share) => `Of the tokens of expert ${i + 1}, ${share} also go to expert ${j + 1}`,
     kinds: "Kinds of tokens",
     kindsHelp: "A row is a kind of token. A cell is the share of its choices that went to the expert in the column.",
     kindsReal: "as routed",
     kindsDealt: "with the kinds shuffled",
     kind: "kind",
+    /** @type {(bits: string, chance: string, all: string) => string} */
     kindsSentence: (bits, chance, all) =>
       `Knowing the expert tells ${bits} of the ${all} bits that there are to know about a token's kind. With the kinds ` +
       `shuffled among the tokens it would tell ${chance}: that much is chance. The difference is what this block has learned to separate.`,
@@ -173,17 +196,20 @@ const TEXT = tp.words({
       "Experts of small models often follow the surface: single letters, spaces, capitals. They are rarely experts for grammar or topics.",
 
     measured: "What was measured",
+    /** @type {(name: string, loss: string, step: number, flops: string) => string} */
     measuredOne: (name, loss, step, flops) =>
       `“${name}” has a validation loss of ${loss} nats per token at step ${count(step)}${flops ? `, after ${flops} FLOPs` : ""}.`,
-    measuredNone: (name) => `“${name}” has no validation loss yet.`,
+    measuredNone: (/** @type {string} */ name) => `“${name}” has no validation loss yet.`,
+    /** @type {(where: string, a: string, b: string) => string} */
     measuredTwo: (where, a, b) => `At ${where}, the validation loss is ${a} for A and ${b} for B.`,
+    /** @type {(where: string, a: { loss: string, step: number }, b: { loss: string, step: number }) => string} */
     measuredEach: (where, a, b) =>
       `Up to ${where}, the last validation loss of A is ${a.loss}, at step ${count(a.step)}, and that of B is ${b.loss}, at step ${count(b.step)}.`,
     measuredSoon: "Wait until both have measured their loss on held-out text: then it is compared here.",
     measuredAt: {
-      steps: (x) => `step ${count(Math.round(x))}`,
-      flops: (x) => `${tp.number(x)} FLOPs`,
-      seconds: (x) => `${tp.number(x)} seconds of training`,
+      steps: (/** @type {number} */ x) => `step ${count(Math.round(x))}`,
+      flops: (/** @type {number} */ x) => `${tp.number(x)} FLOPs`,
+      seconds: (/** @type {number} */ x) => `${tp.number(x)} seconds of training`,
     },
     measuredData: "The two runs read different texts, so their losses cannot be compared.",
     measuredDense: "B is dense.",

@@ -1,7 +1,9 @@
 /* Load over training: a map for each layer, loss and MaxVio below over the same x axis, and the cursor over all. */
+/** @typedef {{ canvas: HTMLCanvasElement, history: ExpertsFeed, layer: number, x: number[] }} Shown  a map,
+ *   and the places of its records */
 const MARGIN = { left: 46, right: 10 }; // of tp.chart, so that the maps lie exactly above it
 
-function makeTimeline({ moved }) {
+function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
   const maps = el("div", { class: "maps" });
   const host = el("div", { class: "chart-host" });
   const cursor = el("div", { class: "cursor", "aria-hidden": "true" });
@@ -13,6 +15,7 @@ function makeTimeline({ moved }) {
       draw();
     },
   });
+  /** @type {HTMLInputElement} */
   const slider = el("input", {
     type: "range",
     class: "slider",
@@ -49,27 +52,30 @@ function makeTimeline({ moved }) {
     ),
   );
 
+  /** @type {Zoom} */
   let zoom = null;
+  /** @type {[low: number, high: number]} */
   let range = [0, 1];
   let width = 0;
-  let drawn = []; // {canvas, history, layer, x: the records' places}
+  /** @type {Shown[]} */
+  let drawn = [];
   let structure = "";
 
   const inner = () => width - MARGIN.left - MARGIN.right;
-  const place = (x) => MARGIN.left + ((x - range[0]) / (range[1] - range[0] || 1)) * inner();
-  const invert = (px) => range[0] + ((px - MARGIN.left) / inner()) * (range[1] - range[0]);
-  const histories = () => [first, second].filter((history) => history?.loaded);
+  const place = (/** @type {number} */ x) => MARGIN.left + ((x - range[0]) / (range[1] - range[0] || 1)) * inner();
+  const invert = (/** @type {number} */ px) => range[0] + ((px - MARGIN.left) / inner()) * (range[1] - range[0]);
+  const histories = () => [first, ...(second ? [second] : [])].filter(({ loaded }) => loaded);
 
   /** Show this record of the shown run. */
-  function go(record) {
-    if (!first?.count) return;
+  function go(/** @type {number} */ record) {
+    if (!first.count) return;
     const index = Math.max(0, Math.min(first.count - 1, record));
     state.step = index === first.count - 1 ? null : first.records.step[index];
     moved();
   }
 
   /** The record at a point of the stack. */
-  function at(event) {
+  function at(/** @type {PointerEvent | MouseEvent} */ event) {
     const x = invert(event.clientX - stack.getBoundingClientRect().left);
     const places = first.records.step.map((step) => first.x(step, state.axis));
     return nearestOf(places, x);
@@ -79,7 +85,7 @@ function makeTimeline({ moved }) {
 
   let dragging = false;
   maps.addEventListener("pointerdown", (event) => {
-    if (event.button || !first?.count) return;
+    if (event.button || !first.count) return;
     dragging = true;
     maps.setPointerCapture(event.pointerId);
     go(at(event));
@@ -90,17 +96,17 @@ function makeTimeline({ moved }) {
   });
   for (const end of ["pointerup", "pointercancel"]) maps.addEventListener(end, () => (dragging = false));
   maps.addEventListener("pointerleave", () => tp.tip(null));
+  /** @type {number | null} */
   let pressed = null;
   host.addEventListener("pointerdown", (event) => (pressed = event.clientX));
   host.addEventListener("click", (event) => {
-    if (first?.count && pressed !== null && Math.abs(event.clientX - pressed) < 5) go(at(event));
+    if (first.count && pressed !== null && Math.abs(event.clientX - pressed) < 5) go(at(event));
   });
 
-  function hint(event) {
-    const target = event.target.closest("canvas");
-    const one = drawn.find(({ canvas }) => canvas === target);
+  function hint(/** @type {PointerEvent} */ event) {
+    const one = drawn.find(({ canvas }) => canvas === event.target);
     if (!one?.history.count) return tp.tip(null);
-    const box = target.getBoundingClientRect();
+    const box = one.canvas.getBoundingClientRect();
     const row = Math.floor(((event.clientY - box.top) / box.height) * one.history.experts);
     const expert = Math.max(0, Math.min(one.history.experts - 1, row));
     const record = nearestOf(one.x, invert(event.clientX - stack.getBoundingClientRect().left));
@@ -115,7 +121,7 @@ function makeTimeline({ moved }) {
   /* ------------------------------------------------------------ drawing */
 
   function draw() {
-    if (!first?.loaded || !first.count || !width) return;
+    if (!first.loaded || !first.count || !width) return;
     range = zoom ?? [0, horizon()];
     build();
     drawn.forEach(paint);
@@ -126,19 +132,20 @@ function makeTimeline({ moved }) {
 
   /** The end of the x axis: a little ahead of a growing run, moving in jumps so that the picture rests between. */
   function horizon() {
-    const lasts = histories().map((history) => [
-      history,
-      Math.max(0, ...history.records.step.slice(-1), ...history.steps.step.slice(-1)),
-    ]);
-    const last = Math.max(...lasts.map(([history, step]) => history.x(step, state.axis)));
+    const lasts = histories().map((history) => {
+      const step = Math.max(0, ...history.records.step.slice(-1), ...history.steps.step.slice(-1));
+      return history.x(step, state.axis);
+    });
+    const last = Math.max(...lasts);
     if (histories().every((history) => history.over) && last > 0) return last;
-    const unit = { steps: 50, seconds: 5, flops: 50 * (first.about.flops ?? 1) }[state.axis];
+    const unit = { steps: 50, seconds: 5, flops: 50 * (first.about?.flops ?? 1) }[state.axis];
     const total = state.axis === "seconds" ? Infinity : Math.max(...histories().map((h) => h.x(h.total, state.axis)));
     let length = unit;
     while (length < last * 1.02) length *= 1.3;
     return Math.min(length, Math.max(total, last));
   }
 
+  /** @param {number} experts @param {number} layers */
   const rowHeight = (experts, layers) =>
     layers > 1 ? Math.max(1.5, Math.min(10, 84 / experts)) : Math.max(3, Math.min(20, 240 / experts));
 
@@ -183,7 +190,7 @@ function makeTimeline({ moved }) {
   }
 
   /** The experts' numbers beside a map, as far as there is room. */
-  function rowNames(history) {
+  function rowNames(/** @type {ExpertsFeed} */ history) {
     const { experts } = history;
     const high = rowHeight(experts, shownLayers(history).length);
     const every = Math.ceil(11 / high);
@@ -197,7 +204,7 @@ function makeTimeline({ moved }) {
     return names;
   }
 
-  function paint(one) {
+  function paint(/** @type {Shown} */ one) {
     const { history, layer, canvas } = one;
     const { experts } = history;
     const wide = Math.max(1, Math.round(inner()));
@@ -208,6 +215,7 @@ function makeTimeline({ moved }) {
       canvas.style.height = `${experts * rowHeight(experts, shownLayers(history).length)}px`;
     }
     const context = canvas.getContext("2d");
+    if (!context) return;
     const image = context.createImageData(wide, experts);
     const pixels = new Uint32Array(image.data.buffer);
     const n = one.x.length;
@@ -230,7 +238,7 @@ function makeTimeline({ moved }) {
   }
 
   /** A map in words: the busiest expert of the record at the cursor. */
-  function label(one) {
+  function label(/** @type {Shown} */ one) {
     const { history, layer, canvas } = one;
     const text = TEXT.mapLabel(
       second && (history === first ? "A" : "B"),
@@ -241,7 +249,7 @@ function makeTimeline({ moved }) {
     if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
   }
 
-  function busiest({ history, layer, x }) {
+  function busiest(/** @type {Shown} */ { history, layer, x }) {
     if (!history.count) return "";
     const record =
       history === first ? cursorRecord() : Math.min(history.count - 1, nearestOf(x, first.x(cursorStep(), state.axis)));
@@ -268,8 +276,9 @@ function makeTimeline({ moved }) {
     );
   }
 
+  /** @param {ExpertsFeed} history @param {"A" | "B"} which */
   function lines(history, which) {
-    const at = (steps) => steps.map((step) => history.x(step, state.axis));
+    const at = (/** @type {number[]} */ steps) => steps.map((step) => history.x(step, state.axis));
     const { steps, evaluated, records } = history;
     const id = `${which}${history.run}`;
     const style = history === first ? "train" : "second";
@@ -278,19 +287,12 @@ function makeTimeline({ moved }) {
     const rs = at(records.step);
     const vio = records.step.map((_, i) => history.vio(i, state.layer));
     const alone = !second;
+    const raw = { style: "raw", fit: true, keep: 0.99 };
     return {
       loss: [
-        alone && {
-          id: `raw${id}`,
-          name: TEXT.batch,
-          style: "raw",
-          x: xs,
-          y: steps.loss,
-          n: xs.length,
-          fit: true,
-          keep: 0.99,
-          format: tp.loss,
-        },
+        ...(alone
+          ? [{ ...raw, id: `raw${id}`, name: TEXT.batch, x: xs, y: steps.loss, n: xs.length, format: tp.loss }]
+          : []),
         {
           id: `loss${id}`,
           name: name || TEXT.training,
@@ -312,19 +314,10 @@ function makeTimeline({ moved }) {
           dots: true,
           format: tp.loss,
         },
-      ].filter(Boolean),
+      ],
       vio: history.experts
         ? [
-            alone && {
-              id: `vraw${id}`,
-              name: TEXT.record,
-              style: "raw",
-              x: rs,
-              y: vio,
-              n: rs.length,
-              fit: true,
-              keep: 0.99,
-            },
+            ...(alone ? [{ ...raw, id: `vraw${id}`, name: TEXT.record, x: rs, y: vio, n: rs.length }] : []),
             {
               id: `vio${id}`,
               name: name || TEXT.smooth,
@@ -334,7 +327,7 @@ function makeTimeline({ moved }) {
               n: rs.length,
               fit: true,
             },
-          ].filter(Boolean)
+          ]
         : [],
     };
   }
@@ -366,7 +359,8 @@ function makeTimeline({ moved }) {
   }
 
   /** What was changed, step by step, in few words. */
-  function changes(history) {
+  function changes(/** @type {ExpertsFeed} */ history) {
+    /** @type {Map<number, { [field: string]: number }>} */
     const at = new Map();
     for (const { step, field, value } of history.changes()) at.set(step, { ...at.get(step), [field]: value });
     return [...at].map(([step, fields]) => {
@@ -400,8 +394,8 @@ function makeTimeline({ moved }) {
     const px = place(first.x(step, state.axis));
     cursor.style.transform = `translateX(${px.toFixed(1)}px)`;
     cursor.style.visibility = px < MARGIN.left - 1 || px > width - MARGIN.right + 1 ? "hidden" : "";
-    slider.max = first.count - 1;
-    slider.value = record;
+    slider.max = String(first.count - 1);
+    slider.value = String(record);
     slider.style.setProperty("--filled", `${first.count > 1 ? (100 * record) / (first.count - 1) : 100}%`);
     const text = TEXT.stepText(step, record === first.count - 1);
     put(shown, text);
@@ -414,7 +408,7 @@ function makeTimeline({ moved }) {
 
   /** All maps as one picture. */
   function picture() {
-    const heightOf = ({ canvas }) => parseFloat(canvas.style.height);
+    const heightOf = (/** @type {Shown} */ { canvas }) => parseFloat(canvas.style.height);
     const high = drawn.reduce((sum, one) => sum + heightOf(one) + 28, 8);
     return pictureOf(width, high, (context) => {
       let y = 4;
@@ -429,11 +423,12 @@ function makeTimeline({ moved }) {
   }
 
   function loadRows() {
+    /** @type {Row[]} */
     const rows = [TEXT.csv.load];
     for (const { history, layer } of drawn) {
       history.records.step.forEach((step, record) => {
         for (let expert = 0; expert < history.experts; expert++) {
-          const values = ["load", "probability"].map((of) => history.share(record, layer, expert, of).toFixed(5));
+          const values = SHARES.map((of) => history.share(record, layer, expert, of).toFixed(5));
           rows.push([history.name, step, history.layers[layer] + 1, expert + 1, ...values]);
         }
       });
@@ -442,11 +437,12 @@ function makeTimeline({ moved }) {
   }
 
   function curveRows() {
+    /** @type {Row[]} */
     const rows = [TEXT.csv.curves];
     for (const { history, layer } of drawn) {
       const { step, dropped, entropy } = history.records;
       step.forEach((at, record) => {
-        const where = [at, history.about.flops ? history.x(at, "flops") : "", history.x(at, "seconds").toFixed(3)];
+        const where = [at, history.about?.flops ? history.x(at, "flops") : "", history.x(at, "seconds").toFixed(3)];
         rows.push([
           history.name,
           ...where,

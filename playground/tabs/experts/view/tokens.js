@@ -2,9 +2,19 @@
 const LISTED = 12; // experts listed for a token
 const DELAY = 350; // ms after the last key before a text is read
 
-let frame = null; // {step, pieces, shown, size, routing} of what is drawn
+/** @typedef {{ text: string | null, shown: string[], size: number, routing: Uint8Array }} Unpacked */
+/** @typedef {Omit<Answers.RoutedText, "routing"> & Unpacked} Frame */
+/** @typedef {{ expert: number, probability: number, gate: number }} Gate */
+/** @typedef {{ cell: HTMLElement, number: HTMLElement, drawn: number | null }} DrawnCell */
+/** @type {Frame} */
+const NO_FRAME = {
+  ...{ run: "", step: 0, pieces: [], rest: "", limit: 0, stored: false, recorded: false },
+  ...{ text: null, shown: [], size: 0, routing: new Uint8Array() },
+};
+let frame = NO_FRAME; // what is drawn
 
 function makeTokens() {
+  /** @type {HTMLTextAreaElement} */
   const input = el("textarea", {
     id: "experts-text",
     rows: 2,
@@ -35,17 +45,15 @@ function makeTokens() {
           "div",
           { class: "saves" },
           routedAt,
-          tp.saveBar({
-            figure: picture,
-            rows: tokenRows,
-            name: () => fileName(`${FILES.tokens}-step-${frame?.step ?? 0}`),
-          }),
+          tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${FILES.tokens}-step-${frame.step}`) }),
         ),
       ),
       detail,
     ),
   );
+  /** @type {Map<string, Frame>} */
   const frames = new tp.Recent(120);
+  /** @type {DrawnCell[][]} */
   let cells = []; // row -> token -> {node, number}
   let structure = "";
 
@@ -78,7 +86,7 @@ function makeTokens() {
 
   /** Show the text at the cursor's step: one question at a time, and the newest wins. */
   async function look() {
-    if (!first?.experts) return;
+    if (!first.experts) return;
     if (running) {
       again = true;
       return;
@@ -91,7 +99,8 @@ function makeTokens() {
       const text = state.text;
       if (step === null) break;
       const key = JSON.stringify([run, step, text]);
-      if (!frames.has(key)) {
+      let found = frames.get(key);
+      if (!found) {
         const answer = await call("look", run, step, text);
         if (run !== first.run) {
           again = true;
@@ -100,23 +109,19 @@ function makeTokens() {
         message.hidden = !answer.error;
         put(message, answer.error ?? "");
         if (answer.error) continue;
-        frames.set(key, {
-          ...answer,
-          text,
-          shown: answer.pieces.map(visible),
-          size: answer.pieces.length,
-          routing: tp.bytes(answer.routing),
-        });
+        const { pieces } = answer;
+        found = { ...answer, text, shown: pieces.map(visible), size: pieces.length, routing: tp.bytes(answer.routing) };
+        frames.set(key, found);
       }
       message.hidden = true;
-      if (text === state.text) show(frames.get(key));
+      if (text === state.text) show(found);
     } while (again);
     running = false;
   }
 
   /* ------------------------------------------------------------ drawing */
 
-  function show(found) {
+  function show(/** @type {Frame} */ found) {
     frame = found;
     state.token = Math.min(state.token, frame.size - 1);
     if (document.activeElement !== input && input.value !== (state.text ?? frame.pieces.join(""))) {
@@ -142,7 +147,7 @@ function makeTokens() {
       );
     hint.replaceChildren(...parts);
     put(routedAt, TEXT.routedAt(frame.step, frame.recorded));
-    root.dataset.textStep = frame.step;
+    root.dataset.textStep = String(frame.step);
     draw();
   }
 
@@ -152,10 +157,13 @@ function makeTokens() {
     look();
   }
 
+  /** @param {number} which @param {number} layer @param {number} token @param {number} expert */
   const value = (which, layer, token, expert) =>
     frame.routing[((which * first.layers.length + layer) * frame.size + token) * first.experts + expert];
 
-  /** The expert with the largest gate, or null where none took the token. */
+  /** The expert with the largest gate, or null where none took the token.
+   *
+   * @param {number} layer @param {number} token */
   function strongest(layer, token) {
     let best = null;
     let most = 0;
@@ -168,7 +176,7 @@ function makeTokens() {
   }
 
   function draw() {
-    if (!frame || frame.run !== first?.run) {
+    if (!frame.run || frame.run !== first.run) {
       grid.replaceChildren();
       detail.replaceChildren();
       structure = "";
@@ -219,7 +227,7 @@ function makeTokens() {
         one.drawn = expert;
         one.cell.style.background = expert === null ? "" : expertColour(expert);
         one.cell.style.color = expert === null ? "" : expertInk(expert);
-        one.number.textContent = expert === null ? TEXT.noExpert : expert + 1;
+        one.number.textContent = expert === null ? TEXT.noExpert : String(expert + 1);
         one.cell.setAttribute("aria-label", TEXT.cellLabel(frame.shown[token], first.layers[layer], expert));
       });
     }
@@ -228,14 +236,13 @@ function makeTokens() {
 
   const shownToken = () => (state.locked || !state.hover ? { token: state.token, row: state.row } : state.hover);
 
+  /** @type {HTMLElement[]} */
   let marked = [];
   function drawToken() {
-    if (!frame || !cells.length) return;
+    if (!frame.run || !cells.length) return;
     const { token, row } = shownToken();
     marked.forEach((node) => node.classList.remove("chosen", "same"));
-    marked = shownLayers()
-      .map((layer) => cells[layer]?.[token]?.cell)
-      .filter(Boolean);
+    marked = shownLayers().flatMap((layer) => cells[layer]?.[token]?.cell ?? []);
     marked.forEach((node) => node.classList.add(Number(node.dataset.row) === row ? "chosen" : "same"));
     grid.setAttribute("aria-activedescendant", `experts-cell-${row}-${token}`);
     grid.classList.toggle("held", state.locked);
@@ -256,19 +263,22 @@ function makeTokens() {
     );
   }
 
-  /** Every expert's probability: those that were chosen first, then the cut, then the others. */
+  /** Every expert's probability: those that were chosen first, then the cut, then the others.
+   *
+   * @param {number} layer @param {number} token */
   function gates(layer, token) {
     const all = Array.from({ length: first.experts }, (_, expert) => ({
       expert,
       probability: value(0, layer, token, expert) / 255,
       gate: value(1, layer, token, expert) / 255,
     }));
+    /** @param {Gate} a @param {Gate} b */
     const byProbability = (a, b) => b.probability - a.probability || a.expert - b.expert;
     const chosen = all.filter(({ gate }) => gate > 0).sort(byProbability);
     const others = all.filter(({ gate }) => gate === 0).sort(byProbability);
     const listed = others.slice(0, Math.max(3, LISTED - chosen.length));
     const rest = others.slice(listed.length);
-    const line = ({ expert, probability, gate }) => {
+    const line = (/** @type {Gate} */ { expert, probability, gate }) => {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${100 * probability}%`;
       bar.style.background = expertColour(expert);
@@ -281,7 +291,7 @@ function makeTokens() {
         el("span", { class: "gate", text: gate ? TEXT.gate(gate.toFixed(2)) : "" }),
       );
     };
-    const expected = first.about.router === "expert_choice" ? chosen.length : first.about.top_k;
+    const expected = first.about?.router === "expert_choice" ? chosen.length : (first.about?.top_k ?? 0);
     return el(
       "ol",
       { class: "gates", "aria-label": TEXT.gatesLabel(frame.shown[token], first.layers[layer]) },
@@ -301,7 +311,7 @@ function makeTokens() {
   }
 
   /** The token's experts, block by block. */
-  function path(token) {
+  function path(/** @type {number} */ token) {
     return el(
       "ol",
       { class: "path", "aria-label": TEXT.pathLabel },
@@ -330,7 +340,9 @@ function makeTokens() {
 
   /* ------------------------------------------------------------ pointer and keyboard */
 
-  const cellOf = (event) => event.target.closest("[data-token]");
+  /** @returns {HTMLElement | null} */
+  const cellOf = (/** @type {Event} */ event) =>
+    event.target instanceof Element ? event.target.closest("[data-token]") : null;
   grid.addEventListener("pointermove", (event) => {
     const cell = cellOf(event);
     if (!cell || event.pointerType === "touch" || state.locked) return;
@@ -349,9 +361,10 @@ function makeTokens() {
     hold(token, row, !(state.locked && state.token === token && state.row === row));
   });
   grid.addEventListener("keydown", (event) => {
-    if (!frame) return;
+    if (!frame.run) return;
     const layers = shownLayers();
     const at = layers.indexOf(state.row);
+    /** @type {{ [key: string]: [token: number, row: number] }} */
     const moves = {
       ArrowLeft: [Math.max(0, state.token - 1), state.row],
       ArrowRight: [Math.min(frame.size - 1, state.token + 1), state.row],
@@ -368,6 +381,7 @@ function makeTokens() {
     tp.say(TEXT.cellLabel(frame.shown[state.token], first.layers[state.row], strongest(state.row, state.token)));
   });
 
+  /** @param {number} token @param {number} row @param {boolean} locked */
   function hold(token, row, locked) {
     const otherRow = row !== state.row;
     Object.assign(state, { token, row, locked, hover: null });
@@ -376,8 +390,8 @@ function makeTokens() {
   }
 
   function tokenRows() {
+    /** @type {Row[]} */
     const rows = [TEXT.csv.tokens];
-    if (!frame) return rows;
     for (const layer of shownLayers()) {
       for (let token = 0; token < frame.size; token++) {
         for (let expert = 0; expert < first.experts; expert++) {
@@ -411,7 +425,7 @@ function makeTokens() {
             context.fillRect(x, y, wide - 1, high - 2);
             context.fillStyle = expert === null ? tp.colour("--tp-ink") : expertInk(expert);
             context.fillText(piece, x + wide / 2, y + 10, wide - 2);
-            context.fillText(expert === null ? TEXT.noExpert : expert + 1, x + wide / 2, y + 23, wide - 2);
+            context.fillText(expert === null ? TEXT.noExpert : String(expert + 1), x + wide / 2, y + 23, wide - 2);
           });
         });
       },
@@ -419,7 +433,7 @@ function makeTokens() {
   }
 
   function forget() {
-    frame = null;
+    frame = NO_FRAME;
     structure = "";
     frames.clear();
     input.value = "";

@@ -10,15 +10,15 @@
 const HZ = 3;
 const IDLE = 1500; // ms between questions about a run that is over
 
-const page = {};
+/** @type {ReturnType<typeof tp.poll> | null} */
 let poller = null;
 
-page.title = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro }));
-page.notice = el("p", { class: "notice", role: "status", hidden: true });
-page.facts = el("p", { class: "run-facts" });
-page.wait = el("p", { class: "wait", role: "status", text: TEXT.none });
-page.measured = el("section", { class: "measured" }, el("h3", { text: TEXT.measured }));
-page.measuredText = page.measured.appendChild(el("p", {}));
+const title = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro }));
+const notice = el("p", { class: "notice", role: "status", hidden: true });
+const facts = el("p", { class: "run-facts" });
+const wait = el("p", { class: "wait", role: "status", text: TEXT.none });
+const measured = el("section", { class: "measured" }, el("h3", { text: TEXT.measured }));
+const measuredText = measured.appendChild(el("p", {}));
 
 const choices = makeChoices({ chosen: choicesMade, compared: compareWith });
 const timeline = makeTimeline({ moved });
@@ -27,14 +27,14 @@ const balance = makeBalance();
 const tokens = makeTokens();
 const special = makeSpecial();
 
-page.upper = el(
+const upper = el(
   "div",
   { class: "upper" },
-  el("div", {}, timeline.node, page.measured),
+  el("div", {}, timeline.node, measured),
   el("div", { class: "aside" }, bars.node, balance.node),
 );
-page.body = el("div", { class: "body", hidden: true }, choices.node, page.upper, tokens.node, special.node);
-root.append(page.title, page.notice, page.facts, page.wait, page.body);
+const body = el("div", { class: "body", hidden: true }, choices.node, upper, tokens.node, special.node);
+root.append(title, notice, facts, wait, body);
 
 /* ------------------------------------------------------------------ drawing */
 
@@ -54,17 +54,17 @@ function choicesMade() {
 }
 
 function drawAll() {
-  if (!first) return;
+  if (!first.run) return;
   drawNotice();
   if (!first.loaded) return describe();
   const dense = !first.experts;
   const goesOn = first.status?.goes_on;
-  page.body.hidden = dense || (!first.count && !first.readable);
-  page.wait.hidden = dense || first.count > 0;
-  if (first.readable) put(page.wait, (goesOn ? TEXT.unrecorded : TEXT.unrecordedEver)(first.short()));
-  else put(page.wait, (goesOn ? TEXT.nothing : TEXT.nothingEver)(first.short()));
-  put(page.facts, dense || !first.about ? "" : TEXT.facts(first.short(), first.about));
-  if (page.body.hidden) return describe();
+  body.hidden = dense || (!first.count && !first.readable);
+  wait.hidden = dense || first.count > 0;
+  if (first.readable) put(wait, (goesOn ? TEXT.unrecorded : TEXT.unrecordedEver)(first.short()));
+  else put(wait, (goesOn ? TEXT.nothing : TEXT.nothingEver)(first.short()));
+  put(facts, dense || !first.about ? "" : TEXT.facts(first.short(), first.about));
+  if (body.hidden) return describe();
   if (state.block !== null) {
     const layer = first.layers.indexOf(state.block);
     state.layer = layer < 0 ? null : layer;
@@ -72,10 +72,10 @@ function drawAll() {
   }
   if (state.layer !== null && state.layer >= first.layers.length) state.layer = null;
   timeline.node.hidden = bars.node.hidden = !first.count;
-  balance.node.hidden = !first.count && !first.status.tunable;
-  page.measured.hidden = !first.count && !first.evaluated.step.length;
-  page.upper.hidden = [timeline, bars, balance].every(({ node }) => node.hidden) && page.measured.hidden;
-  page.upper.classList.toggle("long", shownLayers().length > FEW);
+  balance.node.hidden = !first.count && !first.status?.tunable;
+  measured.hidden = !first.count && !first.evaluated.step.length;
+  upper.hidden = [timeline, bars, balance].every(({ node }) => node.hidden) && measured.hidden;
+  upper.classList.toggle("long", shownLayers().length > FEW);
   choices.draw();
   timeline.draw();
   bars.draw();
@@ -105,8 +105,8 @@ function describe() {
 
 /** What was measured, in a few sentences that promise nothing. */
 function drawMeasured() {
-  const found = second?.loaded ? compared() : [alone()];
-  put(page.measuredText, tp.sentences([...found, TEXT.measuredSmall]));
+  const found = second?.loaded ? compared(second) : [alone()];
+  put(measuredText, tp.sentences([...found, TEXT.measuredSmall]));
 }
 
 function alone() {
@@ -116,27 +116,27 @@ function alone() {
     first.short(),
     tp.loss(now.loss),
     now.step,
-    first.about.flops ? tp.number(now.step * first.about.flops) : "",
+    first.about?.flops ? tp.number(now.step * first.about.flops) : "",
   );
 }
 
 /** The losses of A and B as far as both have come, on the chosen axis. */
-function compared() {
-  if (first.about.data !== second.about.data) return [TEXT.measuredData];
-  const both = [first, second];
+function compared(/** @type {ExpertsFeed} */ other) {
+  if (first.about?.data !== other.about?.data) return [TEXT.measuredData];
+  const both = [first, other];
   const x = Math.min(...both.map((history) => history.x(history.evaluated.step.at(-1) ?? 0, state.axis)));
-  const found = both.map((history) => {
+  const [a, b] = both.map((history) => {
     const within = history.evaluated.step.filter((step) => history.x(step, state.axis) <= x * (1 + 1e-9));
     return history.heldOut(within.at(-1) ?? -1);
   });
-  if (x <= 0 || found.includes(null)) return [TEXT.measuredSoon];
+  if (x <= 0 || !a || !b) return [TEXT.measuredSoon];
   const where = TEXT.measuredAt[state.axis](x);
-  const together = state.axis === "steps" && found.every(({ step }) => step === x);
+  const together = state.axis === "steps" && a.step === x && b.step === x;
   return [
     together
-      ? TEXT.measuredTwo(where, ...found.map(({ loss }) => tp.loss(loss)))
-      : TEXT.measuredEach(where, ...found.map(({ loss, step }) => ({ loss: tp.loss(loss), step }))),
-    ...(second.experts ? [] : [TEXT.measuredDense]),
+      ? TEXT.measuredTwo(where, tp.loss(a.loss), tp.loss(b.loss))
+      : TEXT.measuredEach(where, { ...a, loss: tp.loss(a.loss) }, { ...b, loss: tp.loss(b.loss) }),
+    ...(other.experts ? [] : [TEXT.measuredDense]),
     TEXT.measuredSeed,
   ];
 }
@@ -151,21 +151,22 @@ function drawNotice() {
       parts.push(el("span", { text: TEXT.denseShown(first.dense, first.short()) }));
   } else if (first.loaded && !first.experts) {
     parts.push(el("span", { text: `${TEXT.denseNone(first.short())} ` }));
-    parts.push(el("a", { class: "tp-button", id: "experts-train", href: first.about.start, text: TEXT.toTrain }));
+    parts.push(el("a", { class: "tp-button", id: "experts-train", href: first.about?.start, text: TEXT.toTrain }));
   }
   const key = parts.map((part) => part.textContent).join("");
-  page.notice.hidden = key === "";
-  if (page.notice.textContent !== key) page.notice.replaceChildren(...parts); // else a link would lose its focus
+  notice.hidden = key === "";
+  if (notice.textContent !== key) notice.replaceChildren(...parts); // else a link would lose its focus
 }
 
 /* ------------------------------------------------------------------ asking */
 
 let rest = 0; // when runs that are over are asked about again
 
-const readOn = (history) => history.read((run, offset) => call("follow", run, offset));
+const readOn = (/** @type {ExpertsFeed} */ history) => history.read((run, offset) => call("follow", run, offset));
 
+/** @returns {Promise<unknown>} */
 async function look() {
-  if (!first || performance.now() < rest) return;
+  if (!first.run || performance.now() < rest) return;
   const asked = first;
   const news = [await readOn(asked), second ? await readOn(second) : false];
   if (asked !== first) return;
@@ -183,7 +184,7 @@ async function look() {
 function standIn() {
   const { about } = first;
   const name = first.short();
-  if (about.instead && !first.dense) {
+  if (about?.instead && !first.dense) {
     first = new ExpertsFeed(about.instead);
     Object.assign(first, { dense: name, standsInForOwn: !about.shipped });
     root.dataset.instead = about.instead;
@@ -193,7 +194,7 @@ function standIn() {
   return schedule(drawAll);
 }
 
-function compareWith(run) {
+function compareWith(/** @type {string | null} */ run) {
   if (run) rememberPair(state.run, run);
   else if (second) rememberPair(state.run, null);
   second = run ? new ExpertsFeed(run) : null;
@@ -234,10 +235,10 @@ function newRun() {
   delete root.dataset.instead;
   root.dataset.ready = "false";
   if (!props.pair?.runs?.includes(run)) choices.say("");
-  page.body.hidden = true;
-  page.wait.hidden = false;
-  put(page.wait, TEXT.wait);
-  put(page.facts, "");
+  body.hidden = true;
+  wait.hidden = false;
+  put(wait, TEXT.wait);
+  put(facts, "");
   drawNotice();
   timeline.reset();
   timeline.rebuild();
@@ -247,10 +248,11 @@ function newRun() {
 }
 
 function paired() {
+  /** @type {{ runs?: [first: string, second: string], error?: string } | null} */
   const answer = props.pair;
   if (!answer) return;
   if (answer.runs) {
-    answer.runs.forEach(tp.memory.add);
+    answer.runs.forEach((run) => tp.memory.add(run));
     rememberPair(...answer.runs);
     if (state.run === answer.runs[0]) compareWith(answer.runs[1]); // the run came before its partner
   }

@@ -1,6 +1,6 @@
 /* The page's state in the address: only what differs from what the page would show by itself. */
 const address = tp.address("generate", () => {
-  if (!text) return {};
+  if (!text.run) return {};
   const usual = auto?.at === at && auto.settings === JSON.stringify(settings);
   return {
     ...settings,

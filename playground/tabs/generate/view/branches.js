@@ -2,40 +2,49 @@
 const LANE = 30;
 const PROMPT_SHOWN = 14;
 const ruler = document.createElement("canvas").getContext("2d");
+/** @type {Map<string, number>} */
 const widths = new Map();
 
-function wide(value) {
-  if (!widths.has(value)) {
-    ruler.font = `13px ${getComputedStyle(root).getPropertyValue("--tp-mono") || "monospace"}`;
-    widths.set(value, Math.ceil(ruler.measureText(value).width * 10) / 10 + 1);
-  }
-  return widths.get(value);
+function wide(/** @type {string} */ value) {
+  const known = widths.get(value);
+  if (known !== undefined || !ruler) return known ?? 0;
+  ruler.font = `13px ${getComputedStyle(root).getPropertyValue("--tp-mono") || "monospace"}`;
+  const width = Math.ceil(ruler.measureText(value).width * 10) / 10 + 1;
+  widths.set(value, width);
+  return width;
 }
 
-function label(id) {
+function label(/** @type {number} */ id) {
   if (id !== 0) return piece(nodes[id].token);
   const shown = text.promptTokens.slice(-PROMPT_SHOWN).map(piece).join("");
   return text.promptTokens.length > PROMPT_SHOWN ? `…${shown}` : shown;
 }
 
-/** A place {x, lane, width} for every node: a branch goes on in its lane, others begin below.
+/** @typedef {{ x: number, lane: number, width: number }} Spot */
+
+/** A place for every node: a branch goes on in its lane, others begin below.
  *
  * The deepest branches get the upper lanes, so that no line crosses a text.
  */
 function layout() {
+  /** @type {Spot[]} */
   const places = new Array(nodes.length);
+  /** @type {[id: number, x: number, lane: number | null][]} */
   const branches = [[0, 2, 0]];
   let lanes = 0;
-  while (branches.length) {
-    let [id, x, lane] = branches.pop();
-    lane ??= ++lanes;
+  for (let branch = branches.pop(); branch; branch = branches.pop()) {
+    /** @type {number | undefined} */
+    let id = branch[0];
+    let x = branch[1];
+    const lane = branch[2] ?? ++lanes;
     while (id !== undefined) {
       const width = wide(label(id)) + (id === 0 ? 8 : 0);
       places[id] = { x, lane, width };
       x += width + (id === 0 ? 4 : 0);
-      const [first, ...others] = nodes[id].children;
-      for (const other of others.reverse()) branches.push([other, x, null]);
-      id = first;
+      /** @type {number[]} */
+      const children = nodes[id].children;
+      for (const other of children.slice(1).reverse()) branches.push([other, x, null]);
+      id = children[0];
     }
   }
   return { places, lanes: lanes + 1 };
@@ -49,6 +58,7 @@ function drawTree() {
   const had = treeFrame.contains(
     /** @type {Document | ShadowRoot} */ (element.getRootNode()).activeElement ?? document.activeElement,
   );
+  /** @type {SVGPathElement[]} */
   const links = [];
   const items = nodes.map(({ id, parent, record }) => {
     const { x, lane, width: size } = places[id];
@@ -99,7 +109,7 @@ function drawTree() {
 }
 
 /** Scroll the tree, not the page, so that a place in it can be seen. */
-function reveal({ x, lane, width }) {
+function reveal(/** @type {Spot} */ { x, lane, width }) {
   const { scrollLeft, clientWidth, scrollTop, clientHeight } = treeFrame;
   if (x + width + 40 > scrollLeft + clientWidth) treeFrame.scrollLeft = x + width + 40 - clientWidth;
   else if (x - 40 < scrollLeft) treeFrame.scrollLeft = x - 40;
@@ -108,13 +118,16 @@ function reveal({ x, lane, width }) {
   else if (y < scrollTop) treeFrame.scrollTop = y;
 }
 
-/** @returns {SVGElement | null} what stands for a node in the tree */
+/** What stands for a node in the tree.
+ *
+ * @param {number} id @returns {SVGElement | null} */
 function branchAt(id) {
   return treeFrame.querySelector(`[data-node="${id}"]`);
 }
 
-function focusNode(id) {
+function focusNode(/** @type {number} */ id) {
   const next = branchAt(id);
+  if (!next) return;
   treeFrame.querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
   next.setAttribute("tabindex", "0");
   next.focus({ preventScroll: true });
@@ -122,7 +135,9 @@ function focusNode(id) {
   reveal(layout().places[id]);
 }
 
-/** The node of the next lane above (-1) or below (1) that is nearest. */
+/** The node of the next lane above (-1) or below (1) that is nearest.
+ *
+ * @param {number} id @param {number} direction */
 function neighbour(id, direction) {
   const { places, lanes } = layout();
   const { x, lane } = places[id];

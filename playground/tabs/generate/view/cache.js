@@ -19,34 +19,37 @@ const uncompared = () => pathTo(at).find((id) => nodes[id].record.difference ===
 async function compare() {
   if (comparing) return;
   comparing = true;
-  while (onScreen && text && !playing && !opening) {
+  while (onScreen && text.run && !playing && !opening) {
     const id = uncompared();
     if (id === undefined) break;
     const { record } = nodes[id];
     const filled = record.computed === record.window;
-    const answer = await server.compare(text.run, text.step, tokensAt(id), filled).catch(() => null);
-    if (!answer || answer.error) break;
+    const answer = await call("compare", text.run, text.step, tokensAt(id), filled);
+    if (answer.error) break;
     Object.assign(record, answer);
-    if (text) drawCosts();
+    if (text.run) drawCosts();
   }
   comparing = false;
 }
 
 function drawCosts() {
   const path = pathTo(at).map((id) => nodes[id].record);
-  const here = path.at(-1);
+  const here = nodes[at].record;
   const known = uncompared() === undefined;
-  const sum = (name) => path.reduce((total, record) => total + record[name], 0);
+  const sum = (/** @type {Key} */ name) => path.reduce((total, record) => total + (record[name] ?? NaN), 0);
   const all = {
     flops: sum("flops"),
     flops_without: sum("flops_without"),
     ms: sum("ms"),
     ms_without: sum("ms_without"),
   };
-  const cell = (value) => el("td", { class: "number", text: value });
-  const ms = (value) => (value < 10 ? value.toFixed(2) : value < 1000 ? value.toFixed(1) : count(Math.round(value)));
+  const cell = (/** @type {string} */ value) => el("td", { class: "number", text: value });
+  const ms = (/** @type {number} */ value) =>
+    value < 10 ? value.toFixed(2) : value < 1000 ? value.toFixed(1) : count(Math.round(value));
+  /** @param {string} name @param {string} one @param {string} other */
   const row = (name, one, other) => el("tr", {}, el("th", { scope: "row", text: name }), cell(one), cell(other));
-  const heading = (name) => el("tr", { class: "group" }, el("th", { colspan: "3", scope: "colgroup", text: name }));
+  const heading = (/** @type {string} */ name) =>
+    el("tr", { class: "group" }, el("th", { colspan: "3", scope: "colgroup", text: name }));
   costTable.replaceChildren(
     el(
       "thead",
@@ -65,7 +68,7 @@ function drawCosts() {
       heading(TEXT.costs.here),
       row(TEXT.costs.computed, count(here.computed), count(here.window)),
       row(TEXT.costs.flops, tp.number(here.flops), tp.number(here.flops_without)),
-      row(TEXT.costs.ms, ms(here.ms), known ? ms(here.ms_without) : "…"),
+      row(TEXT.costs.ms, ms(here.ms), known ? ms(here.ms_without ?? NaN) : "…"),
       heading(TEXT.costs.all(here.length)),
       row(TEXT.costs.flops, tp.number(all.flops), tp.number(all.flops_without)),
       row(TEXT.costs.ms, ms(all.ms), known ? ms(all.ms_without) : "…"),
@@ -80,7 +83,7 @@ function drawCosts() {
   if (path.length === 1) delete root.dataset.saved;
   else root.dataset.saved = String(share);
   drawCharts(path);
-  if (known) drawProof(Math.max(...path.map((record) => record.difference)));
+  if (known) drawProof(Math.max(...path.map((record) => record.difference ?? 0)));
   else {
     proof.textContent = TEXT.comparing;
     proof.classList.remove("failed");
@@ -88,7 +91,7 @@ function drawCosts() {
   }
 }
 
-function drawProof(difference) {
+function drawProof(/** @type {number} */ difference) {
   const exponent = tp.number(difference, 2);
   const rounding = difference < 1e-2;
   if (text.alone) proof.replaceChildren(TEXT.proof(exponent), " ", rounding ? TEXT.proofRounding : TEXT.proofFailed);
@@ -98,13 +101,14 @@ function drawProof(difference) {
 }
 
 /** Positions across, layers down, a strip for keys and one for values in each. */
-function drawGrid({ window: used, computed, start, bytes: size }) {
+function drawGrid(/** @type {Answers.Record} */ { window: used, computed, start, bytes: size }) {
   const width = Math.max(240, Math.min(cacheFrame.clientWidth || 560, 760));
   const left = 58;
   const strip = text.layers > 12 ? 4 : 8;
   const gap = text.layers > 12 ? 2 : 6;
   const height = text.layers * (2 * strip + 1 + gap) - gap;
   const scale = (width - left) / text.context;
+  /** @param {number} x @param {number} y @param {number} tokens @param {string} kind */
   const bar = (x, y, tokens, kind) =>
     el("rect", { class: kind, x: left + x * scale, y, width: Math.max(0, tokens * scale), height: strip });
   const parts = [];
@@ -112,10 +116,10 @@ function drawGrid({ window: used, computed, start, bytes: size }) {
     const y = layer * (2 * strip + 1 + gap);
     if (text.layers <= 12 || layer % 4 === 0)
       parts.push(el("text", { class: "name", x: 0, y: y + strip + 4, text: TEXT.layer(layer + 1) }));
-    for (const [kind, top] of [
+    for (const [kind, top] of /** @type {const} */ ([
       ["keys", y],
       ["values", y + strip + 1],
-    ]) {
+    ])) {
       parts.push(
         bar(0, top, text.context, "free"),
         bar(0, top, used, kind),
@@ -150,8 +154,10 @@ function drawGrid({ window: used, computed, start, bytes: size }) {
   );
 }
 
+/** @typedef {"flops" | "flops_without" | "ms" | "ms_without"} Key  of a record */
+
 /** What each token cost, with the cache and without. The prompt is one point: it is computed at once. */
-function drawCharts(path) {
+function drawCharts(/** @type {Cost[]} */ path) {
   const width = Math.max(260, Math.min(chartFrame.clientWidth || 560, 760));
   const pair = width >= 460;
   const each = pair ? (width - 28) / 2 : width;
@@ -159,13 +165,17 @@ function drawCharts(path) {
   const height = pair ? high + 40 : 2 * (high + 40) + 8;
   const points = path.length > 1 ? path.slice(1) : path;
   const first = points[0].length;
-  const last = points.at(-1).length;
+  const last = points[points.length - 1].length;
+  /** @param {string} title @param {"flops" | "ms"} name @param {number} x0 @param {number} y0 */
   const panel = (title, name, x0, y0) => {
-    const most = Math.max(...points.flatMap((record) => [record[name], record[`${name}_without`] ?? 0]));
+    const without = /** @type {const} */ (`${name}_without`);
+    const most = Math.max(...points.flatMap((record) => [record[name], record[without] ?? 0]));
+    /** @param {Cost} record @param {Key} key */
     const place = (record, key) => [
       x0 + (last === first ? each / 2 : ((record.length - first) / (last - first)) * each),
-      y0 + 22 + high - (record[key] / most) * high,
+      y0 + 22 + high - ((record[key] ?? 0) / most) * high,
     ];
+    /** @param {Key} key @param {string} kind */
     const curve = (key, kind) => {
       const drawn = points.filter((record) => record[key] !== undefined);
       if (!drawn.length) return null;
@@ -189,7 +199,7 @@ function drawCharts(path) {
       el("text", { class: "title", x: x0, y: y0 + 10, text: title }),
       el("text", { class: "axis end", x: x0 + each, y: y0 + 10, text: tp.number(most) }),
       el("path", { class: "grid", d: `M${x0} ${y0 + 22}h${each}M${x0} ${y0 + 22 + high}h${each}` }),
-      curve(`${name}_without`, "without"),
+      curve(without, "without"),
       curve(name, "with"),
       el("text", { class: "axis", x: x0, y: y0 + high + 37, text: count(first) }),
       el("text", { class: "axis middle", x: x0 + each / 2, y: y0 + high + 37, text: TEXT.position }),

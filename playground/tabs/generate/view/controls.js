@@ -30,10 +30,11 @@ function drawExamples() {
 }
 
 /** A text to be read in one line: only what would break the line is replaced. */
-const visibleText = (value) => [...value].map((char) => (char === " " ? char : tp.visible(char))).join("");
+const visibleText = (/** @type {string} */ value) =>
+  [...value].map((char) => (char === " " ? char : tp.visible(char))).join("");
 
 function drawUse() {
-  useButton.disabled = Boolean(text) && promptBox.value === text.prompt;
+  useButton.disabled = Boolean(text.run) && promptBox.value === text.prompt;
 }
 
 function drawSteps() {
@@ -44,8 +45,8 @@ function drawSteps() {
   drawStepNote(text.step);
 }
 
-function drawStepNote(step) {
-  const label = TEXT.checkpointAt(step, text.steps.at(-1));
+function drawStepNote(/** @type {number} */ step) {
+  const label = TEXT.checkpointAt(step, text.steps.at(-1) ?? step);
   stepSlider.setAttribute("aria-valuetext", label);
   stepNote.textContent = text.steps.length < 2 ? TEXT.checkpointOne(label) : label;
 }
@@ -67,7 +68,7 @@ function drawButtons() {
   playButton.textContent = playing ? TEXT.pause : TEXT.play;
   playButton.setAttribute("aria-pressed", String(playing));
   root.dataset.playing = String(playing);
-  backButton.disabled = restartButton.disabled = !text || at === 0;
+  backButton.disabled = restartButton.disabled = !text.run || at === 0;
   speedNote.textContent = TEXT.speedValue(SPEEDS[Number(speed.value)]);
   speed.setAttribute("aria-valuetext", speedNote.textContent);
 }

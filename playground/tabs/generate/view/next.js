@@ -22,7 +22,7 @@ function drawNow() {
     mass[code] += now.before[token];
   });
   const parts = TEXT.filters
-    .map((filter, code) => (code && tokens[code] ? TEXT.removed(filter, tokens[code], percent(mass[code])) : ""))
+    .map((filter, code) => (filter && tokens[code] ? TEXT.removed(filter, tokens[code], percent(mass[code])) : ""))
     .filter(Boolean);
   const filtered = settings.top_k || settings.top_p < 1 || settings.min_p;
   removal.textContent = tp.sentences([
@@ -30,15 +30,14 @@ function drawNow() {
     parts.length ? TEXT.removals(parts) : "",
     settings.temperature === 0 && filtered ? TEXT.impossible : "",
   ]);
-  entropy.textContent = TEXT.entropy(...now.entropy);
+  entropy.textContent = TEXT.entropy(now.entropy[0], now.entropy[1]);
   root.dataset.kept = String(tokens[0]);
 }
 
-const capital = (value) => value[0].toUpperCase() + value.slice(1);
+const capital = (/** @type {string} */ value) => value[0].toUpperCase() + value.slice(1);
 
 /** The rows of the list that can be seen; the rest are height only, so a vocabulary of any size scrolls. */
 function drawRows() {
-  if (!now) return;
   const isLong = text.pieces.some((token) => token.length > 5); // words, or parts of them
   root.style.setProperty("--piece", isLong ? "6.5rem" : "");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 4);
@@ -48,7 +47,7 @@ function drawRows() {
     const token = now.order[i];
     const code = now.removed[token];
     const [before, after] = [now.before[token], now.after[token]];
-    const note = code ? TEXT.removedBy(TEXT.filters[code]) : token === now.drawn ? TEXT.nextMark : "";
+    const note = code ? TEXT.removedBy(TEXT.filters[code] ?? "") : token === now.drawn ? TEXT.nextMark : "";
     made.push(
       el(
         "div",
@@ -83,7 +82,7 @@ function drawRows() {
   list.setAttribute("aria-activedescendant", `generate-row-${active}`);
 }
 
-function moveTo(row) {
+function moveTo(/** @type {number} */ row) {
   active = Math.min(Math.max(row, 0), now.order.length - 1);
   const top = active * ROW;
   if (top < list.scrollTop) list.scrollTop = top;

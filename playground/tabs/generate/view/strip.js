@@ -1,6 +1,8 @@
 /* The text as a line of tokens. */
-const shownLine = []; // {node, token, holder} of each token in the line
+/** Each token in the line. @type {(ReturnType<typeof chip> & { epoch: number })[]} */
+const shownLine = [];
 
+/** @param {number} node @param {number} token @param {number} place */
 function chip(node, token, place) {
   const { record } = nodes[node];
   const mine = node !== 0;
@@ -24,23 +26,23 @@ function chip(node, token, place) {
 
 function drawText() {
   const goal = [
-    ...text.promptTokens.map((token) => [0, token]),
+    ...text.promptTokens.map((token) => ({ node: 0, token })),
     ...pathTo(at)
       .slice(1)
-      .map((node) => [node, nodes[node].token]),
+      .map((node) => ({ node, token: nodes[node].token })),
   ];
   let same = 0;
   while (
     same < goal.length &&
     same < shownLine.length &&
     shownLine[same].epoch === epoch &&
-    shownLine[same].node === goal[same][0] &&
-    shownLine[same].token === goal[same][1]
+    shownLine[same].node === goal[same].node &&
+    shownLine[same].token === goal[same].token
   )
     same += 1;
   for (const old of shownLine.splice(same)) old.holder.remove();
   for (let i = same; i < goal.length; i++) {
-    const made = { ...chip(...goal[i], i + 1), epoch };
+    const made = { ...chip(goal[i].node, goal[i].token, i + 1), epoch };
     shownLine.push(made);
     line.append(made.holder);
   }
@@ -53,7 +55,7 @@ function drawText() {
   line.scrollTop = line.scrollHeight;
   room.textContent = tp.sentences([
     TEXT.room(used, text.context),
-    start && (prompt.start === start ? TEXT.longPrompt(start) : TEXT.slid(start, (text.context / 2) | 0)),
+    start > 0 && (prompt.start === start ? TEXT.longPrompt(start) : TEXT.slid(start, (text.context / 2) | 0)),
     used === text.context ? TEXT.almost : "",
     text.end !== null && nodes[at].token === text.end && at !== 0 ? TEXT.ended : "",
     length >= text.limit ? TEXT.limit(text.limit) : "",
@@ -63,21 +65,22 @@ function drawText() {
 
 /** For a task: the right answer, and whether the model has written it. */
 function drawVerdict() {
-  verdict.hidden = text.right === null;
-  if (text.right === null) return;
+  const { right, end } = text;
+  verdict.hidden = right === null;
+  if (right === null) return;
   const tokens = written(at);
-  const ended = text.end !== null && tokens.includes(text.end);
-  const said = (ended ? tokens.slice(0, tokens.indexOf(text.end)) : tokens).map((token) => text.pieces[token]).join("");
-  const complete = ended || (text.end === null && said.length >= text.right.length);
-  const state = (ended ? said === text.right : complete && said.startsWith(text.right))
+  const ended = end !== null && tokens.includes(end);
+  const said = (ended ? tokens.slice(0, tokens.indexOf(end)) : tokens).map((token) => text.pieces[token]).join("");
+  const complete = ended || (end === null && said.length >= right.length);
+  const state = (ended ? said === right : complete && said.startsWith(right))
     ? "right"
-    : complete || !text.right.startsWith(said)
+    : complete || !right.startsWith(said)
       ? "wrong"
       : "open";
   verdict.dataset.state = state;
   verdict.replaceChildren(
     `${TEXT.right} `,
-    el("span", { class: "token", translate: "no", text: visibleText(text.right) }),
+    el("span", { class: "token", translate: "no", text: visibleText(right) }),
     ` ${{ right: "✓ ", wrong: "✗ ", open: "" }[state]}${TEXT.verdicts[state]}`,
   );
 }

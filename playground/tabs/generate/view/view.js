@@ -88,6 +88,7 @@ const room = el("p", { class: "hint room" });
 const verdict = el("p", { class: "verdict" });
 
 const upcoming = el("p", { class: "upcoming" });
+/** @type {{ [field: string]: { range: HTMLInputElement, number: HTMLInputElement, state: HTMLElement } }} */
 const controls = {};
 const list = el("div", { class: "list", role: "listbox", tabindex: "0", "aria-label": TEXT.list, id: "generate-list" });
 const rows = el("div", { class: "rows" });
@@ -108,7 +109,7 @@ const offstage = el("div", { class: "offstage", "aria-hidden": "true" });
 const waiting = el("p", { class: "muted", role: "status", text: TEXT.wait });
 const main = el("div", { class: "workspace", hidden: true });
 
-function slider(name) {
+function slider(/** @type {string} */ name) {
   const field = FIELDS[name];
   const label = tp.translate(field.title);
   const id = `generate-${name.replace("_", "-")}`;
@@ -242,7 +243,7 @@ main.append(
           "div",
           { class: "foot" },
           el("p", { class: "hint keys", text: TEXT.treeKeys }),
-          tp.saveBar({ figure: () => treeFrame.querySelector("svg"), rows: () => treeRows(), name: () => FILES.tree }),
+          tp.saveBar({ figure: () => treeFrame, rows: () => treeRows(), name: () => FILES.tree }),
         ),
         treeHint,
       ),
@@ -252,12 +253,7 @@ main.append(
         el("h3", { text: TEXT.cache }),
         el("p", { class: "hint", text: TEXT.cacheNote }),
         cacheFrame,
-        el(
-          "div",
-          { class: "foot" },
-          cacheLegend,
-          tp.saveBar({ figure: () => cacheFrame.querySelector("svg"), name: () => FILES.cache }),
-        ),
+        el("div", { class: "foot" }, cacheLegend, tp.saveBar({ figure: () => cacheFrame, name: () => FILES.cache })),
         el("div", { class: "table-frame" }, costTable),
         saved,
         proof,
@@ -266,7 +262,7 @@ main.append(
           "div",
           { class: "foot" },
           el("span"),
-          tp.saveBar({ figure: () => chartFrame.querySelector("svg"), rows: () => costRows(), name: () => FILES.cost }),
+          tp.saveBar({ figure: () => chartFrame, rows: () => costRows(), name: () => FILES.cost }),
         ),
       ),
     ),
@@ -284,11 +280,11 @@ root.append(
 
 /* ------------------------------------------------------------------ what the learner does */
 
-function restartWith(prompt) {
+function restartWith(/** @type {string} */ prompt) {
   if (!props.run) return;
   pristine = false;
   promptBox.value = prompt;
-  open({ run: props.run, step: text?.step ?? null, prompt });
+  open({ run: props.run, step: text.run ? text.step : null, prompt });
 }
 
 form.addEventListener("submit", (event) => {
@@ -304,7 +300,7 @@ promptBox.addEventListener("keydown", (event) => {
 });
 
 stepSlider.addEventListener("input", () => {
-  if (!text) return;
+  if (!text.run) return;
   pristine = false;
   const chosen = text.steps[Number(stepSlider.value)];
   drawStepNote(chosen);
@@ -318,16 +314,16 @@ stepSlider.addEventListener("input", () => {
 
 const userStep = async () => {
   stop();
-  if ((await step()) && now) tp.say(TEXT.announce(piece(nodes[at].token), percent(nodes[at].record.before)));
+  if (await step()) tp.say(TEXT.announce(piece(nodes[at].token), percent(nodes[at].record.before)));
 };
 const togglePlay = () => (playing ? stop() : play());
 const goBack = () => {
   stop();
-  if (text && at !== 0) go(nodes[at].parent);
+  if (text.run && at !== 0) go(nodes[at].parent ?? 0);
 };
 const goHome = () => {
   stop();
-  if (text && at !== 0) go(0);
+  if (text.run && at !== 0) go(0);
 };
 
 stepButton.addEventListener("click", userStep);
@@ -355,7 +351,9 @@ line.addEventListener("click", (event) => {
   if (found.node !== at) go(found.node);
 });
 line.addEventListener("keydown", (event) => {
-  const action = { ArrowRight: userStep, ArrowLeft: goBack, " ": togglePlay, Home: goHome }[event.key];
+  /** @type {{ [key: string]: () => unknown }} */
+  const actions = { ArrowRight: userStep, ArrowLeft: goBack, " ": togglePlay, Home: goHome };
+  const action = actions[event.key];
   if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   action();
@@ -369,8 +367,9 @@ list.addEventListener("click", (event) => {
   step(Number(row.dataset.token));
 });
 list.addEventListener("keydown", (event) => {
-  if (now?.place !== at) return;
+  if (now.place !== at) return;
   const page = Math.max(1, Math.floor(list.clientHeight / ROW) - 1);
+  /** @type {{ [key: string]: number }} */
   const moves = {
     ArrowDown: active + 1,
     ArrowUp: active - 1,
@@ -397,6 +396,7 @@ treeFrame.addEventListener("keydown", (event) => {
   const id = partOf(event, "[data-node]")?.dataset.node;
   if (id === undefined) return;
   const node = nodes[Number(id)];
+  /** @type {{ [key: string]: () => unknown }} */
   const moves = {
     ArrowLeft: () => focusNode(node.parent ?? 0),
     ArrowRight: () => focusNode(node.children[0] ?? node.id),
@@ -413,14 +413,14 @@ treeFrame.addEventListener("keydown", (event) => {
 });
 
 new IntersectionObserver((entries) => {
-  onScreen = entries.at(-1).isIntersecting;
+  onScreen = entries.at(-1)?.isIntersecting ?? onScreen;
   compare();
-}).observe(cacheFrame.parentElement);
+}).observe(cacheFrame.parentElement ?? cacheFrame);
 
 let drawnWidth = 0;
 new ResizeObserver(() => {
   const width = root.clientWidth;
-  if (!text || !width || width === drawnWidth) return;
+  if (!text.run || !width || width === drawnWidth) return;
   drawnWidth = width;
   widths.clear();
   drawRows();
@@ -440,8 +440,8 @@ function follow() {
     open({ run, ...rest, quiet: false });
     return;
   }
-  if (text?.run === run) return;
-  const own = text && !text.examples.includes(text.prompt) ? text.prompt : null;
+  if (text.run === run) return;
+  const own = text.run && !text.examples.includes(text.prompt) ? text.prompt : null;
   open({ run, prompt: own, quiet: true });
 }
 
@@ -465,7 +465,7 @@ tp.poll(
     if (!run || opening || root.hasAttribute("data-elsewhere")) return;
     const answer = await server.checkpoints(run);
     if (answer.error || run !== props.run || opening) return;
-    if (!text) {
+    if (!text.run) {
       if (answer.steps.length) follow();
     } else if (text.run === run) {
       // The step that is looked at stays in the slider, also when its checkpoint has been pruned.

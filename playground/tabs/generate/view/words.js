@@ -11,9 +11,10 @@ const TEXT = tp.words({
     use: "Use this prompt",
     examples: "Try:",
     checkpoint: "The model, at this step of its training",
+    /** @type {(step: number, last: number) => string} */
     checkpointAt: (step, last) =>
       step === last ? `step ${count(step)}, the newest` : `step ${count(step)} of ${count(last)}`,
-    checkpointOne: (label) => `${label}. This run has one checkpoint; more come while it trains.`,
+    checkpointOne: (/** @type {string} */ label) => `${label}. This run has one checkpoint; more come while it trains.`,
     wait: "Reading the model …",
     offline: "The page's server does not answer. Is it still running?",
 
@@ -23,7 +24,9 @@ const TEXT = tp.words({
     legendPrompt: "prompt",
     legendUnsure: "unsure",
     legendSure: "sure",
+    /** @type {(token: string, place: number) => string} */
     chip: (token, place) => `${token}, token ${place}`,
+    /** @type {(chip: string, before: string, after: string) => string} */
     chipMine: (chip, before, after) =>
       `${chip}: probability ${before}, with your settings ${after}. Click to go back to here.`,
     step: "Step",
@@ -36,17 +39,19 @@ const TEXT = tp.words({
     restart: "Restart",
     restartTitle: "Go back to the prompt; what was written stays in the tree",
     speed: "Speed",
-    speedValue: (value) => (value ? `${value} a second` : "as fast as it can"),
+    speedValue: (/** @type {number} */ value) => (value ? `${value} a second` : "as fast as it can"),
     reseed: "New seed",
     reseedTitle: "Another seed draws other tokens from here on",
+    /** @type {(used: number, context: number) => string} */
     room: (used, context) => `${count(used)} of the ${count(context)} tokens that the model can see at once.`,
+    /** @type {(start: number, used: number) => string} */
     slid: (start, used) =>
       `The context was full, so the window slid: the model no longer sees the first ${count(start)} tokens, ` +
       `and the cache was filled again from the last ${count(used)}.`,
-    longPrompt: (start) =>
+    longPrompt: (/** @type {number} */ start) =>
       `The prompt is longer than the context: the model does not see its first ${count(start)} tokens.`,
     almost: "The context is full: with the next token the window slides to its last half.",
-    limit: (limit) => `This page stops at ${count(limit)} tokens. Go back, or restart.`,
+    limit: (/** @type {number} */ limit) => `This page stops at ${count(limit)} tokens. Go back, or restart.`,
     ended: "The model wrote its end token: here the text is over. Restart, or choose another prompt.",
     right: "Right answer:",
     verdicts: {
@@ -57,7 +62,7 @@ const TEXT = tp.words({
 
     next: "The next token",
     nextNote: "How probable the model thinks each token is, all of them. Click one to write that one instead.",
-    drawn: (share) => `is what this seed draws next (${share}); another seed may draw another`,
+    drawn: (/** @type {string} */ share) => `is what this seed draws next (${share}); another seed may draw another`,
     off: "off",
     greedy: "greedy",
     neutral: "All off",
@@ -66,23 +71,28 @@ const TEXT = tp.words({
     legendAfter: "with your settings",
     filters: [null, "temperature 0", "top-k", "top-p", "min-p"],
     nextMark: "next",
+    /** @type {(kept: number, all: number) => string} */
     kept: (kept, all) =>
       kept === all ? `All ${count(all)} tokens can be drawn.` : `${count(kept)} of ${count(all)} tokens can be drawn.`,
+    /** @type {(filter: string, tokens: number, share: string) => string} */
     removed: (filter, tokens, share) => `${filter} removes ${count(tokens)} (${share})`,
-    removals: (parts) => `${capital(parts.join(", "))}.`,
+    removals: (/** @type {string[]} */ parts) => `${capital(parts.join(", "))}.`,
     impossible: "With temperature 0 the other filters have nothing left to do.",
+    /** @type {(before: number, after: number) => string} */
     entropy: (before, after) =>
       before === after
         ? `${capital(openness(before))}.`
         : `${capital(openness(after))}; before your settings, ${openness(before)}.`,
-    bits: (amount) => `${amount} bits`,
+    bits: (/** @type {string} */ amount) => `${amount} bits`,
     made: "there is nothing to choose (0 bits)",
-    decided: (amount) => `the choice is all but made (${amount})`,
+    decided: (/** @type {string} */ amount) => `the choice is all but made (${amount})`,
+    /** @type {(equal: string, amount: string) => string} */
     open: (equal, amount) => `as open as a choice between ${equal} equally likely tokens (${amount})`,
     list: "All tokens, the most probable first. Arrows move, Enter writes the token.",
     listKeys: "↑ ↓ move through the list, Enter writes the token.",
+    /** @type {(token: string, before: string, after: string, note: string) => string} */
     row: (token, before, after, note) => `${token}: ${before}, with your settings ${after}${note ? `, ${note}` : ""}`,
-    removedBy: (filter) => `removed by ${filter}`,
+    removedBy: (/** @type {string} */ filter) => `removed by ${filter}`,
     columns: ["token", "model", "settings"],
     listFigure: "The most probable next tokens",
 
@@ -91,6 +101,7 @@ const TEXT = tp.words({
     treeOne:
       "There is one way so far. Click another token in the list, or go back, press “New seed” and “Step”: the other way appears here.",
     treeKeys: "← → ↑ ↓ move through the tree, Enter goes there.",
+    /** @type {(nodes: number, branches: number) => string} */
     treeLabel: (nodes, branches) => `Tree of ${nodes} tokens in ${branches} ${branches === 1 ? "branch" : "branches"}`,
     treePrompt: "the prompt",
     prune: "Keep only this way",
@@ -100,11 +111,14 @@ const TEXT = tp.words({
     cacheNote:
       "For every token, each layer computes a key (what queries are compared with) and a value (what it hands on). They never change, " +
       "so they are kept: the next token needs only its own.",
+    /** @type {(used: number, context: number, layers: number, size: string) => string} */
     cacheFigure: (used, context, layers, size) =>
       `The cache holds keys and values of ${used} of ${context} positions in ${layers} layers: ${size}`,
+    /** @type {(size: string, all: string) => string} */
     cacheSize: (size, all) => `${size} of ${all}`,
+    /** @type {(first: number, last: number) => string} */
     cachePositions: (first, last) => `positions ${count(first)} to ${count(last)} of the text`,
-    layer: (layer) => `layer ${layer}`,
+    layer: (/** @type {number} */ layer) => `layer ${layer}`,
     keys: "keys",
     values: "values",
     newest: "new with this token",
@@ -112,28 +126,30 @@ const TEXT = tp.words({
     without: "without",
     costs: {
       here: "This token",
-      all: (tokens) => `Whole text (${count(tokens)} tokens)`,
+      all: (/** @type {number} */ tokens) => `Whole text (${count(tokens)} tokens)`,
       computed: "positions computed",
       flops: "FLOPs",
       ms: "milliseconds, measured",
     },
+    /** @type {(flops: string, time: string) => string} */
     saved: (flops, time) => `So far the cache has saved ${flops} of the arithmetic and ${time} of the time.`,
-    savedOnlyFlops: (flops) =>
+    savedOnlyFlops: (/** @type {string} */ flops) =>
       `So far the cache has saved ${flops} of the arithmetic but no time: the model is so small that starting each step costs more than the numbers.`,
-    savedFlops: (flops) => `So far the cache has saved ${flops} of the arithmetic.`,
+    savedFlops: (/** @type {string} */ flops) => `So far the cache has saved ${flops} of the arithmetic.`,
     comparing: "The text is computed again without the cache, to compare the two …",
     savedNothing: "Nothing is saved yet: the prompt is computed all at once. Press “Step”.",
-    proof: (difference) =>
+    proof: (/** @type {string} */ difference) =>
       `And it changes nothing: with and without it, no logit of this text differs by more than ${difference}.`,
     proofRounding: "That is rounding in 32-bit floating-point numbers.",
     proofFailed: "That is more than rounding: the cache would be wrong here.",
-    notAlone: (difference) =>
+    notAlone: (/** @type {string} */ difference) =>
       `With and without it, logits of this text differ by up to ${difference}, and have to: in this model the experts of a token depend on the other tokens that are computed with it.`,
     chartFlops: "FLOPs for each token",
     chartMs: "milliseconds for each token",
-    chartLabel: (what) => `${what}, over the positions of the text, with and without the cache`,
+    chartLabel: (/** @type {string} */ what) => `${what}, over the positions of the text, with and without the cache`,
     position: "position",
 
+    /** @type {(token: string, share: string) => string} */
     announce: (token, share) => `${token}, ${share}`,
     csv: {
       list: ["id", "token", "model", "settings", "removed by"],
@@ -298,13 +314,15 @@ const TEXT = tp.words({
 });
 
 const { count } = tp;
-const bits = (value) => TEXT.bits(`${value < 0.05 ? Number(value.toPrecision(1)) : value.toFixed(1)}`);
-const openness = (value) => {
+const bits = (/** @type {number} */ value) =>
+  TEXT.bits(`${value < 0.05 ? Number(value.toPrecision(1)) : value.toFixed(1)}`);
+/** @returns {string} */
+const openness = (/** @type {number} */ value) => {
   const equal = 2 ** value;
   if (value < 1e-6) return TEXT.made;
   if (equal < 1.05) return TEXT.decided(bits(value));
   return TEXT.open(equal < 10 ? String(Number(equal.toFixed(1))) : count(Math.round(equal)), bits(value));
 };
 const { percent, size: bytes } = tp;
-const piece = (token) => text.shown[token];
-const quoted = (token) => `“${piece(token)}”`;
+const piece = (/** @type {number} */ token) => text.shown[token];
+const quoted = (/** @type {number} */ token) => `“${piece(token)}”`;

@@ -1,14 +1,20 @@
 /* What was written, and how it goes on. */
-const FIELDS = props.fields; // JSON Schema of the sampler's fields: engine/generation/sampler.py
+/** @typedef {{ title: string, description: string, type: string, default: number, examples: number[],
+ *   step?: number }} Described */
+/** @typedef {Described & { minimum?: number, maximum?: number, exclusiveMaximum?: number }} Field */
+/** JSON Schema of the sampler's fields: engine/generation/sampler.py. @type {{ [name: string]: Field }} */
+const FIELDS = props.fields;
 const DEFAULTS = Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default]));
 const SLIDERS = Object.keys(FIELDS).filter((name) => "step" in FIELDS[name]);
 const OFF = Object.fromEntries(SLIDERS.map((name) => [name, DEFAULTS[name]]));
 
 /** The smallest and the largest number that a field can be. */
-const low = ({ minimum, step }) => minimum ?? step; // above 0: one step
-const high = ({ maximum, exclusiveMaximum }) => maximum ?? exclusiveMaximum - 1;
+const low = (/** @type {Field} */ { minimum, step }) => minimum ?? step ?? 0; // above 0: one step
+const high = (/** @type {Field} */ { maximum, exclusiveMaximum }) => maximum ?? (exclusiveMaximum ?? Infinity) - 1;
 
-/** What was typed, as a number that the field can be. */
+/** What was typed, as a number that the field can be.
+ *
+ * @param {string} name @param {number} value */
 function allowed(name, value) {
   const field = FIELDS[name];
   if (!Number.isFinite(value)) return field.default;
@@ -16,11 +22,25 @@ function allowed(name, value) {
 }
 const SPEEDS = [1, 2, 4, 8, 16, 0]; // tokens a second; 0: no pause between them
 
-let text = null;
+/** @typedef {Answers.Record & Partial<Answers.Comparison>} Cost */
+/** @typedef {{ id: number, parent: number | null, token: number, record: Cost, children: number[] }} Written */
+/** @typedef {Answers.Opened & { shown: string[], promptTokens: number[] }} Text */
+/** @type {Answers.Distribution} */
+const NO_CHOICE = { before: "", after: "", removed: "", entropy: [0, 0], drawn: 0 };
+/** @type {Text} */
+const NO_TEXT = {
+  ...{ run: "", name: "", step: 0, steps: [], prompt: "", examples: [], right: null, end: null, pieces: [] },
+  ...{ context: 0, layers: 0, alone: true, kv_heads: 0, head_dim: 0, limit: 0, tokens: [], records: [] },
+  ...{ now: NO_CHOICE, shown: [], promptTokens: [] },
+};
+
+let text = NO_TEXT;
+/** @type {Written[]} */
 let nodes = [];
 let at = 0;
-let now = null;
+let now = decoded(NO_CHOICE, -1);
 let settings = { ...DEFAULTS };
+/** @type {{ at: number, settings: string } | null} */
 let auto = null; // the node and settings that a reload would come to by itself
 let playing = false;
 let stepping = false;
@@ -31,60 +51,58 @@ let focused = 0; // the node of the tree that the keyboard is on
 
 /* ------------------------------------------------------------------ the server */
 
+const call = tp.asker(server, () => TEXT.offline);
+/** @type {Promise<unknown>} */
 let queue = Promise.resolve();
 
-/** Ask the server, one question after the other. Answers null, and says why, when there is no answer. */
-function ask(name, ...args) {
-  const answer = queue.then(() => server[name](...args));
-  queue = answer.catch(() => null);
-  return answer.then(
-    (value) => {
-      if (value?.error) {
-        complain(value.error, value.tab);
-        return null;
-      }
-      return value;
-    },
-    (error) => {
-      console.warn(name, error?.message ?? error);
-      complain(TEXT.offline);
-      return null;
-    },
-  );
+/** Ask the server, one question after the other. Answers null, and says why, when there is no answer.
+ *
+ * @template {Answer} Found @param {() => Promise<Found>} question @returns {Promise<Found | null>} */
+async function ask(question) {
+  const asked = queue.then(question);
+  queue = asked;
+  const answer = await asked;
+  if (answer.error === undefined) return answer;
+  complain(answer.error, answer.tab);
+  return null;
 }
 
+/** @param {string | null} problem @param {string | null} [tab] */
 function complain(problem, tab = null) {
   message.textContent = problem ?? "";
-  tp.elsewhere(root, message, problem, tab);
+  tp.elsewhere(root, message, problem ?? "", tab);
   if (problem && !tab) root.dataset.problem = "true";
   else delete root.dataset.problem;
 }
 
+/** @typedef {{ run: string, step?: number | null, prompt?: string | null, quiet?: boolean }} Place */
+/** @typedef {Place & { path?: number[] | null, ahead?: number | null }} Wish */
+/** @type {Wish | null} */
 let wanted = null;
 let opening = false;
 
-/** Open a prompt at a step of the run: {run, step, prompt, path, ahead}, the newest wish wins.
+/** Open a prompt at a step of the run: the newest wish wins.
  *
  * `quiet`: where the prompt does not fit this run, its own example is opened without a complaint.
  */
-async function open(request) {
+async function open(/** @type {Wish} */ request) {
   wanted = request;
   stop();
   if (opening) return;
   opening = true;
-  waiting.hidden = Boolean(text);
+  waiting.hidden = Boolean(text.run);
   root.dataset.busy = "true";
   while (wanted) {
     const { run, step = null, prompt = null, path = null, ahead = null, quiet = false } = wanted;
     wanted = null;
     epoch += 1;
     complain(null);
-    let answer = await ask("begin", run, step, prompt, settings, path, path ? 0 : ahead);
+    let answer = await ask(() => call("begin", run, step, prompt, settings, path, path ? 0 : ahead));
     const problem = message.textContent;
-    const empty = !text || text.run !== run;
+    const empty = text.run !== run;
     if (!answer && !wanted && empty && (step !== null || prompt !== null)) {
       // A link of which something does not fit: open what does, and say what does not.
-      answer = await ask("begin", run, null, null, settings, null, null);
+      answer = await ask(() => call("begin", run, null, null, settings, null, null));
       if (answer) complain(quiet ? null : problem);
       if (answer && !quiet && prompt !== null) promptBox.value = prompt;
     }
@@ -97,7 +115,10 @@ async function open(request) {
   compare();
 }
 
-function opened(answer, { keep, asked, path }) {
+function opened(
+  /** @type {Answers.Opened} */ answer,
+  /** @type {{ keep: boolean, asked: number | null, path: number[] | null }} */ { keep, asked, path },
+) {
   const { records, tokens } = answer;
   text = { ...answer, shown: answer.pieces.map(tp.visible), promptTokens: tokens.slice(0, records[0].length) };
   nodes = [];
@@ -121,13 +142,14 @@ function opened(answer, { keep, asked, path }) {
 
 /** There is nothing to show, and the message says why. */
 function closed() {
-  text = null;
+  text = NO_TEXT;
   waiting.hidden = main.hidden = true;
   root.dataset.ready = "false";
   examples.replaceChildren();
   stepNote.textContent = "";
 }
 
+/** @param {Answers.Distribution} answer @param {number} place */
 function decoded(answer, place) {
   const before = tp.floats(answer.before);
   const order = Uint32Array.from(before.keys());
@@ -143,11 +165,13 @@ function decoded(answer, place) {
     removed: tp.bytes(answer.removed),
     entropy: answer.entropy,
     drawn: answer.drawn,
+    most: 1, // the largest probability
   };
 }
 
 /* ------------------------------------------------------------------ the tree of what was written */
 
+/** @param {number | null} parent @param {Cost} record */
 function add(parent, record) {
   const id = nodes.length;
   nodes.push({ id, parent, token: record.token, record, children: [] });
@@ -156,21 +180,25 @@ function add(parent, record) {
 }
 
 /** From the prompt (node 0) to a node. */
-function pathTo(id) {
+function pathTo(/** @type {number} */ id) {
   const path = [];
-  for (let node = id; node !== null; node = nodes[node].parent) path.push(node);
+  /** @type {number | null} */
+  let node = id;
+  for (; node !== null; node = nodes[node].parent) path.push(node);
   return path.reverse();
 }
 
-const written = (id) =>
+const written = (/** @type {number} */ id) =>
   pathTo(id)
     .slice(1)
     .map((node) => nodes[node].token);
-const tokensAt = (id) => [...text.promptTokens, ...written(id)];
+const tokensAt = (/** @type {number} */ id) => [...text.promptTokens, ...written(id)];
 
-/** Write one token from where the page stands: the drawn one, or the one given. True if it was written. */
+/** Write one token from where the page stands: the drawn one, or the one given. True if it was written.
+ *
+ * @param {number | null} [token] */
 async function step(token = null) {
-  if (!text || stepping || opening) return false;
+  if (!text.run || stepping || opening) return false;
   if (nodes[at].record.length >= text.limit) {
     complain(TEXT.limit(text.limit));
     return false;
@@ -180,7 +208,7 @@ async function step(token = null) {
   const from = at;
   const mine = epoch;
   try {
-    const answer = await ask("advance", text.run, text.step, tokensAt(from), settings, token);
+    const answer = await ask(() => call("advance", text.run, text.step, tokensAt(from), settings, token));
     if (!answer || mine !== epoch || at !== from) return false;
     complain(null);
     const known = nodes[from].children.find((child) => nodes[child].token === answer.record.token);
@@ -197,7 +225,7 @@ async function step(token = null) {
 }
 
 /** Stand on another node; its distribution comes from the logits that the server stored. */
-function go(id) {
+function go(/** @type {number} */ id) {
   pristine = false;
   at = id;
   focused = id;
@@ -214,11 +242,11 @@ async function reweigh() {
   again = true;
   if (reweighing) return;
   reweighing = true;
-  while (again && text) {
+  while (again && text.run) {
     again = false;
     const place = at;
     const mine = epoch;
-    const answer = await ask("reweigh", text.run, text.step, tokensAt(place), settings);
+    const answer = await ask(() => call("reweigh", text.run, text.step, tokensAt(place), settings));
     if (!answer || mine !== epoch || place !== at) continue;
     const moved = now.place !== place;
     now = decoded(answer.now, place);
@@ -229,16 +257,16 @@ async function reweigh() {
   reweighing = false;
 }
 
-function change(values) {
+function change(/** @type {{ [field: string]: number }} */ values) {
   pristine = false;
   settings = { ...settings, ...values };
   drawSettings();
   address.save();
-  if (text) reweigh();
+  if (text.run) reweigh();
 }
 
 async function play() {
-  if (playing || !text) return;
+  if (playing || !text.run) return;
   playing = true;
   drawButtons();
   while (playing) {
@@ -264,4 +292,4 @@ function stop() {
   compare();
 }
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const sleep = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));

@@ -22,9 +22,13 @@ const LEAST = 0.04; // attention below it has no line
 const SENTENCE_END = /[.!?。！？]["”]?$/;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+/** `own` is the beginning that the visitor typed: its story is not followed by another.
+ *
+ * @type {{ writing: boolean, query: number | null, example: number, own: string }} */
 const state = { writing: false, query: null, example: 0, own: "" };
-/* `own` is the beginning that the visitor typed: its story is not followed by another. */
-let seen = null;
+const NOTHING = { pieces: [], known: [], unknown: [], dropped: [], layer: 0, head: 0, stages: 0, guesses: [] };
+/** What the server answered last; without a run before the first answer. @type {Answers.Seen} */
+let seen = { run: "", text: "", attention: "", stream: "", ...NOTHING };
 let weights = new Uint8Array(); // (T, T)
 let timer = 0;
 let asked = 0;
@@ -48,9 +52,10 @@ const page = {
   picture: el("div", { class: "passage" }),
   guesses: el("ol", { class: "guesses" }),
 };
-page.sentence = el("div", { class: "sentence" }, page.lines, page.words);
-page.sentence.addEventListener("focusin", () => stop());
+const sentence = el("div", { class: "sentence" }, page.lines, page.words);
+sentence.addEventListener("focusin", () => stop());
 
+/** @param {string} tab @param {string} text @param {string} kind */
 const go = (tab, text, kind) =>
   el("button", { type: "button", class: kind, id: `home-${tab}`, text, on: { click: () => open(tab) } });
 
@@ -71,7 +76,7 @@ root.replaceChildren(
     ),
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
     page.caption,
-    page.sentence,
+    sentence,
     page.note,
   ),
   el(
@@ -98,25 +103,27 @@ root.replaceChildren(
 );
 
 /** Another tab; those that look at a run look at this one, with this sentence. */
-function open(tab) {
+function open(/** @type {string} */ tab) {
   stop();
-  const text = { generate: { prompt: seen?.text, gen_path: "none" }, inside: { text: seen?.text } }[tab];
-  if (text && seen) tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...text })));
+  /** @type {{ [tab: string]: { [name: string]: string } }} */
+  const texts = { generate: { prompt: seen.text, gen_path: "none" }, inside: { text: seen.text } };
+  if (texts[tab] && seen.run) tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...texts[tab] })));
   else tp.tabs.open(tab);
 }
 
 /* ------------------------------------------------------------------ writing */
 
+/** @param {() => unknown} act @param {number} ms */
 const later = (act, ms) => {
   clearTimeout(timer);
   timer = setTimeout(act, ms);
 };
 const hidden = () => document.hidden || root.offsetParent === null;
 
-function setWriting(writing) {
+function setWriting(/** @type {boolean} */ writing) {
   state.writing = writing;
   root.dataset.writing = String(writing);
-  const again = state.own && seen && over();
+  const again = state.own && seen.run && over();
   tp.put(page.play, writing ? TEXT.pause : again ? TEXT.again : TEXT.write);
 }
 
@@ -135,8 +142,8 @@ function start() {
 function toggle() {
   if (state.writing) {
     stop();
-    tp.say(seen?.text ?? "");
-  } else if (seen && !over()) start();
+    tp.say(seen.text);
+  } else if (seen.run && !over()) start();
   else if (state.own) begin(state.own, true);
   else begin(TEXT.examples[nextExample()]);
 }
@@ -147,7 +154,7 @@ const over = () =>
   ended || seen.pieces.length >= LONGEST || (seen.pieces.length >= LONG && SENTENCE_END.test(seen.text));
 
 /** An index, by chance, each as likely as its share. */
-function drawn(shares) {
+function drawn(/** @type {number[]} */ shares) {
   let left = Math.random() * shares.reduce((sum, share) => sum + share, 0);
   for (const [i, share] of shares.entries()) {
     left -= share;
@@ -166,7 +173,7 @@ function turn() {
   later(() => take(seen.guesses[index].piece), CHOSEN);
 }
 
-async function take(piece) {
+async function take(/** @type {string} */ piece) {
   if (piece.includes("\n")) return end();
   if (await look(seen.text + piece)) next();
 }
@@ -187,7 +194,7 @@ function end() {
 }
 
 /** A story from this beginning; it writes on. */
-async function begin(text, isOwn = false) {
+async function begin(/** @type {string} */ text, isOwn = false) {
   stop();
   state.own = isOwn ? text : "";
   if (!(await look(text))) return;
@@ -208,13 +215,13 @@ function typed() {
   later(() => page.input.value.trim() && look(page.input.value), TYPED);
 }
 
-function inputKey(event) {
+function inputKey(/** @type {KeyboardEvent} */ event) {
   if (event.key !== "Enter" || event.isComposing || !page.input.value.trim()) return;
   begin(page.input.value, true);
 }
 
 /** Look at a sentence. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
-async function look(text) {
+async function look(/** @type {string} */ text) {
   const mine = ++asked;
   const answer = await ask("look", text, tp.language);
   if (mine !== asked) return false;
@@ -235,11 +242,14 @@ async function look(text) {
 
 /* ------------------------------------------------------------------ drawing */
 
-const shown = (piece) => (piece.includes("\n") ? TEXT.storyEnds : piece.trim() || TEXT.space);
+const shown = (/** @type {string} */ piece) => (piece.includes("\n") ? TEXT.storyEnds : piece.trim() || TEXT.space);
 const last = () => seen.pieces.length - 1;
+/** @param {number} query @param {number} key */
 const weight = (query, key) => weights[query * seen.pieces.length + key] / 255;
 
-/** Words that a token looks at, but for itself, the strongest first. */
+/** Words that a token looks at, but for itself, the strongest first.
+ *
+ * @param {number} query @param {number} most */
 function looked(query, most) {
   return seen.pieces
     .map((piece, key) => ({ word: shown(piece), key, share: key < query ? weight(query, key) : 0 }))
@@ -324,7 +334,7 @@ function showLines() {
 }
 
 /** The last token's vector as a row of colours, before the blocks and after each of them. */
-function strip(stage) {
+function strip(/** @type {number} */ stage) {
   const width = stream.length / seen.stages;
   const values = stream.subarray(stage * width, (stage + 1) * width);
   const most = values.reduce((high, value) => Math.max(high, Math.abs(value)), 1e-9);
@@ -368,7 +378,7 @@ function showPicture() {
 }
 
 /** Whole percents: the bars say the rest. */
-const percent = (share) =>
+const percent = (/** @type {number} */ share) =>
   share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
 
 function showGuesses() {
@@ -388,7 +398,7 @@ function showGuesses() {
   );
 }
 
-async function taken(piece) {
+async function taken(/** @type {string} */ piece) {
   stop();
   if (piece.includes("\n")) return end();
   const at = [...page.guesses.children].findIndex((row) => row.contains(document.activeElement));
@@ -399,7 +409,7 @@ async function taken(piece) {
 
 /* ------------------------------------------------------------------ the words, by mouse and by keys */
 
-function choose(query) {
+function choose(/** @type {number} */ query) {
   stop();
   state.query = state.query === query ? null : query;
   showLines();
@@ -421,8 +431,8 @@ page.words.addEventListener("keydown", (event) => {
   node.focus();
 });
 
-new ResizeObserver(() => seen && root.offsetParent && showLines()).observe(page.words);
-tp.onTheme(() => seen && showPicture());
+new ResizeObserver(() => seen.run && root.offsetParent && showLines()).observe(page.words);
+tp.onTheme(() => seen.run && showPicture());
 
 setWriting(false);
 tp.whenSeen(root, async () => {

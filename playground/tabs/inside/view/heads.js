@@ -1,13 +1,16 @@
 /* All heads at a glance. */
-let cells = []; // [layer][head] -> {button, canvas, caption, zero}
+/** @typedef {{ node: HTMLElement, button: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement,
+ *   zero: HTMLElement }} HeadCell */
+/** @type {HeadCell[][]} */
+let cells = []; // by layer and head
 
-function showGrid(rebuild) {
+function showGrid(/** @type {boolean} */ rebuild) {
   if (rebuild) buildGrid();
   cells.forEach((row, layer) =>
     row.forEach((cell, head) => {
       paintMap(cell.canvas, layer, head);
       const [rule, share, token] = frame.patterns[layer][head];
-      const named = rule === "token" ? TEXT.patterns.token(visible(token)) : TEXT.patterns[rule];
+      const named = rule === "token" ? TEXT.patternToken(visible(token ?? "")) : TEXT.patterns[rule];
       const name = share >= PATTERN_LEAST ? named : TEXT.patternMixed;
       cell.caption.textContent = share >= PATTERN_LEAST ? named : "";
       cell.button.setAttribute("aria-label", tp.named(TEXT.layerHead(layer, head), name));
@@ -19,7 +22,7 @@ function showGrid(rebuild) {
 
 function buildGrid() {
   const { layers, heads } = frame;
-  page.grid.style.setProperty("--heads", heads);
+  page.grid.style.setProperty("--heads", String(heads));
   page.grid.classList.toggle("many", heads > 5);
   cells = [];
   const rows = [
@@ -68,14 +71,14 @@ function buildGrid() {
 function markGrid() {
   cells.forEach((row, layer) =>
     row.forEach((cell, head) => {
-      const chosen = layer === state.layer && head === state.head;
+      const chosen = layer === shownLayer() && head === shownHead();
       const off = state.zeroed.has(`${layer}.${head}`);
       cell.node.classList.toggle("chosen", chosen);
       cell.node.classList.toggle("zeroed", off);
-      cell.button.setAttribute("aria-pressed", chosen);
+      cell.button.setAttribute("aria-pressed", String(chosen));
       cell.button.tabIndex = chosen ? 0 : -1;
       cell.zero.tabIndex = chosen ? 0 : -1;
-      cell.zero.setAttribute("aria-pressed", off);
+      cell.zero.setAttribute("aria-pressed", String(off));
       const text = off ? TEXT.zeroOneOff(layer, head) : TEXT.zeroOne(layer, head);
       cell.zero.setAttribute("aria-label", text);
       cell.zero.title = text;
@@ -83,7 +86,9 @@ function markGrid() {
   );
 }
 
+/** @param {number} layer @param {number} head */
 function choose(layer, head) {
+  if (!frame.run) return;
   state.layer = layer;
   state.head = head;
   state.followsSuggestion = false;
@@ -94,7 +99,9 @@ function choose(layer, head) {
   address.save();
 }
 
-/** A token that shows what a head's rule is: for a rule about tokens that come again, the last that does. */
+/** A token that shows what a head's rule is: for a rule about tokens that come again, the last that does.
+ *
+ * @param {number} layer @param {number} head */
 function tellingToken(layer, head) {
   const [rule, share] = frame.patterns[layer][head];
   if (!["repeat", "same"].includes(rule) || share < PATTERN_LEAST) return null;
@@ -102,12 +109,15 @@ function tellingToken(layer, head) {
   return last < 0 ? null : last;
 }
 
-function gridKeys(event) {
-  const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-  if (!move) return;
+/** Down and to the right, by key. @type {{ [key: string]: [down: number, right: number] }} */
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+function gridKeys(/** @type {KeyboardEvent} */ event) {
+  const move = MOVES[event.key];
+  if (!move || !frame.run) return;
   event.preventDefault();
-  const layer = Math.min(frame.layers - 1, Math.max(0, state.layer + move[0]));
-  const head = Math.min(frame.heads - 1, Math.max(0, state.head + move[1]));
+  const layer = Math.min(frame.layers - 1, Math.max(0, shownLayer() + move[0]));
+  const head = Math.min(frame.heads - 1, Math.max(0, shownHead() + move[1]));
   choose(layer, head);
   cells[layer][head].button.focus();
 }
@@ -122,6 +132,7 @@ function gridFigure() {
   const top = 30;
   const canvas = el("canvas", { width: left + heads * (side + gap), height: top + layers * (side + gap) });
   const context = canvas.getContext("2d");
+  if (!context) return canvas;
   context.fillStyle = theme.page;
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = false;
@@ -139,8 +150,10 @@ function gridFigure() {
   return canvas;
 }
 
+/** @param {number} layer @param {number} head @param {Iterable<number>} queries */
 function rowsOf(layer, head, queries) {
   const start = offset(layer, head);
+  /** @type {Row[]} */
   const rows = [];
   for (const query of queries) {
     for (let key = 0; key <= query; key++) {
@@ -152,6 +165,7 @@ function rowsOf(layer, head, queries) {
 }
 
 function gridRows() {
+  /** @type {Row[]} */
   const rows = [TEXT.csv.weights];
   for (let layer = 0; layer < frame.layers; layer++) {
     for (let head = 0; head < frame.heads; head++) rows.push(...rowsOf(layer, head, frame.shown.keys()));
@@ -159,8 +173,8 @@ function gridRows() {
   return rows;
 }
 
-const matrixRows = () => [TEXT.csv.weights, ...rowsOf(state.layer, state.head, frame.shown.keys())];
-const lineRows = () => [TEXT.csv.weights, ...rowsOf(state.layer, state.head, [shownQuery()])];
+const matrixRows = () => [TEXT.csv.weights, ...rowsOf(shownLayer(), shownHead(), frame.shown.keys())];
+const lineRows = () => [TEXT.csv.weights, ...rowsOf(shownLayer(), shownHead(), [shownQuery()])];
 
 /** The colours and what they stand for. */
 function showScale() {
@@ -168,11 +182,10 @@ function showScale() {
   const bar = el("div", { class: "scale-bar" });
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const marks = [0, 0.01, 0.1, 0.25, 0.5, 1].map((share) => {
-    const mark = el("span", { text: share ? `${share * 100}` : "0" });
+    const mark = el("span", { text: share === 1 ? "100 %" : String(share * 100) });
     mark.style.left = `${100 * sqrt(share)}%`;
     return mark;
   });
-  marks.at(-1).textContent = "100 %";
   page.scale.replaceChildren(
     el("span", { class: "scale-name", text: TEXT.scale }),
     el("div", { class: "scale-body" }, bar, el("div", { class: "scale-marks" }, marks)),

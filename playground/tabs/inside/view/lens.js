@@ -1,6 +1,6 @@
 /* The logit lens. */
-const requestLens = asker("lens", (answer) => showLens(answer));
-let lensFor = null;
+const requestLens = asker((/** @type {Answers.LensAnswer & Answer} */ answer) => showLens(answer));
+let lensFor = { shown: NO_FRAME.shown, pieces: NO_FRAME.pieces, step: 0, key: "" };
 const LENS = { width: 22, height: 26, left: 104, top: 26 };
 
 function askLens() {
@@ -11,13 +11,22 @@ function askLens() {
     key: frameKey(frame.run, frame.step, frame.text),
   };
   if (page.lens.body.dataset.key === lensFor.key) return markLens();
-  requestLens(state.run, frame.step, frame.text === null ? null : sent());
+  const [run, step, text] = [state.run, frame.step, sent()];
+  requestLens(() => call("lens", run, step, text));
 }
 
-let lensCell = null; // [stage, token] that the keyboard or pointer is on
+/** @typedef {(stage: number, token: number, rank?: number) => { piece: string, share: number }} Guess */
+/** @typedef {{ names: string[], guess: Guess, truth: Float32Array, size: number, stages: number,
+ *   listed: number }} Guesses */
+/** @typedef {{ shown: string[], mark: SVGElement, cursor: SVGElement, scroller: HTMLElement,
+ *   readout: HTMLElement }} LensParts */
+/** @typedef {Guesses & LensParts} LensData */
+/** That the keyboard or pointer is on: at first the last stage. @type {[stage: number, token: number]} */
+let lensCell = [Infinity, 0];
+/** @type {LensData | null} */
 let lensData = null;
 
-function showLens(answer) {
+function showLens(/** @type {Answers.LensAnswer & Answer} */ answer) {
   const { body } = page.lens;
   if (failed(body, answer)) return;
   const { shown, pieces } = lensFor;
@@ -29,6 +38,7 @@ function showLens(answer) {
   const names = Array.from({ length: stages }, (_, i) =>
     i === 0 ? TEXT.lensRows.embedding : i % 2 ? TEXT.lensRows.attention((i + 1) / 2) : TEXT.lensRows.feedforward(i / 2),
   );
+  /** @type {Guess} */
   const guess = (stage, token, rank = 0) => {
     const place = (stage * size + token) * listed + rank;
     return { piece: vocabulary[top[place]], share: shares[place] };
@@ -38,6 +48,7 @@ function showLens(answer) {
   const { width, height, left, top: above } = LENS;
   const full = left + size * width + 2;
   const tall = above + (stages + 1) * height + 6;
+  /** @type {Child[]} */
   const parts = [
     el("text", { class: "row-name", x: left - 10, y: 17, "text-anchor": "end", text: TEXT.lensInput }),
     ...shown.map((text, token) =>
@@ -118,10 +129,10 @@ function showLens(answer) {
     drawing,
   );
   const readout = el("div", { class: "lens-readout", "aria-live": "polite" });
-  lensData = { names, guess, truth, size, stages, listed, shown, pieces, mark, cursor, scroller, readout };
-  lensCell = [Math.min(lensCell?.[0] ?? stages - 1, stages - 1), state.query];
-  const over = (event) => {
-    const { stage, token } = event.target.dataset ?? {};
+  lensData = { names, guess, truth, size, stages, listed, shown, mark, cursor, scroller, readout };
+  lensCell = [Math.min(lensCell[0], stages - 1), heldQuery()];
+  const over = (/** @type {Event} */ event) => {
+    const { stage, token } = event.target instanceof SVGElement ? event.target.dataset : {};
     if (stage === undefined) return;
     root.dataset.lens = "read";
     toLensCell(Number(stage), Number(token));
@@ -129,7 +140,7 @@ function showLens(answer) {
   drawing.addEventListener("pointerover", over);
   drawing.addEventListener("click", over);
   scroller.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const move = MOVES[event.key];
     if (!move) return;
     event.preventDefault();
     root.dataset.lens = "read";
@@ -168,18 +179,21 @@ function showLens(answer) {
 
 function markLens() {
   if (!lensData) return;
-  lensData.mark.setAttribute("x", LENS.left + state.query * LENS.width);
-  toLensCell(lensCell[0], state.query, true);
+  lensData.mark.setAttribute("x", String(LENS.left + heldQuery() * LENS.width));
+  toLensCell(lensCell[0], heldQuery(), true);
 }
 
-/** Read out one cell below the grid. */
+/** Read out one cell below the grid.
+ *
+ * @param {number} stage @param {number} token */
 function toLensCell(stage, token, scroll = false) {
+  if (!lensData) return;
   const { names, guess, truth, size, stages, listed, shown, cursor, scroller, readout } = lensData;
   lensCell = [Math.min(stages - 1, Math.max(0, stage)), Math.min(size - 1, Math.max(0, token))];
   [stage, token] = lensCell;
   const x = LENS.left + token * LENS.width;
-  cursor.setAttribute("x", x + 0.5);
-  cursor.setAttribute("y", LENS.top + stage * LENS.height + 0.5);
+  cursor.setAttribute("x", String(x + 0.5));
+  cursor.setAttribute("y", String(LENS.top + stage * LENS.height + 0.5));
   if (scroll) {
     const { scrollLeft, clientWidth } = scroller;
     if (x - LENS.left < scrollLeft || x + LENS.width > scrollLeft + clientWidth)

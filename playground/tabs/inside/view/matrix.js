@@ -1,6 +1,9 @@
 /* One head, as a table of every token that reads and every token that is read. */
 let matrixSide = 0; // CSS pixels
-let matrixPlace = null; // {margin, cell} in CSS pixels
+/** @typedef {{ margin: number, cell: number }} MatrixPlace  in CSS pixels */
+/** @type {MatrixPlace | null} */
+let matrixPlace = null;
+/** @type {{ name: string, canvas: HTMLCanvasElement } | null} */
 let matrixBase = null; // everything but what follows the pointer
 const MATRIX_MARGIN = 20;
 const MATRIX_LABEL = 64; // of words, which stand upright above the columns
@@ -19,22 +22,26 @@ function showMatrix() {
   const margin = matrixMargin();
   const cell = (side - margin) / size;
   matrixPlace = { margin, cell };
-  const name = `${frameKey(frame.run, frame.step, frame.text)} ${state.layer} ${state.head} ${pixels} ${themes}`;
-  if (matrixBase?.name !== name) matrixBase = { name, canvas: drawBase(side, ratio) };
+  const place = frameKey(frame.run, frame.step, frame.text);
+  const name = `${place} ${shownLayer()} ${shownHead()} ${pixels} ${themes}`;
+  if (matrixBase?.name !== name) matrixBase = { name, canvas: drawBase(side, ratio, matrixPlace) };
   const query = shownQuery();
   const key = state.key !== null && state.key <= query ? state.key : null;
   const context = canvas.getContext("2d");
+  if (!context) return;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.drawImage(matrixBase.canvas, 0, 0);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.font = `13px ${theme.mono}`;
-  const at = (token) => margin + (token + 0.5) * cell;
+  const at = (/** @type {number} */ token) => margin + (token + 0.5) * cell;
+  /** @type {(text: string, place: number, upright: boolean, colour: string) => void} */
   const label = (text, place, upright, colour) => {
     const [x, y] = upright ? [place, margin / 2 - 1] : [margin / 2 - 1, place];
     context.fillStyle = theme.page;
-    if (isLong()) context.fillRect(...(upright ? [place - 12, 0, 24, margin] : [0, place - 12, margin, 24]));
+    if (isLong() && upright) context.fillRect(place - 12, 0, 24, margin);
+    else if (isLong()) context.fillRect(0, place - 12, margin, 24);
     else context.fillRect(x - 9, y - 9, 18, 18);
     context.fillStyle = colour;
     if (isLong()) longLabel(context, text, place, upright, margin);
@@ -72,7 +79,10 @@ function showMatrix() {
 const isLong = () => frame.shown.some((text) => [...text].length > 2);
 const matrixMargin = () => (isLong() ? MATRIX_LABEL : MATRIX_MARGIN);
 
-/** A word beside its row, or upright above its column, close to the table. */
+/** A word beside its row, or upright above its column, close to the table.
+ *
+ * @param {CanvasRenderingContext2D} context @param {string} text @param {number} place @param {boolean} upright
+ * @param {number} margin */
 function longLabel(context, text, place, upright, margin) {
   context.save();
   if (upright) context.transform(0, -1, 1, 0, 0, margin); // its x runs upwards from the table's upper edge
@@ -81,19 +91,21 @@ function longLabel(context, text, place, upright, margin) {
   context.restore();
 }
 
-/** The head as a table with the tokens along its sides, for `showMatrix` to point into. */
-function drawBase(side, ratio) {
+/** The head as a table with the tokens along its sides, for `showMatrix` to point into.
+ *
+ * @param {number} side @param {number} ratio @param {MatrixPlace} place */
+function drawBase(side, ratio, { margin, cell }) {
   const { size, shown } = frame;
-  const { margin, cell } = matrixPlace;
   const canvas = el("canvas", { width: Math.round(side * ratio), height: Math.round(side * ratio) });
   const context = canvas.getContext("2d");
+  if (!context) return canvas;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.fillStyle = theme.page;
   context.fillRect(0, 0, side, side);
   context.fillStyle = theme.panel;
   context.fillRect(margin, margin, side - margin, side - margin);
   const map = el("canvas");
-  paintMap(map, state.layer, state.head);
+  paintMap(map, shownLayer(), shownHead());
   context.imageSmoothingEnabled = false;
   context.drawImage(map, margin, margin, side - margin, side - margin);
   context.textAlign = "center";
@@ -110,11 +122,13 @@ function drawBase(side, ratio) {
       context.fillText(shown[token], place, margin / 2 - 1, margin);
     }
   }
-  page.matrix.setAttribute("aria-label", TEXT.matrixLabel(state.layer + 1, state.head + 1, size));
+  page.matrix.setAttribute("aria-label", TEXT.matrixLabel(shownLayer() + 1, shownHead() + 1, size));
   return canvas;
 }
 
-/** The cell [query, key] under the pointer, or null. */
+/** The cell under the pointer, or null.
+ *
+ * @param {MouseEvent} event @returns {[query: number, key: number] | null} */
 function matrixCell(event) {
   if (!matrixPlace) return null;
   const { left, top } = page.matrix.getBoundingClientRect();
@@ -123,7 +137,7 @@ function matrixCell(event) {
   return key >= 0 && query >= 0 && key < frame.size && query < frame.size ? [query, key] : null;
 }
 
-function matrixMoved(event) {
+function matrixMoved(/** @type {MouseEvent} */ event) {
   const cell = matrixCell(event);
   if (!cell) return matrixLeft();
   const [query, key] = cell;
@@ -137,7 +151,7 @@ function matrixLeft() {
   tokenLeft();
 }
 
-function matrixClicked(event) {
+function matrixClicked(/** @type {MouseEvent} */ event) {
   const cell = matrixCell(event);
   if (!cell) return;
   hold(cell[0], !(state.locked && state.query === cell[0]));

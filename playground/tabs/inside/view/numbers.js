@@ -1,23 +1,28 @@
 /* From q·k to what a head hands on, in numbers. */
-const requestNumbers = asker("stages", (answer) => showNumbers(answer));
-let numbersFor = null;
+const requestNumbers = asker((/** @type {Answers.HeadStages & Answer} */ answer) => showNumbers(answer));
+let numbersFor = { query: 0, layer: 0, head: 0, shown: NO_FRAME.shown, pieces: NO_FRAME.pieces, position: "" };
 
 function askNumbers() {
   numbersFor = {
-    query: state.query,
-    layer: state.layer,
-    head: state.head,
+    query: heldQuery(),
+    layer: shownLayer(),
+    head: shownHead(),
     shown: frame.shown,
     pieces: frame.pieces,
     position: frame.position,
   };
-  requestNumbers(state.run, frame.step, frame.text === null ? null : sent(), state.layer, state.head, numbersFor.query);
+  const { query, layer, head } = numbersFor;
+  const [run, step, text] = [state.run, frame.step, sent()];
+  requestNumbers(() => call("stages", run, step, text, layer, head, query));
 }
 
-/** A vector as a strip of coloured cells, `most` being the strongest colour. */
+/** A vector as a strip of coloured cells, `most` being the strongest colour.
+ *
+ * @param {Float32Array} values @param {number} most */
 function strip(values, most) {
   const canvas = el("canvas", { class: "strip", width: values.length, height: 1, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
+  if (!context) return canvas;
   const image = context.createImageData(values.length, 1);
   values.forEach((value, i) => {
     const [r, g, b] = tp.diverge(most ? value / most : 0);
@@ -28,9 +33,11 @@ function strip(values, most) {
   return canvas;
 }
 
-const strongest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const shownNumber = (/** @type {number | null} */ value) => fixed(value ?? NaN);
+const strongest = (/** @type {Float32Array} */ values) =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-function showNumbers(answer) {
+function showNumbers(/** @type {Answers.HeadStages & Answer} */ answer) {
   const { body } = page.numbers;
   if (failed(body, answer)) return;
   const { query, shown, pieces, position, layer, head } = numbersFor;
@@ -39,28 +46,32 @@ function showNumbers(answer) {
   const keys = tp.floats(answer.k);
   const weighted = tp.floats(answer.weighted);
   const output = tp.floats(answer.output);
+  /** @param {Float32Array} vectors @param {number} token */
   const row = (vectors, token) => vectors.subarray(token * width, (token + 1) * width);
   const alibi = position === "alibi";
   const most = { k: strongest(keys), q: strongest(q), v: strongest(output) };
-  const total = answer.masked.reduce((sum, value) => sum + (value === null ? 0 : Math.exp(value)), 0);
+  const weights = answer.weights.map((share) => share ?? 0);
+  const exponents = answer.masked.map((value) => (value === null ? 0 : Math.exp(value)));
+  const total = exponents.reduce((sum, value) => sum + value, 0);
   const worked = el("p", { class: "worked", "aria-live": "off" });
-  const explain = (token) => {
+  const explain = (/** @type {number} */ token) => {
     const parts = [
       el("span", { class: "token", translate: "no", text: shown[token] }),
       el("span", { class: "muted", text: ` ${token + 1}:  ` }),
     ];
     if (answer.masked[token] === null) worked.replaceChildren(...parts, TEXT.workedFuture(shown[token]));
     else {
-      const distance = alibi ? ` ${answer.bias[token] < 0 ? "−" : "+"} ${Math.abs(answer.bias[token]).toFixed(2)}` : "";
+      const bias = answer.bias[token] ?? 0;
+      const distance = alibi ? ` ${bias < 0 ? "−" : "+"} ${Math.abs(bias).toFixed(2)}` : "";
       worked.replaceChildren(
         ...parts,
-        `${fixed(answer.products[token])} ÷ √${width}${distance} = `,
-        el("b", { text: fixed(answer.masked[token]) }),
+        `${shownNumber(answer.products[token])} ÷ √${width}${distance} = `,
+        el("b", { text: shownNumber(answer.masked[token]) }),
         ",   ",
         "e",
-        el("sup", { text: fixed(answer.masked[token]) }),
-        ` ÷ ${TEXT.sum} = ${tp.number(Math.exp(answer.masked[token]))} ÷ ${tp.number(total)} = `,
-        el("b", { text: percent(answer.weights[token]) }),
+        el("sup", { text: shownNumber(answer.masked[token]) }),
+        ` ÷ ${TEXT.sum} = ${tp.number(exponents[token])} ÷ ${tp.number(total)} = `,
+        el("b", { text: percent(weights[token]) }),
       );
     }
   };
@@ -81,7 +92,7 @@ function showNumbers(answer) {
   const rows = shown.map((token, i) => {
     const future = answer.masked[i] === null;
     const bar = el("span", { class: "bar" });
-    bar.style.width = `${100 * answer.weights[i]}%`;
+    bar.style.width = `${100 * weights[i]}%`;
     return el(
       "tr",
       {
@@ -92,20 +103,20 @@ function showNumbers(answer) {
       el("td", { class: "number muted", text: i + 1 }),
       el("th", { scope: "row", class: "token-cell" }, el("span", { class: "token", translate: "no", text: token })),
       el("td", {}, strip(row(keys, i), most.k)),
-      el("td", { class: "number", text: fixed(answer.products[i]) }),
-      el("td", { class: "number", text: fixed(answer.scaled[i]) }),
-      alibi && el("td", { class: "number", text: future ? "" : fixed(answer.bias[i]) }),
-      el("td", { class: "number", text: future ? TEXT.future : fixed(answer.masked[i]) }),
+      el("td", { class: "number", text: shownNumber(answer.products[i]) }),
+      el("td", { class: "number", text: shownNumber(answer.scaled[i]) }),
+      alibi && el("td", { class: "number", text: future ? "" : shownNumber(answer.bias[i]) }),
+      el("td", { class: "number", text: future ? TEXT.future : shownNumber(answer.masked[i]) }),
       el(
         "td",
         { class: "weight" },
         el("span", { class: "bar-track" }, bar),
-        el("span", { class: "share", text: percent(answer.weights[i]) }),
+        el("span", { class: "share", text: percent(weights[i]) }),
       ),
       el("td", {}, strip(row(weighted, i), most.v)),
     );
   });
-  const top = answer.weights.indexOf(Math.max(...answer.weights));
+  const top = weights.indexOf(Math.max(...weights));
   explain(top);
   const frameBox = el(
     "div",
@@ -167,11 +178,13 @@ function showNumbers(answer) {
   body.dataset.ready = `${layer}.${head}.${query}.${frame.step}`;
 }
 
-/** The equation of the paper, for one row. */
+/** The equation of the paper, for one row.
+ *
+ * @param {number} width @param {boolean} alibi */
 function formula(width, alibi) {
   const words = TEXT.formula;
-  const i = (text) => el("i", { text });
-  const sub = (text) => el("sub", {}, i(text));
+  const i = (/** @type {string} */ text) => el("i", { text });
+  const sub = (/** @type {string} */ text) => el("sub", {}, i(text));
   return [
     words.weight,
     sub("j"),

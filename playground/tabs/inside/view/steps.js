@@ -6,12 +6,14 @@ const makeFilm = () =>
     id: "inside-step",
     label: TEXT.step,
     text: { play: TEXT.play, pause: TEXT.pause },
-    count: () => frame?.steps.length ?? 0,
+    count: () => frame.steps.length,
     at: () => frame.steps.indexOf(frame.step),
     goTo,
     name(index) {
       const { steps } = frame;
-      return steps[index] === newest(frame) ? TEXT.stepNewest(steps[index]) : TEXT.stepOf(steps[index], steps.at(-1));
+      return steps[index] === newest(frame)
+        ? TEXT.stepNewest(steps[index])
+        : TEXT.stepOf(steps[index], steps[steps.length - 1]);
     },
     marks: () => frame.stored,
     ahead: prefetch,
@@ -26,7 +28,7 @@ function showSteps() {
 }
 
 /** Show the step at this place of the slider. */
-function goTo(index) {
+function goTo(/** @type {number} */ index) {
   const step = frame.steps[index];
   state.step = step === newest(frame) ? null : step;
   return load(step);
@@ -36,7 +38,7 @@ let fetching = false;
 
 /** Fetch the frames of all steps in the background, those after the current one first. */
 async function prefetch() {
-  if (fetching || !frame) return;
+  if (fetching || !frame.run) return;
   fetching = true;
   const { run, text } = state;
   const { steps } = frame;
@@ -57,10 +59,10 @@ async function prefetch() {
 /** Follow a run that trains: new checkpoints appear on the slider, and the newest is shown. */
 async function follow() {
   if (!begun || !state.run || page.film.playing() || root.hasAttribute("data-elsewhere")) return;
-  if (!frame) return load(state.step); // it has no checkpoint yet, or the server was away
+  if (!frame.run) return load(state.step); // it has no checkpoint yet, or the server was away
   const { run, text } = state;
   const answer = await call("stops", run, text);
-  if (answer.error || run !== state.run || text !== state.text || !frame) return;
+  if (answer.error || run !== state.run || text !== state.text || !frame.run) return;
   if (answer.steps.join() === frame.steps.join() && answer.stored.join() === frame.stored.join()) return;
   const grown = newest(answer) !== newest(frame);
   for (const kept of frames.values()) {

@@ -1,23 +1,26 @@
 /* One head, as the text with lines from the chosen token to what it reads, and as a list. */
 const CELL = { height: 28, gap: 24, top: 26, least: 19, pad: 8 };
-let places = []; // token -> {x, y, width}
-let tokenParts = []; // token -> {rect, text}
-let lineGroup = null;
-let svg = null;
+/** @type {{ x: number, y: number, width: number }[]} */
+let places = []; // by token
+/** @type {ReturnType<typeof cellOf>[]} */
+let tokenParts = []; // by token
+let lineGroup = tp.el("g");
+let svg = tp.el("svg");
 
-function showHead(newText) {
-  const [rule, share, token] = frame.patterns[state.layer][state.head];
+function showHead(/** @type {boolean} */ newText) {
+  const [rule, share, token] = frame.patterns[shownLayer()][shownHead()];
   const named = share >= PATTERN_LEAST;
-  page.title.textContent = TEXT.layerHead(state.layer, state.head);
+  page.title.textContent = TEXT.layerHead(shownLayer(), shownHead());
   page.pattern.textContent = named
     ? TEXT.patternSentences[rule](percent(share), token === null ? "" : visible(token))
     : TEXT.patternNone;
   page.pattern.title = named ? TEXT.patternShare : "";
   const [layer, head] = frame.suggested;
-  page.why.textContent = state.followsSuggestion && layer === state.layer && head === state.head ? TEXT.suggested : "";
-  Object.assign(root.dataset, { layer: state.layer, head: state.head });
-  if (newText || !svg) layoutTokens();
-  svg.setAttribute("aria-label", TEXT.textFigure(state.layer + 1, state.head + 1));
+  page.why.textContent =
+    state.followsSuggestion && layer === shownLayer() && head === shownHead() ? TEXT.suggested : "";
+  Object.assign(root.dataset, { layer: String(shownLayer()), head: String(shownHead()) });
+  if (newText) layoutTokens();
+  svg.setAttribute("aria-label", TEXT.textFigure(shownLayer() + 1, shownHead() + 1));
   showQuery();
 }
 
@@ -26,18 +29,21 @@ function resized() {
     layoutTokens();
     showQuery();
   }
-  matrixSide = Math.min(page.matrix.parentElement.clientWidth, 460);
+  matrixSide = Math.min(page.matrix.parentElement?.clientWidth ?? 0, 460);
   showMatrix();
 }
 
 let layoutWidth = 0;
+/** @type {CanvasRenderingContext2D | null} */
 let measure = null;
 
 /** The tokens of each line of text, broken after spaces where that is possible and after every newline.
  *
  * @param {number[]} widths of the tokens, in pixels */
 function linesOf(widths) {
+  /** @type {number[][]} */
   const lines = [];
+  /** @type {number[]} */
   let line = [];
   let used = 0;
   frame.pieces.forEach((piece, token) => {
@@ -60,7 +66,7 @@ function linesOf(widths) {
 }
 
 /** A token at its place: a box that is an option of the list, and its text. */
-function cellOf(token) {
+function cellOf(/** @type {number} */ token) {
   const { x, y, width } = places[token];
   const shown = frame.shown[token];
   const rect = el("rect", {
@@ -82,15 +88,16 @@ function cellOf(token) {
     "text-anchor": "middle",
     text: shown,
   });
-  return { rect, text, blank, drawn: null };
+  return { rect, text, blank, drawn: "" };
 }
 
 /** Lay the text out in lines of the page's width. */
 function layoutTokens() {
   layoutWidth = page.tokens.clientWidth || 700;
   measure ??= el("canvas").getContext("2d");
-  measure.font = `15px ${theme.mono}`;
-  const widths = frame.shown.map((text) => Math.max(CELL.least, Math.ceil(measure.measureText(text).width) + CELL.pad));
+  if (measure) measure.font = `15px ${theme.mono}`;
+  const wide = (/** @type {string} */ text) => Math.ceil(measure?.measureText(text).width ?? 0);
+  const widths = frame.shown.map((text) => Math.max(CELL.least, wide(text) + CELL.pad));
   const lines = linesOf(widths);
   places = [];
   lines.forEach((tokens, row) => {
@@ -127,13 +134,15 @@ function layoutTokens() {
       tokenParts.map(({ text }) => text),
     ),
   );
-  const focused = svg && document.activeElement === svg;
+  const focused = document.activeElement === svg;
   svg = fresh;
   page.tokens.replaceChildren(svg);
   if (focused) svg.focus();
 }
 
-/** A line from the query to a key: an arc within one line of text, else a curve up to the key's line. */
+/** A line from the query to a key: an arc within one line of text, else a curve up to the key's line.
+ *
+ * @param {number} query @param {number} key */
 function curve(query, key) {
   const from = places[query];
   const to = places[key];
@@ -153,12 +162,13 @@ function curve(query, key) {
 /** Draw what the shown token reads: in the text, in the table and in the list. */
 function showQuery() {
   const query = shownQuery();
+  /** @type {{ share: number, key: number }[]} */
   const paths = [];
-  const row = offset(state.layer, state.head) + query * frame.size;
+  const row = offset(shownLayer(), shownHead()) + query * frame.size;
   tokenParts.forEach((part, token) => {
     const level = token <= query ? frame.attention[row + token] : 0; // 0..255
     const role = token === query ? "query" : token === state.key ? "key" : token > query ? "future" : "";
-    if (level >= THRESHOLD * 255) paths.push([level / 255, token]);
+    if (level >= THRESHOLD * 255) paths.push({ share: level / 255, key: token });
     const drawn = `${level} ${role} ${themes}`;
     if (part.drawn === drawn) return; // most stay as they are
     part.drawn = drawn;
@@ -166,11 +176,11 @@ function showQuery() {
     part.text.style.fill = level ? shadeInks[level] : "";
     part.rect.setAttribute("class", role);
     part.text.setAttribute("class", role === "future" ? `${part.blank} future` : part.blank);
-    part.rect.setAttribute("aria-selected", token === query);
+    part.rect.setAttribute("aria-selected", String(token === query));
   });
-  paths.sort((a, b) => a[0] - b[0]);
+  paths.sort((a, b) => a.share - b.share);
   lineGroup.replaceChildren(
-    ...paths.map(([share, key]) => {
+    ...paths.map(({ share, key }) => {
       const path = el("path", { d: curve(query, key), "data-key": key });
       path.style.strokeWidth = (1 + 5 * share).toFixed(2);
       path.style.strokeOpacity = (state.key === null || state.key === key ? 0.16 + 0.74 * sqrt(share) : 0.08).toFixed(
@@ -181,16 +191,16 @@ function showQuery() {
   );
   svg.setAttribute("aria-activedescendant", `inside-token-${query}`);
   svg.classList.toggle("held", state.locked);
-  Object.assign(root.dataset, { locked: state.locked, query });
+  Object.assign(root.dataset, { locked: String(state.locked), query: String(query) });
   showList(query);
   showMatrix();
 }
 
-function showList(query) {
+function showList(/** @type {number} */ query) {
   const order = keysByWeight(query);
-  const listed = order.slice(0, LISTED).filter(([, share], i) => i === 0 || share >= 0.005);
+  const listed = order.slice(0, LISTED).filter(({ share }, i) => i === 0 || share >= 0.005);
   const rest = order.slice(listed.length);
-  const restShare = rest.reduce((sum, [, share]) => sum + share, 0);
+  const restShare = rest.reduce((sum, { share }) => sum + share, 0);
   const head = el(
     "p",
     { class: "list-title" },
@@ -199,7 +209,7 @@ function showList(query) {
     el("span", { text: ` ${TEXT.reads} ` }),
     state.locked && el("span", { class: "held-mark", text: TEXT.held }),
   );
-  const items = listed.map(([key, share]) => {
+  const items = listed.map(({ key, share }) => {
     const bar = el("span", { class: "bar" });
     bar.style.width = `${100 * share}%`;
     return el(
@@ -211,7 +221,7 @@ function showList(query) {
       el("span", { class: "share", text: rounded(share) }),
     );
   });
-  const longest = Math.max(...listed.map(([key]) => tp.halves(frame.shown[key])));
+  const longest = Math.max(...listed.map(({ key }) => tp.halves(frame.shown[key])));
   page.list.style.setProperty("--token", `${Math.max(2.4, 0.5 * longest + 1)}rem`);
   page.list.replaceChildren(
     head,
@@ -226,20 +236,27 @@ function announce() {
   const query = shownQuery();
   const parts = keysByWeight(query)
     .slice(0, 3)
-    .map(([key, share]) => TEXT.announcePart(rounded(share), key === query ? TEXT.itself : frame.shown[key]));
+    .map(({ key, share }) => TEXT.announcePart(rounded(share), key === query ? TEXT.itself : frame.shown[key]));
   tp.say(TEXT.announce(frame.shown[query], query + 1, tp.series(parts)));
 }
 
-function tokenMoved(event) {
-  const token = event.target.dataset?.token;
-  if (token === undefined || event.pointerType === "touch") return;
-  const found = Number(token);
+/** The token that an event happened at.
+ *
+ * @param {Event} event */
+function tokenOf(event) {
+  const token = event.target instanceof SVGElement ? event.target.dataset.token : undefined;
+  return token === undefined ? null : Number(token);
+}
+
+function tokenMoved(/** @type {PointerEvent} */ event) {
+  const token = tokenOf(event);
+  if (token === null || event.pointerType === "touch") return;
   if (state.locked) {
-    if (state.key === found) return;
-    state.key = found <= state.query ? found : null;
+    if (state.key === token) return;
+    state.key = token <= heldQuery() ? token : null;
   } else {
-    if (state.hover === found) return;
-    state.hover = found;
+    if (state.hover === token) return;
+    state.hover = token;
   }
   schedule(showQuery);
 }
@@ -250,6 +267,7 @@ function tokenLeft() {
   schedule(showQuery);
 }
 
+/** @param {number} token @param {boolean} locked */
 function hold(token, locked) {
   state.query = token;
   state.hover = state.key = null;
@@ -259,14 +277,14 @@ function hold(token, locked) {
   address.save();
 }
 
-function tokenClicked(event) {
-  const token = event.target.dataset?.token;
-  if (token === undefined) return;
-  const found = Number(token);
-  hold(found, !(state.locked && state.query === found));
+function tokenClicked(/** @type {Event} */ event) {
+  const token = tokenOf(event);
+  if (token !== null) hold(token, !(state.locked && state.query === token));
 }
 
-/** The token on the line above (-1) or below (1) that is closest sideways. */
+/** The token on the line above (-1) or below (1) that is closest sideways.
+ *
+ * @param {number} token @param {number} direction */
 function neighbour(token, direction) {
   const { x, y, width } = places[token];
   const rows = [...new Set(places.map((place) => place.y))];
@@ -281,17 +299,20 @@ function neighbour(token, direction) {
   return best;
 }
 
-function tokenKeys(event) {
+function tokenKeys(/** @type {KeyboardEvent} */ event) {
+  if (!frame.run) return;
   const query = shownQuery();
   const last = frame.size - 1;
-  const target = {
+  /** @type {{ [key: string]: () => number }} */
+  const targets = {
     ArrowLeft: () => Math.max(0, query - 1),
     ArrowRight: () => Math.min(last, query + 1),
     ArrowUp: () => neighbour(query, -1),
     ArrowDown: () => neighbour(query, 1),
     Home: () => 0,
     End: () => last,
-  }[event.key];
+  };
+  const target = targets[event.key];
   if (target) hold(target(), state.locked);
   else if (event.key === "Enter" || event.key === " ") hold(query, !state.locked);
   else if (event.key === "Escape" && state.locked) hold(query, false);

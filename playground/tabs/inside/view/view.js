@@ -6,7 +6,7 @@
  * whose attention is read. Layers, heads and tokens count from 0 here, and from 1 where a person reads them.
  */
 const { el, visible, percent, count, fixed, rounded, css, inkOn } = tp;
-const schedule = tp.scheduler(() => frame);
+const schedule = tp.scheduler(() => frame.run);
 const root = element.querySelector(".inside");
 
 const DELAY = 350; // ms after the last key before a text is read
@@ -18,6 +18,7 @@ const sqrt = Math.sqrt;
 
 /* ------------------------------------------------------------------ the page */
 
+/** @param {string | null} see @param {string} attempt */
 const note = (see, attempt) =>
   el(
     "div",
@@ -26,7 +27,11 @@ const note = (see, attempt) =>
     attempt && el("p", {}, el("b", { text: TEXT.tryIt }), el("span", { text: attempt })),
   );
 
-const page = {};
+/** @typedef {"message" | "hint" | "stepNote" | "grid" | "gridNote" | "effect" | "scale"} Around */
+/** @typedef {"title" | "pattern" | "why" | "tokens" | "matrixText" | "list"} OfHead */
+/** @typedef {{ [name in "numbers" | "zero" | "lens"]: ReturnType<typeof panel> }} Panels */
+/** @typedef {{ input: HTMLTextAreaElement, film: Film, matrix: HTMLCanvasElement } & Panels} Controls */
+const page = /** @type {Controls & { [part in Around | OfHead]: HTMLElement }} */ ({});
 
 function build() {
   page.message = el("p", { class: "message", role: "alert", hidden: true });
@@ -139,9 +144,10 @@ function build() {
   page.grid.addEventListener("keydown", gridKeys);
   const sizes = new ResizeObserver(() => schedule(resized));
   sizes.observe(page.tokens);
-  sizes.observe(page.matrix.parentElement);
+  if (page.matrix.parentElement) sizes.observe(page.matrix.parentElement);
 }
 
+/** @param {"numbers" | "zero" | "lens"} name @param {string} title @param {string} teaser */
 function panel(name, title, teaser) {
   const body = el("div", { class: "panel-body" });
   const details = tp.fold({ name: "inside-panels", "data-panel": name }, title, teaser, body);
@@ -154,13 +160,13 @@ function panel(name, title, teaser) {
   return { details, body };
 }
 
-const headName = () => `layer-${state.layer + 1}-head-${state.head + 1}`;
-const fileName = (what) => `attention-step-${frame.step}-${what}`;
+const headName = () => `layer-${shownLayer() + 1}-head-${shownHead() + 1}`;
+const fileName = (/** @type {string} */ what) => `attention-step-${frame.step}-${what}`;
 
 /* ------------------------------------------------------------------ the address */
 
 const address = tp.address("inside", () => {
-  if (!frame) return {};
+  if (!frame.run) return {};
   const [layer, head] = frame.suggested;
   const own = state.layer !== layer || state.head !== head;
   return {
@@ -182,7 +188,7 @@ function readUrl() {
 let asked = 0;
 
 /** Show this step (null: the newest) of the current run and text. */
-async function load(step) {
+async function load(/** @type {number | null} */ step) {
   const mine = ++asked;
   root.setAttribute("aria-busy", "true");
   try {
@@ -198,30 +204,29 @@ async function load(step) {
   }
 }
 
+/** @param {string | null} sentence @param {string | null} [tab] */
 function problem(sentence, tab = null) {
   page.message.hidden = sentence === null;
   if (page.message.textContent !== (sentence ?? "")) page.message.textContent = sentence ?? "";
-  tp.elsewhere(root, page.message, sentence, tab);
+  tp.elsewhere(root, page.message, sentence ?? "", tab);
   root.toggleAttribute("data-problem", sentence !== null);
 }
 
-/** One of the server's functions, asked again only when its arguments changed while it worked.
+/** Asks one question at a time, and the newest: `show` gets an answer after which nothing else was asked.
  *
- * @template {keyof Servers["inside"]} Name
- * @param {Name} name
- * @param {(answer: Awaited<ReturnType<Servers["inside"][Name]>>) => void} show
- * @returns {(...args: Parameters<Servers["inside"][Name]>) => Promise<void>} */
-function asker(name, show) {
+ * @template Found @param {(answer: Found) => void} show @returns {(question: () => Promise<Found>) => Promise<void>} */
+function asker(show) {
   let running = false;
+  /** @type {(() => Promise<Found>) | null} */
   let next = null;
-  return async function ask(...args) {
-    next = args;
+  return async function ask(question) {
+    next = question;
     if (running) return;
     running = true;
     while (next) {
       const now = next;
       next = null;
-      const answer = await call(name, ...now);
+      const answer = await now();
       if (!next) show(answer);
     }
     running = false;
@@ -248,13 +253,13 @@ function grow() {
 
 /* ------------------------------------------------------------------ a frame */
 
-function showFrame(found) {
+function showFrame(/** @type {Frame} */ found) {
   const before = frame;
   frame = found;
   if (state.layer === null || state.head === null || state.layer >= frame.layers || state.head >= frame.heads) {
     [state.layer, state.head] = frame.suggested;
     state.followsSuggestion = true;
-  } else if (state.followsSuggestion && (before?.text !== frame.text || before?.run !== frame.run)) {
+  } else if (state.followsSuggestion && (before.text !== frame.text || before.run !== frame.run)) {
     [state.layer, state.head] = frame.suggested;
   }
   if (state.step !== null) state.step = frame.step === newest(frame) ? null : frame.step;
@@ -263,7 +268,7 @@ function showFrame(found) {
     const [layer, head] = name.split(".").map(Number);
     if (layer >= frame.layers || head >= frame.heads) state.zeroed.delete(name);
   }
-  if (document.activeElement !== page.input || !before) {
+  if (document.activeElement !== page.input || !before.run) {
     const text = state.text ?? frame.pieces.join("");
     if (page.input.value !== text) {
       page.input.value = text;
@@ -272,16 +277,16 @@ function showFrame(found) {
   }
   showHint();
   showSteps();
-  showGrid(!before || before.layers !== frame.layers || before.heads !== frame.heads);
-  showHead(!before || before.pieces.join("\u0000") !== frame.pieces.join("\u0000"));
+  showGrid(!before.run || before.layers !== frame.layers || before.heads !== frame.heads);
+  showHead(!before.run || before.pieces.join("\u0000") !== frame.pieces.join("\u0000"));
   if (state.panel && !page[state.panel].details.open) page[state.panel].details.open = true;
   refreshPanel(true);
   address.save();
-  Object.assign(root.dataset, { ready: "true", run: frame.run, step: frame.step });
+  Object.assign(root.dataset, { ready: "true", run: frame.run, step: String(frame.step) });
 }
 
 /** What these tokens are, if all are of a kind. */
-const kindOf = (pieces) =>
+const kindOf = (/** @type {string[]} */ pieces) =>
   pieces.every((piece) => [...piece].length === 1) ? "letters" : tp.inWords(pieces) ? "words" : "";
 
 function showHint() {
@@ -318,10 +323,10 @@ let refreshing = 0;
 function refreshPanel(later = false) {
   clearTimeout(refreshing);
   if (!state.zeroed.size) page.effect.hidden = true;
-  if (!frame || !(state.panel || state.zeroed.size)) return;
+  if (!frame.run || !(state.panel || state.zeroed.size)) return;
   refreshing = setTimeout(
     () => {
-      if (!frame) return;
+      if (!frame.run) return;
       if (!frame.stored[frame.steps.indexOf(frame.step)]) {
         page.effect.hidden = true;
         return state.panel && showBetween(page[state.panel].body);
@@ -335,7 +340,7 @@ function refreshPanel(later = false) {
   );
 }
 
-function showBetween(body) {
+function showBetween(/** @type {HTMLElement} */ body) {
   const whole = frame.steps.filter((_, i) => frame.stored[i]);
   const nearest = whole.reduce((best, step) =>
     Math.abs(step - frame.step) < Math.abs(best - frame.step) ? step : best,
@@ -356,8 +361,10 @@ function showBetween(body) {
   delete body.dataset.ready;
 }
 
-const sent = () => frame.pieces.join("");
+/** The text as the server knows it; null: the run's own. */
+const sent = () => (frame.text === null ? null : frame.pieces.join(""));
 
+/** @param {HTMLElement} body @param {Answer} answer */
 function failed(body, answer) {
   if (!answer.error) return false;
   body.replaceChildren(el("p", { class: "message", role: "alert", text: answer.error }));
@@ -371,7 +378,7 @@ function newRun() {
   if (!props.run || props.run === state.run) return;
   state.run = props.run;
   if (!first) {
-    frame = null;
+    frame = NO_FRAME;
     delete root.dataset.run;
     page.film.clear();
     problem(null);
@@ -397,6 +404,7 @@ function newRun() {
 let begun = false;
 
 /* The first screen asks for a text, perhaps of another run, which comes next. */
+/** @type {string | null} */
 let wanted = null;
 tp.lessons.opened(({ tab, text, run }) => {
   if (tab !== "inside" || text === undefined) return;
@@ -410,9 +418,11 @@ tp.lessons.opened(({ tab, text, run }) => {
 
 /* A lesson asks for a panel. */
 tp.lessons.opened(({ panel: name }) => {
-  if (!address.choices("panel").includes(name)) return;
-  state.panel = name;
-  if (frame) page[name].details.open = true;
+  /** @type {typeof state.panel | undefined} */
+  const asked = address.choices("panel").find((one) => one === name);
+  if (!asked) return;
+  state.panel = asked;
+  if (frame.run) page[asked].details.open = true;
 });
 
 build();

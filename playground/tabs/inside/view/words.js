@@ -6,12 +6,14 @@ const TEXT = tp.words({
       "A head of attention lets every token read from the tokens before it. Here you see what each head of this " +
       "model reads, for a text of your own, at the stages of its training that were kept.",
     text: "Text to look at",
+    /** @type {(kept: number, limit: number, kind: string) => string} */
     textHint: (kept, limit, kind) =>
       `${kept} ${kept === 1 ? "token" : "tokens"}${{ letters: ", one for each letter", words: ", one for each word" }[kind] ?? ""}; there is room for ${limit}.`,
     textCut: "There is no room for the rest:",
     textReset: "Back to the first text",
     step: "Step of training",
-    stepNewest: (step) => `step ${count(step)}, the newest checkpoint`,
+    stepNewest: (/** @type {number} */ step) => `step ${count(step)}, the newest checkpoint`,
+    /** @type {(step: number, last: number) => string} */
     stepOf: (step, last) => `step ${count(step)} of ${count(last)}`,
     stepOne: "This run has one checkpoint; more come while it trains.",
     stepBetween: "recorded while training",
@@ -28,24 +30,27 @@ const TEXT = tp.words({
       "One square is one head. Each row of it is a token that reads, each column a token that is read; the brighter " +
       "the cell, the more it takes. Nothing can be read from the future, so the upper half stays empty.",
     allHeadsTry: "Press a square to see it large. ⊘ switches a head off.",
-    layer: (layer) => `Layer ${layer + 1}`,
-    headColumn: (head) => `Head ${head + 1}`,
+    layer: (/** @type {number} */ layer) => `Layer ${layer + 1}`,
+    headColumn: (/** @type {number} */ head) => `Head ${head + 1}`,
+    /** @type {(layer: number, head: number) => string} */
     layerHead: (layer, head) => `Layer ${layer + 1}, head ${head + 1}`,
     gridLabel: "All heads: layers in rows, heads in columns",
+    /** @type {(layer: number, head: number) => string} */
     zeroOne: (layer, head) => `Switch off layer ${layer + 1}, head ${head + 1}`,
+    /** @type {(layer: number, head: number) => string} */
     zeroOneOff: (layer, head) => `Switch layer ${layer + 1}, head ${head + 1} on again`,
     scale: "weight",
 
-    patterns: {
+    patterns: /** @type {{ [rule: string]: string }} */ ({
       itself: "itself",
       previous: "previous",
       first: "first",
       repeat: "repeats",
       same: "same token",
-      token: (token) => `likes ${token}`,
-    },
+    }),
+    patternToken: (/** @type {string} */ token) => `likes ${token}`,
     patternMixed: "mixed",
-    patternSentences: {
+    patternSentences: /** @type {{ [rule: string]: (share: string, token: string) => string }} */ ({
       itself: (share) => `Mostly reads the token itself (${share}).`,
       previous: (share) => `Mostly reads the token just before: a previous-token head (${share}).`,
       first: (share) =>
@@ -54,28 +59,35 @@ const TEXT = tp.words({
         `Reads what followed the same token earlier (${share}): an induction head, which continues repeats.`,
       same: (share) => `Looks up earlier copies of the same token (${share}).`,
       token: (share, token) => `Looks for one kind of token, ${token} (${share}), wherever it stands.`,
-    },
+    }),
     patternShare: "How much more of its attention it gives there than a head that reads everything evenly.",
     patternNone: "Follows no simple rule here: it spreads over several tokens, or chooses by content.",
     suggested: "Shown first, since of all heads it picks out single tokens further back most sharply.",
     headTry:
       "Move over the text, or click a token to hold it. With the keyboard: arrows move, Enter holds, Esc lets go.",
+    /** @type {(layer: number, head: number) => string} */
     textFigure: (layer, head) =>
       `The text; from the chosen token, lines to the tokens that layer ${layer}, head ${head} reads`,
     matrix: "Every token at once",
     matrixNote: "Rows read, columns are read. Move over it; a click holds the row.",
+    /** @type {(layer: number, head: number, size: number) => string} */
     matrixLabel: (layer, head, size) => `Attention weights of layer ${layer}, head ${head}: ${size} by ${size}`,
+    /** @type {(query: string, key: string, weight: string) => string} */
     readout: (query, key, weight) => `${query} reads ${weight} from ${key}`,
     reads: "reads from",
     held: "held",
     itself: "itself",
-    place: (index) => `${index + 1}`,
+    place: (/** @type {number} */ index) => `${index + 1}`,
+    /** @type {(count: number, share: string) => string} */
     others: (count, share) => `and ${share} from ${count} more`,
+    /** @type {(query: string, place: number, parts: string) => string} */
     announce: (query, place, parts) => `${query}, token ${place}, reads ${parts}`,
+    /** @type {(share: string, key: string) => string} */
     announcePart: (share, key) => `${share} from ${key}`,
 
     numbers: "In numbers: how one token's attention comes about",
     numbersTeaser: "q·k, scaled, masked, softmax, weighted values",
+    /** @type {(query: string, width: number) => string} */
     numbersNote: (query, width) =>
       `The token “${query}” asks with its query q; every token offers a key k and a value v, ${width} numbers each. ` +
       "How well q and k match, their product, decides how much of v is taken.",
@@ -85,7 +97,7 @@ const TEXT = tp.words({
       token: "token",
       key: "key k",
       product: "q·k",
-      scaled: (width) => `÷ √${width}`,
+      scaled: (/** @type {number} */ width) => `÷ √${width}`,
       bias: "+ distance",
       masked: "mask",
       weight: "softmax",
@@ -95,7 +107,8 @@ const TEXT = tp.words({
     future: "−∞",
     query: "query q",
     output: "Sum: what this head hands on",
-    workedFuture: (key) => `${key} lies in the future: the mask makes its score −∞, and e to the −∞ is 0.`,
+    workedFuture: (/** @type {string} */ key) =>
+      `${key} lies in the future: the mask makes its score −∞, and e to the −∞ is 0.`,
     sum: "sum",
 
     zero: "Switch heads off",
@@ -104,23 +117,27 @@ const TEXT = tp.words({
       "A head that is switched off hands on zeros. If the prediction hardly moves, the model did not need it here. " +
       "The loss can even fall: on this text the head then misled the model, though on others it may help.",
     zeroTry: "Switch heads off one by one with ⊘ and watch the loss: which one does the model miss most?",
+    /** @type {(layer: number, head: number) => string} */
     zeroThis: (layer, head) => `Switch off layer ${layer + 1}, head ${head + 1}`,
+    /** @type {(layer: number, head: number) => string} */
     zeroThisOn: (layer, head) => `Switch layer ${layer + 1}, head ${head + 1} on again`,
     zeroClear: "All heads on",
     zeroNone: "All heads are on.",
-    zeroSome: (heads) => `Off: ${heads.join("; ")}.`,
+    zeroSome: (/** @type {string[]} */ heads) => `Off: ${heads.join("; ")}.`,
+    /** @type {(layer: number, head: number) => string} */
     zeroHead: (layer, head) => `layer ${layer + 1}, head ${head + 1}`,
     zeroMaps: "The maps above still show the whole model.",
-    next: (context) => `The next token after “${context}”`,
+    next: (/** @type {string} */ context) => `The next token after “${context}”`,
     before: "all heads on",
     after: "switched off",
     loss: "Loss on this text",
     lossOne: "Loss needs a text of at least two tokens.",
+    /** @type {(before: string, after: string) => string} */
     lossValue: (before, after) => `${before} → ${after} nats per token`,
-    lossSame: (value) => `${value} nats per token`,
-    worse: (difference) => `worse by ${difference}`,
-    better: (difference) => `better by ${difference}`,
-    moved: (share) => `${share} of the probability moved to other tokens.`,
+    lossSame: (/** @type {string} */ value) => `${value} nats per token`,
+    worse: (/** @type {string} */ difference) => `worse by ${difference}`,
+    better: (/** @type {string} */ difference) => `better by ${difference}`,
+    moved: (/** @type {string} */ share) => `${share} of the probability moved to other tokens.`,
     zeroFigure: "Probabilities of the next token with all heads on and with some switched off",
 
     lens: "Logit lens: what would the model say after each layer?",
@@ -129,17 +146,23 @@ const TEXT = tp.words({
       "After every step through the model, its unfinished state is read out as if it were final (nostalgebraist, " +
       "2020). Each cell shows the token it would then predict next; the stronger the colour, the surer it is.",
     lensTry: "Follow one column downwards: where does the right answer (outlined) first appear, and does it stay?",
-    lensRows: { embedding: "embedding", attention: (n) => `attention ${n}`, feedforward: (n) => `feed-forward ${n}` },
+    lensRows: {
+      embedding: "embedding",
+      attention: (/** @type {number} */ n) => `attention ${n}`,
+      feedforward: (/** @type {number} */ n) => `feed-forward ${n}`,
+    },
     lensInput: "text",
     lensTruth: "came next",
-    lensFigure: (parts) => `Logit lens. At the last token: ${parts.join("; ")}`,
+    lensFigure: (/** @type {string[]} */ parts) => `Logit lens. At the last token: ${parts.join("; ")}`,
+    /** @type {(stage: string, token: string, share: string) => string} */
     lensPart: (stage, token, share) => `after ${stage} ${token} ${share}`,
+    /** @type {(stage: string, token: string, place: number) => string} */
     lensCell: (stage, token, place) => `After ${stage}, at ${token} (token ${place}):`,
     lensKeys: "Arrow keys move from cell to cell.",
-    lensRight: (share) => `the token that came next gets ${share}`,
+    lensRight: (/** @type {string} */ share) => `the token that came next gets ${share}`,
 
     between: "At this step only the attention was recorded. The rest needs a checkpoint:",
-    betweenGo: (step) => `go to step ${count(step)}`,
+    betweenGo: (/** @type {number} */ step) => `go to step ${count(step)}`,
     formula: {
       weight: "weight",
       output: "output",
@@ -163,7 +186,7 @@ const TEXT = tp.words({
         "masked",
         "weight",
       ],
-      vector: (place) => `weighted v ${place}`,
+      vector: (/** @type {number} */ place) => `weighted v ${place}`,
       zero: ["token", "probability before", "probability after"],
       lens: ["stage", "position", "token", "rank", "predicted next", "probability"],
     },
@@ -206,14 +229,8 @@ const TEXT = tp.words({
     zeroOneOff: (layer, head) => `重新打开第 ${layer + 1} 层的头 ${head + 1}`,
     scale: "权重",
 
-    patterns: {
-      itself: "自己",
-      previous: "前一个",
-      first: "第一个",
-      repeat: "重复",
-      same: "相同词元",
-      token: (token) => `偏爱 ${token}`,
-    },
+    patterns: { itself: "自己", previous: "前一个", first: "第一个", repeat: "重复", same: "相同词元" },
+    patternToken: (token) => `偏爱 ${token}`,
     patternMixed: "混合",
     patternSentences: {
       itself: (share) => `主要读词元自己（${share}）。`,

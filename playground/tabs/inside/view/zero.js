@@ -1,10 +1,11 @@
 /* Switching heads off: what changes stands beside the maps, where it was clicked, and in full in the panel below. */
-const requestZero = asker("zero", (answer) => showZero(answer));
+const requestZero = asker((/** @type {Answers.ZeroAnswer & Answer} */ answer) => showZero(answer));
 let clicked = false; // a head was switched at its map: what that changes is brought into view
 let below = false; // it was switched in the panel, which says what that changes
 const EFFECTS = 4; // tokens whose change stands beside the maps
-let zeroFor = null;
+let zeroFor = { query: 0, heads: zeroedHeads(), pieces: NO_FRAME.pieces };
 
+/** @param {number} layer @param {number} head */
 function toggleZero(layer, head, inPanel = false) {
   const name = `${layer}.${head}`;
   if (!state.zeroed.delete(name)) state.zeroed.add(name);
@@ -15,22 +16,28 @@ function toggleZero(layer, head, inPanel = false) {
   refreshPanel();
 }
 
-const zeroedHeads = () =>
-  [...state.zeroed].map((name) => name.split(".").map(Number)).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-
-function askZero() {
-  zeroFor = { query: state.query, heads: zeroedHeads(), pieces: frame.pieces };
-  requestZero(state.run, frame.step, frame.text === null ? null : sent(), zeroFor.heads, zeroFor.query);
+/** @returns {[layer: number, head: number][]} */
+function zeroedHeads() {
+  const heads = [...state.zeroed].map((name) => /** @type {[number, number]} */ (name.split(".").map(Number)));
+  return heads.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
-function showZero(answer) {
+function askZero() {
+  const [query, heads] = [heldQuery(), zeroedHeads()];
+  zeroFor = { query, heads, pieces: frame.pieces };
+  const [run, step, text] = [state.run, frame.step, sent()];
+  requestZero(() => call("zero", run, step, text, heads, query));
+}
+
+function showZero(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   showEffect(answer);
   if (state.panel === "zero") showZeroPanel(answer);
 }
 
+/** @param {Answers.ZeroAnswer} answer @param {boolean} some */
 function lossLine(answer, some) {
   if (answer.loss_before === null) return el("p", { class: "muted", text: TEXT.lossOne });
-  const [before, after] = [answer.loss_before, answer.loss_after].map((loss) => fixed(loss, 3));
+  const [before, after] = [answer.loss_before, answer.loss_after].map((loss) => fixed(loss ?? NaN, 3));
   const difference = Number(after) - Number(before); // of the numbers that are shown
   return el(
     "p",
@@ -46,16 +53,17 @@ function lossLine(answer, some) {
   );
 }
 
-const contextOf = ({ query, pieces }) =>
+const contextOf = (/** @type {typeof zeroFor} */ { query, pieces }) =>
   Array.from(pieces.slice(Math.max(0, query - 15), query + 1).join(""), (char) => (char === " " ? char : visible(char)))
     .join("")
     .trim();
-const offLine = (heads) => TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
+const offLine = (/** @type {[layer: number, head: number][]} */ heads) =>
+  TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
 const clearButton = () =>
   el("button", { type: "button", class: "link", text: TEXT.zeroClear, on: { click: clearZero } });
 
 /** What changes, in short, beside the maps. */
-function showEffect(answer) {
+function showEffect(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   const { heads } = zeroFor;
   page.effect.hidden = !heads.length || !state.zeroed.size || below;
   if (page.effect.hidden || failed(page.effect, answer)) return;
@@ -70,12 +78,13 @@ function showEffect(answer) {
   page.effect.dataset.ready = heads.map((pair) => pair.join(".")).join(",");
 }
 
-function showZeroPanel(answer) {
+function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   const { body } = page.zero;
   if (failed(body, answer)) return;
   const { heads } = zeroFor;
   const some = heads.length > 0;
-  const isOff = state.zeroed.has(`${state.layer}.${state.head}`);
+  const [layer, head] = [shownLayer(), shownHead()];
+  const isOff = state.zeroed.has(`${layer}.${head}`);
   const changes = answer.changes.filter(({ before, after }, i) => i < 3 || Math.max(before, after) >= 0.0005);
   const drawing = zeroFigure(changes, some, body.clientWidth);
   body.replaceChildren(
@@ -93,8 +102,8 @@ function showZeroPanel(answer) {
       el("button", {
         type: "button",
         class: "tp-button",
-        text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(state.layer, state.head),
-        on: { click: () => toggleZero(state.layer, state.head, true) },
+        text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
+        on: { click: () => toggleZero(layer, head, true) },
       }),
       some && clearButton(),
     ),
@@ -105,7 +114,7 @@ function showZeroPanel(answer) {
     tp.saveBar({
       figure: () => drawing,
       rows: () => [TEXT.csv.zero, ...answer.changes.map(({ piece, before, after }) => [piece, before, after])],
-      name: () => fileName(`without-${heads.map(([layer, head]) => `${layer + 1}.${head + 1}`).join("-") || "none"}`),
+      name: () => fileName(`without-${heads.map(([l, h]) => `${l + 1}.${h + 1}`).join("-") || "none"}`),
     }),
   );
   body.dataset.ready = heads.map((pair) => pair.join(".")).join(",") || "none";
@@ -118,7 +127,9 @@ function clearZero() {
   refreshPanel();
 }
 
-/** Paired bars: each token's probability before and after. */
+/** Paired bars: each token's probability before and after.
+ *
+ * @param {Answers.Shift[]} changes @param {boolean} some @param {number} room */
 function zeroFigure(changes, some, room) {
   const width = Math.min(room || 600, 620);
   const left = 70;

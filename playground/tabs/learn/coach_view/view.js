@@ -20,12 +20,12 @@ let state = null;
 /** @type {Drawn | null} */
 let question = null;
 
-const known = () => tp.lessons.progress.read(lesson.name)[at] ?? {};
-const step = () => lesson.steps[at];
+/** @typedef {Answers.LessonPage} Page */
+const known = (/** @type {Page} */ page) => tp.lessons.progress.read(page.name)[at] ?? {};
 
-function isDone() {
-  const { until, measure } = step();
-  return measure ? Boolean(known().result) : until ? Boolean(known().seen) : true;
+function isDone(/** @type {Page} */ page) {
+  const { until, measure } = page.steps[at];
+  return measure ? Boolean(known(page).result) : until ? Boolean(known(page).seen) : true;
 }
 
 /* ------------------------------------------------------------------ drawing */
@@ -36,17 +36,20 @@ function draw() {
   root.hidden = !lesson;
   document.body.classList.toggle("tp-docked", lesson !== null && !folded);
   if (!lesson) return;
-  const { title, task, open, until, measure } = step();
-  const done = isDone();
-  const asked = tp.lessons.asking(lesson, at);
-  const predicted = asked === null ? null : tp.lessons.progress.read(lesson.name)[asked]?.predicted;
-  const now = JSON.stringify([lesson.name, at, folded, done, known(), predicted, state]);
+  const page = lesson;
+  const { title, task, open, until, measure } = page.steps[at];
+  const done = isDone(page);
+  const asked = tp.lessons.asking(page, at);
+  const predicted = asked === null ? null : tp.lessons.progress.read(page.name)[asked]?.predicted;
+  const now = JSON.stringify([page.name, at, folded, done, known(page), predicted, state]);
   if (now === drawnFor) return;
   drawnFor = now;
-  question ??= asked === null || predicted !== undefined ? null : tp.lessons.prediction(lesson, asked);
+  question ??= asked === null || predicted !== undefined ? null : tp.lessons.prediction(page, asked);
   question?.draw();
+  /** @param {string} id @param {string} text @param {string} label @param {() => void} click */
   const icon = (id, text, label, click) =>
     el("button", { type: "button", id, class: "icon", text, title: label, "aria-label": label, on: { click } });
+  /** @param {string} id @param {string} kind @param {string} text @param {() => void} click */
   const button = (id, kind, text, click) =>
     el("button", { type: "button", id, class: `tp-button ${kind}`, text, on: { click } });
   root.classList.toggle("folded", folded);
@@ -54,7 +57,7 @@ function draw() {
     el(
       "header",
       {},
-      el("span", { class: "where", text: lesson.title }),
+      el("span", { class: "where", text: page.title }),
       icon("coach-fold", folded ? "▴" : "▾", folded ? TEXT.unfold : TEXT.fold, fold),
       icon("coach-close", "×", TEXT.close, close),
     ),
@@ -65,7 +68,7 @@ function draw() {
       tp.lessons.blocks(task),
       question?.node ?? "",
       measure
-        ? el("p", { class: "result", role: "status" }, tp.lessons.verdict(lesson, at, state))
+        ? el("p", { class: "result", role: "status" }, tp.lessons.verdict(page, at, state))
         : until
           ? el("p", { class: done ? "result good" : "result", role: "status", text: done ? TEXT.did : TEXT.until })
           : "",
@@ -73,11 +76,11 @@ function draw() {
     el(
       "footer",
       {},
-      open ? button("coach-show", done ? "" : "primary", TEXT.show, show) : "",
-      button("coach-back", done ? "primary" : "quiet", TEXT.back, back),
+      open ? button("coach-show", done ? "" : "primary", TEXT.show, () => show(page)) : "",
+      button("coach-back", done ? "primary" : "quiet", TEXT.back, () => back(page)),
     ),
   );
-  Object.assign(root.dataset, { lesson: lesson.name, at: at + 1, done, folded, state: state?.state ?? "" });
+  Object.assign(root.dataset, { lesson: page.name, at: at + 1, done, folded, state: state?.state ?? "" });
 }
 
 function fold() {
@@ -86,14 +89,14 @@ function fold() {
 }
 
 /** Play a stored run of the experiment on the tab Train. */
-function playStored() {
-  tp.lessons.open(`tab=train&run=${step().stored}`);
+function playStored(/** @type {Page} */ page) {
+  tp.lessons.open(`tab=train&run=${page.steps[at].stored}`);
   tp.point.at(".live", { seconds: 3, block: "start" });
 }
 
 /** Open the tab that the section is about, with its settings, and point at the thing. */
-function show() {
-  const { open, point } = step();
+function show(/** @type {Page} */ page) {
+  const { open, point } = page.steps[at];
   tp.lessons.open(open);
   delete root.dataset.pointed;
   tp.point.at(point, {
@@ -104,10 +107,10 @@ function show() {
   });
 }
 
-function back() {
-  const [name, section] = [lesson.name, at];
+function back(/** @type {Page} */ page) {
+  const section = at;
   close();
-  tp.lessons.read(name, section);
+  tp.lessons.read(page.name, section);
 }
 
 function close() {
@@ -120,7 +123,7 @@ function close() {
 document.addEventListener("pointerdown", (event) => !event.composedPath().includes(root) && tp.point.stop(), true);
 
 /** Whoever turns to the tab Learn by another way than the coach's button is back in the lesson, too. */
-new MutationObserver(() => lesson && document.body.dataset.tab === LESSONS && back()).observe(document.body, {
+new MutationObserver(() => lesson && document.body.dataset.tab === LESSONS && back(lesson)).observe(document.body, {
   attributeFilter: ["data-tab"],
 });
 
@@ -129,8 +132,8 @@ new MutationObserver(() => lesson && document.body.dataset.tab === LESSONS && ba
 async function look() {
   if (!lesson) return;
   const [page, here] = [lesson, at];
-  const { until, measure } = step();
-  if (!measure && until && !known().seen && document.querySelector(until))
+  const { until, measure } = page.steps[here];
+  if (!measure && until && !known(page).seen && document.querySelector(until))
     tp.lessons.progress.set(page.name, here, { seen: true }); // some of it can be undone, and is done all the same
   if (measure) {
     const answer = await tp.lessons.judge(call, page, here);
@@ -142,24 +145,24 @@ async function look() {
 
 /** A class link to a lesson shows the tabs that the lesson opens, and no others: a rule, since Gradio may draw them
  * again. */
-function keepTabs() {
+function keepTabs(/** @type {Page} */ page) {
   if (!tp.url.first("only") || document.body.classList.contains("tp-lesson")) return;
-  const tabs = new Set(lesson.steps.map(({ open }) => new URLSearchParams(open).get("tab")).filter(Boolean));
+  const tabs = new Set(page.steps.map(({ open }) => new URLSearchParams(open).get("tab")).filter(Boolean));
   const kept = [LESSONS, ...tabs].map((tab) => `#tab-${tab}-button`).join(", ");
   document.body.classList.add("tp-lesson");
   element.append(el("style", { text: `.tp-only .tab-container button:not(${kept}) { display: none; }` }));
 }
 
-/** @param {string} name @param {number} section @param {(() => void) | null} lead  where to, if anywhere */
+/** @param {string} name @param {number} section @param {((page: Page) => void) | null} lead  where to, if anywhere */
 async function open(name, section, lead) {
   const answer = await call("read", name, tp.language);
   if (answer.error || !answer.steps[section]?.open) return close();
   [lesson, at, state, question, folded] = [answer, section, null, null, false];
-  keepTabs();
+  keepTabs(answer);
   address.save();
   draw();
-  root.querySelector(".body").scrollTop = 0;
-  lead?.();
+  root.querySelector(".body")?.scrollTo(0, 0);
+  lead?.(answer);
   look();
 }
 

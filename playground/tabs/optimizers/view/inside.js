@@ -1,6 +1,8 @@
 /* The singular values of one matrix and of its step, for every optimizer, as a film over training. */
-function makeInside({ chosen }) {
+function makeInside(/** @type {{ chosen(change: Partial<Chosen>): void }} */ { chosen }) {
+  /** @param {string} id @param {string} name @param {[value: string | number, text: string][]} options */
   const pick = (id, name, options) => {
+    /** @type {HTMLSelectElement} */
     const select = el(
       "select",
       { id, on: { change: () => chosen({ [name]: name === "block" ? Number(select.value) : select.value }) } },
@@ -8,6 +10,7 @@ function makeInside({ chosen }) {
     );
     return select;
   };
+  /** @type {[value: number, text: string][]} */
   const blocks = Array.from({ length: props.blocks }, (_, i) => [i, String(i + 1)]);
   const block = pick("optimizers-block", "block", blocks);
   const matrix = pick("optimizers-matrix", "matrix", Object.entries(TEXT.matrices));
@@ -53,9 +56,11 @@ function makeInside({ chosen }) {
     const moment = shownMoment();
     const name = `${state.block}.${state.matrix}`;
     return race.names
-      .map((title, entry) => ({ entry, name: title, record: race.record(entry, moment ?? 0) }))
-      .filter(({ record }) => record?.update[name])
-      .map(({ record, ...rest }) => ({ ...rest, update: record.update[name], weight: record.weight[name] }));
+      .map((title, entry) => {
+        const record = race.record(entry, moment ?? 0);
+        return { entry, name: title, update: record?.update[name] ?? [], weight: record?.weight[name] ?? [] };
+      })
+      .filter(({ update }) => update.length);
   }
 
   function draw() {
@@ -66,7 +71,7 @@ function makeInside({ chosen }) {
     film.draw();
     if (!found.length) return;
     const numbers = found[0].update.map((_, i) => i + 1);
-    const line = ({ entry, name }, y) => ({
+    const line = (/** @type {{ entry: number, name: string }} */ { entry, name }, /** @type {number[]} */ y) => ({
       id: entry,
       name,
       style: `e${entry}`,
@@ -75,7 +80,7 @@ function makeInside({ chosen }) {
       n: y.length,
       dots: true,
       fit: true,
-      format: (value) => tp.fixed(value, 2),
+      format: (/** @type {number} */ value) => tp.fixed(value, 2),
     });
     chart.update({
       x: { low: 1, high: numbers.length, name: TEXT.order },
@@ -111,7 +116,8 @@ function makeInside({ chosen }) {
     sharing.dataset.key = texts.join();
   }
 
-  const shared = ({ name, update }) => TEXT.sharing(name, tp.fixed(directions(update), 1), update.length);
+  const shared = (/** @type {{ name: string, update: number[] }} */ { name, update }) =>
+    TEXT.sharing(name, tp.fixed(directions(update), 1), update.length);
 
   function rows() {
     const lines = records().flatMap(({ name, update, weight }) =>

@@ -1,6 +1,6 @@
 /* The loss of every optimizer, how many directions share its step, and what came out. */
-function makeResult({ chosen, again }) {
-  const axes = Object.entries(TEXT.axes).map(([name, text]) =>
+function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again(): void }} */ { chosen, again }) {
+  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
     el("button", { type: "button", text, "data-axis": name, on: { click: () => chosen({ axis: name }) } }),
   );
   const source = el("p", { class: "help source" });
@@ -38,10 +38,9 @@ function makeResult({ chosen, again }) {
     race.smooth();
     for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
     drawSource();
-    if (race.plan) {
-      chart.update(data());
-      drawOutcome();
-    }
+    if (!race.plan) return;
+    chart.update(data(race.plan));
+    drawOutcome(race.plan);
   }
 
   function drawSource() {
@@ -54,7 +53,7 @@ function makeResult({ chosen, again }) {
     source.hidden = !race.plan;
   }
 
-  function data() {
+  function data(/** @type {Plan} */ plan) {
     const { axis } = state;
     const lines = shown().map(({ laps, entry, name }) => {
       const x = axis === "steps" ? laps.step : laps[axis];
@@ -66,7 +65,7 @@ function makeResult({ chosen, again }) {
         y: laps.smooth,
         n: x.length,
         fit: true,
-        format: (value) => tp.fixed(value, 2),
+        format: (/** @type {number} */ value) => tp.fixed(value, 2),
       };
     });
     const shared = shown().map(({ entry, name }) => {
@@ -80,12 +79,12 @@ function makeResult({ chosen, again }) {
         n: records.length,
         dots: true,
         fit: true,
-        format: (value) => tp.fixed(value, 1),
+        format: (/** @type {number} */ value) => tp.fixed(value, 1),
       };
     });
     const most = race.spectra.flat()[0]?.update[matrix()].length ?? 32;
     const last = Math.max(0, ...lines.map(({ x }) => x.at(-1) ?? 0));
-    const high = race.active && axis === "steps" ? race.plan.steps : last || 1;
+    const high = race.active && axis === "steps" ? plan.steps : last || 1;
     const moment = shownMoment();
     const mark = moment && { x: race.x(0, moment, axis), text: "", kind: "changed" };
     return {
@@ -102,13 +101,13 @@ function makeResult({ chosen, again }) {
         },
       ],
       marks: axis === "steps" && mark ? [mark] : [],
-      summary: TEXT.chartSummary(tp.series(lines.map((line) => tp.named(line.name, tp.loss(line.y.at(-1)))))),
+      summary: TEXT.chartSummary(tp.series(lines.map((line) => tp.named(line.name, tp.loss(line.y.at(-1) ?? NaN))))),
     };
   }
 
-  function drawOutcome() {
+  function drawOutcome(/** @type {Plan} */ plan) {
     const known = shown().filter(({ entry }) => Number.isFinite(race.mean(entry)));
-    more.hidden = race.active || race.plan.seeds >= 3 || race.plan.entries.length < 2;
+    more.hidden = race.active || plan.seeds >= 3 || plan.entries.length < 2;
     const key = JSON.stringify([
       race.id,
       race.finals,
@@ -119,13 +118,13 @@ function makeResult({ chosen, again }) {
     if (table.dataset.key === key) return;
     table.dataset.key = key;
     const heads = Object.values(TEXT.heads).map((text) => el("th", { scope: "col", text }));
-    const row = ({ entry, name, laps }) =>
+    const row = (/** @type {{ entry: number, name: string, laps: Laps }} */ { entry, name, laps }) =>
       el(
         "tr",
         { class: `e${entry}` },
         el("th", { scope: "row" }, el("i", { class: "swatch" }), name),
         el("td", { text: tp.fixed(race.mean(entry), 3) }),
-        el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1), 1)) }),
+        el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)) }),
         el("td", { text: tp.number(laps.flops.at(-1)) }),
       );
     table.hidden = !known.length;
@@ -139,10 +138,13 @@ function makeResult({ chosen, again }) {
   }
 
   /** One entry against the first, in words: an interval needs three seeds. */
-  function judged({ mean, low, high, count: seeds, within_noise: noise }, name) {
+  function judged(
+    /** @type {Answers.Verdict} */ { mean, low, high, count: seeds, within_noise: noise },
+    /** @type {string} */ name,
+  ) {
     const base = race.names[0];
     if (seeds < 3) return TEXT.one(name, base, tp.fixed(Math.abs(mean), 3), mean < 0);
-    const interval = `[${tp.fixed(low, 3)}, ${tp.fixed(high, 3)}]`;
+    const interval = `[${tp.fixed(low ?? NaN, 3)}, ${tp.fixed(high ?? NaN, 3)}]`;
     if (noise) return TEXT.noise(name, base, tp.fixed(mean, 3), interval, seeds);
     return (mean < 0 ? TEXT.better : TEXT.worse)(name, base, tp.fixed(Math.abs(mean), 3), interval, seeds);
   }

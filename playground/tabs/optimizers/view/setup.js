@@ -1,8 +1,21 @@
 /* What the next race is to be: its optimizers with their settings, steps and seeds; start and stop. */
-function makeSetup({ changed, start, stop }) {
+
+/** How a race stands, in words. */
+function standing(/** @type {Race} */ race) {
+  const { at, plan, state: now } = race;
+  if (now === "waiting") return TEXT.states.waiting(race.place ?? 1);
+  if (now === "running") return TEXT.states.running(at.step, plan?.steps ?? state.steps, at.seed + 1, plan?.seeds ?? 1);
+  if (now === "over")
+    return race.id ? TEXT.states.over(tp.fixed(sum(race.laps.map(({ seconds }) => seconds.at(-1) ?? 0)), 1)) : "";
+  return race.reason ? tp.translate(race.reason) : TEXT.states[now];
+}
+
+function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} */ { changed, start, stop }) {
   const list = el("div", { class: "entries" });
   const add = el("button", { type: "button", class: "tp-button quiet add", id: "optimizers-add", text: TEXT.add });
+  /** @param {string} id @param {"steps" | "seeds"} name */
   const choice = (id, name) => {
+    /** @type {HTMLSelectElement} */
     const select = el(
       "select",
       { id, on: { change: () => choose(name, Number(select.value)) } },
@@ -34,11 +47,13 @@ function makeSetup({ changed, start, stop }) {
     message,
   );
 
+  /** @param {"steps" | "seeds"} name @param {number} value */
   function choose(name, value) {
     state[name] = value;
     changed();
   }
 
+  /** @param {Entry} entry @param {Setting} name */
   function box(entry, name) {
     const input = el("input", {
       type: "text",
@@ -60,6 +75,7 @@ function makeSetup({ changed, start, stop }) {
     return el("label", { class: "field", title: TEXT.fieldTitles[name] }, el("span", { text: label }), input);
   }
 
+  /** @param {Entry} entry @param {number} number */
   function card(entry, number) {
     const select = el(
       "select",
@@ -118,28 +134,20 @@ function makeSetup({ changed, start, stop }) {
       list.replaceChildren(...state.entries.map(card), state.entries.length < props.most.entries ? add : "");
     }
     [steps.value, seeds.value] = [String(state.steps), String(state.seeds)];
-    const { active, at, plan } = race;
+    const { active, plan } = race;
     begin.hidden = active;
     end.hidden = !active;
     bar.hidden = !active;
     bar.value = race.progress;
-    const words = TEXT.states[race.state];
-    const steps_ = plan?.steps ?? state.steps;
-    const told = {
-      waiting: () => words(race.place ?? 1),
-      running: () => words(at.step, steps_, at.seed + 1, plan?.seeds ?? 1),
-      over: () => (race.id ? words(tp.fixed(sum(race.laps.map(({ seconds }) => seconds.at(-1) ?? 0)), 1)) : ""),
-    }[race.state];
-    const different = race.plan && !active && !same(race.plan);
-    put(said, different ? TEXT.changed : told ? told() : race.reason ? tp.translate(race.reason) : words);
+    put(said, plan && !active && !same(plan) ? TEXT.changed : standing(race));
   }
 
-  const same = (plan) =>
+  const same = (/** @type {Plan} */ plan) =>
     written(plan.entries) === written(state.entries) &&
     plan.steps === state.steps &&
     (plan.seeds === state.seeds || !race.id);
 
-  function say(text) {
+  function say(/** @type {string} */ text) {
     message.hidden = !text;
     put(message, text);
   }

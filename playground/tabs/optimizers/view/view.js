@@ -6,10 +6,10 @@
  */
 const HZ = 3;
 
-/** @type {Race} */
 let race = new Race("");
 /** @type {Race | null} */
 let coming = null;
+/** @type {ReturnType<typeof tp.poll> | null} */
 let poller = null;
 
 const setup = makeSetup({ changed: settingsChanged, start, stop });
@@ -28,8 +28,9 @@ root.append(
 /** The step that is looked into: the chosen one, or the newest with singular values. */
 function shownMoment() {
   const { moments } = race;
-  const before = state.moment === null ? [] : moments.filter((step) => step <= state.moment);
-  return before.at(-1) ?? (state.moment === null ? moments.at(-1) : moments[0]) ?? null;
+  const { moment } = state;
+  const before = moment === null ? [] : moments.filter((step) => step <= moment);
+  return before.at(-1) ?? (moment === null ? moments.at(-1) : moments[0]) ?? null;
 }
 
 const matrixName = () => TEXT.matrixName(state.block + 1, state.matrix);
@@ -40,7 +41,7 @@ function settingsChanged() {
   schedule(draw);
 }
 
-function chosen(change) {
+function chosen(/** @type {Partial<Chosen>} */ change) {
   Object.assign(state, change);
   address.save();
   schedule(draw);
@@ -65,9 +66,8 @@ function describe() {
     moment: shownMoment() ?? "",
     verdicts: race.verdicts.filter(Boolean).length,
   });
-  const found = lessonValues();
-  for (const name of ["gain", "directions"]) {
-    if (found && Number.isFinite(found[name])) root.dataset[name] = found[name].toFixed(4);
+  for (const [name, value] of Object.entries(lessonValues())) {
+    if (Number.isFinite(value)) root.dataset[name] = value.toFixed(4);
     else delete root.dataset[name];
   }
 }
@@ -78,7 +78,7 @@ function lessonValues() {
   const [adamw, muon] = ["adamw", "muon"].map((name) =>
     (race.plan?.entries ?? []).findIndex(({ optimizer }) => optimizer === name),
   );
-  if (!race.id || race.state !== "over" || adamw < 0 || muon < 0) return null;
+  if (!race.id || race.state !== "over" || !race.plan || adamw < 0 || muon < 0) return { gain: NaN, directions: NaN };
   const update = race.record(muon, race.plan.steps)?.update["0.up"];
   return { gain: race.mean(adamw) - race.mean(muon), directions: update ? directions(update) / update.length : NaN };
 }
@@ -98,7 +98,7 @@ async function start() {
 }
 
 /** The race that was to come does not come; the one before stays. */
-function ended(reason) {
+function ended(/** @type {string} */ reason) {
   coming = null;
   setup.say(reason);
   draw();
@@ -106,7 +106,7 @@ function ended(reason) {
 
 function again() {
   state.seeds = 3;
-  if (!race.id) state.entries = race.plan.entries.map((entry) => ({ ...entry }));
+  if (!race.id && race.plan) state.entries = race.plan.entries.map((entry) => ({ ...entry }));
   address.save();
   start();
 }
@@ -136,8 +136,7 @@ async function look() {
     [race, coming, state.moment] = [asked, null, null];
     address.save();
   }
-  if (asked === coming && !asked.active)
-    return ended(asked.reason ? tp.translate(asked.reason) : TEXT.states[asked.state]);
+  if (asked === coming && !asked.active) return ended(standing(asked));
   schedule(draw);
 }
 

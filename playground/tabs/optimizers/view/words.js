@@ -7,7 +7,7 @@ const TEXT = tp.words({
       "the same tiny model: the same first weights, the same batches, one step of each in turn.",
     wait: "Reading the stored race …",
     offline: "The page's server does not answer. Is it still running?",
-    names: { adamw: "AdamW", muon: "Muon", lion: "Lion", sgd: "SGD" },
+    names: /** @type {{ [name: string]: string }} */ ({ adamw: "AdamW", muon: "Muon", lion: "Lion", sgd: "SGD" }),
     fields: { max_lr: "Learning rate", weight_decay: "Weight decay", momentum: "Momentum", beta1: "β₁", beta2: "β₂" },
     momentumOf: "Momentum",
     fieldTitles: {
@@ -17,29 +17,30 @@ const TEXT = tp.words({
       beta1: "The memory of the gradient: 0.9 is about 10 steps",
       beta2: "The memory of the squared gradient (Lion: of the gradient): 0.99 is about 100 steps",
     },
-    about: {
+    about: /** @type {{ [name: string]: string }} */ ({
       adamw: "divides each weight's averaged gradient by its usual size",
       muon: "makes the singular values of each matrix's step about equal",
       lion: "moves each weight by the same amount: only the sign counts",
       sgd: "follows the gradient, with momentum",
-    },
-    optimizer: (number) => `Optimizer ${number}`,
-    remove: (name) => `Remove ${name}`,
+    }),
+    optimizer: (/** @type {number} */ number) => `Optimizer ${number}`,
+    remove: (/** @type {string} */ name) => `Remove ${name}`,
     add: "+ Add an optimizer",
     steps: "Steps",
     seeds: "Seeds",
     start: "Start the race",
     stop: "Stop",
     more: "Repeat with three seeds",
-    notNumber: (field) => `${field} must be a number.`,
+    notNumber: (/** @type {string} */ field) => `${field} must be a number.`,
     shownStored: "Shown: a race that is stored with the project, computed by",
     shownOwn: "Shown: your race. The same in a terminal:",
     changed: "You changed the race: press “Start the race” to run it.",
     states: {
-      waiting: (place) => `Waiting for a place on this host: number ${place} in the queue.`,
+      waiting: (/** @type {number} */ place) => `Waiting for a place on this host: number ${place} in the queue.`,
       starting: "Starting …",
+      /** @type {(step: number, steps: number, seed: number, seeds: number) => string} */
       running: (step, steps, seed, seeds) => `Step ${step} of ${steps}${seeds > 1 ? `, seed ${seed} of ${seeds}` : ""}`,
-      over: (seconds) => `Done: ${seconds} s of processor time.`,
+      over: (/** @type {string} */ seconds) => `Done: ${seconds} s of processor time.`,
       stopped: "Stopped.",
       failed: "The race ended before its last step. The server's log says why.",
     },
@@ -48,22 +49,27 @@ const TEXT = tp.words({
     axisNames: { steps: "step", seconds: "seconds of one processor core", flops: "FLOPs of training" },
     loss: "Loss of the batches",
     lossUnit: "nats per token, smoothed",
-    directions: (matrix) => `Directions · ${matrix}`,
-    directionsUnit: (most) => `that share a step, of ${most}`,
-    chartSummary: (found) => `Loss over training. ${found}`,
+    directions: (/** @type {string} */ matrix) => `Directions · ${matrix}`,
+    directionsUnit: (/** @type {number} */ most) => `that share a step, of ${most}`,
+    chartSummary: (/** @type {string} */ found) => `Loss over training. ${found}`,
     chartHelp:
       "Drag over the curves to zoom in, double-click to see all. The dashed line is the step shown at “Inside a step”.",
     verdict: "What came out",
     verdictNone: "The validation loss is measured at the last step.",
+    /** @type {(name: string, step: number) => string} */
     fell: (name, step) => `${name} diverged at step ${step}: its learning rate is too high.`,
     heads: { name: "", loss: "validation loss", seconds: "processor time", flops: "FLOPs" },
-    seconds: (value) => `${value} s`,
+    seconds: (/** @type {string} */ value) => `${value} s`,
+    /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     better: (name, base, by, interval, seeds) =>
       `${name} ended lower than ${base} by ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+    /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     worse: (name, base, by, interval, seeds) =>
       `${name} ended higher than ${base} by ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+    /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     noise: (name, base, by, interval, seeds) =>
       `${name} and ${base} cannot be told apart: difference ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+    /** @type {(name: string, base: string, by: string, lower: boolean) => string} */
     one: (name, base, by, lower) =>
       `${name} ended ${by} nats ${lower ? "lower" : "higher"} than ${base}, with one seed: another seed may say otherwise.`,
     meaning:
@@ -83,20 +89,22 @@ const TEXT = tp.words({
       up: "feed-forward (up)",
       down: "feed-forward (down)",
     },
+    /** @type {(block: number, matrix: string) => string} */
     matrixName: (block, matrix) => `${matrix}, block ${block}`,
     film: "Step",
     play: "Play over training",
     pause: "Pause",
-    moment: (step) => `step ${step}`,
+    moment: (/** @type {string} */ step) => `step ${step}`,
     update: "Step",
     updateUnit: "singular values, scaled",
     weight: "Weights",
     weightUnit: "singular values",
     order: "number, the largest first",
     even: "all alike",
+    /** @type {(name: string, count: string, most: number) => string} */
     sharing: (name, count, most) => `${name}: ${count} of ${most} directions share the step`,
     sharingHelp: "(Σ s²)² / Σ s⁴ of the step's singular values s: 1 if one direction has it all.",
-    spectraSummary: (found) => `Singular values of the step and of the weights. ${found}`,
+    spectraSummary: (/** @type {string} */ found) => `Singular values of the step and of the weights. ${found}`,
     lesson: "Lesson: why a step is not just a gradient",
     noSpectra: "The singular values come with the first steps.",
   },

@@ -13,7 +13,8 @@ const NONE = /** @type {Frame} */ (/** @type {unknown} */ (null)); // nothing is
 let frame = NONE;
 
 /** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout" | "message"} Part  elements of the view */
-/** @typedef {{ parts: HTMLElement[], number: HTMLInputElement, earlier: HTMLButtonElement, later: HTMLButtonElement, film: Film }} Controls */
+/** @typedef {{ parts: HTMLElement[], number: HTMLInputElement, earlier: HTMLButtonElement,
+ *   later: HTMLButtonElement, film: Film }} Controls */
 const page = /** @type {Controls & { [part in Part]: HTMLElement }} */ ({});
 
 function build() {

@@ -18,7 +18,8 @@ let frame = NONE;
 let reach = 0; // the largest coordinate of this table at any step that was shown
 /** @type {Map<number, Answers.NearestPoints["neighbours"]>} */
 let near = new Map(); // point -> [[point, cosine], ...] at the step that is shown
-/** @typedef {"tables" | "choice" | "help" | "host" | "share" | "legend" | "near" | "message"} Part  elements of the view */
+/** @typedef {"tables" | "choice" | "help" | "host" | "share" | "legend" | "near"
+ *   | "message"} Part  elements of the view */
 const page = /** @type {{ film: Film } & { [part in Part]: HTMLElement }} */ ({});
 
 const name = (/** @type {number} */ point) =>

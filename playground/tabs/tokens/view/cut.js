@@ -8,6 +8,11 @@ const call = tp.asker(server, () => TEXT.offline);
 const schedule = tp.scheduler();
 const root = element.querySelector(".tokens");
 
+/** @typedef {"byte" | "char" | "bpe" | "word" | "run"} RowKind  a tokenizer */
+/** @typedef {RowKind | "recut"} Kind  or the text in the part about learning */
+/** @typedef {{ kind: Kind, index: number }} At  a token */
+/** @typedef {{ starts: number[], ids: (number | null)[], size: number }} Cut */
+/** @type {RowKind[]} */
 const KINDS = ["byte", "char", "bpe", "word", "run"];
 const DELAY = 250; // ms after the last key before a text is cut
 const MOST_OWN = 1_000_000;
@@ -29,6 +34,10 @@ const address = tp.address("tokens", () => ({
 const SIZES = address.choices("size");
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/**
+ * @type {{ run: string, text: string, source: string, size: number, own: string, merges: number | null,
+ *          held: At | null, hover: At | null }}
+ */
 const state = {
   run: "",
   text: "", // view.js begins with an example
@@ -36,15 +45,20 @@ const state = {
   size: address.usual.size,
   own: "", // the text to learn from, where it is one's own
   merges: null, // how many are applied; null: all
-  held: null, // {kind, index}: a token whose facts stay
+  held: null, // a token whose facts stay
   hover: null,
 };
-/** @type {ReturnType<typeof unpackLearned>} */
-let learned = null; // what the server's `learn` answered, unpacked
-/** @type {ReturnType<typeof unpackCut>} */
-let shown = null; // what its `cut` answered, unpacked
+const UNTRAINED = { key: "", source: "", merges: "", size: 256, characters: 0, bytes: 0, seconds: 0 };
+let learned = unpackLearned({ ...UNTRAINED, vocabularies: { char: 0, word: 0 } }); // what the server's `learn` answered
+/** @type {Cut} */
+const NO_TOKENS = { starts: [], ids: [], size: 0 };
+/** @type {Answers.CutText} */
+const NO_TEXT = { text: "", rest: "", bytes: "", closed: "", rows: { char: NO_TOKENS, word: NO_TOKENS, run: null } };
+const noCut = () => ({ ...unpackCut(NO_TEXT), waits: true });
+let shown = noCut(); // what its `cut` answered; `waits` until it has
 
-const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
+const hex = (/** @type {Iterable<number>} */ bytes) =>
+  [...bytes].map((byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
 
 /** The merges, and what follows from them: the bytes of every token, and the vocabulary's size after each merge.
  *
@@ -81,19 +95,19 @@ function unpackCut(answer) {
   for (const merge of closed) if (merge <= learned.M) lengths[merge] -= 1;
   lengths[0] += bytes.length;
   for (let k = 1; k <= learned.M; k++) lengths[k] += lengths[k - 1];
-  return { ...answer, bytes, closed, characters, lengths, key: learned.key };
+  return { ...answer, bytes, waits: false, closed, characters, lengths };
 }
 
 /** How many merges are applied. */
 const applied = () => Math.min(state.merges ?? learned.M, learned.M);
 
 /** The text cut by the first k merges. A token's number is that of the merge that came last inside it. */
-function bpeCut(k) {
+function bpeCut(/** @type {number} */ k) {
   const { bytes, closed } = shown;
   const starts = [];
   const ids = [];
   let last = 0; // the latest merge inside the token
-  bytes.forEach((byte, i) => {
+  for (const [i, byte] of bytes.entries()) {
     const open = i === 0 || closed[i - 1] > k;
     if (open) {
       starts.push(i);
@@ -103,24 +117,28 @@ function bpeCut(k) {
       last = closed[i - 1];
       ids[ids.length - 1] = learned.merges[last - 1].id;
     }
-  });
+  }
   return { starts, ids, size: learned.sizes[k] };
 }
 
+/** The text as a tokenizer cuts it; null for that of a run, where there is none.
+ *
+ * @param {RowKind} kind @returns {Cut | null} */
 function cutOf(kind) {
-  if (kind === "byte") return { starts: shown.bytes.map((_, i) => i), ids: [...shown.bytes], size: 256 };
+  if (kind === "byte") return { starts: Array.from(shown.bytes, (_, i) => i), ids: [...shown.bytes], size: 256 };
   return kind === "bpe" ? bpeCut(applied()) : shown.rows[kind];
 }
 
-const isStart = (byte) => (byte & 0xc0) !== 0x80; // the first byte of a character
+const isStart = (/** @type {number} */ byte) => (byte & 0xc0) !== 0x80; // the first byte of a character
 
 /** Tokens side by side: [{text, from, to}], each as many tokens as it takes to have whole characters. */
-function groupsOf({ starts }) {
+function groupsOf(/** @type {Cut} */ { starts }) {
   const { bytes } = shown;
+  /** @type {{ from: number, to: number, text: string }[]} */
   const groups = [];
   for (let i = 0; i < starts.length; i++) {
     const last = groups.at(-1);
-    if (isStart(bytes[starts[i]])) groups.push({ from: i, to: i + 1 });
+    if (!last || isStart(bytes[starts[i]])) groups.push({ from: i, to: i + 1, text: "" });
     else last.to = i + 1;
   }
   for (const group of groups) {
@@ -129,11 +147,13 @@ function groupsOf({ starts }) {
   return groups;
 }
 
-const bytesOf = ({ starts }, index) => shown.bytes.slice(starts[index], starts[index + 1] ?? shown.bytes.length);
+const bytesOf = (/** @type {Cut} */ { starts }, /** @type {number} */ index) =>
+  shown.bytes.slice(starts[index], starts[index + 1] ?? shown.bytes.length);
 
 /** Bytes for a person: as text where they are characters, else as ⟨E4 BD⟩; a space as a dot. */
-function readable(bytes) {
+function readable(/** @type {Uint8Array} */ bytes) {
   let out = "";
+  /** @type {number[]} */
   let strays = [];
   const flush = () => {
     if (strays.length) out += `⟨${hex(strays)}⟩`;

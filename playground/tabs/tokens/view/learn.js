@@ -1,7 +1,9 @@
 /* Byte-pair encoding being learned: what from, the merges one by one, and how much shorter texts become. */
 const AROUND = 4; // merges listed on each side of the present one
 
-function makeLearn({ learnAgain, goTo, toTrain }) {
+function makeLearn(
+  /** @type {{ learnAgain(): unknown, goTo(merges: number): void, toTrain(): void }} */ { learnAgain, goTo, toTrain },
+) {
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const segments = Object.entries(TEXT.sources).map(([value, text]) =>
     el("button", {
@@ -13,6 +15,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     }),
   );
   const own = el("textarea", { id: "tokens-own", rows: 4, spellcheck: "false", "aria-label": TEXT.ownLabel });
+  /** @type {HTMLInputElement} */
   const file = el("input", {
     type: "file",
     id: "tokens-file",
@@ -33,6 +36,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     ),
     el("p", { class: "hint", text: TEXT.ownHint(MOST_OWN) }),
   );
+  /** @type {HTMLSelectElement} */
   const size = el(
     "select",
     { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } },
@@ -129,7 +133,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     return [...all, learned.M];
   }
 
-  function pick(source) {
+  function pick(/** @type {string} */ source) {
     ownPart.hidden = source !== "own";
     if (source === "own" && own.value.length === 0) {
       state.source = source;
@@ -141,31 +145,31 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     choose({ source });
   }
 
-  function choose(change) {
+  function choose(/** @type {{ size?: number, source?: string }} */ change) {
     Object.assign(state, change, { merges: null });
     draw();
     if (state.source !== "own" || own.value) learnAgain();
   }
 
   async function openFile() {
-    const [chosen] = file.files;
+    const chosen = file.files?.[0];
     file.value = "";
     if (!chosen) return;
     if (chosen.size > MOST_FILE) return problem(TEXT.fileLarge(chosen.name, chosen.size));
     if (chosen.size === 0) return problem(TEXT.fileEmpty(chosen.name));
     const { text, problem: wrong } = await tp.readText(chosen);
-    if (wrong) return problem(TEXT.fileWrong(chosen.name, wrong));
+    if (wrong !== undefined) return problem(TEXT.fileWrong(chosen.name, wrong));
     own.value = text;
     problem(null);
     pick("own");
   }
 
-  function problem(sentence) {
+  function problem(/** @type {string | null} */ sentence) {
     message.hidden = sentence === null;
     put(message, sentence ?? "");
   }
 
-  function busy(yes) {
+  function busy(/** @type {boolean} */ yes) {
     button.disabled = yes;
     put(button, yes ? TEXT.learning : TEXT.button);
     node.toggleAttribute("data-busy", yes);
@@ -174,8 +178,8 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
   function draw() {
     for (const each of segments) each.setAttribute("aria-pressed", String(each.dataset.value === state.source));
     ownPart.hidden = state.source !== "own";
-    size.value = state.size;
-    if (!learned) return;
+    size.value = String(state.size);
+    if (!learned.key) return;
     put(
       done,
       `${TEXT.learned(learned.M, learned.characters, learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1)))}${learned.size < state.size ? ` ${TEXT.fewer}` : ""}`,
@@ -183,8 +187,8 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     film.draw();
     drawNow();
     drawList();
-    if (!shown) return;
-    line.draw(cutOf("bpe"));
+    if (shown.waits) return;
+    line.draw(bpeCut(applied()));
     put(figures, TEXT.recutFigures(shown.lengths[applied()], fixed(shown.characters / shown.lengths[applied()])));
     drawChart();
     drawFacts();
@@ -195,10 +199,10 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
     drawReadout(readout, ["recut"]);
   }
 
-  const piece = (id, kind = "") =>
+  const piece = (/** @type {number} */ id, kind = "") =>
     el("span", { class: `piece ${kind}`, translate: "no", text: readable(learned.tokens[id]) });
 
-  function stopAt(merges) {
+  function stopAt(/** @type {number} */ merges) {
     film.stop();
     goTo(merges);
   }
@@ -253,6 +257,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
 
   function drawChart() {
     const k = applied();
+    /** @param {ArrayLike<number>} lengths @param {number} characters */
     const ratio = (lengths, characters) => Array.from(lengths, (value) => value / characters);
     const x = learned.sizes;
     const trained = ratio(learned.lengths, learned.characters);
@@ -266,7 +271,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
         y: trained,
         n: learned.M + 1,
         fit: true,
-        format: (v) => fixed(v),
+        format: (/** @type {number} */ v) => fixed(v),
       },
       {
         id: "typed",
@@ -276,7 +281,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
         y: typed,
         n: learned.M + 1,
         fit: true,
-        format: (v) => fixed(v),
+        format: (/** @type {number} */ v) => fixed(v),
       },
     ];
     chart.update({
@@ -298,7 +303,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
   }
 
   function mergeRows() {
-    const name = (id) => readable(learned.tokens[id]);
+    const name = (/** @type {number} */ id) => readable(learned.tokens[id]);
     return [
       TEXT.csv.merges,
       ...learned.merges.map(({ left, right, id, times }, i) => [
@@ -309,7 +314,7 @@ function makeLearn({ learnAgain, goTo, toTrain }) {
         id,
         times,
         learned.lengths[i + 1],
-        shown?.lengths[i + 1],
+        shown.lengths[i + 1],
       ]),
     ];
   }

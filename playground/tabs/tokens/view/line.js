@@ -1,7 +1,7 @@
 /* One text as a line of tokens, and the facts of the token that is pointed at. */
 const COLOURS = 6; // neighbours never have the same
 
-function makeLine(kind, { label }) {
+function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ { label }) {
   const node = el("div", {
     class: "line",
     tabindex: "0",
@@ -10,23 +10,24 @@ function makeLine(kind, { label }) {
     translate: "no",
     "data-kind": kind,
   });
-  let drawn = null; // the cut that is drawn
+  let drawn = { key: "", cut: NO_TOKENS }; // the cut that is drawn
+  /** @type {HTMLElement[]} */
   let chips = []; // of each token, the node that shows it
 
   /** What of a text is shown: its spaces as dots, what cannot be seen by its name. */
-  const words = (text) =>
+  const words = (/** @type {string} */ text) =>
     [...text].map((character) => {
       if (character === " ") return el("span", { class: "space", text: "·" });
       const seen = character === "\u200d" ? "U+200D" : visible(character);
       return seen.startsWith("U+") && character !== "U" ? el("span", { class: "unseen", text: seen }) : seen;
     });
 
-  function draw(cut) {
+  function draw(/** @type {Cut} */ cut) {
     const key = `${shown.text}\u0000${cut.starts.join()}\u0000${cut.ids.join()}`;
-    if (drawn?.key === key) return;
+    if (drawn.key === key) return;
     chips = [];
     const groups = groupsOf(cut).map(({ text, from, to }) => {
-      const colour = (i) => `c${i % COLOURS}`;
+      const colour = (/** @type {number} */ i) => `c${i % COLOURS}`;
       if (to - from === 1) {
         const chip = el(
           "span",
@@ -66,12 +67,14 @@ function makeLine(kind, { label }) {
     const id = mine ? drawn.cut.ids[mine.index] : null;
     chips.forEach((chip, i) => {
       chip.classList.toggle("on", mine?.index === i);
-      chip.classList.toggle("same", id !== null && mine.index !== i && drawn.cut.ids[i] === id);
+      chip.classList.toggle("same", id !== null && mine?.index !== i && drawn.cut.ids[i] === id);
     });
   }
 
-  const tokenOf = (event) => {
-    const token = event.target.closest("[data-token]")?.dataset.token;
+  const tokenOf = (/** @type {Event} */ event) => {
+    /** @type {HTMLElement | null} */
+    const chip = event.target instanceof Element ? event.target.closest("[data-token]") : null;
+    const token = chip?.dataset.token;
     return token === undefined ? null : { kind, index: Number(token) };
   };
   node.addEventListener("pointermove", (event) => point(tokenOf(event)));
@@ -82,11 +85,12 @@ function makeLine(kind, { label }) {
   });
   node.addEventListener("keydown", (event) => {
     if (!chips.length) return;
-    const at = pointed()?.kind === kind ? pointed().index : -1;
+    const here = pointed();
+    const at = here?.kind === kind ? here.index : -1;
     const last = chips.length - 1;
-    const target = { ArrowLeft: Math.max(0, at - 1), ArrowRight: Math.min(last, at + 1), Home: 0, End: last }[
-      event.key
-    ];
+    /** @type {{ [key: string]: number }} */
+    const targets = { ArrowLeft: Math.max(0, at - 1), ArrowRight: Math.min(last, at + 1), Home: 0, End: last };
+    const target = targets[event.key];
     if (target !== undefined) hold({ kind, index: target });
     else if (event.key === "Escape") hold(null);
     else return;
@@ -94,15 +98,15 @@ function makeLine(kind, { label }) {
     tp.say(tp.series(factsOf(state.held) ?? []));
   });
 
-  return { node, draw, mark, cut: () => drawn?.cut ?? null };
+  return { node, draw, mark };
 }
 
 /** The token that is pointed at or held. */
 const pointed = () => state.hover ?? state.held;
 
 /** The facts of a token, as short sentences. */
-function factsOf(at) {
-  const cut = at && shown ? cutOf(at.kind === "recut" ? "bpe" : at.kind) : null;
+function factsOf(/** @type {At | null} */ at) {
+  const cut = at && cutOf(at.kind === "recut" ? "bpe" : at.kind);
   if (!cut || at.index >= cut.starts.length) return null;
   const bytes = bytesOf(cut, at.index);
   const id = cut.ids[at.index];
@@ -110,12 +114,12 @@ function factsOf(at) {
   const points = whole(bytes);
   if (points !== null && points.length <= 4) {
     facts.push(
-      `${TEXT.points} ${points.map((c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ")}`,
+      `${TEXT.points} ${points.map((c) => `U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ")}`,
     );
   }
   if (points === null) {
     const group = groupsOf(cut).find(({ from, to }) => at.index >= from && at.index < to);
-    facts.push(TEXT.partOf(group.text.trim()));
+    facts.push(TEXT.partOf(group?.text.trim() ?? ""));
   }
   if (id !== null && (at.kind === "bpe" || at.kind === "recut")) {
     const merge = learned.madeBy[id];
@@ -127,7 +131,7 @@ function factsOf(at) {
 }
 
 /** The characters of some bytes; null where they are not whole. */
-function whole(bytes) {
+function whole(/** @type {Uint8Array} */ bytes) {
   try {
     return [...decoder.decode(bytes)];
   } catch {
@@ -135,11 +139,12 @@ function whole(bytes) {
   }
 }
 
+/** @param {HTMLElement} node @param {Kind[]} kinds */
 function drawReadout(node, kinds) {
   const at = pointed();
-  const facts = at && kinds.includes(at.kind) ? factsOf(at) : null;
-  if (!facts) return put(node, TEXT.readout);
-  const cut = cutOf(at.kind === "recut" ? "bpe" : at.kind);
+  const cut = at && kinds.includes(at.kind) ? cutOf(at.kind === "recut" ? "bpe" : at.kind) : null;
+  const facts = factsOf(at);
+  if (!at || !cut || !facts) return put(node, TEXT.readout);
   node.replaceChildren(
     el("b", { translate: "no", text: readable(bytesOf(cut, at.index)) }),
     ...facts.map((fact) => el("span", { text: fact })),

@@ -10,6 +10,7 @@ const TEXT = tp.words({
     offline: "The page's server does not answer. Is it still running?",
 
     text: "A text to cut",
+    /** @type {(characters: number, bytes: number) => string} */
     hint: (characters, bytes) =>
       `${count(characters)} ${characters === 1 ? "character" : "characters"}, ${count(bytes)} bytes in UTF-8.`,
     cut: "The rest is not cut:",
@@ -18,36 +19,45 @@ const TEXT = tp.words({
 
     rows: "One text, cut in different ways",
     rowsHelp: "Every coloured piece is one token. Point at one to see its number and its bytes; a click holds it.",
-    names: { byte: "Bytes", char: "Characters", bpe: "BPE (subwords)", word: "Words", run: (name) => `“${name}”` },
+    names: {
+      byte: "Bytes",
+      char: "Characters",
+      bpe: "BPE (subwords)",
+      word: "Words",
+      run: (/** @type {string} */ name) => `“${name}”`,
+    },
     about: {
       byte: "A token for each byte. Writes everything; makes long rows.",
       char: "A token for each character of the learned text.",
       bpe: "Frequent strings are one token, all else falls apart into bytes.",
       word: "A token for each word it knows; others are spelled.",
-      run: (kind) => `The tokenizer of the run at the top of the page: ${kind}.`,
+      run: (/** @type {string} */ kind) => `The tokenizer of the run at the top of the page: ${kind}.`,
     },
-    kinds: {
+    kinds: /** @type {{ [kind: string]: string }} */ ({
       char: "characters",
       word: "words",
       bpe: "BPE (subwords)",
       byte: "bytes",
       ids: "numbers only",
       "": "its own",
-    },
-    figures: (tokens) => `${count(tokens)} ${tokens === 1 ? "token" : "tokens"}`,
-    perToken: (value) => `${value} characters each`,
-    vocabulary: (size) => `vocabulary ${count(size)}`,
-    unknown: (many) => (many === 1 ? "1 character it cannot write" : `${count(many)} characters it cannot write`),
+    }),
+    figures: (/** @type {number} */ tokens) => `${count(tokens)} ${tokens === 1 ? "token" : "tokens"}`,
+    perToken: (/** @type {string} */ value) => `${value} characters each`,
+    vocabulary: (/** @type {number} */ size) => `vocabulary ${count(size)}`,
+    unknown: (/** @type {number} */ many) =>
+      many === 1 ? "1 character it cannot write" : `${count(many)} characters it cannot write`,
+    /** @type {(name: string, tokens: number) => string} */
     line: (name, tokens) =>
       `${name}: ${tokens} tokens. Arrow keys move from token to token, Enter holds one, Escape lets go.`,
 
     id: "number",
     bytes: "bytes",
     points: "code points",
+    /** @type {(merge: number, left: string, right: string) => string} */
     made: (merge, left, right) => `made by merge ${count(merge)}: ${left} + ${right}`,
     aByte: "one of the 256 bytes it began with",
-    partOf: (text) => `a part of “${text}”`,
-    here: (times) => (times === 1 ? "once in this text" : `${count(times)} times in this text`),
+    partOf: (/** @type {string} */ text) => `a part of “${text}”`,
+    here: (/** @type {number} */ times) => (times === 1 ? "once in this text" : `${count(times)} times in this text`),
     cannot: "not in its vocabulary: a model with this tokenizer could not read the text",
     readout: "Point at a token.",
 
@@ -58,22 +68,26 @@ const TEXT = tp.words({
     learnFrom: "Learn from",
     sources: { stories: "Stories", "stories-zh": "小故事", own: "My own text" },
     ownLabel: "Your own text to learn from",
-    ownHint: (most) =>
+    ownHint: (/** @type {number} */ most) =>
       `Paste a text here, at most ${count(most)} characters: it stays in this page and in the server's memory.`,
+    /** @type {(characters: number, most: number) => string} */
     ownLong: (characters, most) =>
       `Your text has ${count(characters)} characters; at most ${count(most)} are read here. Nothing of it is used.`,
     file: "Open a file …",
     fileHint: "a text file in UTF-8, at most 1 MB",
+    /** @type {(name: string, size: number) => string} */
     fileLarge: (name, size) => `“${name}” has ${tp.number(size)}B; at most 1 MB is read.`,
+    /** @type {(name: string, why: string) => string} */
     fileWrong: (name, why) => `“${name}”: ${why}`,
-    fileEmpty: (name) => `“${name}” is empty.`,
+    fileEmpty: (/** @type {string} */ name) => `“${name}” is empty.`,
     size: "Largest vocabulary",
     button: "Learn",
     learning: "Learning …",
+    /** @type {(merges: number, characters: number, time: string) => string} */
     learned: (merges, characters, time) =>
       `${count(merges)} merges from ${count(characters)} characters, learned in ${time}.`,
     instant: "under 0.1 s",
-    seconds: (seconds) => `${seconds} s`,
+    seconds: (/** @type {string} */ seconds) => `${seconds} s`,
     fewer: "There are no more pairs to merge.",
     train: "Train a model on this text",
     trainTitle: "Trains a model on this text with this tokenizer, at once, in the tab “Train”",
@@ -82,19 +96,24 @@ const TEXT = tp.words({
     filmPlay: "Play through the merges",
     filmPause: "Pause",
     none: "No merges yet: every byte is a token.",
+    /** @type {(number: number, of: number) => string} */
     merge: (number, of) => `merge ${count(number)} of ${count(of)}`,
+    /** @type {(times: number, merged: number) => string} */
     occurs: (times, merged) =>
       `this pair stood ${count(times)} ${times === 1 ? "time" : "times"} in the learned text` +
       (merged < times ? `, ${count(merged)} of them could be merged` : ""),
     recut: "Your text, cut with the merges so far",
+    /** @type {(tokens: number, per: string) => string} */
     recutFigures: (tokens, per) => `${count(tokens)} ${tokens === 1 ? "token" : "tokens"}, ${per} characters each`,
     around: "Merges around this one",
+    /** @type {(number: number, left: string, right: string, times: string) => string} */
     goTo: (number, left, right, times) => `Merge ${number}: ${left} and ${right}, ${times} times`,
     chart: "Tokens for each character",
     chartUnit: "fewer is shorter",
     chartX: "vocabulary",
     trained: "learned text",
     typed: "your text",
+    /** @type {(size: number, trained: string, typed: string) => string} */
     chartSummary: (size, trained, typed) =>
       `Tokens for each character over the size of the vocabulary; at ${count(size)}: learned text ${trained}, your text ${typed}.`,
     chartHelp: "Drag to zoom in, double-click to see all.",

@@ -4,7 +4,10 @@
  * place between two bytes which merge closes it. `state` is what the learner chose, `learned` and `shown` what the
  * server answered; what is drawn follows from these.
  */
-const page = {};
+/** @typedef {ReturnType<typeof makeRow>} DrawnRow */
+/** @typedef {{ input: HTMLTextAreaElement, rows: { [kind in RowKind]: DrawnRow },
+ *   learn: ReturnType<typeof makeLearn> }} Parts */
+const page = /** @type {Parts & { [part in "hint" | "message" | "examples" | "readout"]: HTMLElement }} */ ({});
 
 function build() {
   page.input = el("textarea", {
@@ -33,7 +36,8 @@ function build() {
       }),
     ),
   );
-  page.rows = Object.fromEntries(KINDS.map((kind) => [kind, makeRow(kind)]));
+  const rows = KINDS.map((kind) => [kind, makeRow(kind)]);
+  page.rows = /** @type {Parts["rows"]} */ (Object.fromEntries(rows));
   page.readout = el("p", { class: "readout" });
   page.learn = makeLearn({ learnAgain: learn, goTo, toTrain });
   root.replaceChildren(
@@ -64,7 +68,7 @@ function build() {
 }
 
 /** One tokenizer: its name, what it makes of the text in numbers, and the text in its tokens. */
-function makeRow(kind) {
+function makeRow(/** @type {RowKind} */ kind) {
   const name = el("h4");
   const about = el("p", { class: "help" });
   const figures = el("p", { class: "figures" });
@@ -83,12 +87,13 @@ function makeRow(kind) {
     ),
   );
 
-  function draw(most) {
+  function draw(/** @type {number} */ most) {
     const cut = cutOf(kind);
     node.hidden = !cut;
     if (!cut) return;
-    put(name, kind === "run" ? TEXT.names.run(tp.runName(cut)) : TEXT.names[kind]);
-    put(about, kind === "run" ? TEXT.about.run(TEXT.kinds[cut.kind] ?? cut.kind) : TEXT.about[kind]);
+    const { run } = shown.rows;
+    put(name, kind === "run" ? TEXT.names.run(run ? tp.runName(run) : "") : TEXT.names[kind]);
+    put(about, kind === "run" ? TEXT.about.run(TEXT.kinds[run?.kind ?? ""] ?? run?.kind) : TEXT.about[kind]);
     const tokens = cut.starts.length;
     const unknown = cut.ids.filter((id) => id === null).length;
     figures.replaceChildren(
@@ -99,7 +104,7 @@ function makeRow(kind) {
     );
     bar.style.width = `${(100 * tokens) / most}%`;
     line.draw(cut);
-    node.dataset.tokens = tokens;
+    node.dataset.tokens = String(tokens);
   }
   return { node, draw, mark: line.mark };
 }
@@ -107,7 +112,7 @@ function makeRow(kind) {
 /* ------------------------------------------------------------------ drawing */
 
 function draw() {
-  if (!learned || !shown) return;
+  if (shown.waits) return;
   const most = Math.max(...KINDS.map((kind) => cutOf(kind)?.starts.length ?? 0));
   KINDS.forEach((kind) => page.rows[kind].draw(most));
   page.learn.draw();
@@ -126,19 +131,19 @@ function drawFacts() {
   page.learn.drawFacts();
 }
 
-function point(at) {
+function point(/** @type {At | null} */ at) {
   if (state.hover?.kind === at?.kind && state.hover?.index === at?.index) return;
   state.hover = at;
   schedule(drawFacts);
 }
 
-function hold(at) {
+function hold(/** @type {At | null} */ at) {
   state.held = at;
   state.hover = null;
   schedule(drawFacts);
 }
 
-function goTo(merges) {
+function goTo(/** @type {number} */ merges) {
   state.merges = merges >= learned.M ? null : merges;
   schedule(draw);
   address.save();
@@ -154,7 +159,7 @@ function tokenRows() {
     const cut = cutOf(kind);
     return cut
       ? cut.starts.map((_, i) => [
-          page.rows[kind].node.querySelector("h4").textContent,
+          page.rows[kind].node.querySelector("h4")?.textContent,
           i + 1,
           readable(bytesOf(cut, i)),
           cut.ids[i],
@@ -174,21 +179,21 @@ function typed() {
   typing = setTimeout(() => change(page.input.value), DELAY);
 }
 
-function take(text) {
+function take(/** @type {string} */ text) {
   page.input.value = text;
   grow();
   clearTimeout(typing);
   change(text);
 }
 
-function change(text) {
+function change(/** @type {string} */ text) {
   state.text = text;
   state.held = state.hover = null;
   address.save();
   cut();
 }
 
-function problem(sentence) {
+function problem(/** @type {string | null} */ sentence) {
   page.message.hidden = sentence === null;
   put(page.message, sentence ?? "");
   root.toggleAttribute("data-problem", sentence !== null);
@@ -209,7 +214,7 @@ async function learn() {
   page.learn.problem(answer.error ?? null);
   if (answer.error) return;
   learned = unpackLearned(answer);
-  shown = null;
+  shown = noCut();
   state.held = state.hover = null;
   address.save();
   await cut();
@@ -222,7 +227,7 @@ let wait = SHORTEST_WAIT;
 let cutting = 0;
 
 async function cut() {
-  if (!learned) return;
+  if (!learned.key) return;
   const mine = ++cutting;
   root.setAttribute("aria-busy", "true");
   const answer = await call("cut", state.text, learned.key, state.run || null);

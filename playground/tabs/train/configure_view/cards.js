@@ -1,24 +1,30 @@
 /* What to learn: a card for each of a few things, with a drawing of what happens, and the list of all presets. */
 
 const INK = { a: "var(--tp-1)", b: "var(--tp-2)", c: "var(--tp-3)", d: "var(--tp-4)", line: "var(--tp-faint)" };
+/** @param {"rect" | "circle" | "path"} tag @param {Attributes} attributes */
 const shape = (tag, attributes) => el(tag, attributes);
+/** @param {number} x @param {number} y @param {number} width @param {number} height @param {string} fill */
 const box = (x, y, width, height, fill, more = {}) => shape("rect", { x, y, width, height, rx: 1.5, fill, ...more });
+/** @param {number} cx @param {number} cy @param {number} r @param {string} fill */
 const dot = (cx, cy, r, fill, more = {}) => shape("circle", { cx, cy, r, fill, ...more });
+/** @param {string} d @param {string} stroke */
 const thread = (d, stroke, more = {}) =>
   shape("path", { d, fill: "none", stroke, "stroke-width": 1.5, "stroke-linecap": "round", ...more });
 const places = [8, 19, 30, 41];
 const hues = [INK.a, INK.b, INK.c, INK.d];
 /** Two rows of four tokens; `to[i]` is where the i-th of the upper row goes. */
-const rowsOf = (to) => [
+const rowsOf = (/** @type {number[]} */ to) => [
   to.map((end, i) =>
     thread(`M${places[i] + 3} 13C${places[i] + 3} 20 ${places[end] + 3} 20 ${places[end] + 3} 27`, hues[i]),
   ),
   places.map((x, i) => box(x, 6, 6, 6, hues[i])),
   to.map((end, i) => box(places[end], 28, 6, 6, hues[i])),
 ];
+/** @param {number[]} heights @param {number} x @param {string} fill */
 const bars = (heights, x, fill) => heights.map((height, i) => box(x + 5 * i, 34 - height, 3.5, height, fill));
 
 /** Drawings by what a run learns; `text` and `task` are those of whatever has none of its own. */
+/** @type {{ [what: string]: () => Child }} */
 const PICTURES = {
   /* From dots that lie anywhere, to letters in lines. */
   text: () => [
@@ -93,7 +99,7 @@ function sum() {
     thread("M43 16V24M39 20H47", INK.line),
   ];
 }
-const drawing = (name) =>
+const drawing = (/** @type {string} */ name) =>
   el(
     "svg",
     { viewBox: "0 0 54 40", width: 49, height: 36, "aria-hidden": "true" },
@@ -101,7 +107,7 @@ const drawing = (name) =>
   );
 
 /** The cards. `pick(preset, source)` is called with what was chosen. */
-function makeCards(pick) {
+function makeCards(/** @type {(preset: string, source: string | null) => void} */ pick) {
   const ordered = [...layout.cards].sort(
     (a, b) =>
       Number(tp.language === "zh" && b.preset === "stories-zh") -
@@ -129,7 +135,9 @@ function makeCards(pick) {
       ),
     ),
   );
-  /** Mark the card of this choice. Has it one? */
+  /** Mark the card of this choice. Has it one?
+   *
+   * @param {string} preset @param {Value} source */
   function draw(preset, source) {
     for (const card of cards)
       card.input.checked = card.source === null ? source !== "text" && card.preset === preset : source === card.source;

@@ -3,29 +3,44 @@
  * `MAKERS` has one function for each kind of control. It gives the row's parts, {label, beside, below}, and
  * `update(value, auto)`, which shows a value; `auto` is what a field left empty stands for.
  */
+/** @typedef {string | number | boolean | null} Value  of a field, as a control holds it */
+/** @typedef {{ [field: string]: Value }} Values */
+/** @typedef {{ field: string, among: Value[], above: number | null }} Needs */
+/** @typedef {"number" | "choice" | "switch" | "blocks" | "source"} ControlKind */
+/** @typedef {{ name: string, kind: ControlKind, label: string, help: string, integer: boolean,
+ *   empty: string | null }} Field */
+/** @typedef {{ choices: (string | boolean | null)[], stops: number[], only_with: Needs[],
+ *   words: { [value: string]: string } }} Offered */
+/** @typedef {Field & Offered} Control */
+/** @typedef {{ name: string, groups: { name: string, controls: Control[] }[] }} Section */
+/** @typedef {{ label: HTMLElement, beside: Child, below: Child, update(wanted: Value, auto?: Value): void }} Made */
+/** @typedef {{ drawn: HTMLElement, help: HTMLElement, undo: HTMLElement, update: Made["update"] }} Drawing */
+/** @typedef {Drawing & { control: Control, words: string, complain(why?: string): void }} DrawnRow */
+
+/** @template Entry @param {Entry[]} entries @param {(entry: Entry) => string} by @returns {[string, Entry[]][]} */
 function grouped(entries, by) {
   const groups = new Map();
-  for (const entry of entries) groups.set(entry[by], [...(groups.get(entry[by]) ?? []), entry]);
+  for (const entry of entries) groups.set(by(entry), [...(groups.get(by(entry)) ?? []), entry]);
   return [...groups];
 }
 
+/** @type {((changed: Set<string>) => void)[]} */
 const folds = []; // for each group: a function that shows what of it was changed, and whether anything is left of it
 
-function section({ name, groups }) {
+function section(/** @type {Section} */ { name, groups }) {
   return el(
     "section",
     { "aria-label": tp.translate(name) },
     groups.map((group) => {
-      const drawn = group.controls.map(row);
+      const [inPage, inEnglish] = [tp.translate(group.name), group.name];
+      const drawn = group.controls.map((control) => row(control, wordsOf(control, inPage, inEnglish, name)));
       const count = el("span", { class: "count" });
       const folded = el(
         "details",
         { id: `group-${group.name.toLowerCase().replaceAll(" ", "-")}`, class: "group", open: true },
-        el("summary", {}, el("span", { text: tp.translate(group.name) }), count),
+        el("summary", {}, el("span", { text: inPage }), count),
         drawn,
       );
-      for (const control of group.controls)
-        rows.get(control.name).words = wordsOf(control, tp.translate(group.name), group.name, name);
       folds.push((changed) => {
         folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now, or is searched for
         const inside = group.controls.filter((control) => changed.has(control.name)).length;
@@ -37,7 +52,9 @@ function section({ name, groups }) {
   );
 }
 
-/** All that a search finds a field by: what it is called, in both languages, what it can be, and what it does. */
+/** All that a search finds a field by: what it is called, in both languages, what it can be, and what it does.
+ *
+ * @param {Control} control @param {...string} names */
 const wordsOf = (control, ...names) =>
   [
     ...[control.name, control.name.replaceAll("_", " "), control.label, tp.labels?.[control.name], control.help],
@@ -48,16 +65,17 @@ const wordsOf = (control, ...names) =>
 
 /** What is searched for in the settings, in lower case. */
 let sought = "";
-const isSought = (name) => sought.split(/\s+/).every((word) => rows.get(name).words.includes(word));
+const isSought = (/** @type {DrawnRow} */ { words }) => sought.split(/\s+/).every((word) => words.includes(word));
 
 /* One row: the label with its help, the control, what the preset has, and what is wrong. */
-function row(control) {
+/** @param {Control} control @param {string} words */
+function row(control, words) {
   const id = `field-${control.name}`;
   const said = el("span");
   const remedy = el("button", {
     type: "button",
     class: "link",
-    on: { click: () => set(control.name, answer.remedies[control.name]) },
+    on: { click: () => set(control.name, answer.remedies[control.name] ?? null) },
   });
   const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true }, said, " ", remedy);
   const help = el("p", { class: "help", id: `${id}-help`, text: control.help, hidden: true });
@@ -90,39 +108,42 @@ function row(control) {
     problem,
     help,
   );
-  const complain = (why) => {
+  const complain = (/** @type {string | undefined} */ why) => {
     problem.hidden = why === undefined;
     said.textContent = tp.translate(why ?? "");
-    remedy.hidden = !(control.name in (answer.remedies ?? {}));
+    remedy.hidden = !(control.name in answer.remedies);
     if (!remedy.hidden) remedy.textContent = TEXT.remedy(spelled(control, answer.remedies[control.name]));
   };
-  rows.set(control.name, { control, drawn, help, undo, complain, update: made.update });
+  rows.set(control.name, { control, words, drawn, help, undo, complain, update: made.update });
   return drawn;
 }
 
 /** Does a control mean anything, as the other fields are? One whose field is at fault is shown anyway. */
-const meant = (control) =>
+const meant = (/** @type {Control} */ control) =>
   control.name in answer.problems ||
   control.only_with.every(({ field, among, above }) =>
-    above === null ? among.includes(value(field)) : value(field) > above,
+    above === null ? among.includes(value(field)) : Number(value(field)) > above,
   );
 
+/** @param {Control} control @param {Value | undefined} wanted */
 const spelled = (control, wanted) => {
   if (wanted === null || wanted === undefined) return control.empty ?? TEXT.nothing;
   if (control.kind === "blocks") return TEXT.blocks(blocksOf(wanted));
   if (typeof wanted === "boolean") return wanted ? TEXT.yes : TEXT.no;
-  if (control.kind === "source") return sources.get(wanted)?.title ?? String(wanted);
+  if (control.kind === "source") return sources.get(String(wanted))?.title ?? String(wanted);
   if (typeof wanted === "number") return plain(wanted);
   return control.kind === "choice" ? tp.translate(control.words[wanted] ?? wanted) : String(wanted);
 };
-const plain = (wanted) =>
+const plain = (/** @type {number} */ wanted) =>
   wanted !== 0 && Math.abs(wanted) < 1e-3 ? wanted.toExponential().replace("+", "") : String(wanted);
 
 const MOST_BLOCKS = 512;
-const blocksOf = (text) => String(text).split(",").map(Number);
+const blocksOf = (/** @type {Value} */ text) => String(text).split(",").map(Number);
 
+/** @param {Control} control @param {string} target */
 const labelled = (control, target) => el("label", { for: target, text: control.label, title: control.name });
 
+/** @type {{ [kind in ControlKind]: (control: Control, id: string, how: { describedby: string }) => Made }} */
 const MAKERS = {
   /* A slider over the values worth trying, and a box that takes any other. */
   number(control, id, { describedby }) {
@@ -143,6 +164,7 @@ const MAKERS = {
     typed.addEventListener("change", () => set(control.name, read()));
     if (!control.stops.length) return { label: labelled(control, id), beside: typed, below: null, update: fill };
 
+    /** @type {(number | null)[]} */
     let stops = [];
     const slider = el("input", {
       type: "range",
@@ -153,14 +175,16 @@ const MAKERS = {
       "aria-describedby": describedby,
     });
     slider.addEventListener("input", () => set(control.name, stops[Number(slider.value)]));
+    /** @param {Value} wanted @param {Value | undefined} auto */
     function fill(wanted, auto) {
       if (document.activeElement !== typed)
-        typed.value = wanted === null ? "" : typeof wanted === "number" ? plain(wanted) : wanted;
+        typed.value = wanted === null ? "" : typeof wanted === "number" ? plain(wanted) : String(wanted);
       typed.placeholder = control.empty === null ? "" : TEXT.empty(control.empty, auto);
     }
+    /** @param {Value} wanted @param {Value | undefined} auto */
     function update(wanted, auto) {
       const { smallest = -Infinity, largest = Infinity } =
-        (control.name === "task_length" && sources.get(value("source"))) || {};
+        (control.name === "task_length" && sources.get(String(value("source")))) || {};
       stops = control.stops.filter((stop) => stop >= smallest && stop <= largest);
       if (control.empty !== null) stops.unshift(null);
       const [at, last] = [nearest(stops, wanted), stops.length - 1];
@@ -172,12 +196,13 @@ const MAKERS = {
     }
     return { label: labelled(control, id), beside: typed, below: slider, update };
 
+    /** @param {(number | null)[]} among @param {Value} wanted */
     function nearest(among, wanted) {
       if (wanted === null) return 0;
       let best = 0;
+      const far = (/** @type {number | null} */ stop) => (stop === null ? Infinity : Math.abs(stop - Number(wanted)));
       among.forEach((stop, i) => {
-        if (stop !== null && (among[best] === null || Math.abs(stop - wanted) < Math.abs(among[best] - wanted)))
-          best = i;
+        if (far(stop) < far(among[best])) best = i;
       });
       return best;
     }
@@ -200,11 +225,12 @@ const MAKERS = {
       { class: "choices", role: "radiogroup", "aria-labelledby": `${id}-label`, "aria-describedby": describedby },
       options.map(({ input, name }) => el("label", {}, input, name)),
     );
+    /** @type {Made["update"]} */
     const update = (wanted, auto) =>
       options.forEach(({ option, input, name }) => {
         input.checked = option === wanted;
         if (option === null)
-          name.textContent = TEXT.empty(control.empty, auto === undefined ? auto : spelled(control, auto));
+          name.textContent = TEXT.empty(control.empty ?? "", auto === undefined ? auto : spelled(control, auto));
       });
     return {
       label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
@@ -239,16 +265,17 @@ const MAKERS = {
       "aria-labelledby": `${id}-label`,
       "aria-describedby": describedby,
     });
+    /** @type {number[]} */
     let on = [];
-    const press = (block) => {
+    const press = (/** @type {number} */ block) => {
       const wanted = on.includes(block) ? on.filter((other) => other !== block) : [...on, block].sort((a, b) => a - b);
       if (wanted.length) set(control.name, wanted.length === below.childElementCount ? null : wanted.join(","));
       else tp.say(TEXT.lastBlock);
     };
-    const update = (wanted) => {
+    const update = (/** @type {Value} */ wanted) => {
       const count = Math.max(1, Math.min(MOST_BLOCKS, Number(value("n_layer")) || 1));
       on = wanted === null ? Array.from({ length: count }, (_, block) => block) : blocksOf(wanted);
-      while (below.childElementCount > count) below.lastChild.remove();
+      while (below.childElementCount > count) below.lastChild?.remove();
       while (below.childElementCount < count) {
         const block = below.childElementCount;
         below.append(
@@ -272,10 +299,11 @@ const MAKERS = {
   },
 
   source(control, id, { describedby }) {
+    /** @type {HTMLSelectElement} */
     const select = el(
       "select",
       { id, "aria-describedby": `${id}-about ${describedby}`, on: { change: () => set(control.name, select.value) } },
-      grouped(layout.sources, "group").map(([label, entries]) =>
+      grouped(layout.sources, ({ group }) => group).map(([label, entries]) =>
         el(
           "optgroup",
           { label },
@@ -289,8 +317,8 @@ const MAKERS = {
       beside: null,
       below: [select, about],
       update(wanted) {
-        select.value = wanted;
-        about.textContent = sources.get(wanted)?.about ?? "";
+        select.value = String(wanted);
+        about.textContent = sources.get(String(wanted))?.about ?? "";
       },
     };
   },

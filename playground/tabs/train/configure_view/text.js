@@ -8,7 +8,7 @@ const UNSPACED =
   /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
 const MIN_COUNT = 2;
 
-function factsOf(text) {
+function factsOf(/** @type {string} */ text) {
   const counts = new Map();
   for (const [word] of text.matchAll(WORD))
     if (word.length > 1 && !UNSPACED.test(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
@@ -30,14 +30,14 @@ function ownText() {
   });
   const counted = el("p", { class: "about", role: "status" });
   const file = el("input", { type: "file", id: "own-file", accept: ".txt,text/plain", class: "tp-hidden" });
-  const taken = (wanted) => {
+  const taken = (/** @type {string} */ wanted) => {
     text = wanted;
     facts = text ? factsOf(text) : null;
     counted.textContent = facts ? TEXT.counted(facts.characters, facts.vocabulary) : "";
     counted.classList.remove("wrong");
     send();
   };
-  const refuse = (sentence) => {
+  const refuse = (/** @type {string} */ sentence) => {
     counted.textContent = sentence;
     counted.classList.add("wrong");
   };
@@ -47,12 +47,12 @@ function ownText() {
     pause = setTimeout(() => taken(area.value), 250);
   });
   file.addEventListener("change", async () => {
-    const [chosen] = file.files;
+    const chosen = file.files?.[0];
     file.value = "";
     if (!chosen) return;
     if (chosen.size > MAX_FILE) return refuse(TEXT.fileTooLarge((chosen.size / 1e6).toFixed(1)));
     const { text: read, problem } = await tp.readText(chosen);
-    if (problem) return refuse(problem);
+    if (problem !== undefined) return refuse(problem);
     area.value = read;
     taken(area.value);
   });

@@ -18,32 +18,54 @@
 
 const { el, number } = tp;
 const SAID = ["label", "help", "empty", "title", "about", "layer", "group", "size"]; // to people
+/** @typedef {{ name: string, title: string, layer: string, about: string,
+ *   values: { [field: string]: Value | number[] } }} Preset */
+/** @typedef {{ value: string, group: string, title: string, about: string, size?: string, smallest?: number,
+ *   largest?: number }} Source */
+/** @typedef {{ preset: string, source: string | null, picture: string, title: string, about: string }} Card */
+/** @type {{ sections: Section[], presets: Preset[], sources: Source[], cards: Card[] }} */
 const layout = JSON.parse(props.layout, (key, told) => (SAID.includes(key) ? tp.translate(told) : told));
 /** Values as the controls hold them: a list is text with commas. */
-const flat = (values) =>
+const flat = (/** @type {{ [field: string]: Value | number[] }} */ values) =>
   Object.fromEntries(
     Object.entries(values).map(([name, wanted]) => [name, Array.isArray(wanted) ? wanted.join(",") : wanted]),
   );
 const form = element.querySelector(".configure");
-const presets = new Map(layout.presets.map((preset) => [preset.name, { ...preset, values: flat(preset.values) }]));
+const named = layout.presets.map((preset) => ({ ...preset, values: flat(preset.values) }));
+const presets = new Map(named.map((preset) => [preset.name, preset]));
 const sources = new Map(layout.sources.map((source) => [source.value, source]));
-const DEFAULT = layout.presets[0].name;
+const DEFAULT = named[0].name;
 const FIRST = tp.language === "zh" && presets.has("stories-zh") ? "stories-zh" : DEFAULT;
+/** @typedef {{ name: string, widths: Values, values: Values, parameters: number | null, seconds: number | null,
+ *   ready: boolean }} Size */
+/** @typedef {{ preset: string, changes: Values, fork: { run: string, step: number, name: string } | null }} Choice */
+/** @typedef {{ preset: string, changes: Values, link: true }} Linked  what an address asks for */
+/** @typedef {{ ready: boolean, name: string, problems: { [field: string]: string }, remedies: Values,
+ *   obstacles: string[] }} Verdict */
+/** @typedef {{ refused: [field: string, given: string, why: string][], auto: Values, command: string | null,
+ *   sizes: Size[] }} Detail */
+/** @typedef {Verdict & Detail & { costs: { [name: string]: number | null } | null, choice?: Choice,
+ *   spec?: object }} Described */
+/** @type {Map<string, DrawnRow>} */
 const rows = new Map();
+/** @type {Choice} */
 const choice = { preset: FIRST, changes: {}, fork: null };
+/** @type {Described} */
 let answer = props.answer;
 let text = "";
+/** @type {ReturnType<typeof factsOf> | null} */
 let facts = null;
 
 /* ---------------------------------------------------------------- the choice */
 
-const preset = () => presets.get(choice.preset);
-const value = (name) => (name in choice.changes ? choice.changes[name] : preset().values[name]);
+const preset = () => presets.get(choice.preset) ?? named[0];
+const value = (/** @type {string} */ name) => (name in choice.changes ? choice.changes[name] : preset().values[name]);
 
+/** @param {string} name @param {Value} wanted */
 const set = (name, wanted) => setAll({ [name]: wanted });
-const restore = (name) => set(name, preset().values[name]);
+const restore = (/** @type {string} */ name) => set(name, preset().values[name]);
 
-function setAll(wanted) {
+function setAll(/** @type {Values} */ wanted) {
   for (const [name, one] of Object.entries(wanted)) {
     if (one === preset().values[name]) delete choice.changes[name];
     else choice.changes[name] = one;
@@ -52,13 +74,14 @@ function setAll(wanted) {
   send();
 }
 
-function choosePreset(name, changes = {}) {
+function choosePreset(/** @type {string} */ name, changes = {}) {
   Object.assign(choice, { preset: name, changes: {}, fork: null });
   setAll(changes);
 }
 
 function remember() {
   const usual = Object.keys(choice.changes).length ? DEFAULT : FIRST; // what an address without a preset means
+  /** @type {Values} */
   const wanted = { preset: choice.preset === usual ? null : choice.preset };
   for (const name of rows.keys()) {
     const changed = name in choice.changes;
@@ -76,6 +99,7 @@ let wanted = false; // is the run to start as soon as the answer is there?
 let turn = 0;
 let asking = false;
 let stale = false;
+/** @type {Linked | null} */
 let link = null; // what the address asks for, until the server has said what of it can be understood
 
 /** Ask what there is to say about the choice: never two questions at once, and the newest at last. */
@@ -85,7 +109,10 @@ async function send() {
   asking = true;
   form.dataset.asked = String(++turn);
   try {
-    told(await server.describe({ ...choice, text: facts, ...link }));
+    /** @type {Described & Answer} */
+    const news = await server.describe({ ...choice, text: facts, ...link });
+    if (news.error !== undefined) refuse(news.error);
+    else told(news);
   } catch {
     later(); // the server is not there; perhaps it starts again
   }
@@ -94,13 +121,19 @@ async function send() {
   if (wanted) begin(); // whoever asked for a start waited for this answer
 }
 
+/** The server could not say it, for a reason: the form stays as it was. */
+function refuse(/** @type {string} */ why) {
+  wanted = false;
+  reasons.textContent = why;
+}
+
 let again = 0;
 function later() {
   clearTimeout(again);
   again = setTimeout(send, 2000);
 }
 
-function told(news) {
+function told(/** @type {Described} */ news) {
   answer = news;
   if (answer.choice) {
     link = null;
@@ -117,15 +150,16 @@ function told(news) {
 
 /* ---------------------------------------------------------------- the form: what to learn, and a size */
 
-const rough = (seconds) => tp.duration(seconds, { rough: true });
+const rough = (/** @type {number} */ seconds) => tp.duration(seconds, { rough: true });
 const notes = el("div", { class: "notes", id: "link-notes", role: "status", hidden: true });
 const cards = makeCards((name, source) => choosePreset(name, source === null ? {} : { source }));
 const presetAbout = el("p", { class: "about", id: "preset-about" });
 const presetName = el("p", { id: "preset-name" }); // in a link for a class, which has no list of presets
+/** @type {HTMLSelectElement} */
 const presetSelect = el(
   "select",
   { id: "preset", "aria-describedby": "preset-about", on: { change: () => choosePreset(presetSelect.value) } },
-  grouped(layout.presets, "layer").map(([label, entries]) =>
+  grouped(layout.presets, ({ layer }) => layer).map(([label, entries]) =>
     el(
       "optgroup",
       { label },
@@ -154,6 +188,7 @@ const changedLine = el("div", { class: "changed-line", role: "group", "aria-labe
 
 /* ---------------------------------------------------------------- all settings */
 
+/** @type {HTMLInputElement} */
 const search = el("input", {
   type: "text",
   id: "settings-search",
@@ -173,7 +208,7 @@ const copy = el("button", {
   text: TEXT.copy,
   on: {
     click: async () => {
-      if (!(await tp.browser.copy(code.textContent))) return getSelection().selectAllChildren(code);
+      if (!(await tp.browser.copy(code.textContent))) return getSelection()?.selectAllChildren(code);
       copy.textContent = TEXT.copied;
       tp.say(TEXT.copied);
       setTimeout(() => (copy.textContent = TEXT.copy), 1500);
@@ -202,16 +237,16 @@ const settingsButton = el("button", {
   "aria-expanded": "false",
   "aria-controls": "settings",
   text: TEXT.settings,
-  on: { click: () => open(settings.hidden) },
+  on: { click: () => open(Boolean(settings.hidden)) },
 });
 
-function open(shown) {
+function open(/** @type {boolean} */ shown) {
   settings.hidden = !shown;
   settingsButton.setAttribute("aria-expanded", String(shown));
   form.toggleAttribute("data-settings", shown);
 }
 
-function seek(text) {
+function seek(/** @type {string} */ text) {
   sought = text.trim().toLowerCase();
   present();
 }
@@ -222,16 +257,17 @@ function clear() {
 }
 
 /** Lead to the control of a field: open the settings, and put the focus there. */
-function goTo(name) {
-  const { drawn } = rows.get(name);
+function goTo(/** @type {string} */ name) {
+  const drawn = rows.get(name)?.drawn;
+  if (!drawn) return;
   open(true);
   if (sought) clear();
   const folded = drawn.closest("details");
   if (folded) folded.open = true;
   drawn.scrollIntoView({ block: "center" });
-  drawn
-    .querySelector("input:not([type=range]), select, button:not(.ask, .undo, .link)")
-    ?.focus({ preventScroll: true });
+  /** @type {HTMLElement | null} */
+  const entry = drawn.querySelector("input:not([type=range]), select, button:not(.ask, .undo, .link)");
+  entry?.focus({ preventScroll: true });
 }
 
 /* ---------------------------------------------------------------- costs and Start */
@@ -239,6 +275,7 @@ function goTo(name) {
 const costs = new Map(
   Object.entries(TEXT.costs).map(([name, [, about]]) => [name, el("dd", { id: `cost-${name}`, title: about })]),
 );
+/** @type {{ [cost: string]: (value: number) => string }} */
 const SPELL = { parameters: number, active: number, flops: number, memory: tp.size, seconds: rough };
 const start = el("button", {
   type: "button",
@@ -289,7 +326,7 @@ form.append(
   settings,
 );
 let started = 0;
-function busy(on) {
+function busy(/** @type {boolean} */ on) {
   clearTimeout(started);
   started = on ? setTimeout(() => busy(false), 8000) : 0;
   start.textContent = on ? TEXT.starting : TEXT.start;
@@ -324,7 +361,7 @@ function render() {
   own.drawn.hidden = value("source") !== "text" || choice.fork !== null;
   const changed = Object.keys(choice.changes).filter((name) => rows.has(name));
   changedLine.hidden = changed.length === 0;
-  chips.replaceChildren(...changed.map(chip));
+  chips.replaceChildren(...changed.flatMap((name) => rows.get(name) ?? []).map(chip));
   forkLine.hidden = choice.fork === null;
   if (choice.fork) {
     forkLine.replaceChildren(
@@ -353,15 +390,15 @@ function render() {
       undo.textContent = TEXT.was(before);
       undo.setAttribute("aria-label", TEXT.undo(control.label, before));
     }
-    if (name === "task_length") help.textContent = sources.get(value("source"))?.size ?? control.help;
+    if (name === "task_length") help.textContent = sources.get(String(value("source")))?.size ?? control.help;
   }
   present();
   remember();
 }
 
 /** One field that differs from the preset: its name leads to its control, the cross takes the change back. */
-function chip(name) {
-  const { control } = rows.get(name);
+function chip(/** @type {DrawnRow} */ { control }) {
+  const { name } = control;
   return el(
     "span",
     { class: "chip", "data-field": name },
@@ -385,8 +422,9 @@ function chip(name) {
 function present() {
   const unused = [];
   let found = 0;
-  for (const [name, { control, drawn }] of rows) {
-    const matches = isSought(name);
+  for (const row of rows.values()) {
+    const { control, drawn } = row;
+    const matches = isSought(row);
     drawn.hidden = !matches || !meant(control);
     found += Number(!drawn.hidden);
     if (sought && matches && drawn.hidden) unused.push(control.label);
@@ -397,17 +435,19 @@ function present() {
   none.textContent = tp.sentences([found === 0 && TEXT.noneFound, unused.length > 0 && TEXT.unused(unused)]);
 }
 
-/** Why it cannot start: each reason names its field, leads to it, and offers the nearest value that can be. */
+/** Why it cannot start: each reason names its field, leads to it, and offers the nearest value that can be.
+ *
+ * @param {string} name @param {string} why */
 function reason(name, why) {
   const row = rows.get(name);
   const sentence = tp.named(tp.label(name), tp.translate(why));
   if (!row) return el("p", { text: sentence });
-  const remedy = answer.remedies?.[name];
+  const remedy = answer.remedies[name];
   return el(
     "p",
     { "data-field": name },
     el("button", { type: "button", class: "link", text: sentence, on: { click: () => goTo(name) } }),
-    name in (answer.remedies ?? {}) &&
+    name in answer.remedies &&
       el("button", {
         type: "button",
         class: "tp-button",
@@ -430,7 +470,7 @@ function show() {
   form.toggleAttribute("data-costs", !usual); // else the size says it
   for (const [name, cell] of costs) {
     const cost = answer.costs?.[name] ?? null;
-    if (name === "active" && answer.costs) cell.parentElement.hidden = cost === null; // every parameter works
+    if (name === "active" && answer.costs) cell.parentElement?.toggleAttribute("hidden", cost === null); // every parameter works
     cell.textContent = cost !== null ? SPELL[name](cost) : answer.costs ? TEXT.measuring : TEXT.nothing;
   }
   if (measuring) later(); // the machine is being measured
@@ -457,7 +497,7 @@ function show() {
   );
   if (!started) busy(false);
   form.dataset.answered = String(turn);
-  form.dataset.ready = answer.ready;
+  form.dataset.ready = String(answer.ready);
 }
 
 watch("choice", () => {
@@ -484,15 +524,16 @@ form.addEventListener("learnfrom", ({ detail: { source, tokenizer, size } }) => 
 /* ---------------------------------------------------------------- the beginning: a link, or the first preset */
 
 function fromAddress() {
-  const changes = {};
+  /** @type {Linked} */
+  const linked = { preset: "", changes: {}, link: true };
   for (const name of new URLSearchParams(location.search).keys()) {
-    if (name.startsWith("c.")) changes[name.slice(2)] = tp.url.get(name);
+    if (name.startsWith("c.")) linked.changes[name.slice(2)] = tp.url.get(name);
   }
-  const usual = Object.keys(changes).length ? DEFAULT : FIRST;
-  return { preset: tp.url.get("preset") ?? usual, changes, link: true };
+  linked.preset = tp.url.get("preset") ?? (Object.keys(linked.changes).length ? DEFAULT : FIRST);
+  return linked;
 }
 
-function follow(linked) {
+function follow(/** @type {Linked} */ linked) {
   link = linked;
   busy(false); // not to be started: until it is understood, that would be another run
   send();

@@ -5,30 +5,34 @@ const TEXT = tp.words({
     preset: "or any preset:",
     size: "Size: parameters, and time on this machine",
     sizes: { S: "Small: half the width", M: "Medium: as designed", L: "Large: twice the width" },
-    about: (time) => `about ${time}`,
+    about: (/** @type {string} */ time) => `about ${time}`,
     settings: "All settings",
     search: "Search the settings",
     noneFound: "No setting that matters now is called so.",
-    unused: (labels) => `Without effect as the others are: ${labels.join(", ")}.`,
+    unused: (/** @type {string[]} */ labels) => `Without effect as the others are: ${labels.join(", ")}.`,
     differs: "Different from the preset",
-    changed: (count) => (count === 1 ? "1 change" : `${count} changes`),
+    changed: (/** @type {number} */ count) => (count === 1 ? "1 change" : `${count} changes`),
     reset: "Reset to preset",
-    was: (value) => `${value} in the preset`,
+    was: (/** @type {string} */ value) => `${value} in the preset`,
+    /** @type {(label: string, value: string) => string} */
     undo: (label, value) => `${label}: back to ${value}`,
-    help: (label) => `About ${label}`,
+    help: (/** @type {string} */ label) => `About ${label}`,
+    /** @type {(word: string, value: Value | undefined) => string} */
     empty: (word, value) => (value === null || value === undefined ? word : `${word}: ${value}`),
     yes: "on",
     no: "off",
-    remedy: (value) => `Use ${value}`,
-    block: (number) => `Block ${number}`,
-    blocks: (blocks) => blocks.map((block) => block + 1).join(", "),
+    remedy: (/** @type {string} */ value) => `Use ${value}`,
+    block: (/** @type {number} */ number) => `Block ${number}`,
+    blocks: (/** @type {number[]} */ blocks) => blocks.map((block) => block + 1).join(", "),
     lastBlock: "One block has to keep its experts. Without any, choose dense.",
     text: "Your text",
     textHint: "Paste at least a few thousand characters: the more, the better the model.",
     file: "Choose a .txt file",
     fileLimit: "at most 1 MB",
-    fileTooLarge: (size) => `This file has ${size} MB; at most 1 MB is taken.`,
+    fileTooLarge: (/** @type {string} */ size) => `This file has ${size} MB; at most 1 MB is taken.`,
+    /** @type {(characters: number, kinds: number) => string} */
     counted: (characters, kinds) => `${characters.toLocaleString("en")} characters, ${kinds} different`,
+    /** @type {(name: string, step: number) => string} */
     fork: (name, step) =>
       `A new run that continues “${name}” from step ${step.toLocaleString("en")}. Change what you like, then press Start.`,
     unfork: "Start from random weights instead",
@@ -42,8 +46,8 @@ const TEXT = tp.words({
       memory: ["Memory", "Estimated for the whole process."],
       seconds: ["Time", "Estimated for the whole run on this machine."],
     },
-    limits: (host) => {
-      const count = (value) => value.toLocaleString("en");
+    limits: (/** @type {{ [limit: string]: number | null }} */ host) => {
+      const count = (/** @type {number} */ value) => value.toLocaleString("en");
       const most = [
         host.max_parameters && `${count(host.max_parameters)} parameters`,
         host.max_context && `a context of ${count(host.max_context)}`,
@@ -70,6 +74,7 @@ const TEXT = tp.words({
     copy: "Copy",
     copied: "Copied",
     refused: "Some of this link could not be understood and is left out:",
+    /** @type {(field: string, value: string, why: string) => string} */
     refusal: (field, value, why) => `${field} = ${value}: ${why}`,
     nothing: "–",
     measuring: "measuring…",
@@ -114,7 +119,7 @@ const TEXT = tp.words({
       seconds: ["时间", "在这台机器上完成整个训练任务的估计时间。"],
     },
     limits: (host) => {
-      const count = (value) => value.toLocaleString("en");
+      const count = (/** @type {number} */ value) => value.toLocaleString("en");
       const most = [
         host.max_parameters && `${count(host.max_parameters)} 个参数`,
         host.max_context && `${count(host.max_context)} 的上下文`,

@@ -7,8 +7,12 @@ const ROW_LABELS = 52;
 const COLUMN_LABELS = 20;
 const [SMALLEST, LARGEST] = [28, 112]; // side of one map, in pixels
 
+/** @typedef {Answers.ProbeMaps & { bytes: Uint8Array }} Snapshot */
+
 /** `probe(step)` asks the server for one snapshot. */
-function makeAttention({ current, probe }) {
+function makeAttention(
+  /** @type {{ current(): Feed, probe(step: number): Promise<Answers.ProbeMaps & Answer> }} */ { current, probe },
+) {
   const canvas = el("canvas", { class: "maps", role: "img" });
   const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": TEXT.recorded });
   const shown = el("output", { class: "value" });
@@ -33,10 +37,13 @@ function makeAttention({ current, probe }) {
     ),
   );
 
-  const snapshots = new tp.Recent(80); // step -> the server's answer
+  /** What the server answered, by step. @type {Map<number, Snapshot>} */
+  const snapshots = new tp.Recent(80);
+  /** @type {Snapshot | null} */
   let snapshot = null; // the one that is drawn
   let follow = true;
-  let wanted = null; // the step to show
+  let wanted = -1; // the step to show
+  /** @type {number | null} */
   let asked = null; // the step that the server is being asked for
   let askedAt = -FOLLOW;
   let retry = 0;
@@ -54,7 +61,7 @@ function makeAttention({ current, probe }) {
     draw(current());
   });
 
-  function draw({ probes }) {
+  function draw(/** @type {Feed} */ { probes }) {
     node.hidden = !probes.length;
     if (!probes.length) return;
     if (follow || !probes.includes(wanted)) wanted = probes[probes.length - 1];
@@ -70,7 +77,8 @@ function makeAttention({ current, probe }) {
 
   /** Fetch the wanted snapshot: one at a time and, while following, not too often. */
   async function fetchWanted() {
-    if (snapshots.has(wanted)) return show(snapshots.get(wanted));
+    const ready = snapshots.get(wanted);
+    if (ready) return show(ready);
     if (asked !== null) return;
     const early = FOLLOW - (performance.now() - askedAt);
     if (follow && early > 0) {
@@ -87,12 +95,13 @@ function makeAttention({ current, probe }) {
       asked = null;
     }
     if (history !== current() || answer.error) return;
-    snapshots.set(step, { ...answer, bytes: tp.bytes(answer.attention) });
-    if (follow || wanted === step) show(snapshots.get(step));
+    const fresh = { ...answer, bytes: tp.bytes(answer.attention) };
+    snapshots.set(step, fresh);
+    if (follow || wanted === step) show(fresh);
     if (wanted !== step) fetchWanted();
   }
 
-  function show(next) {
+  function show(/** @type {Snapshot | null} */ next) {
     if (snapshot === next) return;
     snapshot = next;
     drawMaps();
@@ -103,16 +112,17 @@ function makeAttention({ current, probe }) {
     if (!snapshot || !width) return;
     const { layers, heads, length, bytes, step } = snapshot;
     inks ??= Array.from({ length: 256 }, (_, i) => tp.heat(Math.sqrt(i / 255)));
+    const colours = inks;
     const room = Math.floor((width - ROW_LABELS - GAP * (heads.length - 1)) / heads.length);
     side = Math.max(SMALLEST, Math.min(LARGEST, room));
     const pen = blankCanvas(
       ROW_LABELS + heads.length * (side + GAP) - GAP,
       COLUMN_LABELS + layers.length * (side + GAP) - GAP,
     );
-    drawLabels(pen, layers, heads);
-
     const tile = el("canvas", { width: length, height: length });
     const tilePen = tile.getContext("2d");
+    if (!pen || !tilePen) return;
+    drawLabels(pen, layers, heads);
     const image = tilePen.createImageData(length, length); // the future stays transparent
     pen.imageSmoothingEnabled = false;
     layers.forEach((_, row) =>
@@ -121,7 +131,7 @@ function makeAttention({ current, probe }) {
         for (let query = 0; query < length; query++) {
           for (let key = 0; key <= query; key++) {
             const at = query * length + key;
-            image.data.set(inks[bytes[start + at]], 4 * at);
+            image.data.set(colours[bytes[start + at]], 4 * at);
             image.data[4 * at + 3] = 255;
           }
         }
@@ -133,11 +143,13 @@ function makeAttention({ current, probe }) {
     canvas.setAttribute("aria-label", TEXT.attentionSummary(layers.length, heads.length, step));
     canvas.dataset.step = String(step);
     put(help, document.body.classList.contains("dark") ? TEXT.attentionHelpDark : TEXT.attentionHelp);
-    drawTokens();
+    drawTokens(snapshot.tokens);
   }
 
+  /** @param {number} row @param {number} column */
   const corner = (row, column) => [ROW_LABELS + column * (side + GAP), COLUMN_LABELS + row * (side + GAP)];
 
+  /** @param {number} width @param {number} height */
   function blankCanvas(width, height) {
     const ratio = devicePixelRatio || 1;
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -145,12 +157,14 @@ function makeAttention({ current, probe }) {
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     const pen = canvas.getContext("2d");
+    if (!pen) return null;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.fillStyle = tp.colour("--tp-page") || "#fff";
     pen.fillRect(0, 0, width, height);
     return pen;
   }
 
+  /** @param {CanvasRenderingContext2D} pen @param {number[]} layers @param {number[]} heads */
   function drawLabels(pen, layers, heads) {
     const roomy = side >= 44;
     pen.font = "11px system-ui, sans-serif";
@@ -166,14 +180,16 @@ function makeAttention({ current, probe }) {
     pen.textBaseline = "alphabetic";
   }
 
-  function drawTokens() {
-    const state = JSON.stringify(snapshot.tokens);
+  function drawTokens(/** @type {string[]} */ texts) {
+    const state = JSON.stringify(texts);
     if (tokens.dataset.state === state) return;
     tokens.dataset.state = state;
-    tokens.replaceChildren(...snapshot.tokens.map((token) => el("span", { text: tp.visible(token) })));
+    tokens.replaceChildren(...texts.map((token) => el("span", { text: tp.visible(token) })));
   }
 
-  /** Show in the text which token looks at which; null: none. */
+  /** Show in the text which token looks at which; null: none.
+   *
+   * @param {number | null} query @param {number | null} key */
   function point(query, key) {
     [...tokens.children].forEach((token, i) => {
       token.classList.toggle("query", i === query);
@@ -217,12 +233,13 @@ function makeAttention({ current, probe }) {
     /** Another run is on the page. */
     reset() {
       snapshots.clear();
-      [snapshot, follow, wanted, askedAt] = [null, true, null, -FOLLOW];
+      [snapshot, follow, wanted, askedAt] = [null, true, -1, -FOLLOW];
     },
   };
 }
 
-function attentionRows(snapshot) {
+function attentionRows(/** @type {Snapshot | null} */ snapshot) {
+  /** @type {Row[]} */
   const rows = [TEXT.csv.attention];
   if (!snapshot) return rows;
   const { step, layers, heads, length, bytes, tokens } = snapshot;

@@ -6,7 +6,13 @@ const choices = address.read();
 
 /** `current` gives the history on the page; `smoothing` is told when the number of steps changes. `other` is the run
  * beside it (other.js). */
-function makeCurves({ current, smoothing, other }) {
+function makeCurves(
+  /** @type {{ current(): Feed, smoothing(window: number): void, other: ReturnType<typeof makeOther> }} */ {
+    current,
+    smoothing,
+    other,
+  },
+) {
   const host = el("div", { class: "curves" });
   const chart = tp.chart(host, { onZoom: (zoom) => (whole.hidden = zoom === null) });
   const whole = el("button", {
@@ -16,10 +22,11 @@ function makeCurves({ current, smoothing, other }) {
     hidden: true,
     on: { click: () => chart.reset() },
   });
-  const axes = ["linear", "log"].map((name) =>
+  const axes = /** @type {const} */ (["linear", "log"]).map((name) =>
     el("button", { type: "button", text: TEXT.axes[name], "data-axis": name, on: { click: () => setAxis(name) } }),
   );
   const steps = el("output", { class: "value" });
+  /** @type {HTMLInputElement} */
   const slider = el("input", {
     type: "range",
     min: 0,
@@ -30,14 +37,14 @@ function makeCurves({ current, smoothing, other }) {
     on: { input: () => setWindow(WINDOWS[Number(slider.value)]) },
   });
 
-  function setAxis(axis) {
+  function setAxis(/** @type {string} */ axis) {
     choices.axis = axis;
     address.save();
     drawChoices();
     draw(current());
   }
 
-  function setWindow(window) {
+  function setWindow(/** @type {number} */ window) {
     choices.smoothing = window;
     address.save();
     smoothing(window);
@@ -53,7 +60,7 @@ function makeCurves({ current, smoothing, other }) {
     slider.setAttribute("aria-valuetext", text);
   }
 
-  function draw(history) {
+  function draw(/** @type {Feed} */ history) {
     const { name, status, step } = history;
     const [low, last] = span(history);
     const second = other.current();
@@ -63,8 +70,8 @@ function makeCurves({ current, smoothing, other }) {
       panels: panels(history, choices.axis === "log", second),
       marks: [...phasesOf(history).slice(1).map(phaseMark), ...marks(history.notes)],
       summary: tp.sentences([
-        TEXT.summary(name, tp.states[status?.state]?.word ?? "", step, newest(history)),
-        ...baselines(history.about).map(({ text, value, tip }) => `${tp.named(`${text} ${value}`, tip)}.`),
+        TEXT.summary(name, status ? tp.states[status.state].word : "", step, newest(history)),
+        ...baselines(history.about).map(({ text, value, tip }) => `${tp.named(`${text} ${value}`, tip ?? "")}.`),
       ]),
     });
   }
@@ -92,25 +99,26 @@ function makeCurves({ current, smoothing, other }) {
   return { node, draw, reset: () => chart.reset() };
 }
 
-const label = (text) => el("span", { class: "label", text });
+const label = (/** @type {string} */ text) => el("span", { class: "label", text });
 
-function newest({ steps, evaluated }) {
-  const known = [
-    steps.n && ["train", steps.last("smooth")],
-    evaluated.n && ["validation", evaluated.last("loss")],
-  ].filter(Boolean);
-  return tp.series(known.map(([name, value]) => `${TEXT[name]} ${tp.loss(value)}`));
+function newest(/** @type {Feed} */ { steps, evaluated }) {
+  return tp.series([
+    ...(steps.n ? [`${TEXT.train} ${tp.loss(steps.last("smooth"))}`] : []),
+    ...(evaluated.n ? [`${TEXT.validation} ${tp.loss(evaluated.last("loss"))}`] : []),
+  ]);
 }
 
 /** The first and the last step that there is anything of; a run from the beginning starts at 0. */
-function span({ steps, evaluated, step }) {
+function span(/** @type {Feed} */ { steps, evaluated, step }) {
   const firsts = [steps, evaluated].filter((table) => table.n).map((table) => table.step[0]);
   const lasts = [steps, evaluated].filter((table) => table.n).map((table) => table.last("step"));
   const first = firsts.length ? Math.min(...firsts) : 0;
   return [first <= 1 ? 0 : first, Math.max(step, ...lasts)];
 }
 
-/** The end of the x axis: a little ahead of a growing run, moving in jumps so that the picture rests between. */
+/** The end of the x axis: a little ahead of a growing run, moving in jumps so that the picture rests between.
+ *
+ * @param {number} first @param {number} last @param {number} total @param {boolean} over */
 function horizon(first, last, total, over) {
   if (over) return Math.max(last, first + 1);
   let length = 50;
@@ -120,20 +128,27 @@ function horizon(first, last, total, over) {
 
 /** What guessing and counting reach without any training, as levels of the loss.
  *
- * @returns {Reference[]} */
+ * @param {Answers.RunAbout | null} about @returns {Reference[]} */
 function baselines(about) {
-  if (!about?.uniform) return [];
+  if (!about?.uniform || about.vocabulary === null) return [];
   const { vocabulary, uniform, letters, baselines: counted } = about;
+  /** @param {"uniform" | "unigram" | "bigram"} name @param {number} y @param {string} tip */
   const level = (name, y, tip) => ({ y, text: TEXT.baselines[name], value: y.toFixed(2), tip });
   const knows = TEXT.knows[letters ? "letters" : "tokens"];
   return [
     level("uniform", uniform, TEXT.uniform(vocabulary, uniform)),
-    ...(counted ? ["unigram", "bigram"].map((name) => level(name, counted[name], knows[name](counted.counted))) : []),
+    ...(counted ? [level("unigram", counted.unigram, knows.unigram(counted.counted))] : []),
+    ...(counted ? [level("bigram", counted.bigram, knows.bigram(counted.counted))] : []),
   ];
 }
 
+/** @typedef {Omit<ChartLine, "x" | "y" | "n">} Look */
+
+/** @param {Feed} history @param {boolean} log @param {Feed | null} second @returns {ChartPanel[]} */
 function panels({ steps, evaluated, about, tested }, log, second) {
+  /** @param {StepColumn} column @param {Look} line @returns {ChartLine} */
   const learned = (column, line) => ({ x: steps.step, y: steps[column], n: steps.n, fit: true, ...line });
+  /** @param {"loss" | "accuracy"} column @param {Look} line @returns {ChartLine} */
   const measured = (column, line) => ({
     ...{ x: evaluated.step, y: evaluated[column], n: evaluated.n, fit: true, dots: true },
     ...line,
@@ -165,7 +180,7 @@ function panels({ steps, evaluated, about, tested }, log, second) {
 }
 
 /** The curves of the run beside the one on the page. */
-function besides({ steps, evaluated }) {
+function besides(/** @type {Feed} */ { steps, evaluated }) {
   const line = { format: tp.loss, fit: true };
   return [
     { ...line, id: "other", name: TEXT.other, style: "other", x: steps.step, y: steps.smooth, n: steps.n },
@@ -176,17 +191,22 @@ function besides({ steps, evaluated }) {
   ];
 }
 
-const phaseMark = ({ name, from }) => ({ x: from, kind: "phase", text: TEXT.phases[name] ?? name });
+const phaseMark = (/** @type {Reached} */ { name, from }) => ({
+  x: from,
+  kind: "phase",
+  text: TEXT.phases[name] ?? name,
+});
 
 const WEIGHTY = ["diverged", "changed", "restarted", "paused"];
 
 /** What happened, as lines on the chart: one for each step at which something did. */
-function marks(notes) {
+function marks(/** @type {FeedNote[]} */ notes) {
+  /** @type {Map<number, Map<string, FeedNote>>} */
   const at = new Map(); // step -> kind -> note: of several of one kind, the last counts
   for (const note of notes) {
     if (!(note.kind in TEXT.marks)) continue;
-    if (!at.has(note.step)) at.set(note.step, new Map());
-    at.get(note.step).set(note.kind + (note.field ?? ""), note);
+    const here = at.get(note.step) ?? new Map();
+    at.set(note.step, here.set(note.kind + (note.field ?? ""), note));
   }
   return [...at.entries()]
     .sort(([a], [b]) => a - b)
@@ -194,16 +214,18 @@ function marks(notes) {
       const here = [...byKind.values()];
       return {
         x,
-        kind: WEIGHTY.find((kind) => here.some((note) => note.kind === kind)),
-        text: here.map((note) => TEXT.marks[note.kind](note)).join(" "),
+        kind: WEIGHTY.find((kind) => here.some((note) => note.kind === kind)) ?? "",
+        text: here.map((note) => TEXT.marks[note.kind]?.(note)).join(" "),
       };
     });
 }
 
-function curveRows({ steps, evaluated }) {
+function curveRows(/** @type {Feed} */ { steps, evaluated }) {
+  /** @type {Map<number, Cell[]>} */
   const rows = new Map();
+  const columns = /** @type {const} */ (["step", "loss", "lr", "grad_norm", "tokens", "seconds"]);
   for (let i = 0; i < steps.n; i++) {
-    const values = ["step", "loss", "lr", "grad_norm", "tokens", "seconds"].map((name) => steps[name][i]);
+    const values = columns.map((name) => steps[name][i]);
     rows.set(steps.step[i], [...values, "", ""]);
   }
   for (let i = 0; i < evaluated.n; i++) {
@@ -213,5 +235,5 @@ function curveRows({ steps, evaluated }) {
     row[7] = Number.isNaN(evaluated.accuracy[i]) ? "" : evaluated.accuracy[i];
     rows.set(step, row);
   }
-  return [TEXT.csv.curves, ...[...rows.values()].sort((a, b) => a[0] - b[0])];
+  return [TEXT.csv.curves, ...[...rows].sort(([a], [b]) => a - b).map(([, row]) => row)];
 }

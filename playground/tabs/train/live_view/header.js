@@ -16,19 +16,22 @@ function makeHeader() {
   const message = el("p", { class: "message", role: "status", hidden: true });
   const onward = el("p", { class: "onward", hidden: true });
   let leads = "";
-  const stats = {};
-  for (const name of ["step", "loss", "validation", "accuracy", "speed", "left"]) {
+  const stat = (/** @type {keyof typeof TEXT.stats} */ name) => {
     const label = el("dt", { text: TEXT.stats[name] });
     const [value, rest] = [el("span"), el("small")];
-    stats[name] = { label, value, rest, box: el("div", { class: name }, label, el("dd", {}, value, rest)) };
-  }
+    return { label, value, rest, box: el("div", { class: name }, label, el("dd", {}, value, rest)) };
+  };
+  const stats = {
+    ...{ step: stat("step"), loss: stat("loss"), validation: stat("validation") },
+    ...{ accuracy: stat("accuracy"), speed: stat("speed"), left: stat("left") },
+  };
   const list = el(
     "dl",
     { class: "stats" },
     Object.values(stats).map(({ box }) => box),
   );
 
-  function draw(history) {
+  function draw(/** @type {Feed} */ history) {
     const { steps, evaluated, state, over, tested } = history;
     put(title, history.status?.stored ? TEXT.stored(history.name) : history.name);
     status.hidden = !history.status;
@@ -51,12 +54,12 @@ function makeHeader() {
   }
 
   /** Where a run that has ended can be used. */
-  function drawOnward({ state, about }) {
+  function drawOnward(/** @type {Feed} */ { state, about }) {
     const tabs = state === "finished" && about && !about.shipped ? about.tabs : [];
     onward.hidden = !tabs.length;
     if (leads === tabs.join()) return;
     leads = tabs.join();
-    const way = (tab) =>
+    const way = (/** @type {string} */ tab) =>
       el("button", {
         type: "button",
         class: "tp-button",
@@ -67,22 +70,25 @@ function makeHeader() {
     onward.replaceChildren(el("span", { text: TEXT.finished }), ...tabs.map(way));
   }
 
-  function drawStatus({ state, step, total_steps: total, place, stored }, working) {
+  function drawStatus(
+    /** @type {Answers.RunStatus} */ { state, step, total_steps: total, place, stored },
+    /** @type {Answers.LoggedWork | null} */ working,
+  ) {
     status.dataset.state = state;
     put(shape, tp.states[state].mark);
     const plays = stored && state === "running" ? TEXT.plays : null;
-    const task = state === "running" && working ? TEXT.working[working.task](working) : null;
+    const task = state === "running" && working ? TEXT.working[working.task]?.(working) : null;
     put(word, place ? TEXT.place(place) : (plays ?? task ?? tp.states[state].word));
     fill.style.transform = `scaleX(${Math.min(1, step / total)})`;
-    progress.setAttribute("aria-valuemax", total);
-    progress.setAttribute("aria-valuenow", step);
+    progress.setAttribute("aria-valuemax", String(total));
+    progress.setAttribute("aria-valuenow", String(step));
     const [now, of] = TEXT.of(step, total);
     put(stats.step.value, now);
     put(stats.step.rest, of);
   }
 
   /** Why there is nothing to see, or why the run ended; else nothing. */
-  function sentenceOf({ run, error, state, status: known, notes, saved, over }) {
+  function sentenceOf(/** @type {Feed} */ { run, error, state, status: known, notes, saved, over }) {
     if (!run) return TEXT.none;
     if (error) return error;
     const diverged = notes.filter((note) => note.kind === "diverged").pop();

@@ -4,9 +4,10 @@ function makeNotes() {
   const list = el("ul");
   const node = el("details", { class: "notes", hidden: true }, el("summary", { text: TEXT.events }), list);
   let drawn = 0;
+  /** @type {Feed["notes"] | null} */
   let known = null;
 
-  function draw({ notes }, rebuild) {
+  function draw(/** @type {Feed} */ { notes }, /** @type {boolean} */ rebuild) {
     node.hidden = !notes.length;
     if (rebuild || notes !== known) {
       known = notes;

@@ -1,15 +1,21 @@
 /* A second run in the same chart: its smoothed loss and its validation loss. */
 
+/** @typedef {{ id: string, name: string, damaged?: string }} Listed */
+/** @typedef {[value: string, text: string]} Option */
 const COMPARE = "tp-compare"; // an event on the document: {run}
 
 /** `runs(ids)` lists the runs there are, `poll` reads one on, `drawn()` draws the chart again. */
-function makeOther({ runs, poll, drawn }) {
+function makeOther(
+  /** @type {{ runs: Servers["live"]["runs"], poll: Servers["live"]["poll"], drawn(): void }} */ { runs, poll, drawn },
+) {
+  /** @type {HTMLSelectElement} */
   const select = el("select", { id: "compare-with", on: { change: () => choose(select.value || null) } });
   const node = el("label", { class: "compare" }, label(TEXT.compare), select);
+  /** @type {Feed | null} */
   let feed = null;
   let rest = 0;
 
-  function choose(run) {
+  function choose(/** @type {string | null} */ run) {
     choices.other = run;
     address.save();
     follow();
@@ -37,19 +43,21 @@ function makeOther({ runs, poll, drawn }) {
 
   /** The runs to choose from: all but the one on the page. */
   async function list() {
-    const { shipped, own } = await runs(tp.memory.read().runs).catch(() => ({}));
+    /** @type {{ shipped?: Listed[], own?: Listed[] }} */
+    const { shipped = [], own } = await runs(tp.memory.read().runs).catch(() => ({}));
     if (!own) return; // the server is away
+    /** @type {[title: string, all: Option[]][]} */
     const groups = [
       [TEXT.compareOwn, own.filter(({ damaged }) => !damaged).map((run) => [run.id, tp.runName(run)])],
       [TEXT.compareShipped, shipped.map((run) => [run.id, tp.runName({ ...run, shipped: true })])],
     ];
-    const option = ([value, text]) => el("option", { value, text });
+    const option = (/** @type {Option} */ [value, text]) => el("option", { value, text });
     select.replaceChildren(
       option(["", TEXT.compareNone]),
       ...groups
-        .map(([title, all]) => [title, all.filter(([id]) => id !== props.run)])
-        .filter(([, all]) => all.length)
-        .map(([title, all]) => el("optgroup", { label: title }, all.map(option))),
+        .map(([title, all]) => ({ title, others: all.filter(([id]) => id !== props.run) }))
+        .filter(({ others }) => others.length)
+        .map(({ title, others }) => el("optgroup", { label: title }, others.map(option))),
     );
     select.value = feed?.run ?? "";
   }
@@ -65,7 +73,7 @@ function makeOther({ runs, poll, drawn }) {
     look,
     list,
     follow,
-    smooth: (window) => feed?.smooth(window),
+    smooth: (/** @type {number} */ window) => feed?.smooth(window),
     current: () => (feed?.loaded ? feed : null),
   };
 }

@@ -1,6 +1,10 @@
 /* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (phases.py). */
 
-/** The phases of a history: [{name, from}], `from` the step of the evaluation that first was in it. */
+/** @typedef {{ name: string, from: number }} Reached  a phase, and the step of the evaluation that first was in it */
+
+/** The phases of a history.
+ *
+ * @param {Feed} history @returns {Reached[]} */
 function phasesOf({ about, evaluated }) {
   if (!about?.phases) return [];
   const { by, first, phases } = about.phases;
@@ -14,19 +18,21 @@ function phasesOf({ about, evaluated }) {
   return found;
 }
 
-/** The phase at a step. */
+/** The phase at a step.
+ *
+ * @param {Reached[]} phases @param {number} step */
 const phaseAt = (phases, step) => phases.findLast(({ from }) => from <= step) ?? null;
 
 /** All phases in a row, the present one marked. */
 function makePhases() {
   const node = el("ol", { class: "phases", hidden: true, "aria-label": TEXT.phasesLabel });
   let drawn = "";
-  function draw(history) {
+  function draw(/** @type {Feed} */ history) {
     const all = history.about?.phases;
     const reached = phasesOf(history);
     node.hidden = !all || !history.evaluated.n;
     const state = JSON.stringify([all, reached]);
-    if (node.hidden || state === drawn) return;
+    if (!all || node.hidden || state === drawn) return;
     const before = drawn;
     drawn = state;
     const names = [all.first, ...all.phases.map(({ name }) => name)];

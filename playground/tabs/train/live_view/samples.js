@@ -3,10 +3,11 @@
 const MOST_CARDS = 60;
 
 /** Text in which every character can be seen; line breaks break lines. */
-const readable = (text) => text.replace(/[^\P{C}\n\u200d]|[\u2028\u2029]/gu, (char) => tp.visible(char));
+const readable = (/** @type {string} */ text) =>
+  text.replace(/[^\P{C}\n\u200d]|[\u2028\u2029]/gu, (char) => tp.visible(char));
 
 /** Steps worth a card: all of few; of many, those far apart on a logarithmic scale, the newest always. */
-function worthy(steps) {
+function worthy(/** @type {number[]} */ steps) {
   const kept = [...steps];
   while (kept.length > MOST_CARDS) {
     let least = 1;
@@ -20,7 +21,7 @@ function worthy(steps) {
   return kept;
 }
 
-function makeSamples({ current }) {
+function makeSamples(/** @type {{ current(): Feed }} */ { current }) {
   const strip = el("ol", { class: "strip", tabindex: "0" });
   const title = el("h4");
   const help = el("p", { class: "help" });
@@ -33,14 +34,17 @@ function makeSamples({ current }) {
     strip,
   );
   let prompt = 0; // which prompt the cards show; of a task, all are shown
-  let cards = new Map(); // step -> {card, size}
+  /** By step. @type {Map<number, { card: HTMLElement, size: number, phase: string }>} */
+  let cards = new Map();
 
-  /** Draw what is new; with `rebuild`, everything. */
+  /** Draw what is new; with `rebuild`, everything.
+   *
+   * @param {Feed} history @param {boolean} rebuild */
   function draw(history, rebuild) {
     const bySteps = samplesByStep(history);
     const steps = worthy([...bySteps.keys()]);
     node.hidden = !steps.length;
-    const isTask = steps.length > 0 && bySteps.get(steps[0]).some(({ correct }) => correct !== null);
+    const isTask = steps.length > 0 && (bySteps.get(steps[0]) ?? []).some(({ correct }) => correct !== null);
     put(title, isTask ? TEXT.tasks : TEXT.samples);
     put(help, isTask ? TEXT.tasksHelp : TEXT.samplesHelp);
     strip.setAttribute("aria-label", title.textContent);
@@ -52,12 +56,12 @@ function makeSamples({ current }) {
     const phases = phasesOf(history);
     cards = new Map();
     for (const step of steps) {
-      const samples = bySteps.get(step);
-      const phase = isTask ? "" : (TEXT.phases[phaseAt(phases, step)?.name] ?? "");
+      const samples = bySteps.get(step) ?? [];
+      const phase = isTask ? "" : (TEXT.phases[phaseAt(phases, step)?.name ?? ""] ?? "");
       const old = rebuild ? null : before.get(step);
-      const same = old && old.size === samples.length && old.phase === phase;
+      const kept = old?.size === samples.length && old.phase === phase ? old : null;
       const make = () => (isTask ? taskCard(step, samples) : textCard(step, samples, prompts[prompt], phase));
-      cards.set(step, same ? old : { card: make(), size: samples.length, phase });
+      cards.set(step, kept ?? { card: make(), size: samples.length, phase });
     }
     const wanted = [...cards.values()].map(({ card }) => card);
     if (wanted.length === strip.children.length && wanted.every((card, i) => card === strip.children[i])) return;
@@ -68,7 +72,7 @@ function makeSamples({ current }) {
   }
 
   /** Make these the strip's cards; those that stay are not touched. */
-  function place(wanted) {
+  function place(/** @type {Element[]} */ wanted) {
     const keep = new Set(wanted);
     for (const card of [...strip.children]) if (!keep.has(card)) card.remove();
     wanted.forEach((card, i) => {
@@ -76,7 +80,7 @@ function makeSamples({ current }) {
     });
   }
 
-  function drawChoice(prompts) {
+  function drawChoice(/** @type {string[]} */ prompts) {
     choice.hidden = prompts.length < 2;
     const state = JSON.stringify([prompts, prompt]);
     if (choice.dataset.state === state) return;
@@ -94,7 +98,7 @@ function makeSamples({ current }) {
     choice.replaceChildren(...buttons);
   }
 
-  function show(i) {
+  function show(/** @type {number} */ i) {
     prompt = i;
     draw(current(), true);
   }
@@ -103,18 +107,17 @@ function makeSamples({ current }) {
 }
 
 /** The samples of each step, in the order of the steps. */
-function samplesByStep({ samples }) {
+function samplesByStep(/** @type {Feed} */ { samples }) {
+  /** @type {Map<number, Answers.LoggedSample[]>} */
   const found = new Map();
-  for (const sample of samples) {
-    if (!found.has(sample.step)) found.set(sample.step, []);
-    found.get(sample.step).push(sample);
-  }
+  for (const sample of samples) found.set(sample.step, [...(found.get(sample.step) ?? []), sample]);
   return found;
 }
 
 /** The run's prompts, in the order in which they came. */
-const promptsOf = ({ samples }) => [...new Set(samples.map(({ prompt }) => prompt))];
+const promptsOf = (/** @type {Feed} */ { samples }) => [...new Set(samples.map(({ prompt }) => prompt))];
 
+/** @param {number} step @param {Answers.LoggedSample[]} samples @param {string} prompt @param {string} phase */
 function textCard(step, samples, prompt, phase) {
   const sample = samples.find((one) => one.prompt === prompt) ?? samples[0];
   return el(
@@ -130,10 +133,11 @@ function textCard(step, samples, prompt, phase) {
   );
 }
 
+/** @param {number} step @param {Answers.LoggedSample[]} samples */
 function taskCard(step, samples) {
   const right = samples.filter(({ correct }) => correct).length;
   const count = el("span", { text: TEXT.right(right, samples.length) });
-  const answer = ({ prompt, text, correct }) =>
+  const answer = (/** @type {Answers.LoggedSample} */ { prompt, text, correct }) =>
     el(
       "div",
       { class: `answer ${correct ? "right" : "wrong"}` },
@@ -154,7 +158,7 @@ function taskCard(step, samples) {
   );
 }
 
-function sampleRows(history) {
+function sampleRows(/** @type {Feed} */ history) {
   const rows = history.samples.map((s) => [s.step, s.prompt, s.text, s.correct]);
   return [TEXT.csv.samples, ...rows];
 }

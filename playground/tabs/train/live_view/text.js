@@ -3,12 +3,12 @@ const FILES = { curves: "curves", samples: "samples", attention: "attention" };
 const TEXT = tp.words({
   en: {
     finished: "It has learned. Now:",
-    onward: {
+    onward: /** @type {{ [tab: string]: string }} */ ({
       generate: "Let it write",
       inside: "Look inside it",
       translate: "Let it translate",
       experts: "See its experts",
-    },
+    }),
     example: "An example, trained for you. Press “Start training”, and your own run takes its place.",
     none: "No run yet. Choose one, or press “Start training”: its loss, samples and attention are drawn here as it learns.",
     stored: (/** @type {string} */ name) => `${name}: a stored run, seed 0`,
@@ -22,14 +22,15 @@ const TEXT = tp.words({
       left: "time left",
       took: "trained for",
     },
-    working: {
+    working: /** @type {{ [task: string]: (work: Answers.LoggedWork) => string }} */ ({
       evaluate: ({ done, total }) => `measuring on held-out data, ${done} of ${total}`,
       sample: ({ done, total }) => `writing a sample, ${done} of ${total}`,
-    },
-    place: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
+    }),
+    place: (/** @type {[number, number]} */ [place, waiting]) => `number ${place} of ${waiting} in the queue`,
+    /** @type {(step: number, total: number) => string[]} */
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
     phasesLabel: "Phases of this run",
-    phases: {
+    phases: /** @type {{ [name: string]: string }} */ ({
       noise: "noise",
       letters: "letters",
       words: "words",
@@ -37,7 +38,8 @@ const TEXT = tp.words({
       "not yet right": "not yet right",
       "mostly right": "mostly right",
       solved: "solved",
-    },
+    }),
+    /** @type {(by: string, at: number) => string} */
     phaseTitle: (by, at) =>
       by === "loss"
         ? `begins when the validation loss falls below ${at.toFixed(2)}: less than a table that only counts could reach`
@@ -54,22 +56,27 @@ const TEXT = tp.words({
     raw: "train, this batch",
     validation: "validation",
     baselines: { uniform: "uniform", unigram: "unigram", bigram: "bigram" },
+    /** @type {(vocabulary: number, loss: number) => string} */
     uniform: (vocabulary, loss) =>
       `knows nothing: guessing evenly among ${vocabulary} tokens, ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
-        unigram: (counted) => `knows letters: how often each one occurs among ${tp.count(counted)}`,
-        bigram: (counted) => `knows pairs: how often each letter follows the one before it, among ${tp.count(counted)}`,
+        unigram: (/** @type {number} */ counted) =>
+          `knows letters: how often each one occurs among ${tp.count(counted)}`,
+        bigram: (/** @type {number} */ counted) =>
+          `knows pairs: how often each letter follows the one before it, among ${tp.count(counted)}`,
       },
       tokens: {
-        unigram: (counted) => `knows tokens: how often each one occurs among ${tp.count(counted)}`,
-        bigram: (counted) => `knows pairs: how often each token follows the one before it, among ${tp.count(counted)}`,
+        unigram: (/** @type {number} */ counted) =>
+          `knows tokens: how often each one occurs among ${tp.count(counted)}`,
+        bigram: (/** @type {number} */ counted) =>
+          `knows pairs: how often each token follows the one before it, among ${tp.count(counted)}`,
       },
     },
     axis: "Loss axis",
     axes: { linear: "linear", log: "log" },
     smoothing: "smoothing",
-    smoothed: (steps) => (steps ? `${steps} steps` : "off"),
+    smoothed: (/** @type {number} */ steps) => (steps ? `${steps} steps` : "off"),
     whole: "Show the whole run",
     compare: "compare with",
     compareNone: "no other run",
@@ -78,13 +85,15 @@ const TEXT = tp.words({
     other: "other run",
     otherValidation: "its validation",
     chartHelp: "Drag to zoom, double-click to see all. With the keyboard: arrows read values, Escape shows all.",
+    /** @type {(name: string, state: string, step: number, losses: string) => string} */
     summary: (name, state, step, losses) => `Training curves of ${name}, ${state} at step ${step}. Loss: ${losses}.`,
     samples: "What it writes",
     tasks: "What it answers",
     samplesHelp: "the same beginning at every step; the model goes on from the grey part",
     tasksHelp: "the same questions at every step",
-    prompt: (i) => `prompt ${i}`,
-    step: (step) => `step ${step.toLocaleString("en-US")}`,
+    prompt: (/** @type {number} */ i) => `prompt ${i}`,
+    step: (/** @type {number} */ step) => `step ${step.toLocaleString("en-US")}`,
+    /** @type {(right: number, all: number) => string} */
     right: (right, all) => `${right} of ${all} right`,
     correct: "right",
     wrong: "wrong",
@@ -92,16 +101,18 @@ const TEXT = tp.words({
     attentionHelp: "one fixed text; row: a token, column: what it looks at. Darkness is the square root of the weight.",
     attentionHelpDark:
       "one fixed text; row: a token, column: what it looks at. Brightness is the square root of the weight.",
+    /** @type {(layers: number, heads: number, step: number) => string} */
     attentionSummary: (layers, heads, step) =>
       `Attention weights of ${layers} layers with ${heads} heads each at step ${step}.`,
-    layer: (i) => `layer ${i + 1}`,
-    head: (i) => `head ${i + 1}`,
+    layer: (/** @type {number} */ i) => `layer ${i + 1}`,
+    head: (/** @type {number} */ i) => `head ${i + 1}`,
+    /** @type {(query: string, key: string, share: string) => string} */
     cell: (query, key, share) => `${query} gives ${share} % to ${key}`,
     text: "the text",
     newest: "Newest",
     recorded: "recorded step",
     events: "What happened",
-    notes: {
+    notes: /** @type {{ [kind in FeedNote["kind"]]: (note: FeedNote) => string }} */ ({
       started: (n) => `training on ${n.device}, ${n.threads} thread${n.threads === 1 ? "" : "s"}`,
       restarted: () => "went on from this checkpoint",
       paused: () => "paused",
@@ -110,14 +121,16 @@ const TEXT = tp.words({
       noted: (n) => tp.translate(n.text),
       diverged: (n) => `diverged: loss ${n.loss}, gradient norm ${n.grad_norm}`,
       ended: (n) => tp.states[n.how].word + (n.reason ? `: ${tp.translate(n.reason)}` : ""),
-    },
-    marks: {
+    }),
+    marks: /** @type {{ [kind in FeedNote["kind"]]?: (note: FeedNote) => string }} */ ({
       restarted: () => "↻",
       paused: () => "‖",
       changed: (n) => `${tp.label(n.field)} ${n.value}`,
       diverged: () => "diverged",
-    },
-    value: (text) => ({ nan: "not a number", inf: "infinite", "-inf": "infinite" })[text] ?? text,
+    }),
+    /** @type {(value: string | number) => string} */
+    value: (value) => ({ nan: "not a number", inf: "infinite", "-inf": "infinite" })[String(value)] ?? String(value),
+    /** @param {FeedNote} n @param {number | null} saved @returns {string} */
     diverged: (n, saved) =>
       `At step ${n.step} the loss was ${TEXT.value(n.loss)} and the gradient norm ${TEXT.value(n.grad_norm)}. Nothing can be ` +
       "learned from that, so the run ended without this update. " +
@@ -248,7 +261,8 @@ const TEXT = tp.words({
       changed: (n) => `${tp.label(n.field)} ${n.value}`,
       diverged: () => "发散",
     },
-    value: (text) => ({ nan: "非数（NaN）", inf: "无穷大", "-inf": "无穷大" })[text] ?? text,
+    value: (text) => ({ nan: "非数（NaN）", inf: "无穷大", "-inf": "无穷大" })[String(text)] ?? String(text),
+    /** @returns {string} */
     diverged: (n, saved) =>
       `在第 ${n.step} 步，损失为 ${TEXT.value(n.loss)}，梯度范数为 ${TEXT.value(n.grad_norm)}。` +
       "从中什么也学不到，所以训练没有做这次更新就结束了。" +

@@ -14,20 +14,21 @@ const PATIENCE = tp.url.get("preset") === null ? 3000 : 0;
 const IDLE = 1000; // milliseconds between questions about a run that is over
 
 const root = element.querySelector(".live");
-let history = null;
+let history = new tp.Feed("", choices.smoothing); // of no run
+let begun = false;
 let rest = 0; // when a run that is over is asked about again
 
 const current = () => history;
 const header = makeHeader();
 const other = makeOther({
-  runs: (ids) => server.runs(ids),
+  runs: (/** @type {string[]} */ ids) => server.runs(ids),
   poll: server.poll,
-  drawn: () => history && curves.draw(history),
+  drawn: () => curves.draw(history),
 });
 const curves = makeCurves({
   current,
   other,
-  smoothing(window) {
+  smoothing(/** @type {number} */ window) {
     history.smooth(window);
     other.smooth(window);
     header.draw(history);
@@ -35,13 +36,13 @@ const curves = makeCurves({
   },
 });
 const samples = makeSamples({ current });
-const attention = makeAttention({ current, probe: (step) => server.probe(history.run, step) });
+const attention = makeAttention({ current, probe: (/** @type {number} */ step) => server.probe(history.run, step) });
 const notes = makeNotes();
 const phases = makePhases();
 root.append(...header.nodes, phases.node, samples.node, curves.node, attention.node, notes.node);
 
 /** `first`: nothing of this run has been drawn yet. */
-function draw(first) {
+function draw(/** @type {boolean} */ first) {
   header.draw(history);
   phases.draw(history);
   samples.draw(history, first);
@@ -77,7 +78,8 @@ async function lookAt() {
 
 function choose() {
   const run = props.run ?? "";
-  if (history?.run === run) return;
+  if (begun && history.run === run) return;
+  begun = true;
   history = new tp.Feed(run, choices.smoothing);
   rest = 0;
   curves.reset();
@@ -88,6 +90,7 @@ function choose() {
   poller?.now();
 }
 
+/** @type {ReturnType<typeof tp.poll> | null} */
 let poller = null;
 choose();
 poller = tp.poll(look, { hz: props.hz ?? 6, hidden_hz: 1, element: root });

@@ -2,14 +2,19 @@
 
 const { el } = tp;
 
+/** @param {number} x @param {number} y @param {string} content */
 const text = (x, y, content, name = "", anchor = "start") =>
   el("text", { x, y, class: name, "text-anchor": anchor, text: content });
+/** @param {number} x @param {number} y @param {number} w @param {number} h @param {string} name */
 const rect = (x, y, w, h, name, r = 2) =>
   el("rect", { x, y, width: Math.max(0, w), height: Math.max(0, h), rx: r, class: name });
+/** @param {number} x1 @param {number} y1 @param {number} x2 @param {number} y2 @param {string} name */
 const line = (x1, y1, x2, y2, name) => el("line", { x1, y1, x2, y2, class: name });
+/** @param {string} d @param {string} name */
 const path = (d, name) => el("path", { d, class: name });
 
 /** What is drawn inside a part's box, in the column of glyphs; places are relative to the row. */
+/** @type {{ [glyph: string]: (row: PartRow, grid: Grid) => Child }} */
 const GLYPHS = {
   tokens: (row, { g0, g1 }) => squares(g0, g1, row.h, 8),
 
@@ -83,8 +88,8 @@ const GLYPHS = {
     const parts = halves(row.section, grid);
     const [x, w] = parts[0];
     /** @type {Child[]} */
-    const out = [plot(row.section.activation, x + w / 2, row.h / 2, Math.min(27, w / 2))];
-    if (row.section.gated) {
+    const out = [plot(row.section?.activation ?? "", x + w / 2, row.h / 2, Math.min(27, w / 2))];
+    if (row.section?.gated) {
       const [x2, w2] = parts[1];
       const middle = (x + w + x2) / 2;
       out.push(rect(x2, row.h / 2 - 4.5, w2, 9, "fill soft"), text(middle, row.h / 2 + 4.5, "×", "mark", "middle"));
@@ -107,7 +112,7 @@ const GLYPHS = {
     const round = Math.min(3, columns[0].w / 3);
     return [
       columns.map(({ x, w, on }) => rect(x, 8, w, row.h - 16, on ? "fill" : "stroke rest", round)),
-      columns.length < row.section.experts && text(grid.g1, row.h / 2 + 4, "…", "mark", "end"),
+      columns.length < (row.section?.experts ?? 0) && text(grid.g1, row.h / 2 + 4, "…", "mark", "end"),
     ];
   },
 
@@ -126,16 +131,19 @@ const GLYPHS = {
   },
 };
 
-const lineY = (i) => 21 + i * 21;
+const lineY = (/** @type {number} */ i) => 21 + i * 21;
 
+/** @param {number} g0 @param {number} g1 @param {number} h @param {number} most */
 function squares(g0, g1, h, most) {
   const step = 15;
   const n = Math.min(most, Math.floor((g1 - g0) / step));
   return Array.from({ length: n }, (_, i) => rect(g1 - (n - i) * step + 3, h / 2 - 6, 12, 12, "stroke ring", 3));
 }
 
+/** @param {number} g0 @param {number} g1 @param {number} h @param {number} rows */
 function table(g0, g1, h, rows) {
   const columns = Math.floor((g1 - g0) / 9);
+  /** @param {number} r @param {number} c */
   const tint = (r, c) => 0.25 + 0.75 * Math.abs(Math.sin(3.7 * r + 1.3 * c + 0.9 * r * c));
   return Array.from({ length: rows }, (_, r) =>
     Array.from({ length: columns }, (_, c) => {
@@ -146,6 +154,7 @@ function table(g0, g1, h, rows) {
   );
 }
 
+/** @param {number} g0 @param {number} g1 @param {number} h @param {number[]} values */
 function bars(g0, g1, h, values) {
   const shown = values.slice(0, Math.floor((g1 - g0) / 9));
   return shown.map((v, i) =>
@@ -153,7 +162,9 @@ function bars(g0, g1, h, values) {
   );
 }
 
-/** One causal triangle for each head: row = query, column = key, nothing above the diagonal. Or `full` squares. */
+/** One causal triangle for each head: row = query, column = key, nothing above the diagonal. Or `full` squares.
+ *
+ * @param {PartRow} row @param {Grid} grid @param {(head: number, heads: number) => number} slope */
 function triangles(row, grid, slope, full = false) {
   const { queries } = lanes(row.section, grid);
   const side = Math.min(queries[0][1], 36);
@@ -175,11 +186,13 @@ function triangles(row, grid, slope, full = false) {
   });
 }
 
-/** The wide matrices of a feed-forward: [x, width, width of the narrow side] of each. */
+/** The wide matrices of a feed-forward: [x, width, width of the narrow side] of each.
+ *
+ * @param {Section | undefined} section @param {Grid} grid @returns {[x: number, width: number, narrow: number][]} */
 function halves(section, { g0, g1 }) {
   const half = (g1 - g0 - 22) / 2;
-  const ratio = Math.max(0.16, Math.min(1, 1 / section.ratio));
-  if (section.gated)
+  const ratio = Math.max(0.16, Math.min(1, 1 / (section?.ratio ?? 1)));
+  if (section?.gated)
     return [
       [g0, half, half * ratio],
       [g1 - half, half, half * ratio],
@@ -188,25 +201,29 @@ function halves(section, { g0, g1 }) {
   return [[(g0 + g1) / 2 - w / 2, w, w * ratio]];
 }
 
+/** @param {number} x @param {number} w @param {number} top @param {number} bottom @param {number} h */
 function trapezoid(x, w, top, bottom, h) {
   const middle = x + w / 2;
   const [y0, y1] = [9, h - 9];
   return path(`M${middle - top / 2},${y0}h${top}L${middle + bottom / 2},${y1}h${-bottom}z`, "fill shape");
 }
 
-const erf = (x) => {
+const erf = (/** @type {number} */ x) => {
   // Abramowitz and Stegun 1964, formula 7.1.25; the error is below 3e-5.
   const t = 1 / (1 + 0.47047 * Math.abs(x));
   const value = 1 - (0.3480242 * t - 0.0958798 * t * t + 0.7478556 * t ** 3) * Math.exp(-x * x);
   return Math.sign(x) * value;
 };
+/** @type {{ [name: string]: (x: number) => number }} */
 const ACTIVATIONS = {
   relu: (x) => Math.max(0, x),
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   silu: (x) => x / (1 + Math.exp(-x)),
 };
 
-/** A small plot of an activation function from -4 to 4, centred, `reach` to each side. */
+/** A small plot of an activation function from -4 to 4, centred, `reach` to each side.
+ *
+ * @param {string} name @param {number} cx @param {number} cy @param {number} reach */
 function plot(name, cx, cy, reach) {
   const unit = reach / 4;
   const base = cy + reach * 0.3;

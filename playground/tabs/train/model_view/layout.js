@@ -1,5 +1,34 @@
 /* Where everything stands: the columns, the rows from tokens down to logits, and the lines between them. */
 
+/** @typedef {{ letters: string[], sizes: (number | null)[] }} Shape */
+/** @typedef {{ id: string, glyph: string, kind: string, name: string, about: string, shapes: Shape[],
+ *   on_stream?: boolean }} Named */
+/** @typedef {Named & { parameters: number | null }} Part */
+/** @typedef {{ heads: number, kv_heads: number, experts: number, chosen: number, ratio: number, gated: boolean,
+ *   activation: string }} Drawn */
+/** @typedef {{ id: string, name: string, note?: string, parts: Part[] } & Partial<Drawn>} Section  a sub-layer,
+ *   with what its kind draws */
+/** @typedef {{ name: string, enter: Part[], sections: Section[], parameters: number }} BlockKind */
+/** @typedef {{ before: Part[], between: Part[], after: Part[], layers: string[],
+ *   blocks: { [kind: string]: BlockKind } }} Stack */
+/** @typedef {{ kind: string, name: string, parameters: number }} Share */
+/** @typedef {{ encoders: number, tied: boolean, shared: boolean, total: number, active: number, kinds: Share[],
+ *   summary: string }} Totals */
+/** @typedef {Stack & Totals} Spec  see model_spec.py */
+/** @typedef {ReturnType<typeof columns>} Grid */
+
+/** @typedef {{ key: string, y: number, h: number }} Placed */
+/** @typedef {{ type: "part", part: Part, x: number, section?: Section, inside?: boolean }} PartContent */
+/** @typedef {{ type: "slab", first: number, last: number }} SlabContent */
+/** @typedef {{ type: "blockhead", first: number } | { type: "block" } | { type: "frame",
+ *   section: Section } | PartContent | SlabContent} Content */
+/** @typedef {Content & Placed} SpecRow */
+/** @typedef {PartContent & Placed} PartRow */
+/** @typedef {Exclude<SpecRow, { type: "block" | "frame" }>} Told  a row of which something is said */
+/** @typedef {{ kind: string, x: number, w: number, y: number, h: number }} Band */
+/** @typedef {{ from: number | null, to: number, down?: [number, number] | null }} Branch */
+/** @typedef {{ streams: number[][], branches: Branch[], bands: Band[], arrows: number[] }} Lines */
+
 const GAP = 8;
 const WIDEST = 820;
 const MOST_SLABS = 2; // collapsed blocks shown one by one on each side of the open one
@@ -8,8 +37,9 @@ const DOTS = 16; // width of the dots after experts that do not fit
 const HEAD = 24; // the line with a sub-layer's name
 
 /** The height of a sub-layer's head: on a narrow page, a long note stands on a line of its own. */
-const headHeight = ({ note = "" }, wide) => (!wide && tp.halves(note) > 20 ? HEAD + 16 : HEAD);
+const headHeight = ({ note = "" }, /** @type {boolean} */ wide) => (!wide && tp.halves(note) > 20 ? HEAD + 16 : HEAD);
 
+/** @type {{ [glyph: string]: number }} */
 const HEIGHTS = {
   tokens: 40,
   memory: 40,
@@ -37,7 +67,7 @@ const HEIGHTS = {
 };
 
 /** The columns, from left to right; all are places x. */
-function columns(width) {
+function columns(/** @type {number} */ width) {
   const wide = width >= 560;
   const end = Math.min(width, WIDEST);
   const right = end - (wide ? 244 : 92);
@@ -60,23 +90,32 @@ function columns(width) {
   };
 }
 
-/** Rows from top to bottom: {key, type, y, h, ...}; and the lines between them. */
+/** Rows from top to bottom, and the lines between them.
+ *
+ * @param {Spec} spec @param {Grid} grid @param {number} open */
 function layout(spec, grid, open) {
+  /** @type {SpecRow[]} */
   const rows = [];
+  /** @type {Lines} */
   const lines = { streams: [], branches: [], bands: [], arrows: [] };
   let y = grid.wide ? 26 : 6;
 
+  /** @template {Content} Of @param {string} key @param {number} h @param {Of} row @returns {Of & Placed} */
   const place = (key, h, row) => {
-    rows.push({ key, y, h, ...row });
+    const placed = { key, y, h, ...row };
+    rows.push(placed);
     y += h + GAP;
-    return rows[rows.length - 1];
+    return placed;
   };
+  /** @param {string} key @param {Part} part */
   const onStream = (key, part) => {
     if (part.glyph !== "tokens") lines.arrows.push(y - 1);
     return place(key, HEIGHTS[part.glyph], { type: "part", part, x: grid.edge });
   };
 
-  /** Where tokens come in: a new residual stream begins at their embedding. */
+  /** Where tokens come in: a new residual stream begins at their embedding.
+   *
+   * @param {Part[]} parts @param {string} prefix */
   const begin = (parts, prefix) => {
     for (const part of parts) {
       const key = prefix + part.id;
@@ -88,6 +127,7 @@ function layout(spec, grid, open) {
     }
     y += 6;
   };
+  /** @param {number} first @param {number} end */
   const stack = (first, end) => {
     for (const slab of slabs(first, end, open)) layoutSlab(slab);
   };
@@ -109,7 +149,7 @@ function layout(spec, grid, open) {
   leave();
   return { rows, lines, height: y };
 
-  function layoutSlab([first, last]) {
+  function layoutSlab(/** @type {[number, number]} */ [first, last]) {
     if (first !== last || first !== open) {
       place(`block.${first}`, 30, { type: "slab", first, last });
       y -= GAP - 5;
@@ -126,8 +166,8 @@ function layout(spec, grid, open) {
     y = box.y + box.h + 5;
   }
 
-  function layoutSection(section) {
-    const key = (part) => `${section.id}.${part.id}`;
+  function layoutSection(/** @type {Section} */ section) {
+    const key = (/** @type {Part} */ part) => `${section.id}.${part.id}`;
     const norm = section.parts[0].kind === "norm" ? section.parts[0] : null;
     const post = section.parts.find((part) => part.on_stream);
     const inner = section.parts.filter((part) => part.kind !== "norm");
@@ -135,6 +175,7 @@ function layout(spec, grid, open) {
     if (norm && !norm.on_stream) entry = place(key(norm), HEIGHTS.norm, { type: "part", part: norm, x: grid.box });
     const frame = place(`frame.${section.id}`, 0, { type: "frame", section });
     y = frame.y + headHeight(section, grid.wide);
+    /** @type {{ [part: string]: Placed }} */
     const placed = {};
     for (const part of inner) {
       placed[part.id] = place(key(part), HEIGHTS[part.glyph], {
@@ -180,9 +221,13 @@ function layout(spec, grid, open) {
   }
 }
 
-/** How the blocks from `first` up to `end` are drawn: [first, last] of each slab, the open one by itself. */
+/** How the blocks from `first` up to `end` are drawn: [first, last] of each slab, the open one by itself.
+ *
+ * @param {number} first @param {number} end @param {number} open */
 function slabs(first, end, open) {
+  /** @type {[first: number, last: number][]} */
   const out = [];
+  /** @param {number} from @param {number} to */
   const run = (from, to) => {
     if (to - from + 1 <= 2 * MOST_SLABS) for (let i = from; i <= to; i++) out.push([i, i]);
     else {
@@ -200,10 +245,14 @@ function slabs(first, end, open) {
   return out;
 }
 
-/** Where each head's lane stands: [x, width] for every query head, and for every key/value head. */
+/** @typedef {[x: number, width: number]} Lane */
+
+/** Where each head's lane stands: for every query head, and for every key/value head.
+ *
+ * @param {Section | undefined} section @param {Grid} grid @returns {{ queries: Lane[], keys: Lane[] }} */
 function lanes(section, grid) {
-  const shared = Math.min(section.kv_heads, MOST_LANES);
-  const heads = Math.min(section.heads, MOST_LANES);
+  const shared = Math.min(section?.kv_heads ?? 1, MOST_LANES);
+  const heads = Math.min(section?.heads ?? 1, MOST_LANES);
   const each = Math.max(1, Math.round(heads / shared));
   const length = grid.g1 - grid.g0;
   const between = Math.min(6, length / heads / 3);
@@ -211,15 +260,19 @@ function lanes(section, grid) {
   const groupWidth = Math.min((length - between * (shared - 1)) / shared, each * 40);
   const laneWidth = (groupWidth - within * (each - 1)) / each;
   const start = grid.g1 - shared * groupWidth - between * (shared - 1);
+  /** @type {Lane[]} */
   const keys = Array.from({ length: shared }, (_, g) => [start + g * (groupWidth + between), groupWidth]);
   const queries = keys.flatMap(([x]) =>
-    Array.from({ length: each }, (_, i) => [x + i * (laneWidth + within), laneWidth]),
+    Array.from({ length: each }, (_, i) => /** @type {Lane} */ ([x + i * (laneWidth + within), laneWidth])),
   );
   return { queries, keys };
 }
 
-/** Where each expert stands: {x, w, on}. Of many, as many as fit; `on` marks those that one token goes to. */
-function columnsOf({ experts, chosen }, { g0, g1 }) {
+/** Where each expert stands: {x, w, on}. Of many, as many as fit; `on` marks those that one token goes to.
+ *
+ * @param {Section | undefined} section @param {Grid} grid */
+function columnsOf(section, { g0, g1 }) {
+  const { experts = 1, chosen = 1 } = section ?? {};
   const most = Math.floor((g1 - g0) / 5.5);
   const n = experts > most ? most - 3 : experts; // room for the dots that stand for the others
   const length = experts > most ? g1 - g0 - DOTS : g1 - g0;

@@ -1,9 +1,19 @@
 /* One row: what is drawn of it, and what is said of it. */
 
 const { count } = tp;
-const size = (value) => (value === null ? "V" : String(value));
+const size = (/** @type {number | null} */ value) => (value === null ? "V" : String(value));
 
-/** The children of one row's <g>, by the row's type; y is relative to the row. */
+/** The children of one row's <g>; y is relative to the row.
+ *
+ * @param {SpecRow} row @param {Grid} grid @param {Spec} spec @returns {Child} */
+function contents(row, grid, spec) {
+  if (row.type === "block") return CONTENTS.block(row, grid, spec);
+  if (row.type === "frame") return CONTENTS.frame(row, grid, spec);
+  if (row.type === "blockhead") return CONTENTS.blockhead(row, grid, spec);
+  return row.type === "slab" ? CONTENTS.slab(row, grid, spec) : CONTENTS.part(row, grid, spec);
+}
+
+/** @type {{ [type in SpecRow["type"]]: (row: Extract<SpecRow, { type: type }>, grid: Grid, spec: Spec) => Child }} */
 const CONTENTS = {
   /** The frame around the open block. */
   block: (row, { edge, right }) => [rect(edge - 6, 0, right - edge + 16, row.h, "container", 10)],
@@ -68,32 +78,39 @@ const CONTENTS = {
   },
 };
 
-/** Queries, keys and values: a line each, with one matrix between them. */
+/** Queries, keys and values: a line each, with one matrix between them.
+ *
+ * @param {Part} part @param {Grid} grid */
 function threeLines(part, grid) {
   const at = grid.wide ? lineY(1) : lineY(2) + 15;
   return [
     ...TEXT.lines.map((name, i) => text(grid.box + grid.pad, lineY(i), name, "name")),
     ...part.shapes.map((shape, i) => shapeNode(shape, lineY(i), grid)),
-    text(grid.countX, at, count(part.parameters), "count", "end"),
+    text(grid.countX, at, count(part.parameters ?? 0), "count", "end"),
   ];
 }
 
-function shapeNode(shape, y, { shapeX, wide }) {
+function shapeNode(/** @type {Shape} */ shape, /** @type {number} */ y, /** @type {Grid} */ { shapeX, wide }) {
   const sizes = shape.sizes.map(size).join(wide ? "\u200a×\u200a" : "×");
   return text(shapeX, y, sizes, "shape", wide ? "start" : "end");
 }
 
+/** @param {Spec} spec @param {number} layer */
 const blockOf = (spec, layer) => spec.blocks[spec.layers[layer]];
-const mixed = (spec) => Object.keys(spec.blocks).length > 1;
+const mixed = (/** @type {Spec} */ spec) => Object.keys(spec.blocks).length > 1;
 
-/** Which kinds of block a row stands for: "dense", or "2 dense, 2 with experts". */
-function kindsOf({ first, last = first }, spec) {
-  const kinds = spec.layers.slice(first, last + 1);
+/** Which kinds of block a row stands for: "dense", or "2 dense, 2 with experts".
+ *
+ * @param {Exclude<Told, { type: "part" }>} row @param {Spec} spec */
+function kindsOf(row, spec) {
+  const kinds = spec.layers.slice(row.first, (row.type === "slab" ? row.last : row.first) + 1);
   const names = [...new Set(kinds)];
-  const counted = (kind) => TEXT.kinds(kinds.filter((other) => other === kind).length, spec.blocks[kind].name);
+  const counted = (/** @type {string} */ kind) =>
+    TEXT.kinds(kinds.filter((other) => other === kind).length, spec.blocks[kind].name);
   return names.length === 1 ? spec.blocks[names[0]].name : tp.series(names.map(counted));
 }
 
+/** @param {Told} row @param {Spec} spec */
 function titleOf(row, spec) {
   if (row.type === "blockhead") {
     const title = TEXT.block(row.first + 1, spec.layers.length);
@@ -104,11 +121,13 @@ function titleOf(row, spec) {
   return row.part.glyph === "heads" ? tp.series(TEXT.lines) : row.part.name;
 }
 
-/** The sentence about a row and the facts beside it: shapes and parameters. */
+/** The sentence about a row and the facts beside it: shapes and parameters.
+ *
+ * @param {Told} row @param {Spec} spec @returns {[sentence: string, facts: string[]]} */
 function about(row, spec) {
-  const { type, part } = row;
-  if (type === "blockhead") return [mixed(spec) ? TEXT.blockAboutMixed : TEXT.blockAbout, []];
-  if (type === "slab") return mixed(spec) ? [TEXT.slabAboutMixed, [kindsOf(row, spec)]] : [TEXT.slabAbout, []];
+  if (row.type === "blockhead") return [mixed(spec) ? TEXT.blockAboutMixed : TEXT.blockAbout, []];
+  if (row.type === "slab") return mixed(spec) ? [TEXT.slabAboutMixed, [kindsOf(row, spec)]] : [TEXT.slabAbout, []];
+  const { part } = row;
   const shapes = part.shapes.map(({ letters, sizes }) => `${letters.join(" × ")} = ${sizes.map(size).join(" × ")}`);
   const parameters = part.parameters === null ? [] : [TEXT.total(count(part.parameters))];
   return [part.about, [...new Set(shapes), ...parameters]];

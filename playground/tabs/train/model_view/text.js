@@ -3,24 +3,28 @@ const TEXT = tp.words({
   en: {
     shape: "shape",
     parameters: "parameters",
+    /** @type {(n: number, of: number) => string} */
     block: (n, of) => `Block ${n} of ${of}`,
-    slab: (n) => `Block ${n}`,
+    slab: (/** @type {number} */ n) => `Block ${n}`,
+    /** @type {(first: number, last: number) => string} */
     slabs: (first, last) => `Blocks ${first} to ${last}`,
     blockAbout: "All blocks are built alike, one after the other; each learns weights of its own.",
     slabAbout: "Built like the open block, with weights of its own. Press to open this one instead.",
     blockAboutMixed: "Blocks come in several kinds; each learns weights of its own.",
     slabAboutMixed: "Has weights of its own. Press to open this one instead.",
     strip: "Blocks:",
+    /** @type {(number: number, kind: string) => string} */
     stripBlock: (number, kind) => `Block ${number}: ${kind}`,
+    /** @type {(many: number, name: string) => string} */
     kinds: (many, name) => `${many} ${name}`,
     unit: "parameters",
-    said: (parts) => parts.join(". "),
-    active: (count) => `${count} of them work on each token`,
+    said: (/** @type {string[]} */ parts) => parts.join(". "),
+    active: (/** @type {string} */ count) => `${count} of them work on each token`,
     stream: "residual stream",
     tied: "tied",
     lines: ["Queries", "Keys", "Values"],
     point: "Point at a part of the picture: it says what it does.",
-    total: (count) => `${count} parameters`,
+    total: (/** @type {string} */ count) => `${count} parameters`,
     keys: "Arrow keys move between the parts; Enter opens a block.",
     csv: ["part", "tensor", "shape", "parameters"],
   },

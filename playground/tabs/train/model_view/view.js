@@ -6,31 +6,34 @@
  * changes it with the event "spec" on `.picture`.
  */
 const root = element.querySelector(".picture");
-const shares = root.querySelector(".shares");
-/** @type {HTMLElement} */
-const strip = root.querySelector(".strip");
-const drawing = root.querySelector(".drawing");
+const shares = element.querySelector(".shares");
+const strip = element.querySelector(".strip");
+const drawing = element.querySelector(".drawing");
 
 const SAID = ["name", "about", "note", "summary"]; // to people
+/** @type {(spec: Spec) => Spec} */
 const told = (spec) =>
-  JSON.parse(JSON.stringify(spec ?? null), (key, value) => (SAID.includes(key) ? tp.translate(value) : value));
+  JSON.parse(JSON.stringify(spec), (key, value) => (SAID.includes(key) ? tp.translate(value) : value));
 let spec = told(props.spec);
+/** @type {number | null} */
 let chosen = null; // the block that was opened by hand
 let open = 0; // the block that is open: that one, or the first with experts, or the first
+/** @type {string | null} */
 let current = null; // key of the part that the keyboard is on
-const groups = new Map(); // key -> <g>
+/** @typedef {{ node: SVGGElement, state: string, row: SpecRow }} Group */
+/** @type {Map<string, Group>} */
+const groups = new Map(); // by the key of the row
 
 const svg = el("svg", { role: "group", tabindex: "-1" });
 const layers = ["block", "stream", "frame", "lines", "rows"].map((name) => el("g", { class: `layer ${name}` }));
 svg.append(...layers);
 drawing.append(svg);
 const [blockLayer, streamLayer, frameLayer, lineLayer, rowLayer] = layers;
-const LAYER = { block: blockLayer, frame: frameLayer };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function draw() {
   const width = Math.floor(root.clientWidth);
-  if (!spec || !width) return;
+  if (!width) return;
   open = Math.min(chosen ?? firstOpen(spec), spec.layers.length - 1);
   const grid = columns(width);
   const { rows, lines, height } = layout(spec, grid, open);
@@ -44,58 +47,62 @@ function draw() {
   const fades = groups.size > 0 && !calm.matches;
   for (const row of rows) {
     gone.delete(row.key);
-    let group = groups.get(row.key);
-    const fresh = !group;
-    if (fresh) {
-      group = el("g", {});
+    const known = groups.get(row.key);
+    const group = known ?? { node: el("g", {}), state: "", row };
+    const { node } = group;
+    if (!known) {
       groups.set(row.key, group);
-      (LAYER[row.type] ?? rowLayer).append(group);
+      (row.type === "block" ? blockLayer : row.type === "frame" ? frameLayer : rowLayer).append(node);
     }
-    group.style.transform = `translateY(${row.y}px)`;
+    node.style.transform = `translateY(${row.y}px)`;
     const state = JSON.stringify([row, grid, spec.layers, spec.blocks]);
     if (group.state !== state) {
       group.state = state;
       group.row = row;
-      const kind = row.part?.kind ?? (row.section ? row.section.id : row.type);
-      group.setAttribute("class", `row ${row.type} kind-${kind}`);
-      group.replaceChildren(...CONTENTS[row.type](row, grid, spec).flat(Infinity).filter(Boolean));
+      const kind = row.type === "part" ? row.part.kind : row.type === "frame" ? row.section.id : row.type;
+      node.replaceChildren(...el("g", {}, contents(row, grid, spec)).childNodes);
+      node.setAttribute("class", `row ${row.type} kind-${kind}`);
       if (row.type !== "block" && row.type !== "frame") describe(group, row, spec);
     }
-    if (fresh && fades) {
-      group.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 220 });
+    if (!known && fades) {
+      node.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 220 });
     }
   }
   for (const key of gone) {
-    groups.get(key).remove();
+    groups.get(key)?.node.remove();
     groups.delete(key);
   }
   drawLines(lines, grid, spec, rows);
   drawShares(spec);
   drawStrip(spec);
-  if (!groups.has(current)) current = rows.find((row) => row.type === "part").key;
-  for (const [key, group] of groups) if (group.row.key) setTab(group, key === current);
+  if (!groups.has(current ?? "")) current = rows.find((row) => row.type === "part")?.key ?? null;
+  for (const [key, group] of groups) setTab(group, key === current);
   root.dataset.parts = String(rows.length);
   root.dataset.total = String(spec.total);
 }
 
 /** The block to open by itself: the first with experts, else the first that has what no other block has. */
-function firstOpen({ layers, encoders }) {
+function firstOpen(/** @type {Spec} */ { layers, encoders }) {
   const experts = layers.findIndex((kind) => kind.endsWith("experts"));
   return experts < 0 ? encoders : experts;
 }
 
+/** @param {Group} group @param {boolean} on */
 function setTab(group, on) {
-  if (group.hasAttribute("role")) group.setAttribute("tabindex", on ? "0" : "-1");
+  if (group.node.hasAttribute("role")) group.node.setAttribute("tabindex", on ? "0" : "-1");
 }
 
+/** @param {Group} group @param {Told} row @param {Spec} spec */
 function describe(group, row, spec) {
   const [sentence, facts] = about(row, spec);
-  group.setAttribute("role", row.type === "slab" ? "button" : "img");
-  group.setAttribute("aria-label", TEXT.said([titleOf(row, spec), ...facts, sentence]));
-  tp.unsaid([...group.children]);
-  group.dataset.part = row.key;
+  const { node } = group;
+  node.setAttribute("role", row.type === "slab" ? "button" : "img");
+  node.setAttribute("aria-label", TEXT.said([titleOf(row, spec), ...facts, sentence]));
+  tp.unsaid([...node.children]);
+  node.dataset.part = row.key;
 }
 
+/** @param {Lines} lines @param {Grid} grid @param {Spec} spec @param {SpecRow[]} rows */
 function drawLines(lines, grid, spec, rows) {
   const out = [];
   for (const { kind, x, w, y, h } of lines.bands) out.push(rect(x, y, w, h, `band kind-${kind}`, 0));
@@ -119,10 +126,10 @@ function drawLines(lines, grid, spec, rows) {
   if (grid.wide) {
     out.push(text(grid.shapeX, 12, TEXT.shape, "heading"), text(grid.countX, 12, TEXT.parameters, "heading", "end"));
   }
-  const header = rows.find((row) => row.type === "blockhead");
+  const header = rows.find((row) => row.type === "blockhead")?.y ?? 0;
   const label = el("text", {
     class: "stream-name",
-    transform: `translate(${grid.spine - 13},${header.y + 138}) rotate(-90)`,
+    transform: `translate(${grid.spine - 13},${header + 138}) rotate(-90)`,
     "text-anchor": "middle",
     text: TEXT.stream,
   });
@@ -132,11 +139,13 @@ function drawLines(lines, grid, spec, rows) {
   streamLayer.replaceChildren(...streams, ...arrows);
 }
 
-/** From which height to which one matrix is used again: both embeddings, or the embedding and the output. */
+/** From which height to which one matrix is used again: both embeddings, or the embedding and the output.
+ *
+ * @param {SpecRow[]} rows @param {Spec} spec */
 function ties(rows, spec) {
-  const middle = (key) => {
+  const middle = (/** @type {string} */ key) => {
     const row = rows.find((other) => other.key === key);
-    return row.y + row.h / 2;
+    return row ? row.y + row.h / 2 : 0;
   };
   const decoder = spec.encoders ? "between.embedding" : "embedding";
   const out = [];
@@ -145,6 +154,7 @@ function ties(rows, spec) {
   return out;
 }
 
+/** @param {number} x @param {number} y @param {number} turn */
 function arrow(x, y, turn, reach = 4) {
   return el("path", {
     d: `M0,0l${-1.6 * reach},${-reach}v${2 * reach}z`,
@@ -153,9 +163,9 @@ function arrow(x, y, turn, reach = 4) {
   });
 }
 
-function drawShares(spec) {
+function drawShares(/** @type {Spec} */ spec) {
   const kinds = spec.kinds.filter((kind) => kind.parameters);
-  const percent = (kind) => tp.percent(kind.parameters / spec.total);
+  const percent = (/** @type {Spec["kinds"][number]} */ kind) => tp.percent(kind.parameters / spec.total);
   const label = tp.series(kinds.map((kind) => `${kind.name} ${percent(kind)}`));
   shares.replaceChildren(
     el(
@@ -188,7 +198,7 @@ function drawShares(spec) {
 }
 
 /** Where blocks are of two kinds: a small square for each, which says its kind and opens it. */
-function drawStrip(spec) {
+function drawStrip(/** @type {Spec} */ spec) {
   strip.hidden = !mixed(spec);
   if (strip.hidden) return;
   const kinds = Object.keys(spec.blocks);
@@ -205,7 +215,7 @@ function drawStrip(spec) {
           click: () => {
             chosen = i;
             draw();
-            strip.querySelectorAll("button")[i].focus();
+            strip.querySelectorAll("button")[i]?.focus();
           },
         },
       }),
@@ -223,14 +233,20 @@ function drawStrip(spec) {
 
 /* ------------------------------------------------------------------ hover, focus, keys */
 
+/** @param {Group} group @param {number} x @param {number} y */
 function explain(group, x, y) {
+  if (group.row.type === "block" || group.row.type === "frame") return;
   const [sentence, facts] = about(group.row, spec);
   const lines = facts.map((fact) => el("div", { class: "tp-fact", text: fact }));
   const title = el("strong", { text: titleOf(group.row, spec) });
   tp.tip(el("div", {}, title, lines, el("div", { text: sentence })), x, y);
 }
 
-const partOf = (target) => target.closest?.("g[data-part]");
+function partOf(/** @type {EventTarget | null} */ target) {
+  /** @type {SVGGElement | null} */
+  const node = target instanceof Element ? target.closest("g[data-part]") : null;
+  return groups.get(node?.dataset.part ?? "");
+}
 
 svg.addEventListener("pointermove", (event) => {
   const group = partOf(event.target);
@@ -243,25 +259,27 @@ svg.addEventListener("focusin", (event) => {
   if (!group) return;
   current = group.row.key;
   for (const [key, other] of groups) setTab(other, key === current);
-  if (!group.matches(":focus-visible")) return;
-  const box = group.getBoundingClientRect();
+  if (!group.node.matches(":focus-visible")) return;
+  const box = group.node.getBoundingClientRect();
   explain(group, box.left + 60, box.bottom - 8);
 });
 svg.addEventListener("focusout", () => tp.tip(null));
 svg.addEventListener("click", (event) => expand(partOf(event.target)));
 svg.addEventListener("keydown", (event) => {
-  const parts = [...groups.values()].filter((group) => group.dataset.part).sort((a, b) => a.row.y - b.row.y);
+  const parts = [...groups.values()].filter(({ node }) => node.dataset.part).sort((a, b) => a.row.y - b.row.y);
   const at = parts.findIndex((group) => group.row.key === current);
-  const to = {
+  /** @type {{ [key: string]: number }} */
+  const steps = {
     ArrowDown: at + 1,
     ArrowRight: at + 1,
     ArrowUp: at - 1,
     ArrowLeft: at - 1,
     Home: 0,
     End: parts.length - 1,
-  }[event.key];
+  };
+  const to = steps[event.key];
   if (to !== undefined) {
-    parts[Math.max(0, Math.min(parts.length - 1, to))].focus();
+    parts[Math.max(0, Math.min(parts.length - 1, to))]?.node.focus();
     event.preventDefault();
   } else if (event.key === "Enter" || event.key === " ") {
     expand(partOf(event.target));
@@ -269,7 +287,7 @@ svg.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") tp.tip(null);
 });
 
-function expand(group) {
+function expand(/** @type {Group | undefined} */ group) {
   if (group?.row.type !== "slab") return;
   chosen = group.row.first;
   current = group.row.key;
@@ -278,7 +296,9 @@ function expand(group) {
 }
 
 function rows() {
+  /** @type {Row[]} */
   const out = [TEXT.csv];
+  /** @param {string} where @param {Part} part */
   const add = (where, part) =>
     part.shapes.forEach((shape, i) =>
       out.push([
@@ -298,8 +318,8 @@ function rows() {
   return out;
 }
 
-root.querySelector(".foot").append(tp.saveBar({ figure: () => svg, rows, name: () => "model" }));
-function show(changed) {
+element.querySelector(".foot").append(tp.saveBar({ figure: () => svg, rows, name: () => "model" }));
+function show(/** @type {Spec} */ changed) {
   spec = told(changed);
   draw();
 }

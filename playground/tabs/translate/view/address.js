@@ -12,10 +12,18 @@ const address = tp.address("translate", () => ({
   alpha: state.open ? state.alpha : ALPHA.usual,
 }));
 
-const KINDS = address.choices("of");
+/** @typedef {"cross" | "encoder" | "decoder"} Kind  of attention */
+/** @typedef {"source" | "target"} Side */
+/** @typedef {{ row: Side, index: number, column?: number }} Focus  a token, perhaps with what it is compared with */
+/** @typedef {{ held(focus: Focus | null): void, hovered(focus: Focus | null): void }} Pointing */
 const BEAMS = { least: 1, most: 8, usual: 4 };
 const ALPHA = { most: 2, usual: address.usual.alpha };
 
+/** @typedef {{ page: string, run: string, text: string | null, step: number | null, right: boolean,
+ *   start: number[] | null }} Asked */
+/** @typedef {{ of: Kind, layer: number | null, head: number | null, at: number | null, held: Focus | null,
+ *   hover: Focus | null }} Seen */
+/** @type {Asked & Seen & { live: boolean, open: boolean, beams: number, alpha: number }} */
 const state = {
   page: "", // the run on the page
   run: "", // the run that is shown
@@ -41,12 +49,12 @@ function readUrl() {
   if (beams >= BEAMS.least && beams <= BEAMS.most) state.beams = beams;
 }
 
-const fileName = (what) => `translation-step-${frame?.step ?? 0}-${what}`;
+const fileName = (/** @type {string} */ what) => `translation-step-${frame.step}-${what}`;
 
 /** A token for a person: its leading space apart, since in most scripts it belongs to the word. Where all tokens are
  * whole words, it says nothing. */
-function tokenParts(text) {
+function tokenParts(/** @type {string} */ text) {
   const spaced = text.length > 1 && text[0] === " " && text[1] !== " ";
-  return { space: spaced && !frame?.inWords, word: visible(spaced ? text.slice(1) : text) };
+  return { space: spaced && !frame.inWords, word: visible(spaced ? text.slice(1) : text) };
 }
-const word = (text) => tokenParts(text).word;
+const word = (/** @type {string} */ text) => tokenParts(text).word;

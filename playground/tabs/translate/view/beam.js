@@ -1,7 +1,8 @@
 /* Greedy beside beam search, and the search as a tree: a column for each token, the best of it on top. */
+/** @typedef {Answers.BeamTree["tree"][number]} TreeNode */
 const NODE = { height: 22, lane: 40, between: 40, top: 8 };
 
-function makeBeam({ toggled }) {
+function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
   const beams = el("input", {
     type: "range",
     class: "slider",
@@ -56,7 +57,7 @@ function makeBeam({ toggled }) {
     ask();
   });
 
-  /** @type {Answers.BeamTree} */
+  /** @type {Answers.BeamTree | null} */
   let answer = null;
   let shown = ""; // the question that `answer` answers
   let asking = false;
@@ -82,10 +83,10 @@ function makeBeam({ toggled }) {
 
   /** Ask for this sentence and these settings, when they have changed and the panel is open. */
   async function ask() {
-    if (!frame || !state.open || asking) return;
+    if (!frame.run || !state.open || asking) return;
     const question = () => JSON.stringify([frame.run, checkpoint(), state.text, state.beams, state.alpha]);
     asking = true;
-    while (state.open && frame && shown !== question()) {
+    while (state.open && frame.run && shown !== question()) {
       const now = question();
       const found = await call("beams", frame.run, checkpoint(), state.text, state.beams, state.alpha);
       shown = now;
@@ -107,8 +108,8 @@ function makeBeam({ toggled }) {
 
   function draw() {
     if (!answer) return;
-    drawTable();
-    drawTree();
+    drawTable(answer);
+    drawTree(answer);
     const { greedy, found } = answer;
     const gain = found[0].log_probability - greedy.log_probability;
     put(
@@ -122,7 +123,8 @@ function makeBeam({ toggled }) {
     Object.assign(root.dataset, { nodes: answer.tree.length, beams: found.length });
   }
 
-  function drawTable() {
+  function drawTable(/** @type {Answers.BeamTree} */ { greedy, found }) {
+    /** @param {string} name @param {Answers.BeamEntry} each @param {string} kind */
     const row = (name, each, kind) =>
       el(
         "tr",
@@ -148,38 +150,36 @@ function makeBeam({ toggled }) {
       el(
         "tbody",
         {},
-        row(TEXT.greedy, answer.greedy, "greedy"),
-        answer.found.map((each, i) => row(TEXT.beamNumber(i + 1), each, i ? "" : "best")),
+        row(TEXT.greedy, greedy, "greedy"),
+        found.map((each, i) => row(TEXT.beamNumber(i + 1), each, i ? "" : "best")),
       ),
     );
   }
 
   /* ------------------------------------------------------------ the tree */
 
-  const fateOf = ([, , , , fate, marks]) => (marks.includes("b") ? "best" : fate);
+  const fateOf = (/** @type {TreeNode} */ [, , , , fate, marks]) => (marks.includes("b") ? "best" : fate);
 
-  function drawTree() {
-    const { tree } = answer;
+  function drawTree(/** @type {Answers.BeamTree} */ { tree, left_out: leftOut }) {
     const measure = el("canvas").getContext("2d");
-    measure.font = `13px ${tp.colour("--tp-sans")}`;
-    const depth = [];
-    const rank = [];
-    const counts = [];
-    const columns = [];
+    if (measure) measure.font = `13px ${tp.colour("--tp-sans")}`;
+    const widthOf = (/** @type {string} */ text) => (measure?.measureText(text).width ?? 0) + 16;
+    /** @type {{ [of in "depth" | "rank" | "counts" | "columns"]: number[] }} */
+    const { depth, rank, counts, columns } = { depth: [], rank: [], counts: [], columns: [] };
     tree.forEach(([parent, text], i) => {
       depth[i] = parent < 0 ? 0 : depth[parent] + 1;
       rank[i] = counts[depth[i]] ?? 0;
       counts[depth[i]] = rank[i] + 1;
-      const wide = Math.max(30, measure.measureText(word(text)).width + 16);
+      const wide = Math.max(30, widthOf(word(text)));
       columns[depth[i]] = Math.max(columns[depth[i]] ?? 0, wide);
     });
-    const begin = measure.measureText(TEXT.begin).width + 16;
+    const begin = widthOf(TEXT.begin);
     const xs = [begin + NODE.between];
     columns.forEach((wide, d) => (xs[d + 1] = xs[d] + wide + NODE.between));
     const width = Math.ceil((xs.at(-1) ?? begin) - NODE.between + 8);
     const height = NODE.top + Math.max(1, ...counts) * NODE.lane;
-    const y = (i) => NODE.top + rank[i] * NODE.lane;
-    const middle = (i) => y(i) + NODE.height / 2;
+    const y = (/** @type {number} */ i) => NODE.top + rank[i] * NODE.lane;
+    const middle = (/** @type {number} */ i) => y(i) + NODE.height / 2;
     const order = tree.map((_, i) => i).sort((a, b) => weight(tree[a]) - weight(tree[b])); // what matters is drawn last
     const links = order.map((i) => {
       const [parent] = tree[i];
@@ -227,7 +227,7 @@ function makeBeam({ toggled }) {
       group.addEventListener("pointerleave", () => tp.tip(null));
       return group;
     });
-    const count = (fate) => tree.filter((each) => each[4] === fate).length;
+    const count = (/** @type {string} */ fate) => tree.filter((each) => each[4] === fate).length;
     const root0 = el(
       "g",
       { class: "node best" },
@@ -256,14 +256,14 @@ function makeBeam({ toggled }) {
       nodes,
     );
     scroll.replaceChildren(svg);
-    put(left, answer.left_out ? TEXT.leftOut(answer.left_out) : "");
+    put(left, leftOut ? TEXT.leftOut(leftOut) : "");
   }
-  const weight = (each) => ({ pruned: 0, ended: 1, kept: 2, best: 3 })[fateOf(each)];
+  const weight = (/** @type {TreeNode} */ each) => ["pruned", "ended", "kept", "best"].indexOf(fateOf(each));
 
   function treeRows() {
     return [
       TEXT.csv.tree,
-      ...answer.tree.map(([parent, text, share, total, fate], i) => [
+      ...(answer?.tree ?? []).map(([parent, text, share, total, fate], i) => [
         i,
         parent < 0 ? "" : parent,
         text,

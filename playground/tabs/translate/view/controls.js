@@ -1,9 +1,10 @@
 /* What is chosen around the figure: the sentence, which attention is drawn, and how far the translation has come. */
 const TYPING = 350; // ms after the last key before a sentence is read
 const PACE = 420; // ms for each token that is played
+/** @type {{ stopped: boolean } | null} */
 let player = null;
 
-function makeSource({ written }) {
+function makeSource(/** @type {{ written(text: string | null, entered?: boolean): void }} */ { written }) {
   const input = el("textarea", {
     id: "translate-text",
     rows: 1,
@@ -40,13 +41,14 @@ function makeSource({ written }) {
     input.style.height = `${Math.min(input.scrollHeight + 2, 200)}px`;
   }
 
-  function show(text) {
+  function show(/** @type {string} */ text) {
     if (input.value === text) return;
     input.value = text;
     grow();
     vocabulary.draw();
   }
 
+  /** @type {string | null} */
   let drawnFor = null;
   function draw() {
     if (drawnFor !== frame.text) offer();
@@ -68,7 +70,7 @@ function makeSource({ written }) {
     hint.replaceChildren(...parts);
   }
 
-  function take(text) {
+  function take(/** @type {string | null} */ text) {
     input.blur();
     if (text !== null) show(text);
     else input.value = "";
@@ -76,12 +78,14 @@ function makeSource({ written }) {
   }
 
   /** Sentences to begin with, but for the one that is there. */
+  /** @type {string[]} */
   let offered = [];
   function offer(texts = offered) {
     offered = texts;
-    const others = texts.filter((text) => text !== frame?.text);
+    const others = texts.filter((text) => text !== frame.text);
     examples.hidden = !others.length;
-    const label = (text) => ([...text].length > 36 ? `${[...text].slice(0, 35).join("").trim()}…` : text);
+    const label = (/** @type {string} */ text) =>
+      [...text].length > 36 ? `${[...text].slice(0, 35).join("").trim()}…` : text;
     examples.replaceChildren(
       el("span", { class: "muted", text: TEXT.examples }),
       ...others.map((text) =>
@@ -98,7 +102,7 @@ function makeSource({ written }) {
     );
   }
 
-  function problem(sentence) {
+  function problem(/** @type {string | null} */ sentence) {
     message.hidden = sentence === null;
     put(message, sentence ?? "");
     root.toggleAttribute("data-problem", sentence !== null);
@@ -117,11 +121,15 @@ function makeSource({ written }) {
   return { node, vocabulary, draw, offer, problem, take, clear: () => (input.value = "") };
 }
 
-function makeChoices({ changed, rightChanged }) {
-  function choose(change) {
+function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean): void }} */ { changed, rightChanged }) {
+  function choose(/** @type {Partial<typeof state>} */ change) {
     Object.assign(state, change);
     changed();
   }
+  /**
+   * @param {string} name @param {{ [value: string]: string }} options
+   * @param {{ [value: string]: string }} titles @param {(value: string) => void} pick
+   */
   const segments = (name, options, titles, pick) => {
     const buttons = Object.entries(options).map(([value, text]) =>
       el("button", {
@@ -134,14 +142,18 @@ function makeChoices({ changed, rightChanged }) {
     );
     return { buttons, node: el("div", { class: "segments", role: "group", "aria-label": name }, buttons) };
   };
-  const kind = segments(TEXT.attention, TEXT.of, TEXT.ofTitle, (value) => choose({ of: value, hover: null }));
+  const kind = segments(TEXT.attention, TEXT.of, TEXT.ofTitle, (value) =>
+    choose({ of: /** @type {Kind} */ (value), hover: null }),
+  );
   const way = segments(
     TEXT.shown,
     { own: TEXT.own, right: TEXT.right },
     { own: TEXT.ownTitle, right: TEXT.rightTitle },
     (value) => rightChanged(value === "right"),
   );
+  /** @param {"layer" | "head"} what @param {string} id @param {string} name */
   const select = (what, id, name) => {
+    /** @type {HTMLSelectElement} */
     const node = el("select", {
       id,
       on: { change: () => choose({ [what]: node.value === "" ? null : Number(node.value) }) },
@@ -173,14 +185,18 @@ function makeChoices({ changed, rightChanged }) {
     about,
   );
 
-  const fill = ({ node: list }, count, value) => {
+  const fill = (
+    /** @type {{ node: HTMLSelectElement }} */ { node: list },
+    /** @type {number} */ count,
+    /** @type {number | null} */ value,
+  ) => {
     if (list.length !== count + 1) {
       list.replaceChildren(
         el("option", { value: "", text: TEXT.average }),
         ...Array.from({ length: count }, (_, i) => el("option", { value: i, text: i + 1 })),
       );
     }
-    list.value = value ?? "";
+    list.value = String(value ?? "");
   };
 
   function draw() {
@@ -214,7 +230,8 @@ function makeChoices({ changed, rightChanged }) {
   return { node, draw };
 }
 
-function makeTransport({ moved, branchBack }) {
+function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { moved, branchBack }) {
+  /** @param {string} id @param {string} text @param {string} title @param {() => unknown} action */
   const button = (id, text, title, action, extra = "") =>
     el("button", { type: "button", id, class: `tp-button ${extra}`, text, title, on: { click: action } });
   const restart = button("translate-restart", TEXT.restart, TEXT.restartTitle, () => go(0));
@@ -233,7 +250,7 @@ function makeTransport({ moved, branchBack }) {
   );
 
   /** Show `count` tokens, and release the one that is held. */
-  function go(count, playing = false) {
+  function go(/** @type {number} */ count, playing = false) {
     if (!playing) pause();
     state.at = count >= frame.T && !playing ? null : Math.max(0, count);
     state.held = null;
@@ -248,7 +265,7 @@ function makeTransport({ moved, branchBack }) {
     const mine = player;
     go(from, true);
     const turn = () => {
-      if (mine.stopped || !frame) return;
+      if (mine.stopped || !frame.run) return;
       if (shownCount() >= frame.T) {
         pause();
         state.at = null;
@@ -269,7 +286,7 @@ function makeTransport({ moved, branchBack }) {
   }
 
   function draw() {
-    if (!frame) return;
+    if (!frame.run) return;
     const count = shownCount();
     put(toggle, player ? TEXT.pause : TEXT.play);
     back.disabled = restart.disabled = count === 0;
@@ -279,7 +296,7 @@ function makeTransport({ moved, branchBack }) {
   }
 
   /** The translation as a text, as far as it has come; whole, with a verdict. */
-  function drawLine(count) {
+  function drawLine(/** @type {number} */ count) {
     const all = count === frame.T;
     const own = !frame.right;
     const ended = frame.ended && count >= frame.T ? 1 : 0;

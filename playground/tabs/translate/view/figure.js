@@ -1,49 +1,60 @@
 /* The two sentences and the lines between them, or within one of them. Source above and translation below where
  * both fit in a line, else as two columns. Chip 0 of the translation is BEGIN; target t is chip t + 1. */
 const CHIP = { height: 34, gap: 6, pad: 9, space: 9, least: 30, pitch: 40, dense: { height: 26, pitch: 30, rows: 20 } };
+/** @typedef {{ x: number, y: number, width: number }} Place  of a chip */
+/** @typedef {{ width: number, height: number, chip: number, wide: boolean } & { [side in Side]: Place[] }} Layout */
+const SIDES = /** @type {const} */ (["source", "target"]);
 const LEAST_LINE = 0.015; // weights below it get no line
 
-function makeFigure({ held, hovered }) {
+function makeFigure(/** @type {Pointing} */ { held, hovered }) {
   const host = el("div", { class: "figure" });
   const readout = el("p", { class: "readout" });
   const measure = el("canvas").getContext("2d");
-  let svg = null;
-  let layout = null; // {width, height, wide, source: [place], target: [place]}
+  const widthOf = (/** @type {string} */ text) => measure?.measureText(text).width ?? 0;
+  let svg = el("svg");
+  /** @type {Layout} */
+  let layout = { width: 0, height: 0, chip: 0, wide: true, source: [], target: [] };
+  /** @type {{ [side in Side]: ReturnType<typeof chip>[] }} */
   let chips = { source: [], target: [] };
-  let lineGroup = null;
-  let lines = []; // {row, column, weight, path}
+  let lineGroup = el("g");
+  /** @type {{ row: number, column: number, weight: number, path: SVGElement }[]} */
+  let lines = [];
   let built = ""; // for what the chips were built
+  /** @type {Weights | null} */
   let drawn = null; // for which weights the lines were
 
   /* ------------------------------------------------------------ places */
 
-  const chipWidth = (text) => {
+  const chipWidth = (/** @type {string} */ text) => {
     const { space, word: shown } = tokenParts(text);
-    return Math.max(CHIP.least, Math.ceil(measure.measureText(shown).width) + 2 * CHIP.pad + (space ? CHIP.space : 0));
+    return Math.max(CHIP.least, Math.ceil(widthOf(shown)) + 2 * CHIP.pad + (space ? CHIP.space : 0));
   };
 
   /** Do most of its letters run from right to left? Then so do its chips. */
-  function leftward(tokens) {
+  function leftward(/** @type {string[]} */ tokens) {
     const text = tokens.join("");
     const right = (text.match(/[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/gu) ?? []).length;
     return right * 2 > (text.match(/\p{L}/gu) ?? []).length;
   }
 
+  /** @returns {Layout} */
   function place() {
     const width = Math.max(240, host.clientWidth || 700);
-    measure.font = `15px ${tp.colour("--tp-sans")}`;
+    if (measure) measure.font = `15px ${tp.colour("--tp-sans")}`;
+    /** @type {{ [side in Side]: string[] }} */
     const rows = { source: frame.sources, target: [TEXT.begin, ...frame.targets] };
     const sizes = { source: rows.source.map(chipWidth), target: rows.target.map(chipWidth) };
     let { gap } = CHIP;
-    const long = (name) => sizes[name].reduce((sum, size) => sum + size + gap, -gap);
+    const long = (/** @type {Side} */ name) => sizes[name].reduce((sum, size) => sum + size + gap, -gap);
     const wide = width > 500 && Math.max(long("source"), long("target")) <= width - 2;
     if (wide) {
       const between = Math.max(sizes.source.length, sizes.target.length) - 1;
       gap += Math.max(0, Math.min(14, (0.85 * width - Math.max(long("source"), long("target"))) / between));
       const band = Math.min(165, Math.max(120, width * 0.125));
       const at = { source: 24, target: 24 + CHIP.height + band };
+      /** @type {Layout} */
       const out = { width, height: at.target + CHIP.height + 24, chip: CHIP.height, wide, source: [], target: [] };
-      for (const name of ["source", "target"]) {
+      for (const name of SIDES) {
         let x = (width - long(name)) / 2;
         const mirrored = leftward(rows[name]);
         sizes[name].forEach((size, i) => {
@@ -55,13 +66,14 @@ function makeFigure({ held, hovered }) {
     }
     const inner = Math.min(width - 2, 620);
     const most = (inner - 96) / 2;
-    const name = (row) => 0.82 * measure.measureText(rowName(row)).width; // it stands above, in smaller letters
-    const column = (row) => Math.min(most, Math.max(name(row), ...sizes[row]));
+    const name = (/** @type {Side} */ row) => 0.82 * widthOf(rowName(row)); // it stands above, in smaller letters
+    const column = (/** @type {Side} */ row) => Math.min(most, Math.max(name(row), ...sizes[row]));
     const columns = { source: column("source"), target: column("target") };
     const band = Math.min(230, Math.max(96, inner - columns.source - columns.target));
     const left = (width - columns.source - columns.target - band) / 2;
     const count = Math.max(sizes.source.length, sizes.target.length);
     const { height: chip, pitch } = count > CHIP.dense.rows ? CHIP.dense : CHIP;
+    /** @type {Layout} */
     const out = { width, height: 24 + count * pitch, chip, wide, source: [], target: [] };
     sizes.source.forEach((size, i) => {
       const real = Math.min(size, most);
@@ -73,17 +85,19 @@ function makeFigure({ held, hovered }) {
     return out;
   }
 
-  /** As much of a word as there is room for. */
+  /** As much of a word as there is room for.
+   *
+   * @param {string} shown @param {number} room */
   function fitting(shown, room) {
-    if (measure.measureText(shown).width <= room) return shown;
+    if (widthOf(shown) <= room) return shown;
     const chars = [...shown];
-    while (chars.length > 1 && measure.measureText(`${chars.join("")}…`).width > room) chars.pop();
+    while (chars.length > 1 && widthOf(`${chars.join("")}…`) > room) chars.pop();
     return `${chars.join("")}…`;
   }
 
   /** What a row is, and in which language, as far as that is known. */
-  function rowName(row) {
-    const [from, to] = history?.about?.languages ?? [];
+  function rowName(/** @type {Side} */ row) {
+    const [from, to] = history.about?.languages ?? [];
     return row === "source" ? TEXT.sourceRow(from) : TEXT.targetRow(to);
   }
 
@@ -97,6 +111,7 @@ function makeFigure({ held, hovered }) {
       source: frame.sources.map((text, i) => chip("source", i, text, layout.source[i], i + 1, frame.unknown.has(i))),
       target: [TEXT.begin, ...frame.targets].map((text, i) => chip("target", i, text, layout.target[i], i, false)),
     };
+    /** @param {Side} name @param {string} anchor */
     const first = (name, anchor) => {
       const x = layout[name].map((at) => at.x);
       return anchor === "end" ? Math.max(...layout[name].map((at) => at.x + at.width)) : Math.min(...x);
@@ -136,14 +151,21 @@ function makeFigure({ held, hovered }) {
     fresh.addEventListener("pointerleave", () => hovered(null));
     fresh.addEventListener("click", clicked);
     fresh.addEventListener("keydown", keys);
-    const focused = svg && document.activeElement === svg;
+    const focused = document.activeElement === svg;
     svg = fresh;
     host.replaceChildren(svg);
     if (focused) svg.focus({ preventScroll: true });
     drawn = null;
   }
 
-  function chip(row, index, text, { x, y, width }, place, unknown) {
+  function chip(
+    /** @type {Side} */ row,
+    /** @type {number} */ index,
+    /** @type {string} */ text,
+    /** @type {Place} */ { x, y, width },
+    /** @type {number} */ place,
+    /** @type {boolean} */ unknown,
+  ) {
     const parts = tokenParts(text);
     const special =
       /^⟨.*⟩$/.test(text) && (row === "target" ? index === 0 || index === frame.T : index === frame.S - 1);
@@ -188,7 +210,9 @@ function makeFigure({ held, hovered }) {
 
   /* ------------------------------------------------------------ lines */
 
-  /** The way from what looks (a row) to what is looked at (a column). */
+  /** The way from what looks (a row) to what is looked at (a column).
+   *
+   * @param {number} row @param {number} column */
   function way(row, column) {
     const { wide } = layout;
     if (state.of === "cross") {
@@ -221,7 +245,7 @@ function makeFigure({ held, hovered }) {
     return `M${x},${from.middle} C${deep},${from.middle} ${deep},${to.middle} ${x},${to.middle}`;
   }
 
-  function buildLines(found) {
+  function buildLines(/** @type {Weights} */ found) {
     lines = [];
     for (let row = 0; row < found.rows; row++) {
       for (let column = 0; column < found.columns; column++) {
@@ -242,7 +266,7 @@ function makeFigure({ held, hovered }) {
   /* ------------------------------------------------------------ drawing */
 
   function draw() {
-    if (!frame) return;
+    if (!frame.run) return;
     const key = JSON.stringify([
       frame.sources,
       frame.targets,
@@ -264,11 +288,11 @@ function makeFigure({ held, hovered }) {
       const shown = rowShown(each.row);
       const { weight } = each;
       const strength = on ? 0.2 + 0.8 * weight : line ? 0.05 + 0.12 * weight : 0.03 + 0.85 * weight ** 1.2;
-      each.path.setAttribute("stroke-opacity", shown ? strength.toFixed(3) : 0);
+      each.path.setAttribute("stroke-opacity", shown ? strength.toFixed(3) : "0");
       each.path.setAttribute("stroke-width", (on ? 1 + 5 * weight : 0.75 + 3.25 * weight).toFixed(2));
       each.path.setAttribute("class", on ? "on" : "");
     }
-    for (const row of ["source", "target"]) {
+    for (const row of SIDES) {
       chips[row].forEach(({ node, tint }, i) => {
         const index = row === "target" ? i - 1 : i;
         const share = tintOf(found, line, row, i);
@@ -293,11 +317,13 @@ function makeFigure({ held, hovered }) {
     drawReadout(line);
     Object.assign(root.dataset, {
       focus: focus ? `${focus.row}-${focus.index}` : "",
-      lines: lines.filter((l) => rowShown(l.row)).length,
+      lines: String(lines.filter((l) => rowShown(l.row)).length),
     });
   }
 
-  /** How strongly the chip is looked at, 0 to 1. */
+  /** How strongly the chip is looked at, 0 to 1.
+   *
+   * @param {Weights} found @param {Line | null} line @param {Side} row @param {number} i */
   function tintOf(found, line, row, i) {
     if (!line) return 0;
     if (line.row !== undefined) {
@@ -307,12 +333,12 @@ function makeFigure({ held, hovered }) {
     return row === "target" && i > 0 && rowShown(i - 1) ? found.at(i - 1, line.column) : 0;
   }
 
-  function drawReadout(line) {
+  function drawReadout(/** @type {Line | null} */ line) {
     if (!line) return put(readout, TEXT.figureHelp);
     const { title, listed } = reading(line);
     const parts = [el("span", { text: `${title} ` })];
     if (!listed.length) parts.push(el("span", { text: TEXT.nobody }));
-    listed.forEach(([token, share], i) =>
+    listed.forEach(({ token, share }, i) =>
       parts.push(
         el(
           "span",
@@ -330,31 +356,37 @@ function makeFigure({ held, hovered }) {
 
   /* ------------------------------------------------------------ pointing */
 
-  function target(event) {
-    const node = event.target.closest?.(".chip");
-    if (!node || node.dataset.row === "begin" || node.classList.contains("later")) return null;
-    return { row: node.dataset.row, index: Number(node.dataset.index) };
+  /** @returns {Focus | null} */
+  function target(/** @type {Event} */ event) {
+    /** @type {SVGElement | null} */
+    const node = event.target instanceof Element ? event.target.closest(".chip") : null;
+    const row = SIDES.find((side) => side === node?.dataset.row);
+    if (!node || !row || node.classList.contains("later")) return null;
+    return { row, index: Number(node.dataset.index) };
   }
-  function moved(event) {
+  function moved(/** @type {PointerEvent} */ event) {
     if (event.pointerType !== "touch") hovered(target(event));
   }
-  function clicked(event) {
+  function clicked(/** @type {Event} */ event) {
     held(target(event));
   }
 
-  function keys(event) {
+  function keys(/** @type {KeyboardEvent} */ event) {
     const { key } = event;
     if (key === "Escape") {
       if (!state.held && !state.hover) return;
       event.preventDefault();
       return held(null);
     }
+    /** @type {Focus} */
     const now = state.hover ?? state.held ?? { row: "target", index: -1 };
     const last = { source: frame.S - 1, target: shownCount() - 1 };
+    /** @type {(row: Side, index: number) => Focus | null} */
     const to = (row, index) => (last[row] < 0 ? null : { row, index: Math.max(0, Math.min(last[row], index)) });
     const along = layout.wide ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];
     const across = layout.wide ? ["ArrowUp", "ArrowDown"] : ["ArrowLeft", "ArrowRight"];
-    let next;
+    /** @type {Focus | null} */
+    let next = null;
     if (key === along[0]) next = to(now.row, now.index - 1);
     else if (key === along[1]) next = to(now.row, now.index + 1);
     else if (key === across[0]) next = to("source", now.index);
@@ -369,7 +401,7 @@ function makeFigure({ held, hovered }) {
     const line = lineOf(next);
     if (line) {
       const { title, listed } = reading(line);
-      tp.say(`${title} ${tp.series(listed.map(([token, share]) => `${word(token)} ${rounded(share)}`))}`);
+      tp.say(`${title} ${tp.series(listed.map(({ token, share }) => `${word(token)} ${rounded(share)}`))}`);
     }
   }
 

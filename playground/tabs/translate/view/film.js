@@ -1,8 +1,10 @@
 /* The steps of training: a slider over them, above it how sharp the alignment was and how much was right. */
 const SPARK = { height: 64, side: 8 };
-let sharp = { run: "", steps: [], values: [], even: null }; // values: (L + 1) x (H + 1) for each step
+/** @typedef {{ run: string, steps: number[], values: Float32Array[], even: number | null }} Sharp */
+/** @type {Sharp} */
+let sharp = { run: "", steps: [], values: [], even: null };
 
-function makeFilm({ goTo, busy }) {
+function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void }} */ { goTo, busy }) {
   const host = el("div", { class: "spark" });
   const note = el("span", { class: "muted" });
   const newestButton = el("button", {
@@ -18,13 +20,13 @@ function makeFilm({ goTo, busy }) {
     id: "translate-step",
     label: TEXT.film,
     text: { play: TEXT.filmPlay, pause: TEXT.filmPause },
-    count: () => frame?.steps.length ?? 0,
+    count: () => frame.steps.length,
     at: () => frame.steps.indexOf(frame.step),
     goTo,
     name: (index) =>
       frame.steps[index] === newest(frame)
         ? TEXT.stepNewest(frame.steps[index])
-        : TEXT.stepText(frame.steps[index], frame.steps.at(-1)),
+        : TEXT.stepText(frame.steps[index], frame.steps[frame.steps.length - 1]),
     marks: () => frame.stored,
     above: host,
     begun: busy,
@@ -45,7 +47,7 @@ function makeFilm({ goTo, busy }) {
     el("div", { class: "film-under" }, el("p", { class: "hint" }, note), legend, saves),
   );
 
-  function sharpAt(i) {
+  function sharpAt(/** @type {number} */ i) {
     const L = frame.layers;
     const H = frame.heads;
     const layer = state.of === "cross" && state.layer !== null ? state.layer : L;
@@ -53,18 +55,20 @@ function makeFilm({ goTo, busy }) {
     return sharp.values[i]?.[layer * (H + 1) + head] ?? NaN;
   }
 
-  /** What was known at a step: the last value that was measured by then. */
+  /** What was known at a step: the last value that was measured by then.
+   *
+   * @param {number[]} steps @param {(i: number) => number} values @param {number} step */
   function known(steps, values, step) {
     let found = NaN;
     for (let i = 0; i < steps.length && steps[i] <= step; i++) found = values(i);
     return found;
   }
-  const sharpBy = (step) => (sharp.run === frame.run ? known(sharp.steps, sharpAt, step) : NaN);
-  const exactBy = (step) =>
-    history?.run === frame.run ? known(history.evaluated.step, (i) => history.evaluated.accuracy[i], step) : NaN;
+  const sharpBy = (/** @type {number} */ step) => (sharp.run === frame.run ? known(sharp.steps, sharpAt, step) : NaN);
+  const exactBy = (/** @type {number} */ step) =>
+    history.run === frame.run ? known(history.evaluated.step, (i) => history.evaluated.accuracy[i], step) : NaN;
 
   function draw() {
-    if (!frame) return;
+    if (!frame.run) return;
     const { steps, step } = frame;
     slider.draw();
     put(note, frame.recorded ? TEXT.recordedNote : "");
@@ -73,13 +77,14 @@ function makeFilm({ goTo, busy }) {
     drawSpark(index);
   }
 
-  function drawSpark(index) {
+  function drawSpark(/** @type {number} */ index) {
     const width = host.clientWidth;
     if (!width) return;
     const { steps } = frame;
-    const X = (i) => SPARK.side + (steps.length > 1 ? (i / (steps.length - 1)) * (width - 2 * SPARK.side) : 0);
-    const Y = (value) => 4 + (1 - value) * (SPARK.height - 8);
-    const line = (values) => {
+    const X = (/** @type {number} */ i) =>
+      SPARK.side + (steps.length > 1 ? (i / (steps.length - 1)) * (width - 2 * SPARK.side) : 0);
+    const Y = (/** @type {number} */ value) => 4 + (1 - value) * (SPARK.height - 8);
+    const line = (/** @type {number[]} */ values) => {
       let pen = "M";
       return values
         .map((value, i) => {
@@ -93,6 +98,7 @@ function makeFilm({ goTo, busy }) {
     const sharps = steps.map(sharpBy);
     const exacts = steps.map(exactBy);
     const now = { sharp: sharps[index], exact: exacts[index] };
+    /** @param {string} kind @param {number} value */
     const dot = (kind, value) =>
       Number.isFinite(value) && el("circle", { class: kind, cx: X(index), cy: Y(value), r: 4 });
     host.replaceChildren(
@@ -113,6 +119,7 @@ function makeFilm({ goTo, busy }) {
         dot("sharp", now.sharp),
       ),
     );
+    /** @param {string} kind @param {string} name @param {number} value @param {string} title */
     const entry = (kind, name, value, title) =>
       el("span", { class: `key ${kind}`, title }, el("i"), el("span", { text: `${name} ${percent(value)}` }));
     legend.replaceChildren(

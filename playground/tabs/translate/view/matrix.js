@@ -1,5 +1,5 @@
 /* The chosen weights as a table: what looks, row by row, at what. */
-function makeMatrix({ hovered, held }) {
+function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
   const host = el("div", { class: "matrix-host" });
   const help = el("p", { class: "help" });
   const readout = el("p", { class: "matrix-text" });
@@ -12,28 +12,31 @@ function makeMatrix({ hovered, held }) {
     host,
     el("div", { class: "under" }, readout, saves),
   );
-  let svg = null;
-  let place = null; // {left, top, cell}
+  let svg = el("svg");
+  let place = { left: 0, top: 0, cell: 1 };
+  /** @type {Weights | null} */
   let drawn = null;
   let built = "";
+  /** @type {SVGElement[]} */
   let rows = [];
-  let cursor = null;
+  let cursor = el("g");
 
   const TILT = 45;
-  const label = (text) => {
+  const label = (/** @type {string} */ text) => {
     const chars = [...word(text)];
     return chars.length > 12 ? `${chars.slice(0, 11).join("")}…` : chars.join("");
   };
 
-  function build(found) {
+  function build(/** @type {Weights} */ found) {
     const width = host.clientWidth || 400;
     const measure = el("canvas").getContext("2d");
-    measure.font = `12px ${tp.colour("--tp-sans")}`;
-    const widest = (tokens) => Math.max(...tokens.map((text) => measure.measureText(label(text)).width));
+    if (measure) measure.font = `12px ${tp.colour("--tp-sans")}`;
+    const widthOf = (/** @type {string} */ text) => measure?.measureText(label(text)).width ?? 0;
+    const widest = (/** @type {string[]} */ tokens) => Math.max(...tokens.map(widthOf));
     const left = Math.ceil(widest(rowTokens())) + 10;
     const long = widest(columnTokens()) * Math.SQRT1_2;
     const top = Math.ceil(long) + 14;
-    const right = Math.ceil(measure.measureText(label(columnTokens().at(-1))).width * Math.SQRT1_2);
+    const right = Math.ceil(widthOf(columnTokens().at(-1) ?? "") * Math.SQRT1_2);
     const cell = Math.max(4, Math.min(32, (width - left - right - 4) / found.columns));
     place = { left, top, cell };
     const every = Math.max(1, Math.ceil(13 / cell));
@@ -103,7 +106,7 @@ function makeMatrix({ hovered, held }) {
   }
 
   function draw() {
-    if (!frame) return;
+    if (!frame.run) return;
     const found = weights();
     const key = `${host.clientWidth} ${document.body.className}`;
     if (drawn !== found || key !== built) {
@@ -160,6 +163,7 @@ function makeMatrix({ hovered, held }) {
     put(readout, told);
   }
 
+  /** @param {MouseEvent} event @returns {{ row: number, column?: number } | null} */
   function cellAt(event) {
     const box = svg.getBoundingClientRect();
     const column = Math.floor((event.clientX - box.left - place.left) / place.cell);
@@ -170,7 +174,7 @@ function makeMatrix({ hovered, held }) {
     return column < 0 ? { row } : { row, column };
   }
 
-  function moved(event) {
+  function moved(/** @type {PointerEvent} */ event) {
     const at = cellAt(event);
     hovered(at && { row: state.of === "encoder" ? "source" : "target", index: at.row, column: at.column });
   }

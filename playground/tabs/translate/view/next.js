@@ -1,11 +1,13 @@
 /* What could have come at one place of the translation: the five most probable tokens. */
-function makeNext({ chosen }) {
+function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { chosen }) {
   const title = el("p", { class: "next-title" });
   const list = el("ol", { class: "candidates", id: "translate-candidates" });
   const help = el("p", { class: "help", text: TEXT.nextHelp });
   const node = el("section", { class: "next" }, el("h3", { text: TEXT.next }), title, list, help);
 
-  /** The place that is shown: the held one, the next to come, or where the model was least sure. */
+  /** The place that is shown: the held one, the next to come, or where the model was least sure.
+   *
+   * @returns {{ place: number, hesitated?: boolean }} */
   function placeOf() {
     const focus = state.hover ?? state.held;
     if (focus?.row === "target" && focus.index < shownCount()) return { place: focus.index };
@@ -19,7 +21,7 @@ function makeNext({ chosen }) {
 
   let key = "";
   function draw() {
-    if (!frame) return;
+    if (!frame.run) return;
     const none = !frame.candidates.length;
     list.hidden = none;
     put(help, none ? TEXT.nextRecorded : TEXT.nextHelp);

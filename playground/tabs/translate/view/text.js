@@ -9,29 +9,33 @@ const TEXT = tp.words({
     wait: "Reading the run …",
     offline: "The page's server does not answer. Is it still running?",
     none: "No run yet. Choose one above, or train one below.",
+    /** @type {(name: string, other: string) => string} */
     standIn: (name, other) =>
       `“${name}” is a language model: it continues texts and translates none. So this page shows “${other}”, which does.`,
-    standInNone: (name) =>
+    standInNone: (/** @type {string} */ name) =>
       `“${name}” is a language model: it continues texts and translates none. Train a run that does: one click, below.`,
+    /** @type {(name: string, step: number) => string} */
     facts: (name, step) => `“${name}” at step ${count(step)}`,
+    /** @type {(share: string, step: number) => string} */
     accuracy: (share, step) =>
       `${share} of unseen sentences of its own small language exactly right (step ${count(step)})`,
 
-    sentence: (facts) => `${facts}.`,
+    sentence: (/** @type {string} */ facts) => `${facts}.`,
 
     source: "Sentence to translate",
     examples: "Or take one:",
+    /** @type {(count: number, limit: number) => string} */
     hint: (count, limit) => `${count} ${count === 1 ? "token" : "tokens"}; there is room for ${limit}.`,
     cut: "There is no room for the rest:",
-    unknownHint: (count) =>
+    unknownHint: (/** @type {number} */ count) =>
       count === 1
         ? "One of them the model has never seen: it is marked."
         : `${count} of them the model has never seen: they are marked.`,
     reset: "Back to the sentence that training recorded",
     strangers: "It has never seen these words, and what it makes of them means nothing:",
-    strangersMore: (count) => `and ${count} more`,
+    strangersMore: (/** @type {number} */ count) => `and ${count} more`,
     complete: "Words it knows:",
-    vocabulary: (count) => `All ${count} words it knows`,
+    vocabulary: (/** @type {number} */ count) => `All ${count} words it knows`,
     outside:
       "It knows every word, but no sentence of its small language is built like this one: what it writes is a guess.",
 
@@ -50,6 +54,7 @@ const TEXT = tp.words({
     layer: "Layer",
     head: "Head",
     average: "average",
+    /** @type {(layer: number, head: number) => string} */
     toSharpest: (layer, head) => `Sharpest: layer ${layer}, head ${head}`,
     sharpestTitle: "The head whose rows look most sharply, each at another token",
     toAverage: "Back to the average",
@@ -69,25 +74,30 @@ const TEXT = tp.words({
     backTitle: "Take one token back",
     restart: "Restart",
     restartTitle: "Take all tokens back",
+    /** @type {(at: number, count: number) => string} */
     place: (at, count) => `token ${at} of ${count}`,
-    sourceRow: (language) => (language ? `reads ${tp.translate(language)}` : "reads"),
-    targetRow: (language) => (language ? `writes ${tp.translate(language)}` : "writes"),
+    sourceRow: (/** @type {string | undefined} */ language) => (language ? `reads ${tp.translate(language)}` : "reads"),
+    targetRow: (/** @type {string | undefined} */ language) =>
+      language ? `writes ${tp.translate(language)}` : "writes",
+    /** @type {(of: string, source: string, target: string) => string} */
     figure: (of, source, target) =>
       `${of} attention between “${source}” and “${target}”. Arrow keys move from token to token, Enter holds one, Escape lets go.`,
+    /** @type {(text: string, place: number) => string} */
     sourceToken: (text, place) => `read ${place}: ${text}`,
+    /** @type {(text: string, place: number) => string} */
     targetToken: (text, place) => `written ${place}: ${text}`,
     figureHelp:
       "Point at a word to follow its lines; a click holds it. With the keyboard: arrows move, Enter holds, Esc lets go.",
     unknownToken: "The model has never seen this. It reads ⟨unknown⟩ in its place.",
-    looks: {
+    looks: /** @type {{ [kind in Kind]: (token: string) => string }} */ ({
       cross: (token) => `While writing “${token}”, the decoder looks at`,
       encoder: (token) => `“${token}” looks at`,
       decoder: (token) => `While writing “${token}”, the decoder looks back at`,
-    },
-    seen: {
+    }),
+    seen: /** @type {{ [kind: string]: (token: string) => string }} */ ({
       cross: (token) => `“${token}” is looked at while writing`,
       decoder: (token) => `“${token}” is looked at while writing`,
-    },
+    }),
     begin: "⟨begin⟩",
     comma: ",",
     nobody: "nobody yet",
@@ -104,13 +114,15 @@ const TEXT = tp.words({
     filmHelp: "Move through training: the same sentence, at each step that was recorded.",
     filmPlay: "Play through the steps of training",
     filmPause: "Pause",
+    /** @type {(step: number, last: number) => string} */
     stepText: (step, last) => `step ${count(step)} of ${count(last)}`,
-    stepNewest: (step) => `step ${count(step)}, the newest`,
+    stepNewest: (/** @type {number} */ step) => `step ${count(step)}, the newest`,
     newest: "Newest",
     recordedNote: "recorded while training, along the right translation",
     sharp: "sharpness",
     sharpTitle: "The largest weight of each row of cross-attention, on average over the rows: 1 is a single word",
     exact: "exact match",
+    /** @type {(sharp: string, exact: string) => string} */
     filmLabel: (sharp, exact) =>
       `Over training: the alignment's sharpness, now ${sharp}, and exact match, now ${exact}.`,
 
@@ -120,15 +132,18 @@ const TEXT = tp.words({
       encoder: "Each row looks at the columns.",
       decoder: "Rows are written, columns were written before.",
     },
+    /** @type {(of: string, rows: number, columns: number) => string} */
     matrixLabel: (of, rows, columns) => `${of} attention, ${rows} rows by ${columns} columns.`,
+    /** @type {(row: string, column: string, share: string) => string} */
     cell: (row, column, share) => `“${row}” looks at “${column}” with ${share}`,
 
     next: "What could come here",
-    nextPlace: (place) => `Token ${place}: the five most probable`,
-    nextHesitated: (place) => `Token ${place}, where it was least sure`,
+    nextPlace: (/** @type {number} */ place) => `Token ${place}: the five most probable`,
+    nextHesitated: (/** @type {number} */ place) => `Token ${place}, where it was least sure`,
     nextHelp: "Click another token, and the translation goes on from there.",
     nextRecorded:
       "Training recorded the attention of this step, not its model. Choose a checkpoint (the taller marks) to see candidates.",
+    /** @type {(text: string, share: string, chosen: boolean) => string} */
     nextOption: (text, share, chosen) => `${text}, ${share}${chosen ? ", chosen" : ""}`,
 
     beam: "Greedy or beam search?",
@@ -140,21 +155,30 @@ const TEXT = tp.words({
     penalty: "Length penalty",
     penaltyTitle: "Each score is divided by ((5 + length) / 6) to this power: 0 favours short translations",
     greedy: "Greedy",
-    beamNumber: (place) => `Beam ${place}`,
+    beamNumber: (/** @type {number} */ place) => `Beam ${place}`,
     columns: ["", "translation", "log-probability", "tokens", "score"],
     scoreTitle: "log-probability ÷ ((5 + length) / 6)^penalty",
     same: "Beam search found the same as greedy.",
-    better: (times) =>
+    better: (/** @type {string} */ times) =>
       `Beam search found a translation that the model thinks ${times} times as probable as the greedy one.`,
     worse: "The best by score is not more probable than the greedy one: the length penalty decided.",
     tree: "The search as a tree",
     treeHelp: "From left to right, one column a token; the best stand on top. Numbers are the total log-probability.",
+    /** @type {(nodes: number, kept: number, ended: number, pruned: number) => string} */
     treeLabel: (nodes, kept, ended, pruned) =>
       `Tree of ${nodes} candidates: ${kept} kept, ${ended} ended, ${pruned} pruned.`,
-    fates: { best: "the best", kept: "kept", ended: "ended", pruned: "pruned", greedy: "greedy's path" },
+    fates: /** @type {{ [fate: string]: string }} */ ({
+      best: "the best",
+      kept: "kept",
+      ended: "ended",
+      pruned: "pruned",
+      greedy: "greedy's path",
+    }),
+    /** @type {(token: string, share: string, total: string, fate: string) => string} */
     node: (token, share, total, fate) => `“${token}”: ${share} here, in all ${total}; ${fate}`,
-    greedyToo: (node) => `${node}; greedy's path`,
-    leftOut: (branches) => `${count(branches)} pruned branches are not drawn: there are too many.`,
+    greedyToo: (/** @type {string} */ node) => `${node}; greedy's path`,
+    leftOut: (/** @type {number} */ branches) =>
+      `${count(branches)} pruned branches are not drawn: there are too many.`,
 
     training: "Train it live",
     trainingHelp:
@@ -162,7 +186,8 @@ const TEXT = tp.words({
     trainStart: "Train",
     trainStarting: "Starting …",
     trainStop: "Stop",
-    queued: ([place, waiting]) => `number ${place} of ${waiting} in the queue`,
+    queued: (/** @type {[number, number]} */ [place, waiting]) => `number ${place} of ${waiting} in the queue`,
+    /** @type {(name: string, state: string, step: number, total: number) => string} */
     progress: (name, state, step, total) => `“${name}”: ${state}, step ${count(step)} of ${count(total)}`,
     curves: "Exact match over steps",
     exactUnit: "share of unseen texts, every token right",
@@ -172,17 +197,20 @@ const TEXT = tp.words({
     batch: "one batch",
     heldOut: "validation",
     xName: "step",
+    /** @type {(step: number, exact: string, loss: string) => string} */
     chartSummary: (step, exact, loss) =>
       `Exact match and loss over training, to step ${count(step)}. Exact match ${exact}, validation loss ${loss}.`,
     chartHelp: "Drag to zoom in, double-click to see all.",
     samples: "The same sentences, again and again",
     samplesHelp: "Each square is one look during training: green is exactly right. Click a sentence to open it above.",
-    samplesStep: (step) => `as written at step ${count(step)}`,
+    samplesStep: (/** @type {number} */ step) => `as written at step ${count(step)}`,
+    /** @type {(step: number, text: string) => string} */
     sampleTip: (step, text) => `step ${count(step)}: ${text}`,
+    /** @type {(right: number, count: number) => string} */
     sampleStrip: (right, count) => `exactly right at ${right} of ${count} steps`,
     noSamples: "Samples appear as soon as it trains.",
-    verdict: { true: "✓", false: "✗" },
-    verdictName: { true: "exactly right", false: "wrong" },
+    verdict: /** @type {{ [right: string]: string }} */ ({ true: "✓", false: "✗" }),
+    verdictName: /** @type {{ [right: string]: string }} */ ({ true: "exactly right", false: "wrong" }),
 
     csv: {
       weights: ["attention", "layer", "head", "row", "row token", "column", "column token", "weight"],

@@ -1,16 +1,25 @@
 /* Training live: what can be started with one click, and how a run got on: exact match, loss, samples. */
-let history = null; // of the run that is shown
+/** @typedef {{ translates: boolean, instead: string | null, languages: [from: string,
+ *   to: string] | null }} Translates */
+/** @typedef {{ name: string, shipped: boolean } & Translates} TranslateAbout */
+/** @typedef {{ name: string, title: string, about: string }} Starter  what can be started with one click */
+/** Of the run that is shown. @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
+let history = new tp.Feed("");
 
-function makeTraining({ starters, opened, stopped }) {
+function makeTraining(
+  /** @type {{ starters: Starter[], opened(text: string): void, stopped(): void }} */ { starters, opened, stopped },
+) {
   const buttons = starters.map(({ name, title, about }) => {
+    const go = el("span", { class: "go", text: `▶ ${TEXT.trainStart}` });
+    /** @type {HTMLButtonElement} */
     const button = el(
       "button",
-      { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, button) } },
+      { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, go) } },
       el("b", { text: tp.translate(title) }),
       el("span", { text: tp.translate(about) }),
-      el("span", { class: "go", text: `▶ ${TEXT.trainStart}` }),
+      go,
     );
-    return button;
+    return { button, go };
   });
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const progress = el("p", { class: "progress", role: "status" });
@@ -57,38 +66,43 @@ function makeTraining({ starters, opened, stopped }) {
     { class: "training" },
     el("h3", { text: TEXT.training }),
     el("p", { class: "help", text: TEXT.trainingHelp }),
-    el("div", { class: "starters" }, buttons),
+    el(
+      "div",
+      { class: "starters" },
+      buttons.map(({ button }) => button),
+    ),
     message,
     grown,
   );
 
-  function begin(name, button) {
-    buttons.forEach((each) => (each.disabled = true));
+  /** @param {string} name @param {HTMLElement} go */
+  function begin(name, go) {
+    for (const { button } of buttons) button.disabled = true;
     say(null);
-    put(button.querySelector(".go"), TEXT.trainStarting);
+    put(go, TEXT.trainStarting);
     trigger("train", { preset: name });
   }
 
   /** The server's answer to `begin`. */
-  function begun(answer) {
-    buttons.forEach((each) => {
-      each.disabled = false;
-      put(each.querySelector(".go"), `▶ ${TEXT.trainStart}`);
-    });
+  function begun(/** @type {{ error?: string }} */ answer) {
+    for (const { button, go } of buttons) {
+      button.disabled = false;
+      put(go, `▶ ${TEXT.trainStart}`);
+    }
     say(answer.error ?? null);
   }
 
-  function say(sentence) {
+  function say(/** @type {string | null} */ sentence) {
     message.hidden = !sentence;
     put(message, sentence ?? "");
   }
 
   function draw() {
-    const known = history?.loaded && history.about?.translates;
-    grown.hidden = !known;
-    live.hidden = !known || !history.status.alive;
-    if (!known) return;
     const { status, steps, evaluated } = history;
+    const known = history.loaded && history.about?.translates;
+    grown.hidden = !known;
+    live.hidden = !known || !status?.alive;
+    if (!known || !status) return;
     const state = status.place ? TEXT.queued(status.place) : tp.states[status.state].word;
     put(progress, TEXT.progress(history.short(), state, status.step, history.total));
     bar.style.width = `${(100 * status.step) / history.total}%`;
@@ -99,29 +113,30 @@ function makeTraining({ starters, opened, stopped }) {
     const measured = history.tested;
     const x = { low: 0, high: Math.max(1, history.total, steps.step.at(-1) ?? 0), name: TEXT.xName };
     const n = evaluated.step.length;
+    const exact = {
+      id: "exact",
+      title: TEXT.curves,
+      unit: host.clientWidth < 560 ? "" : TEXT.exactUnit,
+      height: 120,
+      range: [0, 1.02],
+      format: percent,
+      lines: [
+        {
+          id: "exact",
+          name: TEXT.exact,
+          style: "accuracy",
+          x: evaluated.step,
+          y: evaluated.accuracy,
+          n,
+          dots: true,
+          format: percent,
+        },
+      ],
+    };
     chart.update({
       x,
       panels: [
-        measured && {
-          id: "exact",
-          title: TEXT.curves,
-          unit: host.clientWidth < 560 ? "" : TEXT.exactUnit,
-          height: 120,
-          range: [0, 1.02],
-          format: percent,
-          lines: [
-            {
-              id: "exact",
-              name: TEXT.exact,
-              style: "accuracy",
-              x: evaluated.step,
-              y: evaluated.accuracy,
-              n,
-              dots: true,
-              format: percent,
-            },
-          ],
-        },
+        ...(measured ? [exact] : []),
         {
           id: "loss",
           title: TEXT.loss,
@@ -162,11 +177,9 @@ function makeTraining({ starters, opened, stopped }) {
             },
           ],
         },
-      ].filter(Boolean),
+      ],
       marks:
-        frame?.run === history.run && frame.step !== newest(frame)
-          ? [{ x: frame.step, text: "", kind: "changed" }]
-          : [],
+        frame.run === history.run && frame.step !== newest(frame) ? [{ x: frame.step, text: "", kind: "changed" }] : [],
       summary: TEXT.chartSummary(
         status.step,
         percent(evaluated.accuracy.at(-1) ?? NaN),
@@ -178,12 +191,13 @@ function makeTraining({ starters, opened, stopped }) {
 
   let sampled = "";
   function drawSamples() {
-    const step = frame?.run === history.run ? frame.step : Infinity;
-    const newestStep = frame?.run === history.run ? frame.step === newest(frame) : true;
+    const step = frame.run === history.run ? frame.step : Infinity;
+    const newestStep = frame.run === history.run ? frame.step === newest(frame) : true;
     const limit = newestStep ? Infinity : step;
     const key = JSON.stringify([history.run, limit, history.samples.length, history.samples.at(-1)?.step]);
     if (key === sampled) return;
     sampled = key;
+    /** @type {number | null} */
     let last = null;
     const prompts = [...new Set(history.samples.map(({ prompt }) => prompt))];
     const items = prompts.map((prompt) => {
@@ -224,8 +238,8 @@ function makeTraining({ starters, opened, stopped }) {
             el("span", {
               class: "verdict",
               role: "img",
-              "aria-label": TEXT.verdictName[now.correct],
-              text: TEXT.verdict[now.correct],
+              "aria-label": TEXT.verdictName[String(now.correct)],
+              text: TEXT.verdict[String(now.correct)],
             }),
           el("span", { class: "text", dir: "auto", translate: "no", text: now.text || "∅" }),
         ),
@@ -237,14 +251,19 @@ function makeTraining({ starters, opened, stopped }) {
   }
 
   function curveRows() {
+    /** @type {Map<number, Cell[]>} */
     const rows = new Map();
-    const row = (step) => rows.get(step) ?? rows.set(step, [step, "", "", ""]).get(step);
+    const row = (/** @type {number} */ step) => {
+      const found = rows.get(step) ?? [step, "", "", ""];
+      rows.set(step, found);
+      return found;
+    };
     history.steps.step.forEach((step, i) => (row(step)[1] = history.steps.loss[i]));
     history.evaluated.step.forEach((step, i) => {
       row(step)[2] = history.evaluated.loss[i];
       row(step)[3] = Number.isFinite(history.evaluated.accuracy[i]) ? history.evaluated.accuracy[i] : "";
     });
-    return [TEXT.csv.curves, ...[...rows.values()].sort((a, b) => a[0] - b[0])];
+    return [TEXT.csv.curves, ...[...rows].sort(([a], [b]) => a - b).map(([, cells]) => cells)];
   }
 
   new ResizeObserver(() => schedule(draw)).observe(host);

@@ -10,10 +10,11 @@
 const HZ = 3;
 const IDLE = 1500; // ms between questions about a run that is over
 
-const page = {};
+/** @type {string | null} */
 let expectedText = null; // the right translation of the sentence, where it is known
 let instead = ""; // the name of the language model in whose place another run is shown
 let ofOnesOwn = false; // is that one the learner's? A shipped one was not chosen: nothing needs to be said
+/** @type {ReturnType<typeof tp.poll> | null} */
 let poller = null;
 
 const source = makeSource({ written });
@@ -26,18 +27,18 @@ const next = makeNext({ chosen: candidate });
 const beam = makeBeam({ toggled: address.save });
 const training = makeTraining({
   starters: props.starters ?? [],
-  opened(text) {
+  opened(/** @type {string} */ text) {
     source.take(text);
-    page.top.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+    body.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
   },
   stopped: stopRun,
 });
 
-page.notice = el("p", { class: "notice", role: "status", hidden: true });
-page.facts = el("p", { class: "run-facts" });
-page.leftOut = el("p", { class: "run-facts left-out" });
-page.wait = el("p", { class: "wait", role: "status", text: TEXT.none });
-page.top = el(
+const notice = el("p", { class: "notice", role: "status", hidden: true });
+const facts = el("p", { class: "run-facts" });
+const leftOut = el("p", { class: "run-facts left-out" });
+const wait = el("p", { class: "wait", role: "status", text: TEXT.none });
+const body = el(
   "div",
   { class: "body", hidden: true },
   source.node,
@@ -48,12 +49,12 @@ page.top = el(
 );
 root.append(
   el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
-  page.notice,
-  page.facts,
-  page.leftOut,
+  notice,
+  facts,
+  leftOut,
   training.live,
-  page.wait,
-  page.top,
+  wait,
+  body,
   training.node,
 );
 
@@ -65,9 +66,9 @@ function drawMoment() {
 }
 
 function drawAll() {
-  if (!frame) return;
-  page.top.hidden = false;
-  page.wait.hidden = true;
+  if (!frame.run) return;
+  body.hidden = false;
+  wait.hidden = true;
   source.draw();
   choices.draw();
   figure.draw();
@@ -89,25 +90,25 @@ function drawAll() {
 }
 
 function drawFacts() {
-  const { step, accuracy } = history?.run === frame.run ? history.evaluated : { step: [], accuracy: [] };
+  const { step, accuracy } = history.run === frame.run ? history.evaluated : { step: [], accuracy: [] };
   const measured = accuracy.findLastIndex(
     (share, i) => Number.isFinite(share) && (step[i] <= frame.step || frame.step === newest(frame)),
   );
   const parts = [TEXT.facts(history.short(), frame.step)];
   if (measured >= 0) parts.push(TEXT.accuracy(percent(accuracy[measured]), step[measured]));
-  put(page.facts, TEXT.sentence(parts.join(" · ")));
+  put(facts, TEXT.sentence(parts.join(" · ")));
 }
 
 function drawNotice() {
   const text = !instead
     ? ""
-    : !frame
+    : !frame.run
       ? TEXT.standInNone(instead)
       : ofOnesOwn
         ? TEXT.standIn(instead, history.short())
         : "";
-  page.notice.hidden = !text;
-  put(page.notice, text);
+  notice.hidden = !text;
+  put(notice, text);
 }
 
 /* ------------------------------------------------------------------ what is chosen */
@@ -117,7 +118,7 @@ function chosen() {
   schedule(choices.draw, figure.draw, matrix.draw, next.draw, film.draw);
 }
 
-function hover(focus) {
+function hover(/** @type {Focus | null} */ focus) {
   if (state.held && focus && focus.column === undefined) return; // what is held stays
   if (JSON.stringify(focus) === JSON.stringify(state.hover)) return;
   if (state.held && focus) focus = { ...focus, ...state.held };
@@ -125,7 +126,7 @@ function hover(focus) {
   schedule(figure.draw, matrix.draw, next.draw);
 }
 
-function hold(focus) {
+function hold(/** @type {Focus | null} */ focus) {
   transport.pause();
   const same = focus && state.held && focus.row === state.held.row && focus.index === state.held.index;
   state.held = same ? null : focus && { row: focus.row, index: focus.index };
@@ -135,7 +136,7 @@ function hold(focus) {
   drawMoment();
 }
 
-function written(text, entered = false) {
+function written(/** @type {string | null} */ text, entered = false) {
   if (text === state.text && !entered) return;
   Object.assign(state, { text, start: null, right: false, held: null, hover: null, at: null, live: text === null });
   root.dataset.held = "";
@@ -144,17 +145,20 @@ function written(text, entered = false) {
   load(state.step, { play: true });
 }
 
-function rightChanged(right) {
+function rightChanged(/** @type {boolean} */ right) {
   Object.assign(state, { right, start: null, live: false });
   load(frame.step);
 }
 
-/** Another candidate at this place: the translation goes on from there. */
+/** Another candidate at this place: the translation goes on from there.
+ *
+ * @param {number} place @param {number} id */
 function candidate(place, id) {
   if (id === frame.ids[place] && place < shownCount()) return hold({ row: "target", index: place });
   branch([...frame.ids.slice(0, place), id], place + 1);
 }
 
+/** @param {number[] | null} start @param {number | null} [from] */
 function branch(start, from = null) {
   Object.assign(state, { start, right: false, held: null, hover: null, live: false });
   root.dataset.held = "";
@@ -163,7 +167,7 @@ function branch(start, from = null) {
 }
 
 /** Show the step at this place of the slider; null: the newest. */
-function goTo(index) {
+function goTo(/** @type {number | null} */ index) {
   const step = index === null ? newest(frame) : frame.steps[index];
   transport.pause();
   Object.assign(state, { at: null, live: false });
@@ -179,7 +183,10 @@ function goTo(index) {
 
 let asked = 0;
 
-/** Show this step (null: the newest) of the run and the text that are chosen. */
+/** Show this step (null: the newest) of the run and the text that are chosen.
+ *
+ * @param {number | null} step @param {{ play?: boolean | number, right?: boolean }} [how]
+ * @returns {Promise<unknown>} */
 async function load(step, { play = false, right = state.right } = {}) {
   const mine = ++asked;
   root.setAttribute("aria-busy", "true");
@@ -198,28 +205,29 @@ async function load(step, { play = false, right = state.right } = {}) {
       Object.assign(state, { start: null, right: false }); // a link to another model, or a text without an answer
       return load(step, { play });
     }
-    if (state.step !== null && !frame) {
+    if (state.step !== null && !frame.run) {
       state.step = null;
       return load(null, { play });
     }
     const { message } = /** @type {Error} */ (error);
-    if (frame) source.problem(message);
-    else put(page.wait, message);
+    if (frame.run) source.problem(message);
+    else put(wait, message);
     root.toggleAttribute("data-problem", true);
   } finally {
     if (mine === asked) root.removeAttribute("aria-busy");
   }
 }
 
+/** @param {Frame} found @param {boolean | number} play */
 function show(found, play) {
   const before = frame;
-  frame = { ...found, inWords: tp.inWords(found.sources.slice(0, -1)) };
-  if (before && (before.T !== frame.T || before.S !== frame.S) && state.held) {
+  frame = found;
+  if (before.run && (before.T !== frame.T || before.S !== frame.S) && state.held) {
     const last = state.held.row === "source" ? frame.S : frame.T;
     if (state.held.index >= last) state.held = null;
   }
   state.hover = null;
-  if (!before || before.text !== frame.text || before.run !== frame.run) askExpected();
+  if (before.text !== frame.text || before.run !== frame.run) askExpected();
   drawNotice();
   drawAll();
   address.save();
@@ -231,7 +239,7 @@ async function askExpected() {
   const { run, text } = frame;
   expectedText = null;
   const answer = await call("expected", run, state.text);
-  if (!frame || frame.run !== run || frame.text !== text) return;
+  if (frame.run !== run || frame.text !== text) return;
   expectedText = answer.right ?? null;
   source.vocabulary.judge(expectedText === null);
   root.dataset.expected = expectedText ?? "";
@@ -244,7 +252,7 @@ async function askExamples() {
   if (run !== state.run) return;
   source.offer(answer.examples ?? []);
   source.vocabulary.teach(answer.words ?? []);
-  put(page.leftOut, tp.translate(answer.left_out ?? ""));
+  put(leftOut, tp.translate(answer.left_out ?? ""));
 }
 
 /* ------------------------------------------------------------------ following a run */
@@ -254,8 +262,9 @@ let rest = 0; // when a run that is over is asked about again
 // While a run trains and nothing else was chosen, each recorded step is shown as it comes (`state.live`): along the
 // right translation, so that only the lines change. Without it, and when the run is over: the newest checkpoint.
 
+/** @returns {Promise<unknown>} */
 async function follow() {
-  if (!history || performance.now() < rest) return;
+  if (!history.run || performance.now() < rest) return;
   const mine = history;
   const [first, stored] = [!mine.loaded, mine.stored];
   const isNew = await mine.read(
@@ -264,32 +273,32 @@ async function follow() {
   );
   if (mine !== history) return;
   if (mine.error) {
-    if (!frame) put(page.wait, mine.error);
+    if (!frame.run) put(wait, mine.error);
     return;
   }
-  if (first && !mine.about.translates) return standIn(mine);
+  if (first && !mine.about?.translates) return standIn(mine);
   if (mine.over && !isNew) rest = performance.now() + IDLE;
   if (first) begin();
   else if (mine.stored !== stored) await grew();
-  if (mine.over && frame && state.step === null && state.live && frame.step !== newest(frame)) await load(null);
+  if (mine.over && frame.run && state.step === null && state.live && frame.step !== newest(frame)) await load(null);
   if (isNew) {
     schedule(training.draw, film.draw);
-    if (frame) schedule(drawFacts);
+    if (frame.run) schedule(drawFacts);
   }
 }
 
 /** The run on the page is a language model: show a shipped one that translates, or say how to get one. */
-function standIn(mine) {
+function standIn(/** @type {typeof history} */ mine) {
   instead = mine.short();
-  ofOnesOwn = !mine.about.shipped;
-  if (mine.about.instead) {
+  ofOnesOwn = !mine.about?.shipped;
+  if (mine.about?.instead) {
     state.run = mine.about.instead;
     root.dataset.instead = state.run;
     history = new tp.Feed(state.run);
     return follow();
   }
   rest = performance.now() + IDLE;
-  page.wait.hidden = true;
+  wait.hidden = true;
   drawNotice();
   training.draw();
   root.dataset.ready = "none";
@@ -297,8 +306,8 @@ function standIn(mine) {
 
 /** It is known that the run translates: read it, as soon as it is looked at. */
 function begin() {
-  if (!seen || frame || !history?.loaded || !history.about.translates) return;
-  put(page.wait, TEXT.wait);
+  if (!seen || frame.run || !history.loaded || !history.about?.translates) return;
+  put(wait, TEXT.wait);
   load(state.step, { play: !state.held && state.step === null && !calm() });
   film.measure();
   askExamples();
@@ -306,20 +315,20 @@ function begin() {
 
 /** There is a new checkpoint, or a recorded step. */
 async function grew() {
-  if (!frame) return begin();
+  if (!frame.run) return begin();
   film.measure();
   const { run, text } = state;
   const answer = await call("stops", run, text);
-  if (answer.error || run !== state.run || text !== state.text || !frame) return;
+  if (answer.error || run !== state.run || text !== state.text || !frame.run) return;
   if (answer.steps.join() === frame.steps.join() && answer.stored.join() === frame.stored.join()) return;
   const later = newest(answer) !== newest(frame);
-  const last = answer.steps.at(-1);
+  const last = answer.steps.at(-1) ?? -1;
   for (const kept of frames.values()) if (kept.run === run && kept.text === frame.text) Object.assign(kept, answer);
   Object.assign(frame, answer);
   const gone = !answer.steps.includes(frame.step);
   if (gone) state.step = null;
   const idle = state.step === null && !player && !film.isPlaying();
-  if (idle && state.live && state.at === null && history.status.alive && last > frame.step)
+  if (idle && state.live && state.at === null && history.status?.alive && last > frame.step)
     await load(last, { right: true });
   else if (gone || (later && state.step === null && !state.held && !state.start && !player && !film.isPlaying()))
     await load(state.step);
@@ -358,7 +367,7 @@ function newRun() {
   film.stop();
   asked += 1;
   Object.assign(state, { page: run, run });
-  frame = null;
+  frame = NO_FRAME;
   expectedText = null;
   instead = "";
   history = new tp.Feed(run);
@@ -366,11 +375,11 @@ function newRun() {
   for (const name of ["run", "instead", "correct", "step", "written"]) delete root.dataset[name];
   root.dataset.ready = "false";
   root.removeAttribute("data-problem");
-  page.top.hidden = true;
-  page.wait.hidden = false;
-  put(page.wait, TEXT.wait);
-  put(page.facts, "");
-  put(page.leftOut, "");
+  body.hidden = true;
+  wait.hidden = false;
+  put(wait, TEXT.wait);
+  put(facts, "");
+  put(leftOut, "");
   source.clear();
   source.offer([]);
   source.vocabulary.teach([]);
@@ -392,7 +401,7 @@ function started() {
 }
 
 root.addEventListener("keydown", (event) => {
-  if (event.key !== " " || !frame || event.target !== root.querySelector("#translate-figure")) return;
+  if (event.key !== " " || !frame.run || event.target !== root.querySelector("#translate-figure")) return;
   event.preventDefault();
   if (player) transport.pause();
   else transport.play();

@@ -15,7 +15,7 @@ function makeVocabulary(input, changed) {
   const list = el("div", { class: "words" });
   const summary = el("summary");
   const all = el("details", { class: "vocabulary", id: "translate-words", hidden: true }, summary, list);
-  const button = (word) =>
+  const button = (/** @type {string} */ word) =>
     el("button", {
       type: "button",
       class: "example",
@@ -37,13 +37,14 @@ function makeVocabulary(input, changed) {
     );
     return [...new Set(found.map(([word]) => word))];
   }
-  const completions = (start) => words.filter((word) => word.startsWith(start.toLowerCase()) && word !== start);
+  const completions = (/** @type {string} */ start) =>
+    words.filter((word) => word.startsWith(start.toLowerCase()) && word !== start);
 
   /** The beginning of a word before the caret; a whole text may be one. */
-  const begun = () => input.value.slice(0, input.selectionStart).match(/[\p{L}\p{M}'’]*$/u)[0];
+  const begun = () => input.value.slice(0, input.selectionStart).match(/[\p{L}\p{M}'’]*$/u)?.[0] ?? "";
 
   /** Complete the word that is begun, or add one at the caret. */
-  function insert(word) {
+  function insert(/** @type {string} */ word) {
     const [at, end] = [input.selectionStart, input.selectionEnd];
     const start = begun();
     const completes = word.startsWith(start.toLowerCase());

@@ -15,7 +15,7 @@ from engine.config import RunConfig
 from engine.runs.events import Noted, Pause, Started, Stepped, Stop
 from engine.runs.store import Run, RunBusy
 from engine.training.driver import drive
-from playground.hosting import actions, sessions
+from playground.hosting import actions, processes, run_queue
 from playground.planning import machine_speed
 from playground.runs import run_lookup
 from tests.tools.waiting import until
@@ -31,11 +31,11 @@ TINY: dict[str, Any] = {
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runs of this test alone, and no process left behind."""
     monkeypatch.setenv("TP_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(sessions, "WARM_DELAY", 600.0)
-    monkeypatch.setattr(sys, sessions._HOME, sessions.Registry(), raising=False)
+    monkeypatch.setattr(processes, "WARM_DELAY", 600.0)
+    monkeypatch.setattr(sys, processes._HOME, processes.Registry(), raising=False)
     yield
-    sessions.close()
-    started = [worker.process.pid for worker in sessions.registry().workers.values()]
+    processes.close()
+    started = [worker.process.pid for worker in processes.registry().workers.values()]
     assert not [pid for pid in started if psutil.pid_exists(pid)]
 
 
@@ -44,7 +44,7 @@ def make(**changes: Any) -> Run:
 
 
 def state(run: Run) -> str:
-    return sessions.status(run).state
+    return run_queue.status(run).state
 
 
 def steps(run: Run) -> list[int]:
@@ -54,33 +54,33 @@ def steps(run: Run) -> list[int]:
 def test_a_run_is_trained_by_a_process_of_its_own() -> None:
     run = make()
     assert state(run) == "new"
-    sessions.start(run)
+    run_queue.start(run)
     assert state(run) in ("starting", "running", "finished")
-    assert sessions.training() == [run.id]
+    assert processes.training() == [run.id]
     with pytest.raises(RunBusy):
-        sessions.start(run)
+        run_queue.start(run)
     until(lambda: state(run) == "finished")
     assert steps(run)[-1] == 40
-    until(lambda: sessions.training() == [])
-    until(lambda: sessions.memory(run))
-    assert 50e6 < (sessions.memory(run) or 0) < 4e9
+    until(lambda: processes.training() == [])
+    until(lambda: processes.memory(run))
+    assert 50e6 < (processes.memory(run) or 0) < 4e9
 
 
 def test_a_run_that_was_stopped_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its process may take a moment longer; one that is resumed counts from the beginning."""
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     run, another = make(total_steps=100_000), make(total_steps=100_000)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: steps(run))
     run.send(Stop())
     until(lambda: state(run) == "stopped")
-    sessions.start(another)
-    assert sessions.training() == [another.id]
+    run_queue.start(another)
+    assert processes.training() == [another.id]
     another.send(Stop())
-    until(lambda: not sessions.registry().workers[run.id].alive)
+    until(lambda: not processes.registry().workers[run.id].alive)
     until(lambda: state(another) == "stopped")
-    sessions.start(run)
-    assert sessions.training() == [run.id]
+    run_queue.start(run)
+    assert processes.training() == [run.id]
     run.send(Stop())
 
 
@@ -91,17 +91,17 @@ LINGERING = (sys.executable, "-c", "import sys; sys.stdin.read()")
 @pytest.mark.case("R1")
 def test_a_place_is_taken_as_long_as_its_process_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a run whose folder is gone: what was deleted by hand, or by another program."""
-    monkeypatch.setattr(sessions, "COMMAND", LINGERING)
+    monkeypatch.setattr(processes, "COMMAND", LINGERING)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     gone, another = make(), make()
-    sessions.start(gone)
+    run_queue.start(gone)
     run_lookup.store().delete(gone.id)
-    assert sessions.training() == [gone.id]
-    sessions.start(another)
-    assert sessions.place(another.id) == (1, 1)
-    sessions.end(gone.id)
-    sessions.advance()
-    assert sessions.training() == [another.id]
+    assert processes.training() == [gone.id]
+    run_queue.start(another)
+    assert run_queue.place(another.id) == (1, 1)
+    processes.end(gone.id)
+    run_queue.advance()
+    assert processes.training() == [another.id]
 
 
 @pytest.mark.case("R1")
@@ -109,7 +109,7 @@ def test_starting_and_deleting_again_and_again_leaves_one_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Five rounds left six processes where one may train: each deleted run's was only on its way to it."""
-    monkeypatch.setattr(sessions, "COMMAND", LINGERING)
+    monkeypatch.setattr(processes, "COMMAND", LINGERING)
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     children = psutil.Process().children
     before = set(children(recursive=True))
@@ -119,11 +119,11 @@ def test_starting_and_deleting_again_and_again_leaves_one_process(
         assert state(run) == "starting"
         actions.remove(run.id)
         assert not run.path.exists()
-        assert sessions.training() == []
+        assert processes.training() == []
     assert set(children(recursive=True)) - before == set()
-    sessions.start(another := make())
+    run_queue.start(another := make())
     assert len(set(children(recursive=True)) - before) == 1
-    assert sessions.training() == [another.id]
+    assert processes.training() == [another.id]
     assert list(run_lookup.store().root.iterdir()) == [
         another.path
     ]  # nothing was written after a deletion
@@ -132,38 +132,38 @@ def test_starting_and_deleting_again_and_again_leaves_one_process(
 def test_a_run_that_trains_is_not_deleted() -> None:
     """It is stopped first, so that nobody loses what it has learned by one click."""
     run = make(total_steps=100_000)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: steps(run))
     with pytest.raises(RunBusy, match="stop it first"):
         actions.remove(run.id)
-    assert sessions.training() == [run.id]
+    assert processes.training() == [run.id]
 
 
 def test_a_run_is_handed_to_the_process_that_waits() -> None:
-    sessions.keep_warm()
-    warm = sessions.registry().warm
+    processes.keep_warm()
+    warm = processes.registry().warm
     assert warm is not None
-    sessions.keep_warm()
-    assert sessions.registry().warm is warm
+    processes.keep_warm()
+    assert processes.registry().warm is warm
     run = make()
-    sessions.start(run)
-    assert sessions.registry().workers[run.id] is warm
-    assert sessions.registry().warm is None
+    run_queue.start(run)
+    assert processes.registry().workers[run.id] is warm
+    assert processes.registry().warm is None
     until(lambda: state(run) == "finished")
 
 
 def test_more_runs_than_allowed_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TP_MAX_RUNS", "1")
     first, second, third = make(total_steps=100_000), make(), make()
-    sessions.start(first)
-    sessions.start(second)
+    run_queue.start(first)
+    run_queue.start(second)
     assert state(second) == "waiting" and second.status().state == "new"
     first.send(Stop())
-    sessions.start(third, replacing=first.id)
+    run_queue.start(third, replacing=first.id)
     assert state(third) == "waiting"  # the second was there before
 
     def over(run: Run) -> bool:
-        sessions.advance()
+        run_queue.advance()
         return state(run) == "finished"
 
     until(lambda: over(second))
@@ -175,18 +175,18 @@ def test_a_host_tells_its_processes_what_they_may(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TP_MAX_THREADS", "1")
     monkeypatch.setenv("TP_CPU_ONLY", "1")
     run = make(threads=None)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: state(run) == "finished")
     (started,) = [event for event in run.history() if isinstance(event, Started)]
     assert (started.device, started.threads) == ("cpu", 1)
     assert not [event for event in run.history() if isinstance(event, Noted)]  # none was measured
-    environment = sessions.environment()
+    environment = processes.environment()
     assert environment["OMP_THREAD_LIMIT"] == "1" and environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_a_reset_begins_again_from_the_same_weights() -> None:
     run = make(total_steps=100_000)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: len(steps(run)) >= 5)
     again = actions.reset(run.id, paused=True)
     until(lambda: state(run) == "stopped")
@@ -215,9 +215,9 @@ def test_a_fork_goes_on_from_its_checkpoint() -> None:
 
 def test_a_killed_run_is_interrupted_and_resumed() -> None:
     run = make(total_steps=100_000)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: run.checkpoints())
-    sessions.registry().workers[run.id].process.kill()
+    processes.registry().workers[run.id].process.kill()
     until(lambda: state(run) == "interrupted")
     assert actions.status(run.id)["resumable"]
     actions.tell(run.id, "resume")
@@ -228,12 +228,12 @@ def test_a_killed_run_is_interrupted_and_resumed() -> None:
 
 def test_reloading_the_module_loses_no_run() -> None:
     run = make(total_steps=100_000)
-    sessions.start(run)
-    spec = importlib.util.find_spec("playground.hosting.sessions")
+    run_queue.start(run)
+    spec = importlib.util.find_spec("playground.hosting.processes")
     assert spec is not None and spec.loader is not None
     again = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(again)  # beside the old one, whose names other tests have imported
-    assert again.training() == sessions.training() == [run.id]
+    assert again.training() == processes.training() == [run.id]
     until(lambda: steps(run))
     run.send(Pause())
     until(lambda: state(run) == "paused")
@@ -241,21 +241,21 @@ def test_reloading_the_module_loses_no_run() -> None:
 
 def test_closing_saves_what_was_learned() -> None:
     run = make(total_steps=100_000, save_interval=100_000)
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: len(steps(run)) > 5)
-    sessions.close()
-    assert sessions.training() == []
+    processes.close()
+    assert processes.training() == []
     assert state(run) in ("stopped", "interrupted")
     assert run.checkpoints()[-1].resumable
 
 
 def test_a_process_that_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import sys; sys.stdin.readline(); sys.exit('PyTorch is missing')"
-    monkeypatch.setattr(sessions, "COMMAND", [sys.executable, "-c", script])
+    monkeypatch.setattr(processes, "COMMAND", [sys.executable, "-c", script])
     run = make()
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: state(run) == "failed")
-    until(lambda: sessions.status(run).reason == "PyTorch is missing")
+    until(lambda: run_queue.status(run).reason == "PyTorch is missing")
 
 
 def test_the_machines_speed_is_learned_from_runs() -> None:
@@ -264,7 +264,7 @@ def test_the_machines_speed_is_learned_from_runs() -> None:
     measured = machine_speed.speed()
     assert measured is not None
     run = make()
-    sessions.start(run)
+    run_queue.start(run)
     until(lambda: state(run) == "finished")
     until(lambda: machine_speed.speed() != measured)
 

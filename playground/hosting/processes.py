@@ -3,11 +3,7 @@
 Each run is trained by its own process, `python -m engine train --run -`, which obeys the run's folder and
 not this program. One process is kept warm: it has imported PyTorch and waits for a folder on its standard
 input, so that Start answers at once. A thread follows each process that was handed a run: it waits for
-the end, so that no zombie is left, and records the memory used.
-
-When this host limits how many runs train at once, the others wait in a queue, and each starts
-when its turn comes (`advance`, called by `host_scheduler`). A run keeps its place only while a page
-shows it.
+the end, so that no zombie is left, and records the memory used. Which run is next says `run_queue`.
 
 The registry of processes is kept on `sys` and not in this module: Gradio's hot reload executes the
 module again, and must neither stop nor lose a run.
@@ -25,8 +21,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,10 +31,9 @@ from pydantic import ConfigDict, TypeAdapter
 
 from engine.files import atomic_writer, file_size, read_stored
 from engine.runs.events import Count
-from engine.runs.store import Run, RunBusy, RunError, Status
+from engine.runs.store import Run, RunError
 from engine.validation import ConfigError, read_json
 from playground import settings
-from playground.access import visitors
 from playground.access.visitors import Visitor
 from playground.planning import machine_speed
 
@@ -65,26 +58,9 @@ MEASUREMENT: TypeAdapter[dict[str, int]] = TypeAdapter(
 )
 """What is in it: {"memory": bytes}."""
 
-PRESENT_SECONDS = 5.0
-"""A waiting run starts only if a page asked about it this recently; else the next one goes first."""
-
-TEXT = {
-    "busy": "“{name}” is already being trained.",
-    "waits": "“{name}” is already waiting for its turn.",
-    "full": "All {most} places are taken and {waiting} wait already, the most that may: try again in "
-    "a few minutes.",
-    "each": "At most {most} runs of one learner train at once on this host, and {count} of yours train "
-    "or wait already: stop one first.",
-    "address": "At most {most} runs from one network train at once on this host, and {count} from yours "
-    "train or wait already: try again when one of them has ended.",
-    "ended": "The process for “{name}” ended at once: {reason}",
-}
+ENDED = "The process for “{name}” ended at once: {reason}"
 
 _HOME = "_playground_sessions"
-
-
-class TooManyRuns(RunError):
-    """As many runs train and wait as may."""
 
 
 @dataclass(eq=False)
@@ -196,119 +172,7 @@ def prepare() -> None:
     timer.start()
 
 
-def start(run: Run, replacing: str | None = None) -> None:
-    """Train this run, from its last checkpoint if it has one; or let it wait for its turn.
-
-    `replacing` is a run that was asked to stop and no longer counts, or one that waits and gives this
-    one its place. Raises `RunBusy` when the run is being trained or waits already, `TooManyRuns`
-    when too many wait, or this visitor has as many as one may.
-    """
-    known, host = registry(), settings.current()
-    with known.lock:
-        others = set(training()) - {replacing}
-        if run.id in others or run.status().alive:
-            raise RunBusy(TEXT["busy"].format(name=run.name))
-        queue = [waiting.id for waiting in known.waiting]
-        if run.id in queue:
-            raise RunBusy(TEXT["waits"].format(name=run.name))
-        check_each(replacing=replacing)
-        see([run.id])
-        _owned(run.id)
-        if replacing in queue:
-            known.waiting[queue.index(replacing)] = run
-        elif host.max_runs is None or len(others) < host.max_runs - len(queue):
-            _train(run)
-        elif host.max_waiting is not None and len(queue) >= host.max_waiting:
-            raise TooManyRuns(TEXT["full"].format(most=host.max_runs, waiting=len(queue)))
-        else:
-            known.waiting.append(run)
-
-
-def check_each(more: int = 1, replacing: str | None = None) -> None:
-    """Raises `TooManyRuns` if `more` runs would exceed the number that this visitor may train at once.
-
-    Counted are the runs that train or wait and that this browser, or this network address, started: what
-    the server knows, not what a browser says.
-    """
-    visitor, host = visitors.current(), settings.current()
-    if visitor is None:
-        return
-    with registry().lock:
-        owners = [registry().owners[run_id] for run_id in _owners() - {replacing}]
-    counts = Counter(owner.learner for owner in owners if owner.learner is not None)
-    count = 0 if visitor.learner is None else counts[visitor.learner]
-    if host.max_each is not None and count + more > host.max_each:
-        raise TooManyRuns(TEXT["each"].format(count=count, most=host.max_each))
-    count = sum(owner.address == visitor.address for owner in owners)
-    if host.max_address is not None and count + more > host.max_address:
-        raise TooManyRuns(TEXT["address"].format(count=count, most=host.max_address))
-
-
-def _owners() -> set[str]:
-    """The ids of the runs that train or wait and have an owner; called with the registry's lock."""
-    known = registry()
-    return known.owners.keys() & {*training(), *(run.id for run in known.waiting)}
-
-
-def _owned(run_id: str) -> None:
-    """Count this run as the current visitor's; called with the registry's lock."""
-    known, visitor = registry(), visitors.current()
-    known.owners = {each: known.owners[each] for each in _owners()}  # the others train no more
-    if visitor is not None:
-        known.owners[run_id] = visitor
-
-
-def see(run_ids: Iterable[str]) -> None:
-    """Record that a page shows these runs."""
-    now = time.monotonic()
-    registry().seen.update(dict.fromkeys(run_ids, now))
-
-
-def unseen(run_id: str) -> float:
-    """Seconds since a page last showed this run; infinite if none did."""
-    return time.monotonic() - registry().seen.get(run_id, -float("inf"))
-
-
-def place(run_id: str) -> tuple[int, int] | None:
-    """A waiting run's place in the queue, 1 is the next, and how many wait; None for any other."""
-    queue = [run.id for run in registry().waiting]
-    return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
-
-
-def leave(run_id: str) -> bool:
-    """Give up this run's place in the queue. False if it had none."""
-    known = registry()
-    with known.lock:
-        left = [run for run in known.waiting if run.id != run_id]
-        had, known.waiting[:] = len(left) < len(known.waiting), left
-    return had
-
-
-def advance() -> None:
-    """Drop runs from the queue whose visitors are gone, and start the next ones if there is room."""
-    known, host = registry(), settings.current()
-    if not known.waiting:
-        return
-    with known.lock:
-        known.waiting[:] = [run for run in known.waiting if run.path.is_dir() and not _away(run.id)]
-        most = len(known.waiting) if host.max_runs is None else host.max_runs - len(training())
-        alone = host.away_seconds is None
-        present = [run for run in known.waiting if alone or unseen(run.id) <= PRESENT_SECONDS]
-        for run in present[: max(0, most)]:
-            known.waiting.remove(run)
-            try:
-                _train(run)
-            except (RunError, OSError):
-                continue  # its status says why
-
-
-def _away(run_id: str) -> bool:
-    """Has no page shown this run for as long as this host waits?"""
-    patience = settings.current().away_seconds
-    return patience is not None and unseen(run_id) > patience
-
-
-def _train(run: Run) -> None:
+def train(run: Run) -> None:
     """Hand a run to a process; called with the registry's lock. Raises `RunError`."""
     known = registry()
     worker, known.warm = known.warm, None
@@ -316,7 +180,7 @@ def _train(run: Run) -> None:
         worker = _spawn()
         if not _hand_over(worker, run):
             worker.end()
-            raise RunError(TEXT["ended"].format(name=run.name, reason=worker.last_words))
+            raise RunError(ENDED.format(name=run.name, reason=worker.last_words))
     known.workers[run.id] = worker
     worker.follower = threading.Thread(
         target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True
@@ -325,21 +189,6 @@ def _train(run: Run) -> None:
     timer = threading.Timer(WARM_DELAY, keep_warm)
     timer.daemon = True
     timer.start()
-
-
-def status(run: Run) -> Status:
-    """The run's status, also while it waits, and between Start and the process's first word."""
-    found = run.status()
-    if place(run.id) is not None:
-        return Status("waiting", found.step, found.total_steps)
-    worker = registry().workers.get(run.id)
-    if worker is None or found.alive:
-        return found
-    if worker.trains:
-        return Status("starting", found.step, found.total_steps)
-    if not worker.alive and found.state in ("new", "starting"):
-        return Status("failed", found.step, found.total_steps, worker.last_words)
-    return found
 
 
 def memory(run: Run) -> int | None:
