@@ -252,8 +252,8 @@ def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
     page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=pieces")
     merges = sheet(page, "merges")
     merges.locator("button.primary").click()
-    expect(merges.locator(".word").nth(1)).to_have_text("_cat")
-    expect(merges.locator(".word").nth(1).locator("code")).to_have_text(["_", "c", "at"])
+    expect(merges.locator(".word").nth(1)).to_have_text("␣cat")
+    expect(merges.locator(".word").nth(1).locator("code")).to_have_text(["␣", "c", "at"])
     merges.locator("input").fill("ab")
     expect(merges.locator("button.primary")).to_be_disabled()
 

@@ -150,7 +150,7 @@ function readable(bytes) {
     if (text === null) strays.push(bytes[i++]);
     else {
       flush();
-      out += text === " " ? "·" : visible(text);
+      out += visible(text);
       i += length;
     }
   }
