@@ -129,14 +129,14 @@
     return { prediction: w * x, loss: loss(w), gradient: slope, next, nextLoss: loss(next) };
   }
 
-  /** The words of a text as tokens: one for each character, and "_" for the space before a word.
+  /** The words of a text as tokens: one for each character, and "␣" for the space before a word.
    *
    * @type {(text: string) => string[][]} */
   const words = (text) =>
     text
       .split(/\s+/)
       .filter(Boolean)
-      .map((word) => [...`_${word}`]);
+      .map((word) => [...`␣${word}`]);
 
   /** Pairs of neighbours and how often each stands in the words, the most frequent first; of equals, the first seen.
    *

@@ -381,7 +381,7 @@ ACTIONS: dict[str, tuple[Act, ...]] = {
     "block": (follow_a_column,),
     "model": (write(8), enter("#generate-top-k", "3")),
     "cache": (write(30),),
-    "tokens": (enter("#tokens-text", "I ❤️ 中文"), enter("#tokens-merges", "10")),
+    "tokens": (enter("#tokens-text", "I ❤️ 中文"), enter("#tokens-merges", "5")),
     "experts": (rescue,),
     "training": (slow_down,),
     "translation": (stop_at(0), stop_at(3)),

@@ -295,10 +295,48 @@ def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
     page.goto(f"{page.url.split('?')[0]}?tab=learn&lang=en&read=pieces")
     merges = sheet(page, "merges")
     merges.locator("button.primary").click()
-    expect(merges.locator(".word").nth(1)).to_have_text("_cat")
-    expect(merges.locator(".word").nth(1).locator("code")).to_have_text(["_", "c", "at"])
+    expect(merges.locator(".word").nth(1)).to_have_text("␣cat")
+    expect(merges.locator(".word").nth(1).locator("code")).to_have_text(["␣", "c", "at"])
     merges.locator("input").fill("ab")
     expect(merges.locator("button.primary")).to_be_disabled()
+
+
+BOXES = """() => [...document.querySelectorAll('input:is([type=checkbox], [type=radio])')].filter((box) => {
+  const style = getComputedStyle(box);
+  if (style.opacity === '0' || style.clipPath !== 'none' || style.appearance !== 'none') return false;
+  const looks = () => ['backgroundColor', 'borderColor', 'boxShadow'].map((name) => style[name]).join();
+  const looked = looks();
+  box.checked = !box.checked;
+  const alike = looks() === looked;
+  box.checked = !box.checked;
+  return alike;
+}).map((box) => box.outerHTML)"""
+"""Boxes that look alike whether they are ticked or not: not drawn by the browser, and without another style."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_boxes_show_whether_they_are_ticked(open_page: Open, shoot: Shoot, scheme: str) -> None:
+    """In a lesson, in the list of lessons and in the form of a run."""
+    page = open_page("?tab=learn&read=attention-by-hand&lang=en", scheme=scheme)
+    page.emulate_media(reduced_motion="reduce")
+    attention = sheet(page, "attention")
+    expect(attention.locator("input[type=radio]")).to_have_count(3)
+    expect(attention.locator("input[type=checkbox]")).to_have_count(2)
+    assert page.evaluate(BOXES) == []
+    for kind in ("radio", "checkbox"):
+        box = attention.locator(f"input[type={kind}]").last
+        ticked = box.screenshot()
+        (attention.locator("input[type=radio]").first if kind == "radio" else box).click()
+        page.mouse.move(0, 0)
+        assert box.screenshot() != ticked
+    shoot(page, f"boxes-{scheme}")
+    page.goto(page.url.split("?")[0] + "?tab=learn&lang=en")
+    page.wait_for_selector("#teach-only", state="attached")
+    assert page.evaluate(BOXES) == []
+    page.locator("#tab-train-button").click()
+    page.wait_for_selector("form[data-answered]")
+    expect(page.locator("input.switch").first).to_be_attached()
+    assert page.evaluate(BOXES) == []
 
 
 def test_parts_of_a_model_follow_the_keyboard(open_page: Open) -> None:

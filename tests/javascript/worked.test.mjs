@@ -70,12 +70,12 @@ test("a step goes downhill, and past the valley if the rate is large", () => {
 
 test("byte pairs: the most frequent first, from left to right, never across words", () => {
   let words = worked.words("the cat the hat");
-  assert.deepEqual(plain(words[0]), ["_", "t", "h", "e"]);
-  assert.deepEqual(plain(worked.frequent(words)[0]), { pair: ["_", "t"], count: 2 });
+  assert.deepEqual(plain(words[0]), ["␣", "t", "h", "e"]);
+  assert.deepEqual(plain(worked.frequent(words)[0]), { pair: ["␣", "t"], count: 2 });
   words = worked.merge(words, ["a", "t"]);
-  assert.deepEqual(plain(words[1]), ["_", "c", "at"]);
+  assert.deepEqual(plain(words[1]), ["␣", "c", "at"]);
   assert.deepEqual(plain(worked.merge([["a", "a", "a"]], ["a", "a"])), [["aa", "a"]]);
-  assert.ok(worked.frequent(words).every(({ pair }) => pair[1] !== "_"));
+  assert.ok(worked.frequent(words).every(({ pair }) => pair[1] !== "␣"));
 });
 
 test("a guess is a distribution: the certainty, and the rest by shares", () => {

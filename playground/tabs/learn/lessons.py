@@ -195,12 +195,14 @@ class LessonOption(TypedDict):
 
 
 class LessonStep(TypedDict):
-    """A step of a lesson. `stored` is the id of a stored run of its experiment; `seconds`, what an own one will take."""
+    """A step of a lesson. `place` blocks come before its experiment; `stored` is the id of a stored run of it, and
+    `seconds` what an own one will take."""
 
     title: str
     blocks: list[dict[str, Any]]
     open: str
     task: list[dict[str, Any]]
+    place: int
     point: str
     until: str
     measure: str
@@ -286,6 +288,7 @@ def read(name: str, lang: str) -> LessonPage:
                 "blocks": list(_filled(step.blocks)),
                 "open": step.open,
                 "task": step.task,
+                "place": step.place,
                 "point": step.point,
                 "until": step.until,
                 "measure": step.measure,

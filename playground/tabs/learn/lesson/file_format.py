@@ -3,7 +3,8 @@
 A lesson starts with a header. Each `## heading` starts a step. A step can contain lines for the page:
 
     open: tab=train&preset=induction&c.n_layer=1    the address that "Show me" opens; what to do there is said in the
-                                                    paragraph before it, which stays in sight beside the tab
+                                                    paragraph before it, which stays in sight beside the tab;
+                                                    the button that opens it stands here, between two blocks
     point: #start                                   the element that it highlights (a CSS selector)
     until: .inside[data-zeroed="1"]                 the step is done when this element exists
     measure: accuracy                               ... or when a run of the address has ended: the measured value;
@@ -83,6 +84,8 @@ class Step:
     open: str = ""
     task: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The paragraph or list before `open`: what to do there."""
+    place: int = 0
+    """How many blocks come before `open`."""
     point: str = ""
     until: str = ""
     measure: str = ""
@@ -183,6 +186,9 @@ def _add(group: Group, step: Step, glue: str) -> None:
                 step.task = [
                     block for block in step.blocks[-1:] if block["kind"] in ("text", "list")
                 ]
+                step.place = len(step.blocks)
+                if not step.task:
+                    raise LessonError("open: the paragraph before it must say what to do there")
             step.options += [_option(item) for item in items]
         case key if key in BLOCKS:
             step.blocks.append({"kind": key, "text": text})

@@ -126,7 +126,7 @@ const jump = (section) => (event) => {
 };
 
 /** @param {Answers.LessonPage} page @param {Answers.LessonStep} step @param {number} i */
-function section(page, { title, blocks, open, options }, i) {
+function section(page, { title, blocks, open, options, place }, i) {
   const asked = options.length ? tp.lessons.prediction(page, i) : null;
   const tried = open ? experiment(page, i) : null;
   const drawn = [asked, tried].filter((each) => each !== null);
@@ -135,8 +135,9 @@ function section(page, { title, blocks, open, options }, i) {
     "section",
     { class: "part", "data-section": i },
     el("h3", { tabindex: -1, text: title }),
-    tp.lessons.blocks(blocks),
+    tp.lessons.blocks(tried ? blocks.slice(0, place) : blocks),
     drawn.map((each) => each.node),
+    tp.lessons.blocks(tried ? blocks.slice(place) : []),
     el("span", { class: "section-end" }),
   );
   node.addEventListener("tp-solved", () => settle(page, i));

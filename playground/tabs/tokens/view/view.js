@@ -269,11 +269,12 @@ function newRun() {
   if (begun) cut();
 }
 
-/* A lesson asks for a size and for a number of merges. */
+/* A lesson asks for a size, for a number of merges and for a text. */
 tp.lessons.opened((wanted) => {
   if (!wanted["k.size"]) return;
   const { size, merges } = address.read();
   Object.assign(state, { size, merges });
+  if (wanted["k.text"]) page.input.value = state.text = wanted["k.text"];
   if (begun) learn();
 });
 

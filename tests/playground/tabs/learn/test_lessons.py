@@ -71,7 +71,9 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
         (HEAD.replace("goal: G\n", ""), "goal"),
         (HEAD.replace("goal", "gaol"), "gaol"),
         (HEAD.replace("minutes: 3", "minutes: few"), "minutes"),
-        (HEAD + "## S\nopen: a=b\n\nopen: a=c", "open twice"),
+        (HEAD + "## S\nDo it.\n\nopen: a=b\n\nopen: a=c", "open twice"),
+        (HEAD + "## S\nopen: a=b", "what to do"),
+        (HEAD + "## S\nDo it.\n\ntable: tokens\n\nopen: a=b", "what to do"),
         (HEAD + "## S\npredict: what?\n- one | none", "must be an answer"),
         (HEAD + "## S\npredict: what?\n- one | 0 .. 1 |", "must be an answer"),
         (HEAD + "## S\ncode: engine.files", "module:name"),
@@ -85,6 +87,24 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
 def test_a_broken_lesson_says_what_is_wrong(text: str, said: str) -> None:
     with pytest.raises(file_format.LessonError, match=said):
         file_format.parse(text, "name", "en")
+
+
+def test_an_experiment_stands_where_its_task_does() -> None:
+    """The paragraph before `open` is what the coach repeats; what follows comes after the experiment."""
+    text = HEAD + "## S\nRead.\n\nDo **it**.\n\nopen: a=b\nuntil: .done\n\nanswer: So it is.\n"
+    (step,) = file_format.parse(text, "name", "en").steps
+    assert [block["kind"] for block in step.blocks] == ["text", "text", "answer"]
+    assert step.task == [step.blocks[step.place - 1]]
+    assert step.task[0]["spans"] == [["", "Do "], ["b", "it"], ["", "."]]
+
+
+@pytest.mark.parametrize("language", lessons.LANGUAGES)
+def test_the_coach_repeats_every_task(language: str) -> None:
+    for name in lessons.names():
+        for step in lessons.read(name, language)["steps"]:
+            assert bool(step["task"]) == bool(step["open"]), f"{name}: {step['title']}"
+            if step["open"]:
+                assert step["blocks"][step["place"] - 1] == step["task"][0]
 
 
 def test_an_answer_says_why_it_is_wrong() -> None:

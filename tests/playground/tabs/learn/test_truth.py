@@ -181,9 +181,9 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     "training": lambda: {
         *worked_numbers("training"), 16, 2, 0.5, -1, 0, 0.1, 0.01, 0.001, 1.8, *shown("moves"),
     },
-    # bytes and merges; the merge to stop at; half the width of the answer "the same"
+    # bytes, the largest one and merges; the merge to stop at; half the width of the answer "the same"
     "tokens": lambda: {
-        256, 500 - 256, 10, 0.05, 3, 9.11, 9.9, 11, 9, 40, 1000, 64, 1.5, 2.5, 1, 1.2, *shown("two-units"),
+        256, 255, 500 - 256, 5, 0.05, 3, 9.11, 9.9, 11, 9, 40, 1000, 64, 1.5, 2.5, 1, 1.2, *shown("two-units"),
         *(round(value, 1) for _, value in curves.stored()["pieces"]["characters"]),
     },
     # an even look at six digits and the end token, in per cent
