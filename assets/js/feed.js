@@ -127,7 +127,8 @@
       this.notes = []; // {kind, step, ...}
       /** @type {Answers.LoggedWork | null} */
       this.working = null; // {task, done, total}: what takes long just now
-      this.trained = 0; // seconds spent on updates, with those that were repeated
+      this.updating = 0; // seconds spent on updates, with those that were repeated
+      this.clocked = 0; // seconds of training, with what it measured and wrote, where its log says it
       this.stored = 0; // how many probes and checkpoints were logged
       this.average = new Average(window);
     }
@@ -197,6 +198,7 @@
      * @param {Answers.RunNews} answer */
     learn(answer) {
       if (answer.about) this.about = answer.about;
+      this.clocked = Math.max(this.clocked, answer.trained ?? 0);
       if (answer.cut !== null) this.cut(answer.cut);
       this.addSteps(answer.columns);
       for (const [step, loss, accuracy] of answer.evaluated)
@@ -235,7 +237,7 @@
         for (const value of new Float64Array(window.tp.bytes(columns[name]).buffer)) steps[name].push(value);
       for (let i = from; i < steps.n; i++) {
         const seconds = this.gap(i) * steps.seconds[i];
-        this.trained += seconds;
+        this.updating += seconds;
         steps.clock.push((steps.clock[i - 1] ?? 0) + seconds);
         steps.smooth.push(this.average.add(this.gap(i), steps.mean[i]));
       }
@@ -280,6 +282,17 @@
       let from = last;
       while (from > 0 && last - from < 400 && steps.time[last] - steps.time[from] < 5) from -= 1;
       return (steps.tokens[last] - steps.tokens[from]) / (steps.clock[last] - steps.clock[from]);
+    }
+
+    /** Seconds of training, without pauses: updates, and what it measured and wrote between them. */
+    get trained() {
+      return Math.max(this.clocked, this.updating);
+    }
+
+    /** Seconds until its end, as fast as its last steps and with as much between them as until now. */
+    secondsLeft() {
+      const whole = this.updating ? this.trained / this.updating : 1;
+      return (this.total - this.step) * this.stepSeconds() * whole;
     }
 
     /** Seconds of a step, the median of the last rows: neither a pause nor one slow step counts. */

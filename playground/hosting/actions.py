@@ -14,7 +14,7 @@ import math
 import re
 from dataclasses import replace
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -142,11 +142,11 @@ def check_host(more: int = 1, replacing: str | None = None) -> None:
 
 
 def unique_name(name: str, own: object) -> str:
-    """The name, with a number if a shipped run or one of the learner's `own` runs has it already."""
+    """The name, with a number if another run has it already: beside a shipped run, the learner's first is (1)."""
     listed = runs(own)
-    taken = {entry["name"] for entry in (*listed["shipped"], *listed["own"])}
-    numbered = (f"{name} ({number})" for number in count(2))
-    return name if name not in taken else next(each for each in numbered if each not in taken)
+    shipped, mine = ({entry["name"] for entry in listed[key]} for key in ("shipped", "own"))
+    numbered = (f"{name} ({number})" for number in count(1 if name in shipped else 2))
+    return next(each for each in chain([name], numbered) if each not in shipped | mine)
 
 
 def reset(

@@ -175,6 +175,8 @@ class RunNews(TypedDict):
     """Steps with a checkpoint."""
     working: LoggedWork | None
     """Where that is the newest event."""
+    trained: float | None
+    """Seconds of training until the last of these events, without pauses; None where the log does not say."""
     notes: list[LoggedNote]
 
 
@@ -277,6 +279,7 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
         "working": {name: getattr(last, name) for name in ("task", "done", "total")}
         if isinstance(last, Working)
         else None,
+        "trained": max((line.trained for line in lines if line.trained is not None), default=None),
         "notes": notes[-MOST_NOTES:],
     }
 

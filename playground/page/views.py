@@ -56,7 +56,7 @@ SCRIPTS = (
     "runs", "parts",
 )  # fmt: skip
 OF_LESSONS = {
-    "worked", "running", "terms", "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions",
+    "worked", "running", "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions",
     "code", "experiments", "record",
 }  # fmt: skip
 """Scripts that only the views of lessons need: a file of its own, loaded before the first of them."""

@@ -1,6 +1,7 @@
 """The training speed of this machine, from which the time of a run is predicted.
 
-A separate process measures it once, when the playground is first opened; every run since refines it.
+A separate process measures it once, when the playground is first opened. Every run since refines it, and the newest
+one counts most: the machine is taken to be as fast as it was then, since other programs may use it as well.
 
 Nothing in this file loads PyTorch.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -38,7 +40,23 @@ def speed() -> Speed | None:
 
 @lru_cache(maxsize=4)
 def _read(stored: Path, written: int) -> Speed | None:
-    return read_speed(stored)
+    found = read_speed(stored)
+    return found and as_last_run(found)
+
+
+def as_last_run(found: Speed) -> Speed:
+    """The speed at which the newest run's steps take what they took: one factor for all its times.
+
+    The fit itself hardly moves by one slow run: its errors are relative, so that an idle machine's short times
+    weigh most.
+    """
+    if not found.runs:
+        return found
+    times = (found.seconds_per_flop, found.seconds_per_move, found.seconds_per_block)
+    last = found.runs[-1]
+    factor = last.seconds / last.work.seconds(*times)
+    flop, move, block = (factor * time for time in times)
+    return replace(found, seconds_per_flop=flop, seconds_per_move=move, seconds_per_block=block)
 
 
 def measure() -> None:

@@ -26,6 +26,7 @@ from engine.estimate import (
     parameters,
     seconds,
 )
+from engine.presets import DEFAULT
 from engine.runs.naming import describe
 from engine.validation import ConfigError, Problem
 from playground import settings
@@ -59,7 +60,7 @@ TEXT = {
     "memory": "This run needs about {needed}, and this machine has {free} to spare. Make the model, "
     "the batch or the context smaller.",
     "fits": "does not fit d_model = {width}; {choices} do",
-    "own text": "own text",
+    "own text": "Own text",
     "from": "from step {step}",
     "learns": "learns from {source}",
 }
@@ -94,7 +95,8 @@ class Plan:
             differences.pop("train_data_path", None)
             if differences.get("source") == OWN_TEXT:
                 del differences["source"]
-                words.append(TEXT["own text"])
+                mine = [TEXT["own text"]]
+                words = mine if self.choice.preset.name == DEFAULT else [*words, *mine]
             elif "source" in differences:
                 source = SOURCE_TITLES.get(differences.pop("source"), self.config.data.source)
                 words.append(TEXT["learns"].format(source=source))

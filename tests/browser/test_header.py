@@ -17,6 +17,10 @@ Open = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
 
 
+LONG = "c.d_model=32&c.total_steps=100000&c.batch_size=4&c.max_seq_len=32&c.threads=1&c.save_interval=25"
+"""A run that does not end by itself."""
+
+
 def selected(page: Page, name: str) -> None:
     expect(page.locator(f"#tab-{name}-button")).to_have_attribute("aria-selected", "true")
 
@@ -148,6 +152,37 @@ def test_another_tab_learns_of_a_new_run(open_page: Open) -> None:
     expect(first.locator("#run-select option")).to_have_count(
         second.locator("#run-select option").count()
     )
+
+
+def test_ones_own_run_comes_first_on_train(open_page: Open) -> None:
+    """The pill leads to it from every tab, and so does Train after a link of Start has put its model on the page."""
+    page = open_page(f"?tab=train&lang=en&{LONG}")
+    expect(page.locator("#start")).to_be_enabled()
+    page.locator("#start").click()
+    page.wait_for_selector(".transport[data-state=running]")
+    run = page.locator(".transport").get_attribute("data-shown")
+    for name in ("learn", "home"):
+        page.locator(f"#tab-{name}-button").click()
+        expect(page.locator("#trains")).to_be_visible()
+        page.locator("#trains").click()
+        selected(page, "train")
+        expect(page.locator(".live")).to_have_attribute("data-run", run or "")
+    page.locator("#tab-home-button").click()
+    page.wait_for_selector(".home[data-ready=true]")
+    for ended in (False, True):
+        if ended:
+            page.locator("#stop").click()
+            page.wait_for_selector(".transport[data-state=stopped]")
+            page.locator("#tab-home-button").click()
+        page.locator("#home-inside").click()
+        page.wait_for_selector(".inside[data-ready=true]")
+        expect(page.locator(".header")).to_have_attribute("data-run", "stories-words")
+        page.locator("#tab-train-button").click()
+        expect(page.locator(".live")).to_have_attribute("data-run", run or "")
+    page.locator("#run-select").select_option("stories")  # who chooses another run has it
+    page.locator("#tab-generate-button").click()
+    page.locator("#tab-train-button").click()
+    expect(page.locator(".live")).to_have_attribute("data-run", "stories")
 
 
 def test_tabs_on_a_phone_say_that_they_scroll(open_page: Open) -> None:

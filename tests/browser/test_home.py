@@ -27,6 +27,26 @@ ENDS = """() => {
 }"""
 """From now on every next word is the end of the story."""
 
+LATE = """() => {
+  const fetched = window.fetch;
+  const gate = new Promise((open) => (window.answerNow = open));
+  window.fetch = async (...sent) => {
+    const answer = await fetched(...sent);
+    if (String(sent[0]).includes("component_server")) await gate;
+    return answer;
+  };
+}"""
+"""From now on the server's answers wait for `answerNow()`."""
+
+TYPED_AND_PRESSED = """([text, button]) => {
+  const box = document.querySelector("#home-text");
+  box.focus();
+  box.value = text;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  document.querySelector(button).click();
+}"""
+"""Faster than any pause that the view waits for."""
+
 Shoot = Callable[[Page, str], None]
 
 HOME = Watched(".home")
@@ -86,6 +106,79 @@ def test_typing_stops_it_and_is_looked_at(open_page: Open) -> None:
     expect(page.locator(".home .note")).to_contain_text("“zebra”")
     page.keyboard.press("Enter")
     HOME.until(page, "d.writing === 'true' && d.text.length > a", len("One night the zebra"))
+
+
+@pytest.mark.parametrize("button", ["#home-play", ".home .guesses button", ".home .word"])
+def test_what_is_typed_counts_whatever_is_pressed_next(open_page: Open, button: str) -> None:
+    page = open_page("")
+    ready(page)
+    page.locator("#home-play").click()
+    page.evaluate(TYPED_AND_PRESSED, ["One night the fox", button])
+    HOME.until(page, "d.text.startsWith('One night the fox')")
+    if button == "#home-play":
+        HOME.until(page, "d.writing === 'true' && d.text.length > a", len("One night the fox"))
+
+
+def test_what_is_typed_leads_on_to_the_other_tabs(open_page: Open) -> None:
+    page = open_page("?lang=en")
+    ready(page)
+    page.locator("#home-play").click()
+    page.evaluate(TYPED_AND_PRESSED, ["One night the fox", "#home-inside"])
+    page.wait_for_selector(".inside[data-ready=true]")
+    expect(page.locator("#inside-text")).to_have_value("One night the fox")
+
+
+def test_an_answer_that_comes_late_does_not_take_the_box(open_page: Open) -> None:
+    """A guess is clicked, and its answer comes while the visitor types."""
+    page = open_page("")
+    ready(page)
+    page.locator("#home-play").click()
+    before = HOME.value(page, "text")
+    page.evaluate(LATE)
+    page.locator(".home .guesses button").first.click()
+    page.locator("#home-text").click()
+    page.keyboard.type("One night ")
+    page.evaluate("answerNow()")
+    page.keyboard.type("the fox")
+    expect(page.locator("#home-text")).to_be_focused()
+    expect(page.locator("#home-text")).to_have_value("One night the fox")
+    HOME.until(page, "d.text === 'One night the fox'")
+    assert before not in page.locator("#home-text").input_value()
+
+
+def test_a_spelled_word_is_named_whole(open_page: Open) -> None:
+    """Not by the letters that attention looks at; and one word is no "they"."""
+    page = open_page("")
+    ready(page)
+    page.evaluate(TYPED_AND_PRESSED, ["The small zebra slept", ".home .word"])
+    HOME.until(page, "d.text === 'The small zebra slept'")
+    expect(page.locator(".home .note")).to_contain_text("it makes little sense")
+    page.locator(".home .word.unknown").last.click()
+    caption = page.locator(".home .story > .caption")
+    expect(caption).to_contain_text("“zebra” looks back at")
+    assert all(len(word.strip("“”.")) != 1 for word in caption.locator("b").all_inner_texts())
+
+
+def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
+    page = open_page("")
+    ready(page)
+    HOME.until(page, "Number(d.tokens) >= 8")
+    page.locator("#home-play").click()
+    rows = page.locator(".home .passage li p")
+    assert rows.count() == 3
+    for layer in (1, 2):
+        expect(rows.nth(layer)).to_contain_text(f"Round {layer}: attention looks back")
+    expect(page.locator("#home-guesses")).to_have_text("Its guesses for what comes next")
+
+
+def test_it_says_early_that_it_loads(open_page: Open) -> None:
+    """Before any script of a view is there, and in one language."""
+    page = open_page("?tab=train&lang=zh")
+    page.wait_for_selector(".configure[data-answered]")
+    page.route("**/parts/home-*.js", lambda _: None)  # it does not come
+    page.locator("#tab-home-button").click()
+    expect(page.locator(".home .wait.zh")).to_be_visible()
+    expect(page.locator(".home .wait.en")).to_be_hidden()
 
 
 def test_ones_own_story_ends_with_its_own_ending(open_page: Open) -> None:

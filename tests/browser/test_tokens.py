@@ -57,7 +57,7 @@ def test_paste_learn_train_and_generate(open_page: Open, shoot: Shoot) -> None:
     expect(page.locator("#own-text")).to_have_value(OWN)
     expect(page.locator("#field-tokenizer-bpe")).to_be_checked()
     expect(page.locator("#run-select")).to_contain_text(
-        "own text · BPE · vocabulary 300"
+        "Own text · BPE · vocabulary 300"
     )  # it trains at once
     page.wait_for_selector("#live .samples, #live .sample")
     page.locator("#stop").click()

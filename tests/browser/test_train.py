@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -476,6 +477,42 @@ def test_a_text_of_ones_own(open_page: Open) -> None:
     start(page)
     past(page, 10)
     stop(page)
+
+
+def test_with_a_text_of_ones_own_start_stands_below_the_sizes(open_page: Open) -> None:
+    """Not over them, nor over the text; and the list says what it is for."""
+    page = open_page("?tab=train&lang=en", width=1366, height=768)
+    ready(page)
+    caption = page.locator("label[for=preset]")
+    expect(caption).to_have_text("or any preset:")
+    page.locator("#card-text").check(force=True)
+    page.locator("#own-text").fill("The fox sang. The owl slept.\n" * 100)
+    expect(caption).to_have_text("with the settings of:")
+    expect(page.locator("#run-name")).to_have_text("Own text")
+    boxes = [
+        page.locator(part).bounding_box()
+        for part in ("#own-text", ".own .file", ".sizes", ".known", "#start")
+    ]
+    tops = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
+    assert len(tops) == 5
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(tops)), tops
+
+
+def test_start_leaves_the_page_where_it_is_and_the_end_renews_the_estimate(open_page: Open) -> None:
+    page = open_page("?tab=train&c.total_steps=40&c.warmup_steps=5", width=1366, height=768)
+    ready(page)
+    expect(page.locator(".known")).to_contain_text("As measured here last")
+    expect(page.locator(".live .message")).to_contain_text("This is an example")
+    page.evaluate("scrollTo(0, 150)")
+    assert page.evaluate("scrollY") == 150
+    start(page)
+    name = page.locator(".runs li .name").first
+    expect(name).to_contain_text("40 steps")
+    past(page, 5)
+    assert page.evaluate("scrollY") == 150
+    asked = page.locator(".configure").get_attribute("data-asked") or ""
+    state(page, "finished")
+    until(page, "n => Number(document.querySelector('.configure').dataset.asked) > n", int(asked))
 
 
 def test_a_text_that_cannot_be_taken_is_answered_with_what_to_do(open_page: Open) -> None:

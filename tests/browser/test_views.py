@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.config import ModelConfig, RunConfig
+from engine.data.baselines import Baselines
 from engine.presets import DEFAULT, PRESETS
 from engine.runs import snapshots
 from engine.runs.events import (
@@ -37,8 +38,11 @@ from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
 from playground.planning.choice import Choice
 from playground.planning.plan import plan
+from playground.runs import phases, run_data
+from playground.tabs.learn.tab import terms
 from playground.tabs.train import tab as train_tab
 from playground.tabs.train.model_spec import model_spec
+from playground.tabs.train.tab import CHART_TERMS
 
 pytestmark = pytest.mark.browser
 
@@ -207,7 +211,8 @@ def test_blocks_open_by_keyboard_and_parts_explain_themselves(open_view: Open) -
     for _ in range(4):
         page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.dataset.part") == "attention.heads"
-    assert "16 × 4 × 128 × 16" in page.inner_text(".tp-tip")
+    said = page.inner_text(".tp-tip")
+    assert -1 < said.index("Each token asks for something") < said.index("16 × 4 × 128 × 16")
     page.locator("g[data-part='block.2']").focus()
     page.keyboard.press("Enter")
     order = parts(page)
@@ -314,7 +319,101 @@ def test_a_finished_run_is_there_at_once(open_view: Open, run: Run) -> None:
     assert page.locator(".card b b").count() == 0  # what looks like markup is text
     page.wait_for_selector("canvas.maps[data-step='400']")
     assert "guessing evenly among" in (page.get_attribute(".tp-chart", "aria-label") or "")
-    assert "uniform" in (page.text_content(".tp-chart .labels") or "")
+    assert "knows nothing" in (page.text_content(".tp-chart .labels") or "")
+
+
+def test_the_chart_says_its_levels_in_words_and_its_terms_open(
+    open_view: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Baselines(unigram=2.0, bigram=1.8, counted=100)
+    monkeypatch.setattr(run_data, "baselines", lambda run: counted)
+    monkeypatch.setattr(run_data, "letters", lambda run: True)
+    train(run, 1, 60)
+    page = open_view("live", run=run.id, terms=terms(CHART_TERMS))
+    wait(page, step=60)
+    labels = page.locator(".tp-chart .reference-text").all_text_contents()
+    assert [label.rsplit(" ", 1)[0] for label in labels] == [
+        "knows nothing",
+        "counts letters",
+        "counts pairs",
+    ]
+    rates = page.locator(".tp-chart .tick").all_text_contents()
+    assert "0.001" in rates and not [rate for rate in rates if "e" in rate]
+    words = page.locator(".reading .tp-term")
+    assert words.all_text_contents() == [
+        "nats",
+        "unigram",
+        "bigram",
+        "Learning rate",
+        "Gradient norm",
+    ]
+    words.first.focus()
+    expect(page.locator(".tp-definition")).to_contain_text("1.44 bits")
+
+
+def test_one_time_is_measured(open_view: Open, run: Run) -> None:
+    """That of updates and of what is measured and written between them, as in the run's summary."""
+    claim = run.claim()
+    train(run, 1, 200)  # two seconds of updates
+    run.append(Evaluated(step=200, loss=1, accuracy=None), trained=5.0)
+    page = open_view("live", run=run.id)
+    wait(page, step=200)
+    expect(page.locator(".stats .left dd")).to_have_text("5.0 s")  # as long again
+    claim.release()
+    run.append(Ended(step=200, how="stopped"), trained=5.0)
+    wait(page, status="stopped")
+    expect(page.locator(".stats .left dt")).to_have_text("trained for")
+    expect(page.locator(".stats .left dd")).to_have_text("5.0 s")
+    assert run.trained() == 5.0
+
+
+def test_the_badge_and_the_newest_sample_are_of_one_phase(
+    open_view: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evaluation between two samples does not run ahead of what can be read."""
+    known = [{"name": "letters", "at": 2.9}, {"name": "words", "at": 1.9}]
+    found = {"by": "loss", "first": "noise", "phases": known}
+    monkeypatch.setattr(phases, "phases", lambda run: found)
+    claim = run.claim()
+    tell(run, Sampled(step=0, prompt="the ", text="x", correct=None))
+    train(run, 1, 30)
+    tell(run, Evaluated(step=30, loss=2.5, accuracy=None))
+    train(run, 31, 49)
+    page = open_view("live", run=run.id)
+    wait(page, step=49)
+    badge, newest = page.locator(".phases .now b"), page.locator(".card .phase").last
+    expect(badge).to_have_text("noise")
+    expect(newest).to_have_text("noise")
+    train(run, 50, 50)  # an evaluation and a sample
+    expect(badge).to_have_text("words")
+    expect(newest).to_have_text("words")
+    assert page.locator(".phases .now small").inner_text() == "step 50"
+    assert page.locator(".card b").last.inner_text() == "step 50"
+    claim.release()
+
+
+@pytest.mark.parametrize("width", [390, 430, 500, 700])
+@pytest.mark.parametrize("correct", [None, True])
+def test_numbers_and_samples_are_whole_at_every_width(
+    open_view: Open, run: Run, width: int, correct: bool | None
+) -> None:
+    """No row of a single number, and no sample that is cut at the left."""
+    train(run, 1, 200, correct)
+    page = open_view("live", width=width, run=run.id)
+    wait(page, step=200)
+    tops = page.locator(".stats > div:visible").evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect().top)"
+    )
+    assert min(tops.count(top) for top in tops) > 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if correct is None:
+        cut = page.locator(".card").evaluate_all(
+            """all => all.filter((card) => {
+              const [box, strip] = [card, card.parentElement].map((node) => node.getBoundingClientRect());
+              return box.right > strip.left + 1 && box.left < strip.left - 1;
+            }).map((card) => [card, card.parentElement].map((node) => node.getBoundingClientRect().toJSON()))"""
+        )
+        assert cut == []
 
 
 def test_follows_a_run_and_keeps_the_zoom(open_view: Open, run: Run) -> None:

@@ -207,7 +207,9 @@ interface Feed<About = Answers.RunAbout, News = Answers.RunNews> {
   saved: number[];
   notes: FeedNote[];
   working: Answers.LoggedWork | null;
-  trained: number;
+  readonly trained: number;
+  updating: number;
+  clocked: number;
   stored: number;
   readonly name: string;
   readonly step: number;
@@ -224,6 +226,7 @@ interface Feed<About = Answers.RunAbout, News = Answers.RunNews> {
   smooth(window: number): void;
   tokensPerSecond(): number;
   stepSeconds(): number;
+  secondsLeft(): number;
 }
 /** A run that trains or waits. */
 type Going = { id: string; name: string; step?: number; total?: number };

@@ -16,7 +16,7 @@ const TOUR_TEXT = tp.words({
     stops: [
       [
         "Train a Transformer",
-        "Choose what to learn and a size, or leave both as they are, and press “Start training”. Each size says how long it takes on this machine. Whatever else can be set is behind “All settings”.",
+        "Choose what to learn and a size, or leave both as they are, and press “Start training”. Each size says about how long it takes on this machine. Whatever else can be set is behind “All settings”.",
       ],
       [
         "Watch it learn",
@@ -40,7 +40,7 @@ const TOUR_TEXT = tp.words({
     stops: [
       [
         "训练一个 Transformer",
-        "选要学的内容和大小，或者都不改，然后按“开始训练”。每个大小都写着在这台机器上要多久。其余的都在“全部设置”里。",
+        "选要学的内容和大小，或者都不改，然后按“开始训练”。每个大小都写着在这台机器上大约要多久。其余的都在“全部设置”里。",
       ],
       ["看它学习", "它写的内容从乱码变成词，再变成句子；损失下降，注意力成形：全部实时可见。"],
       ["打开看看", "“生成”显示对下一个词元的所有猜测，“看内部”显示每个头回头看哪里。其他标签页各打开一个部分。"],

@@ -1,4 +1,5 @@
-/* What trains just now, of this browser's runs: in the header, so that none goes on unseen. A press shows it. */
+/* What trains just now, of this browser's runs: in the header, so that none goes on unseen. A press shows it on the tab
+ * Train, from every tab. */
 const TRAINS = tp.words({
   en: {
     /** @type {(count: number) => string} */
@@ -28,7 +29,26 @@ function showNext() {
   const at = going.findIndex(({ id }) => id === onPage);
   const next = going[(at + 1) % going.length];
   if (next) trigger("pick", { run: next.id });
+  tp.tabs.open("train");
 }
+
+/* A link of another tab may put a run on the page that all tabs look at. On Train, one's own comes back: the one that
+ * trains, or else the one before. */
+/** @type {{ run: string, before: string | null } | null} */
+let lent = null;
+
+/** @param {string} run @param {string} tab  that shows it */
+function lend(run, tab) {
+  const own = tp.memory.read().runs.includes(onPage ?? "") ? onPage : null;
+  lent = tab === "train" ? null : { run, before: lent?.before ?? own };
+}
+
+new MutationObserver(() => {
+  if (document.body.dataset.tab !== "train" || lent?.run !== onPage) return;
+  const back = going[0]?.id ?? lent?.before;
+  lent = null;
+  if (back) trigger("pick", { run: back });
+}).observe(document.body, { attributes: true, attributeFilter: ["data-tab"] });
 
 /** @param {Going} run */
 const progress = ({ step = 0, total = 1 }) => `${Math.floor((100 * step) / total)} %`;
@@ -44,7 +64,10 @@ function watchTraining() {
       trains.title = [TRAINS.title, ...going.map((run) => tp.named(tp.runName(run), progress(run)))].join("\n");
       if (going.length) put(trains, `● ${going.length > 1 ? TRAINS.several(going.length) : progress(going[0])}`);
       const now = going.map(({ id }) => id).join();
-      if (now !== were) list(); // one has begun or ended
+      if (now !== were) {
+        list(); // one has begun or ended
+        if (were) dispatchEvent(new CustomEvent("tp-runs"));
+      }
       were = now;
     },
     { hz: 1, hidden_hz: 0.2 },

@@ -111,11 +111,14 @@ watchTabs();
 
 const select = el("select", { id: "run-select" });
 /* On the tab Train the form follows the run that is chosen here; elsewhere it stays as the learner has set it. */
-select.addEventListener("change", () =>
-  trigger("pick", { run: select.value, configure: document.body.dataset.tab === "train" }),
-);
-tp.lessons.opened(({ run }) => {
-  if (run && run !== props.shown?.id) trigger("pick", { run });
+select.addEventListener("change", () => {
+  lent = null;
+  trigger("pick", { run: select.value, configure: document.body.dataset.tab === "train" });
+});
+tp.lessons.opened(({ run, tab }) => {
+  if (!run || run === props.shown?.id) return;
+  lend(run, tab);
+  trigger("pick", { run });
 });
 const [help, sheet] = keySheet();
 element.querySelector(".words").append(el("h1", { text: TEXT.name }), el("p", { text: TEXT.sentence }));

@@ -57,6 +57,8 @@ class Seen(TypedDict):
     """The head whose attention is shown."""
     attention: str
     """base64 of bytes (T, T); 255 is a weight of one."""
+    reads: str
+    """base64 of bytes (L, T): the last token's attention in each layer, of the layer's head that looks farthest back."""
     stream: str
     """base64 of float32 (L + 1, C): the last token's vector, embedded and after each block."""
     stages: int
@@ -82,7 +84,7 @@ def look(text: str, language: str = "en") -> Seen:
     stages = ["embedding", *(f"blocks.{i}.feedforward.residual" for i in blocks)]
     hooks = (*stages, "blocks.*.attention.weights", "logits")
     trace = observe.trace_sequence(loaded.model, ids, hooks)
-    layer, head = long_range_head(found.id, loaded.step)
+    layer, heads = long_range_heads(found.id, loaded.step)
     attention = snapshots.quantise(observe.attention_maps(trace, len(blocks)))
     probabilities = observe.softmax(observe.to_numpy(trace["logits"][0, -1]))
     best = np.argsort(-probabilities, kind="stable")[:GUESSES]
@@ -98,8 +100,9 @@ def look(text: str, language: str = "en") -> Seen:
         "unknown": sentence.unknown,
         "dropped": sentence.dropped,
         "layer": layer,
-        "head": head,
-        "attention": checks.packed(attention[layer, head]),
+        "head": heads[layer],
+        "attention": checks.packed(attention[layer, heads[layer]]),
+        "reads": checks.packed(np.stack([attention[i, heads[i], -1] for i in blocks])),
         "stream": checks.packed(
             np.stack([observe.to_numpy(trace[stage][0, -1]) for stage in stages])
         ),
@@ -167,8 +170,9 @@ def _tokens(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[bool]]:
 
 
 @lru_cache(maxsize=8)
-def long_range_head(run_id: str, step: int) -> tuple[int, int]:
-    """The layer and head that look farthest back in the run's own text: the same for every sentence."""
+def long_range_heads(run_id: str, step: int) -> tuple[int, tuple[int, ...]]:
+    """The head of each layer that looks farthest back in the run's own text, the same for every sentence, and the
+    layer where it looks farthest."""
     from engine.inspection import observe
 
     run: Run = run_lookup.find(run_id)
@@ -178,5 +182,4 @@ def long_range_head(run_id: str, step: int) -> tuple[int, int]:
     shares = observe.long_range_attention(
         observe.attention_maps(trace, loaded.config.model.n_layer)
     )
-    layer, head = np.unravel_index(int(shares.argmax()), shares.shape)
-    return int(layer), int(head)
+    return int(shares.max(1).argmax()), tuple(int(head) for head in shares.argmax(1))

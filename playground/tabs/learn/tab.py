@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypedDict
 
 from engine.presets import PRESETS
@@ -39,8 +40,8 @@ class ShownTerm(TypedDict):
     everyday: bool
 
 
-def terms() -> list[ShownTerm]:
-    """The glossary, with the lessons that teach its terms."""
+def terms(names: Collection[str] | None = None) -> list[ShownTerm]:
+    """The glossary, or these of its terms, with the lessons that teach them."""
     return [
         {
             "en": term.en,
@@ -52,6 +53,7 @@ def terms() -> list[ShownTerm]:
             "everyday": term.everyday,
         }
         for term in i18n.glossary()
+        if names is None or term.en in names
     ]
 
 

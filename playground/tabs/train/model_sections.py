@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.config import GATED, ModelConfig
 from engine.estimate import parameters
-from playground.tabs.train.model_words import ACTIVATIONS, TEXT
+from playground.tabs.train.model_words import ACTIVATIONS, PLAIN, TEXT
 
 
 def reading(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -202,14 +202,14 @@ def part(
 ) -> dict[str, Any]:
     """One named part. `count` is its number of parameters; None for a part that cannot have any.
 
-    `about` is the key of its description in `TEXT` (default: "NAME.about").
+    Its description begins with `PLAIN`; `about` is the key of what follows in `TEXT` (default: "NAME.about").
     """
     return {
         "id": name,
         "glyph": name,
         "kind": kind,
         "name": TEXT[name],
-        "about": TEXT[about or f"{name}.about"],
+        "about": f"{PLAIN[name]} {TEXT[about or f'{name}.about']}",
         "shapes": shapes,
         "parameters": count,
     }

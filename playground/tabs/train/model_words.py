@@ -157,6 +157,37 @@ TEXT = {
     "kind.output": "output",
 }
 
+PLAIN = {
+    "tokens": "The text goes in here.",
+    "sources": "The text that is to be translated goes in here.",
+    "written": "The translation goes in here as far as it is written.",
+    "memory": "What the encoder has found out about the text.",
+    "embedding": "Turns each token into a list of numbers to compute with.",
+    "sinusoidal": "Says where in the text each token stands.",
+    "learned": "Says where in the text each token stands.",
+    "pairs": "Recognises two tokens that stand next to each other.",
+    "value": "Gives each token something of its own to hand on.",
+    "skip": "Reminds the block of what the tokens were at first.",
+    "rmsnorm": "Brings the numbers to a size that the next part can work with.",
+    "layernorm": "Brings the numbers to a size that the next part can work with.",
+    "heads": "Each token asks for something (query), says what it offers (key), and holds what it hands on (value).",
+    "qk_norm": "Keeps what is asked and what is offered at a comparable size.",
+    "rope": "Lets attention know how far apart two tokens are.",
+    "weights": "Decides how much each token takes from which other one.",
+    "project": "Puts together what the heads have found.",
+    "gated": "Gives each token's vector more room to compute in.",
+    "plain": "Gives each token's vector more room to compute in.",
+    "curve.gated": "Bends the numbers, so that more than straight lines can be learned.",
+    "curve.plain": "Bends the numbers, so that more than straight lines can be learned.",
+    "down": "Brings the result back to the width of the residual stream.",
+    "router": "Decides which experts work on which token.",
+    "experts": "Several networks, each of which can become good at something else.",
+    "shared": "Works on every token, whatever the router decides.",
+    "combine": "Puts the answers of the experts together.",
+    "logits": "Says how well each possible next token would fit.",
+}
+"""The first sentence about each part, for who has never heard of it: what it is for, without symbols."""
+
 ACTIVATIONS = {
     "swiglu": ("SiLU", "SwiGLU"),
     "geglu": ("GELU", "GEGLU"),

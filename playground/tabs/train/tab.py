@@ -19,6 +19,7 @@ from playground.planning import controls, sizes
 from playground.planning.choice import Choice, Fork, lenient, of_run, read_choice
 from playground.planning.plan import Plan, plan, summary
 from playground.runs import run_lookup
+from playground.tabs.learn.tab import terms
 from playground.tabs.train.cards import cards
 from playground.tabs.train.model_spec import model_spec
 
@@ -29,6 +30,10 @@ EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}
 ALONE_HZ, SHARED_HZ = {"live": 6, "transport": 4}, {"live": 3, "transport": 1}
 """Polls per second of the views, on a private and on a public host: each answer costs the server some
 milliseconds, which many open pages would take from the runs."""
+
+
+CHART_TERMS = ("nat", "unigram", "bigram", "learning rate", "gradient norm")
+"""Terms of the chart that open their definitions."""
 
 
 def build(page: Page) -> None:
@@ -58,7 +63,8 @@ def build(page: Page) -> None:
             transport = view(
                 "transport", functions, "transport", {"hz": hz["transport"]}, run="", said=None
             )
-            learning = view("live", (*run_feed.SERVER, runs), "live", {"hz": hz["live"]}, run="")
+            constants = {"hz": hz["live"], "terms": terms(CHART_TERMS)}
+            learning = view("live", (*run_feed.SERVER, runs), "live", constants, run="")
         with gr.Column(elem_id="picture-column"):
             view("model", elem_id="model", constants={"spec": spec(first)})
 

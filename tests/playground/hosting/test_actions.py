@@ -57,7 +57,7 @@ def test_a_name_is_given_once() -> None:
     """Neither a shipped run nor another one of the learner has it; those of others do not count."""
     store = run_lookup.store()
     shipped = run_lookup.shipped()[0].name
-    assert actions.unique_name(shipped, []) == f"{shipped} (2)"
+    assert actions.unique_name(shipped, []) == f"{shipped} (1)"  # the learner's first
     assert actions.unique_name("Copy", []) == "Copy"
     own = []
     for wanted in ("Copy", "Copy (2)", "Copy (3)"):

@@ -12,8 +12,12 @@ import psutil
 import pytest
 
 from engine.config import RunConfig
+from engine.data import make_data
+from engine.estimate import Measurement, Speed, Work, seconds_per_step
+from engine.files import write_atomic
 from engine.runs.events import Noted, Pause, Started, Stepped, Stop
 from engine.runs.store import Run, RunBusy
+from engine.tokenizers import save_tokenizer
 from engine.training.driver import drive
 from playground.hosting import actions, processes, run_queue
 from playground.planning import machine_speed
@@ -267,6 +271,25 @@ def test_the_machines_speed_is_learned_from_runs() -> None:
     run_queue.start(run)
     until(lambda: state(run) == "finished")
     until(lambda: machine_speed.speed() != measured)
+
+
+def test_the_next_run_is_predicted_as_fast_as_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the machine has become five times slower than it was at first."""
+    run = make()
+    tokenizer = make_data(run.config).tokenizer
+    save_tokenizer(tokenizer, run.tokenizer_path)
+    work = Work.of(run.config, tokenizer.vocab_size)
+    write_atomic(machine_speed.path(), Speed.fit([Measurement(work, 0.01)] * 8).to_json())
+    for seconds in (0.05, 0.004):
+        steps = [
+            Stepped(step=step, loss=1, lr=1, grad_norm=1, tokens=1, seconds=seconds)
+            for step in range(machine_speed.FEWEST_STEPS)
+        ]
+        monkeypatch.setattr(Run, "history", lambda run, steps=steps: steps)
+        machine_speed.learn(run)
+        found = machine_speed.speed()
+        assert found is not None
+        assert seconds_per_step(run.config, found, tokenizer.vocab_size) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(

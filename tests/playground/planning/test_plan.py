@@ -215,7 +215,7 @@ def test_a_text_of_ones_own() -> None:
     assert not planned(**asked).ready
     enough = {"characters": 2_000, "vocabulary": 31}
     made = planned(**asked, text=enough)
-    assert made.ready and made.vocabulary == 31 and "own text" in made.name
+    assert made.ready and made.vocabulary == 31 and made.name == "Own text · context 64"
     assert "train_data_path" not in made.name
     assert not planned(**asked, text={"characters": 40, "vocabulary": 9}).ready
     assert not planned(**asked, text={"characters": 2_000_000, "vocabulary": 9}).ready

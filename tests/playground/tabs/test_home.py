@@ -100,3 +100,20 @@ def test_the_vocabulary_is_words_and_the_run_is_small() -> None:
     assert run.config.data.tokenizer == "word"
     size = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
     assert size < 1_500_000
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_layer_says_what_the_last_word_reads(language: str) -> None:
+    """The head of each layer that looks farthest back; the one whose lines are drawn is among them."""
+    answer = look(SENTENCES[language][1], language)
+    loaded = models.load(run_lookup.find(answer["run"]))
+    trace = Trace()
+    with torch.inference_mode():
+        loaded.model.run(torch.tensor([loaded.tokenizer.encode(answer["text"])]), trace=trace)
+    length, layers = len(answer["pieces"]), loaded.config.model.n_layer
+    reads = np.frombuffer(base64.b64decode(answer["reads"]), np.uint8).reshape(layers, length)
+    layer, heads = server.long_range_heads(answer["run"], loaded.step)
+    assert (layer, heads[layer]) == (answer["layer"], answer["head"])
+    for row, head, block in zip(reads, heads, range(layers), strict=True):
+        weights = trace[f"blocks.{block}.attention.weights"][0, head, -1]
+        assert np.allclose(row / 255, weights, atol=0.51 / 255)

@@ -13,20 +13,20 @@ const TEXT = tp.words({
     sentence: "The story so far. Choose a word to see what it looks back at.",
     /** @type {(word: string, others: string[]) => [string, string][]} */
     looks: (word, others) => [
-      ["b", word],
+      ["b", `“${word}”`],
       ["", " looks back at "],
       ...others.flatMap(
         (other, i) =>
           /** @type {[string, string][]} */ ([
             ["", i ? " and " : ""],
-            ["b", other],
+            ["b", `“${other}”`],
           ]),
       ),
-      ["", ". The thicker the line, the more that word counts."],
+      ["", ". A thicker line takes in more of that word. Attention looks in several ways at once: this is one."],
     ],
     alone: "Click a word: the lines show what it looks back at.",
-    guesses: "Its guesses for the next word",
-    take: "It draws one, a longer bar more often. Or click one.",
+    guesses: "Its guesses for what comes next",
+    take: "Mostly a word; also a full stop, or the space before a word that it spells letter by letter. It draws one, a longer bar more often. Or click one.",
     /** @type {(word: string, share: string) => string} */
     guess: (word, share) => `Take “${word}”, ${share}`,
     storyEnds: "the story ends",
@@ -35,13 +35,13 @@ const TEXT = tp.words({
     ownEnd: "The end. Written again, your story may go another way: each word is drawn by chance.",
     goesIn: "The last word goes in",
     numbers: "and becomes a row of numbers, here as colours.",
-    back: ["Attention looks back", "Attention looks back again"],
-    at: " at",
+    /** @type {(round: number, at: boolean) => string} */
+    back: (round, at) => `Round ${round}: attention looks back${at ? " at" : ""}`,
     comesOut: "What comes out is a guess.",
     picture: "The way of the last word through the model",
     /** @type {(words: string, count: number) => string} */
     unknown: (words, count) =>
-      `${words} ${count > 1 ? "are" : "is"} not in its stories: read letter by letter, they make little sense to it. It knows words such as mouse, fox, bear, river.`,
+      `${words} ${count > 1 ? "are" : "is"} not in its stories: read letter by letter, ${count > 1 ? "they make" : "it makes"} little sense to it. It knows words such as mouse, fox, bear, river.`,
     /** @type {(characters: string) => string} */
     dropped: (characters) => `It has never seen ${characters}, and leaves that out.`,
     quoted: (/** @type {string} */ word) => `“${word}”`,
@@ -73,11 +73,11 @@ const TEXT = tp.words({
             ["b", `“${other}”`],
           ]),
       ),
-      ["", "。线越粗，那个字就越重要。"],
+      ["", "。线越粗，从那里取来的越多。注意力同时有好几种看法，这里画的是其中一种。"],
     ],
     alone: "点一个字：连线显示它回头看哪里。",
-    guesses: "它猜下一个字是",
-    take: "它随机抽一个，条越长越容易抽到。也可以自己点。",
+    guesses: "它猜接下来是",
+    take: "多半是一个字，也可能是标点。它随机抽一个，条越长越容易抽到。也可以自己点。",
     guess: (word, share) => `用“${word}”，${share}`,
     storyEnds: "故事结束",
     space: "空格",
@@ -85,8 +85,7 @@ const TEXT = tp.words({
     ownEnd: "讲完了。再写一遍，故事可能不一样：每个字都是随机抽的。",
     goesIn: "最后一个字进去",
     numbers: "变成一排数，这里画成颜色。",
-    back: ["注意力回头看", "注意力再回头看"],
-    at: "：",
+    back: (round, at) => `第 ${round} 轮：注意力回头看${at ? "：" : ""}`,
     comesOut: "出来的是一个猜测。",
     picture: "最后一个字在模型里走过的路",
     unknown: (words, _count) => `它读过的故事里没有${words}。它只能一个字母一个字母地读，之后猜的也不太通。`,

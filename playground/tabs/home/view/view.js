@@ -3,7 +3,8 @@
  * `seen` is what the server's `look` answered for one sentence: a forward pass. All that is drawn follows from it.
  * While `writing`, one of the guesses is drawn by its probability and appended, and the sentence is looked at
  * again. A story that ends is followed by another, unless its beginning is the visitor's own: that one can be written
- * again. Typing, a click on a word or a guess, and Pause stop the writing. Nothing moves while the page or this tab is hidden, or for
+ * again. Typing, a click on a word or a guess, and Pause stop the writing. What is typed counts at once: whatever is
+ * pressed before it has been looked at goes on from it, and an answer about an older text is dropped. Nothing moves while the page or this tab is hidden, or for
  * visitors who want no motion, until they press the button.
  */
 const { el } = tp;
@@ -26,11 +27,24 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
  *
  * @type {{ writing: boolean, query: number | null, example: number, own: string }} */
 const state = { writing: false, query: null, example: 0, own: "" };
-const NOTHING = { pieces: [], known: [], unknown: [], dropped: [], layer: 0, head: 0, stages: 0, guesses: [] };
+const NOTHING = {
+  pieces: [],
+  known: [],
+  unknown: [],
+  dropped: [],
+  layer: 0,
+  head: 0,
+  reads: "",
+  stages: 0,
+  guesses: [],
+};
 /** What the server answered last; without a run before the first answer. @type {Answers.Seen} */
 let seen = { run: "", text: "", attention: "", stream: "", ...NOTHING };
 let weights = new Uint8Array(); // (T, T)
-let timer = 0;
+/** What the visitor has typed and the model has not looked at yet. @type {string | null} */
+let unread = null;
+let timer = 0; // of the writing
+let typing = 0; // of a pause in the typing
 let asked = 0;
 
 /* ------------------------------------------------------------------ the page */
@@ -102,11 +116,12 @@ root.replaceChildren(
   ),
 );
 
-/** Another tab; those that look at a run look at this one, with this sentence. */
+/** Another tab; those that look at a run look at this one, with the sentence that stands in the box. */
 function open(/** @type {string} */ tab) {
   stop();
+  const text = unread ?? seen.text;
   /** @type {{ [tab: string]: { [name: string]: string } }} */
-  const texts = { generate: { prompt: seen.text, gen_path: "none" }, inside: { text: seen.text } };
+  const texts = { generate: { prompt: text, gen_path: "none" }, inside: { text } };
   if (texts[tab] && seen.run) tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...texts[tab] })));
   else tp.tabs.open(tab);
 }
@@ -143,7 +158,8 @@ function toggle() {
   if (state.writing) {
     stop();
     tp.say(seen.text);
-  } else if (seen.run && !over()) start();
+  } else if (unread !== null) begin(unread, true);
+  else if (seen.run && !over()) start();
   else if (state.own) begin(state.own, true);
   else begin(TEXT.examples[nextExample()]);
 }
@@ -211,8 +227,15 @@ function entered() {
 
 function typed() {
   stop();
+  asked += 1; // an answer that is on its way is about an older text
   state.own = page.input.value.trim();
-  later(() => page.input.value.trim() && look(page.input.value), TYPED);
+  unread = state.own || null;
+  clearTimeout(typing);
+  typing = setTimeout(read, TYPED);
+}
+
+function read() {
+  if (unread !== null) look(unread);
 }
 
 function inputKey(/** @type {KeyboardEvent} */ event) {
@@ -223,6 +246,7 @@ function inputKey(/** @type {KeyboardEvent} */ event) {
 /** Look at a sentence. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
 async function look(/** @type {string} */ text) {
   const mine = ++asked;
+  clearTimeout(typing);
   const answer = await ask("look", text, tp.language);
   if (mine !== asked) return false;
   if (answer.error) {
@@ -232,6 +256,7 @@ async function look(/** @type {string} */ text) {
     return false;
   }
   delete root.dataset.problem;
+  unread = null;
   seen = answer;
   ended = false;
   weights = tp.bytes(seen.attention);
@@ -243,19 +268,41 @@ async function look(/** @type {string} */ text) {
 /* ------------------------------------------------------------------ drawing */
 
 const shown = (/** @type {string} */ piece) => (piece.includes("\n") ? TEXT.storyEnds : piece.trim() || TEXT.space);
+
+/** A token of the sentence, for people: of a word that is spelled, the word. */
+function wordAt(/** @type {number} */ i) {
+  const spelled = (/** @type {number} */ j) => seen.known[j] === false && seen.pieces[j].trim() !== "";
+  let [first, last] = [i, i];
+  if (seen.known[i] === false && !spelled(i)) first = last = i + 1; // the space before it
+  if (!spelled(first)) return shown(seen.pieces[i]);
+  while (spelled(first - 1)) first -= 1;
+  while (spelled(last + 1)) last += 1;
+  return seen.pieces.slice(first, last + 1).join("");
+}
 const last = () => seen.pieces.length - 1;
 /** @param {number} query @param {number} key */
 const weight = (query, key) => weights[query * seen.pieces.length + key] / 255;
 
-/** Words that a token looks at, but for itself, the strongest first.
+/** Words that a token looks at, but for itself, the strongest first; `shares` are its weights.
  *
  * @param {number} query @param {number} most */
-function looked(query, most) {
+function looked(query, most, shares = weights.subarray(query * seen.pieces.length)) {
   return seen.pieces
-    .map((piece, key) => ({ word: shown(piece), key, share: key < query ? weight(query, key) : 0 }))
+    .map((_, key) => ({ word: wordAt(key), key, share: key < query ? shares[key] / 255 : 0 }))
     .filter(({ share }) => share >= LEAST)
     .sort((a, b) => b.share - a.share)
     .slice(0, most);
+}
+
+/** The words behind these tokens, each once, as [word, share].
+ *
+ * @param {number} query @param {number} most @param {Uint8Array} [shares] */
+function lookedAt(query, most, shares) {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  for (const { word, share } of looked(query, seen.pieces.length, shares))
+    if (word !== wordAt(query) && !found.has(word)) found.set(word, share);
+  return [...found].slice(0, most);
 }
 
 function show() {
@@ -325,9 +372,9 @@ function showLines() {
     node.classList.toggle("query", key === query);
     node.setAttribute("aria-pressed", String(key === state.query));
   });
-  const others = [...new Set(looked(query, 4).map(({ word }) => word))].slice(0, 2);
+  const others = lookedAt(query, 2).map(([word]) => word);
   const parts = others.length
-    ? TEXT.looks(shown(seen.pieces[query]), others).map(([kind, text]) => (kind ? el("b", { text }) : text))
+    ? TEXT.looks(wordAt(query), others).map(([kind, text]) => (kind ? el("b", { text }) : text))
     : [TEXT.alone];
   page.caption.replaceChildren(...parts);
   root.dataset.query = String(query);
@@ -353,9 +400,11 @@ let stream = new Float32Array();
 
 function showPicture() {
   stream = tp.floats(seen.stream);
-  const word = el("span", { class: "token", translate: "no", text: shown(seen.pieces[last()]) });
+  const word = el("span", { class: "token", translate: "no", text: wordAt(last()) });
+  const reads = tp.bytes(seen.reads); // (L, T)
   const steps = Array.from({ length: seen.stages - 1 }, (_, block) => {
-    const chips = (block === seen.layer ? looked(last(), 3) : []).map(({ word: other, share }) => {
+    const shares = reads.subarray(block * seen.pieces.length);
+    const chips = lookedAt(last(), 3, shares).map(([other, share]) => {
       const chip = el("span", { class: "token", translate: "no", text: other });
       chip.style.setProperty("--weight", share.toFixed(3));
       return chip;
@@ -363,7 +412,7 @@ function showPicture() {
     return el(
       "li",
       {},
-      el("p", {}, el("span", { text: TEXT.back[Math.min(block, 1)] + (chips.length ? TEXT.at : "") }), chips),
+      el("p", {}, el("span", { text: TEXT.back(block + 1, chips.length > 0) }), chips),
       strip(block + 1),
     );
   });
@@ -400,11 +449,13 @@ function showGuesses() {
 
 async function taken(/** @type {string} */ piece) {
   stop();
+  if (unread !== null) return read(); // the guesses are those for an older text
   if (piece.includes("\n")) return end();
   const at = [...page.guesses.children].findIndex((row) => row.contains(document.activeElement));
   if (!(await look(seen.text + piece))) return;
   tp.say(seen.text);
-  if (at >= 0) page.guesses.children[at]?.querySelector("button")?.focus();
+  const moved = document.activeElement !== document.body; // to the box, say
+  if (at >= 0 && !moved) page.guesses.children[at]?.querySelector("button")?.focus();
 }
 
 /* ------------------------------------------------------------------ the words, by mouse and by keys */

@@ -5,7 +5,8 @@ function makeSizes(/** @type {(values: Values) => void} */ pick) {
   /** @type {Map<string, ReturnType<typeof make>>} */
   const buttons = new Map();
   const node = el("div", { class: "sizes", role: "radiogroup", "aria-labelledby": "size-title" });
-  const section = el("section", { class: "choose-size" }, el("h2", { id: "size-title", text: TEXT.size }), node);
+  const known = el("p", { class: "known", text: TEXT.sizesKnown });
+  const section = el("section", { class: "choose-size" }, el("h2", { id: "size-title", text: TEXT.size }), node, known);
 
   function make(/** @type {string} */ name) {
     const [parameters, seconds] = [el("span"), el("span")];

@@ -23,7 +23,7 @@ function factsOf(/** @type {string} */ text) {
 function ownText() {
   const area = el("textarea", {
     id: "own-text",
-    rows: 5,
+    rows: 4,
     placeholder: TEXT.textHint,
     "aria-label": TEXT.text,
     spellcheck: "false",
@@ -67,8 +67,7 @@ function ownText() {
       "div",
       { class: "own" },
       area,
-      el("div", { class: "file" }, file, pick, el("span", { text: TEXT.fileLimit })),
-      counted,
+      el("div", { class: "file" }, file, pick, el("span", { text: TEXT.fileLimit }), counted),
     ),
   };
 }

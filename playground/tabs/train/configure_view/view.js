@@ -167,6 +167,7 @@ const presetSelect = el(
     ),
   ),
 );
+const presetLabel = el("label", { class: "caption", for: "preset" });
 const own = ownText();
 const limits = el("p", {
   class: "about",
@@ -290,17 +291,7 @@ const reasons = el("div", { class: "problem", id: "start-problem", role: "status
 form.append(
   notes,
   el("h2", { id: "choose-title", text: TEXT.choose }),
-  el(
-    "div",
-    { class: "choose" },
-    cards.node,
-    el(
-      "div",
-      { class: "choose-more" },
-      el("label", { class: "caption", for: "preset", text: TEXT.preset }),
-      presetSelect,
-    ),
-  ),
+  el("div", { class: "choose" }, cards.node, el("div", { class: "choose-more" }, presetLabel, presetSelect)),
   presetName,
   presetAbout,
   own.drawn,
@@ -359,6 +350,7 @@ function render() {
   presetAbout.textContent = preset().about;
   presetAbout.hidden = hasCard; // which has its own line
   own.drawn.hidden = value("source") !== "text" || choice.fork !== null;
+  tp.put(presetLabel, own.drawn.hidden ? TEXT.preset : TEXT.presetOwn);
   const changed = Object.keys(choice.changes).filter((name) => rows.has(name));
   changedLine.hidden = changed.length === 0;
   chips.replaceChildren(...changed.flatMap((name) => rows.get(name) ?? []).map(chip));
@@ -500,6 +492,7 @@ function show() {
   form.dataset.ready = String(answer.ready);
 }
 
+addEventListener("tp-runs", later); // one has ended: the machine's speed may be another
 watch("choice", () => {
   link = null;
   Object.assign(choice, { preset: props.choice.preset, changes: flat(props.choice.changes), fork: props.choice.fork });

@@ -3,7 +3,10 @@ const TEXT = tp.words({
   en: {
     choose: "What to learn",
     preset: "or any preset:",
+    presetOwn: "with the settings of:",
     size: "Size: parameters, and time on this machine",
+    sizesKnown:
+      "As measured here last; other programs make it slower.",
     sizes: { S: "Small: half the width", M: "Medium: as designed", L: "Large: twice the width" },
     about: (/** @type {string} */ time) => `about ${time}`,
     settings: "All settings",
@@ -82,7 +85,9 @@ const TEXT = tp.words({
   zh: {
     choose: "学什么",
     preset: "或任一预设：",
+    presetOwn: "设置取自：",
     size: "大小：参数量，和在这台机器上的时间",
+    sizesKnown: "按这台机器上次测得的速度；其他程序会让它变慢。",
     sizes: { S: "小：宽度减半", M: "中：按预设", L: "大：宽度加倍" },
     about: (time) => `约 ${time}`,
     settings: "全部设置",

@@ -17,7 +17,7 @@ function makeAttention(
   const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": TEXT.recorded });
   const shown = el("output", { class: "value" });
   const newest = el("button", { type: "button", class: "quiet", text: TEXT.newest });
-  const help = el("p", { class: "help" });
+  const help = el("p", { class: "help", title: TEXT.attentionShade });
   const tokens = el("p", { class: "tokens", translate: "no" });
   const save = tp.saveBar({
     figure: () => canvas,

@@ -77,6 +77,7 @@ function makeCurves(
   }
 
   drawChoices();
+  const reading = el("p", { class: "help reading", text: TEXT.reading });
   const node = el(
     "section",
     { class: "chart" },
@@ -94,10 +95,15 @@ function makeCurves(
         name: () => current().fileName(FILES.curves),
       }),
     ),
+    reading,
     el("p", { class: "help", text: TEXT.chartHelp }),
   );
+  tp.terms.mark(reading, props.terms ?? []);
   return { node, draw, reset: () => chart.reset() };
 }
+
+/** A small number without a power of ten. */
+const plain = (/** @type {number} */ value) => String(Number(value.toPrecision(3))).replace(/^.*e.*$/, number(value));
 
 const label = (/** @type {string} */ text) => el("span", { class: "label", text });
 
@@ -132,13 +138,14 @@ function horizon(first, last, total, over) {
 function baselines(about) {
   if (!about?.uniform || about.vocabulary === null) return [];
   const { vocabulary, uniform, letters, baselines: counted } = about;
-  /** @param {"uniform" | "unigram" | "bigram"} name @param {number} y @param {string} tip */
-  const level = (name, y, tip) => ({ y, text: TEXT.baselines[name], value: y.toFixed(2), tip });
+  /** @param {string} text @param {number} y @param {string} tip */
+  const level = (text, y, tip) => ({ y, text, value: y.toFixed(2), tip });
   const knows = TEXT.knows[letters ? "letters" : "tokens"];
+  const counts = TEXT.counts[letters ? "letters" : "tokens"];
   return [
-    level("uniform", uniform, TEXT.uniform(vocabulary, uniform)),
-    ...(counted ? [level("unigram", counted.unigram, knows.unigram(counted.counted))] : []),
-    ...(counted ? [level("bigram", counted.bigram, knows.bigram(counted.counted))] : []),
+    level(TEXT.nothing, uniform, TEXT.uniform(vocabulary, uniform)),
+    ...(counted ? [level(counts.unigram, counted.unigram, knows.unigram(counted.counted))] : []),
+    ...(counted ? [level(counts.bigram, counted.bigram, knows.bigram(counted.counted))] : []),
   ];
 }
 
@@ -169,8 +176,8 @@ function panels({ steps, evaluated, about, tested }, log, second) {
     lines: [measured("accuracy", { id: "accuracy", name: TEXT.stats.accuracy, style: "accuracy", format: percent })],
   };
   const lr = {
-    ...{ id: "lr", title: TEXT.lr, unit: "", height: 52, zero: true },
-    lines: [learned("lr", { id: "lr", name: TEXT.lr.toLowerCase(), style: "slim" })],
+    ...{ id: "lr", title: TEXT.lr, unit: "", height: 52, zero: true, format: plain },
+    lines: [learned("lr", { id: "lr", name: TEXT.lr.toLowerCase(), style: "slim", format: plain })],
   };
   const gradNorm = {
     ...{ id: "grad", title: TEXT.gradNorm, unit: TEXT.gradNormUnit, height: 52, zero: true },

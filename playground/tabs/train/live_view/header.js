@@ -1,6 +1,6 @@
 /* The run's name and state, how far it is, and its newest numbers. */
 
-const { el, put, percent, duration } = tp;
+const { el, put, percent, duration, number } = tp;
 
 function makeHeader() {
   const title = el("h3", { class: "name", translate: "no" });
@@ -40,10 +40,10 @@ function makeHeader() {
     put(stats.validation.value, evaluated.n ? tp.loss(evaluated.last("loss")) : "–");
     stats.accuracy.box.hidden = !tested;
     if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
-    put(stats.speed.value, tp.number(history.tokensPerSecond()));
+    put(stats.speed.value, number(history.tokensPerSecond()));
     put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
     const plays = history.status?.stored && !over;
-    const left = plays ? NaN : (history.total - history.step) * history.stepSeconds();
+    const left = plays ? NaN : history.secondsLeft();
     const seconds = over ? (steps.n ? history.trained : NaN) : left;
     put(stats.left.value, duration(seconds));
     const sentence = sentenceOf(history);
@@ -88,12 +88,12 @@ function makeHeader() {
   }
 
   /** Why there is nothing to see, or why the run ended; else nothing. */
-  function sentenceOf(/** @type {Feed} */ { run, error, state, status: known, notes, saved, over }) {
+  function sentenceOf(/** @type {Feed} */ { run, name, error, state, status: known, notes, saved, over }) {
     if (!run) return TEXT.none;
     if (error) return error;
     const diverged = notes.filter((note) => note.kind === "diverged").pop();
     if (state === "diverged" && diverged) return TEXT.diverged(diverged, saved.at(-1) ?? null);
-    if (known?.shipped ?? false) return TEXT.example;
+    if (known?.shipped ?? false) return TEXT.example(name);
     return over ? tp.translate(known?.reason ?? "") : "";
   }
 

@@ -1,11 +1,15 @@
-/* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (phases.py). */
+/* Which phase a run is in: noise, letters, words, sentences. The server knows where each begins (phases.py).
+ *
+ * An evaluation says when a phase is reached. It is shown from the next sample on, so that what the badge says can be
+ * read below it.
+ */
 
-/** @typedef {{ name: string, from: number }} Reached  a phase, and the step of the evaluation that first was in it */
+/** @typedef {{ name: string, from: number }} Reached  a phase, and the step of the sample that first shows it */
 
 /** The phases of a history.
  *
  * @param {Feed} history @returns {Reached[]} */
-function phasesOf({ about, evaluated }) {
+function phasesOf({ about, evaluated, samples, over }) {
   if (!about?.phases) return [];
   const { by, first, phases } = about.phases;
   const found = [{ name: first, from: 0 }];
@@ -13,7 +17,9 @@ function phasesOf({ about, evaluated }) {
     const values = by === "loss" ? evaluated.loss : evaluated.accuracy;
     const row = values.findIndex((value) => (by === "loss" ? value < at : value >= at));
     if (row < 0) break;
-    found.push({ name, from: evaluated.step[row] });
+    const written = samples.find(({ step }) => step >= evaluated.step[row]);
+    if (!written && samples.length && !over) break;
+    found.push({ name, from: written?.step ?? evaluated.step[row] });
   }
   return found;
 }
@@ -47,7 +53,7 @@ function makePhases() {
             title: i ? TEXT.phaseTitle(all.by, all.phases[i - 1].at) : null,
           },
           el("b", { text: TEXT.phases[name] ?? name }),
-          reached[i] && i > 0 && el("small", { text: TEXT.step(reached[i].from) }),
+          reached[i] && i > 0 && reached[i].from !== reached[i + 1]?.from && el("small", { text: TEXT.step(reached[i].from) }),
         ),
       ),
     );

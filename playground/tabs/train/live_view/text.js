@@ -9,7 +9,8 @@ const TEXT = tp.words({
       translate: "Let it translate",
       experts: "See its experts",
     }),
-    example: "An example, trained for you. Press “Start training”, and your own run takes its place.",
+    example: (/** @type {string} */ name) =>
+      `This is an example, “${name}”, trained for you before. Press “Start training”, and your own run takes its place.`,
     none: "No run yet. Choose one, or press “Start training”: its loss, samples and attention are drawn here as it learns.",
     stored: (/** @type {string} */ name) => `${name}: a stored run, seed 0`,
     plays: "played",
@@ -18,7 +19,7 @@ const TEXT = tp.words({
       loss: "training loss",
       validation: "validation loss",
       accuracy: "right answers",
-      speed: "tokens / second",
+      speed: "tokens/s",
       left: "time left",
       took: "trained for",
     },
@@ -55,22 +56,26 @@ const TEXT = tp.words({
     train: "train",
     raw: "train, this batch",
     validation: "validation",
-    baselines: { uniform: "uniform", unigram: "unigram", bigram: "bigram" },
+    nothing: "knows nothing",
+    counts: {
+      letters: { unigram: "counts letters", bigram: "counts pairs" },
+      tokens: { unigram: "counts tokens", bigram: "counts pairs" },
+    },
     /** @type {(vocabulary: number, loss: number) => string} */
     uniform: (vocabulary, loss) =>
-      `knows nothing: guessing evenly among ${vocabulary} tokens, ln ${vocabulary} = ${loss.toFixed(2)}`,
+      `guessing evenly among ${vocabulary} tokens (uniform): ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
         unigram: (/** @type {number} */ counted) =>
-          `knows letters: how often each one occurs among ${tp.count(counted)}`,
+          `a table of how often each letter occurs among ${tp.count(counted)} (unigram)`,
         bigram: (/** @type {number} */ counted) =>
-          `knows pairs: how often each letter follows the one before it, among ${tp.count(counted)}`,
+          `a table of how often each letter follows the one before it, among ${tp.count(counted)} (bigram)`,
       },
       tokens: {
         unigram: (/** @type {number} */ counted) =>
-          `knows tokens: how often each one occurs among ${tp.count(counted)}`,
+          `a table of how often each token occurs among ${tp.count(counted)} (unigram)`,
         bigram: (/** @type {number} */ counted) =>
-          `knows pairs: how often each token follows the one before it, among ${tp.count(counted)}`,
+          `a table of how often each token follows the one before it, among ${tp.count(counted)} (bigram)`,
       },
     },
     axis: "Loss axis",
@@ -84,6 +89,8 @@ const TEXT = tp.words({
     compareShipped: "Trained for you",
     other: "other run",
     otherValidation: "its validation",
+    reading:
+      "Loss: how surprised it is by the right next token, in nats. Lower is better. The levels at the right are what plain counting reaches: of single tokens (unigram), of pairs (bigram). Learning rate: how large each step is. Gradient norm: how strongly the loss still pulls at the weights.",
     chartHelp: "Drag to zoom, double-click to see all. With the keyboard: arrows read values, Escape shows all.",
     /** @type {(name: string, state: string, step: number, losses: string) => string} */
     summary: (name, state, step, losses) => `Training curves of ${name}, ${state} at step ${step}. Loss: ${losses}.`,
@@ -98,9 +105,11 @@ const TEXT = tp.words({
     correct: "right",
     wrong: "wrong",
     attention: "Attention as it forms",
-    attentionHelp: "one fixed text; row: a token, column: what it looks at. Darkness is the square root of the weight.",
+    attentionHelp:
+      "Row: a token of one fixed text. Column: what it looks at, darker for more. Look for lines that appear in the even triangles: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
     attentionHelpDark:
-      "one fixed text; row: a token, column: what it looks at. Brightness is the square root of the weight.",
+      "Row: a token of one fixed text. Column: what it looks at, brighter for more. Look for lines that appear in the even triangles: a diagonal is a head that looks at the token just before, or a fixed way back; a bright column is a token that all look at.",
+    attentionShade: "The shade is the square root of the weight, so that small weights can be seen.",
     /** @type {(layers: number, heads: number, step: number) => string} */
     attentionSummary: (layers, heads, step) =>
       `Attention weights of ${layers} layers with ${heads} heads each at step ${step}.`,
@@ -154,7 +163,7 @@ const TEXT = tp.words({
   zh: {
     finished: "学完了。接下来：",
     onward: { generate: "让它写", inside: "看它的内部", translate: "让它翻译", experts: "看它的专家" },
-    example: "这是已训练好的示例。按“开始训练”，这里就会换成你自己的训练任务。",
+    example: (name) => `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务。`,
     none: "还没有训练任务。选一个，或按“开始训练”：训练时，这里会画出它的损失、样例和注意力。",
     stored: (name) => `${name}：存储的训练，种子 0`,
     plays: "播放中",
@@ -198,9 +207,12 @@ const TEXT = tp.words({
     train: "训练",
     raw: "训练，单个批次",
     validation: "验证",
-    baselines: { uniform: "均匀", unigram: "一元", bigram: "二元" },
-    uniform: (vocabulary, loss) =>
-      `什么都不知道：在 ${vocabulary} 个词元中均匀猜测，ln ${vocabulary} = ${loss.toFixed(2)}`,
+    nothing: "一无所知",
+    counts: {
+      letters: { unigram: "只数单字", bigram: "只数字对" },
+      tokens: { unigram: "只数词元", bigram: "只数词元对" },
+    },
+    uniform: (vocabulary, loss) => `在 ${vocabulary} 个词元中均匀猜测：ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
         unigram: (counted) => `一元模型（unigram），只知道字：统计 ${tp.count(counted)} 个字，看每个字出现得多频繁`,
@@ -223,6 +235,8 @@ const TEXT = tp.words({
     compareShipped: "已训练好的模型",
     other: "另一个任务",
     otherValidation: "它的验证",
+    reading:
+      "损失：正确的下一个词元让它多意外，单位是奈特，越低越好。右边的几条线是只靠数数能达到的：只数单个词元（一元模型），只数相邻的一对（二元模型）。学习率：每一步走多大。梯度范数：损失还在多用力地拉动权重。",
     chartHelp: "拖动可以放大，双击看全部。用键盘：方向键读数，Esc 看全部。",
     summary: (name, state, step, losses) => `${name} 的训练曲线，${state}，第 ${step} 步。损失：${losses}。`,
     samples: "它写的内容",
@@ -235,8 +249,11 @@ const TEXT = tp.words({
     correct: "对",
     wrong: "错",
     attention: "注意力的形成",
-    attentionHelp: "同一段文本；行：一个词元，列：它在看谁。颜色深浅是权重的平方根。",
-    attentionHelpDark: "同一段文本；行：一个词元，列：它在看谁。亮度是权重的平方根。",
+    attentionHelp:
+      "行：同一段文本中的一个词元。列：它在看谁，越深看得越多。注意均匀的三角形里慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；深色的竖线表示大家都在看的词元。",
+    attentionHelpDark:
+      "行：同一段文本中的一个词元。列：它在看谁，越亮看得越多。注意均匀的三角形里慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；亮的竖线表示大家都在看的词元。",
+    attentionShade: "颜色取权重的平方根，好让小的权重也看得见。",
     attentionSummary: (layers, heads, step) => `第 ${step} 步时的注意力权重：${layers} 层，每层 ${heads} 个头。`,
     layer: (i) => `第 ${i + 1} 层`,
     head: (i) => `头 ${i + 1}`,

@@ -51,6 +51,7 @@ function draw(/** @type {boolean} */ first) {
   notes.draw(history, first);
   root.toggleAttribute("data-empty", !history.run); // an invitation in place of empty charts
   root.toggleAttribute("data-early", !history.steps.n && !history.evaluated.n && !history.over);
+  if (history.over || (history.evaluated.n && history.probes.length)) root.style.minHeight = "";
   root.dataset.status = history.state;
   root.dataset.run = history.run;
   root.dataset.step = String(history.step);
@@ -82,6 +83,7 @@ function choose() {
   begun = true;
   history = new tp.Feed(run, choices.smoothing);
   rest = 0;
+  root.style.minHeight = `${root.offsetHeight}px`; // the page stays where it is until there is something to draw
   curves.reset();
   attention.reset();
   other.follow();

@@ -97,7 +97,7 @@ function describe(group, row, spec) {
   const [sentence, facts] = about(row, spec);
   const { node } = group;
   node.setAttribute("role", row.type === "slab" ? "button" : "img");
-  node.setAttribute("aria-label", TEXT.said([titleOf(row, spec), ...facts, sentence]));
+  node.setAttribute("aria-label", TEXT.said([titleOf(row, spec), sentence.replace(/[.。]$/, ""), ...facts]));
   tp.unsaid([...node.children]);
   node.dataset.part = row.key;
 }
@@ -239,7 +239,7 @@ function explain(group, x, y) {
   const [sentence, facts] = about(group.row, spec);
   const lines = facts.map((fact) => el("div", { class: "tp-fact", text: fact }));
   const title = el("strong", { text: titleOf(group.row, spec) });
-  tp.tip(el("div", {}, title, lines, el("div", { text: sentence })), x, y);
+  tp.tip(el("div", {}, title, el("div", { text: sentence }), lines), x, y);
 }
 
 function partOf(/** @type {EventTarget | null} */ target) {

@@ -329,7 +329,8 @@ const asking = tp.poll(
 watch("run", () => {
   say("");
   const { top } = element.getBoundingClientRect(); // on a narrow page, the curves are below the form
-  if (status && (top < 0 || top > innerHeight / 2)) element.scrollIntoView({ block: "start", behavior: "smooth" });
+  const far = top < -innerHeight / 2 || top > innerHeight / 2;
+  if (status && far) element.scrollIntoView({ block: "start", behavior: tp.calm() ? "auto" : "smooth" });
   status = null;
   expecting = performance.now() + 3000;
   asking.now();
