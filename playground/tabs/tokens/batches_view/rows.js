@@ -2,9 +2,8 @@
 const IGNORE = -100;
 const MOST_OPEN = 96; // places of the open sequence that are shown
 
-/** The text of a token: spaces as dots. */
-const piece = (/** @type {number} */ id) =>
-  [...(frame.pieces.get(id) ?? `#${id}`)].map((char) => (char === " " ? "·" : visible(char))).join("");
+/** The text of a token. */
+const piece = (/** @type {number} */ id) => visible(frame.pieces.get(id) ?? `#${id}`);
 
 /** How strongly a token is painted: 0 is no surprise, 1 as much as guessing has. */
 const strength = (/** @type {number} */ loss) => Math.min(1, loss / frame.even);

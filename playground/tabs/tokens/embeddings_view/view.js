@@ -22,10 +22,7 @@ let near = new Map(); // point -> [[point, cosine], ...] at the step that is sho
  *   | "message"} Part  elements of the view */
 const page = /** @type {{ film: Film } & { [part in Part]: HTMLElement }} */ ({});
 
-const name = (/** @type {number} */ point) =>
-  frame.names
-    ? [...frame.names[point]].map((char) => (char === " " ? "·" : visible(char))).join("")
-    : String(point + 1);
+const name = (/** @type {number} */ point) => (frame.names ? visible(frame.names[point]) : String(point + 1));
 const spoken = (/** @type {number} */ point) => (frame.names ? name(point) : TEXT.position(point + 1));
 const pointed = () => state.hover ?? state.held;
 

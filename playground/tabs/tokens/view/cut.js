@@ -170,7 +170,7 @@ function readable(/** @type {Uint8Array} */ bytes) {
     if (text === null) strays.push(bytes[i++]);
     else {
       flush();
-      out += text === " " ? "·" : visible(text);
+      out += visible(text);
       i += length;
     }
   }

@@ -14,10 +14,10 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
   /** @type {HTMLElement[]} */
   let chips = []; // of each token, the node that shows it
 
-  /** What of a text is shown: its spaces as dots, what cannot be seen by its name. */
+  /** What of a text is shown: its spaces, and what cannot be seen by its name. */
   const words = (/** @type {string} */ text) =>
     [...text].map((character) => {
-      if (character === " ") return el("span", { class: "space", text: "·" });
+      if (character === " ") return el("span", { class: "space", text: visible(character) });
       const seen = character === "\u200d" ? "U+200D" : visible(character);
       return seen.startsWith("U+") && character !== "U" ? el("span", { class: "unseen", text: seen }) : seen;
     });
