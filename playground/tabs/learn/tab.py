@@ -39,8 +39,8 @@ class ShownTerm(TypedDict):
     everyday: bool
 
 
-def terms() -> list[ShownTerm]:
-    """The glossary, with the lessons that teach its terms."""
+def terms(*names: str) -> list[ShownTerm]:
+    """The glossary, with the lessons that teach its terms: all of it, or the terms of these English names."""
     return [
         {
             "en": term.en,
@@ -52,6 +52,7 @@ def terms() -> list[ShownTerm]:
             "everyday": term.everyday,
         }
         for term in i18n.glossary()
+        if not names or term.en in names
     ]
 
 
