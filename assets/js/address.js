@@ -1,7 +1,7 @@
 /* What views show, in the page's address: one table of names, types and defaults, and only what differs is written.
  *
  *   const address = tp.address("inside", () => state)
- *   address.read()       the view's values, as the address has them, else their defaults
+ *   address.read()       the view's values, as the address has them, else their defaults; read(link): as a link does
  *   address.save()       write the values that the function gives, at once and once more when they rest
  *   address.usual, address.choices("panel")    the defaults, and what a property can be
  *   tp.link("lesson", values, {lang})    the query string of a link to these values
@@ -181,16 +181,17 @@
     Object.values(TABLE).flatMap((fields) => Object.values(fields).map(([names]) => [names].flat()[0])),
   );
 
-  /** The values of a view that the address has, and its defaults for the others.
+  /** The values of a view that the address has, or a link, and its defaults for the others.
    *
-   * @param {string} view */
-  const read = (view) =>
+   * @param {string} view
+   * @param {{ [name: string]: string }} [link] */
+  const read = (view, link) =>
     Object.fromEntries(
       Object.entries(TABLE[view]).map(([property, [names, type, usual]]) => {
         const told = [names]
           .flat()
-          .map(url.get)
-          .find((each) => each !== null);
+          .map((name) => (link ? link[name] : url.get(name)))
+          .find((each) => typeof each === "string");
         return [property, (typeof told === "string" ? type.read(told) : undefined) ?? usual];
       }),
     );
@@ -220,7 +221,7 @@
     return {
       usual: Object.fromEntries(Object.entries(TABLE[view]).map(([property, [, , usual]]) => [property, usual])),
       choices: (property) => TABLE[view][property][1].values ?? [],
-      read: () => read(view),
+      read: (link) => read(view, link),
       save() {
         if (spent < BURST && write()) spent += 1;
         clearTimeout(timer);

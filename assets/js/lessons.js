@@ -8,7 +8,8 @@
  *   experiment(name, at, stored)   do the experiment of a section on the tab that it is about, with the coach beside
  *                       it, or watch a stored run of it there
  *   on                  names of the events by which views hear of it: document.addEventListener(on.read, ...)
- *   open(query)         open a tab with settings, without loading the page; opened(act): a view hears what is wanted
+ *   open(query)         open a tab with settings, without loading the page; opened(act): a view hears what is wanted;
+ *                       linked(tab, act): only of links to its tab, also of one that came before the view was drawn
  *   blocks(blocks)      nodes of a lesson's text: a lesson is text and reaches the page as textContent only
  *   draw, spans         how each kind of block is drawn, and marked-up text: questions.js and worksheets.js add kinds
  */
@@ -77,6 +78,9 @@
 
   /* ---------------------------------------------------------------- what a step shows */
 
+  /** The newest link of this page. @type {{ [name: string]: string } | null} */
+  let newest = null;
+
   /** Open a tab with settings, as a link would, on the page as it is. A view that has not been shown yet will read
    * them in the address; the others hear of them in `opened`.
    *
@@ -87,12 +91,19 @@
     const before = [...new URLSearchParams(location.search).keys()].filter((name) => name.startsWith("c."));
     const cleared = Object.fromEntries((wanted.preset ? before : []).map((name) => [name, null]));
     url.set({ ...cleared, ...settings });
+    newest = wanted;
     document.dispatchEvent(new CustomEvent(OPEN, { detail: wanted }));
     window.tp.tabs.open(tab);
   }
 
   /** @type {Tp["lessons"]["opened"]} */
   const opened = (act) => document.addEventListener(OPEN, (event) => act(/** @type {CustomEvent} */ (event).detail));
+
+  /** @type {Tp["lessons"]["linked"]} */
+  function linked(tab, act) {
+    if (newest?.tab === tab) act(newest);
+    opened((wanted) => wanted.tab === tab && act(wanted));
+  }
 
   /** @type {Tp["lessons"]["spans"]} */
   const spans = (list) =>
@@ -245,6 +256,6 @@
 
   window.tp.lessons = /** @type {any} */ ({
     ...{ progress, address, read, link, experiment, on },
-    ...{ open, opened, blocks, spans, draw: DRAW },
+    ...{ open, opened, linked, blocks, spans, draw: DRAW },
   });
 })();

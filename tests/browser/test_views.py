@@ -329,7 +329,7 @@ def test_the_chart_says_its_levels_in_words_and_its_terms_open(
     monkeypatch.setattr(run_data, "baselines", lambda run: counted)
     monkeypatch.setattr(run_data, "letters", lambda run: True)
     train(run, 1, 60)
-    page = open_view("live", run=run.id, terms=terms(CHART_TERMS))
+    page = open_view("live", run=run.id, terms=terms(*CHART_TERMS))
     wait(page, step=60)
     labels = page.locator(".tp-chart .reference-text").all_text_contents()
     assert [label.rsplit(" ", 1)[0] for label in labels] == [

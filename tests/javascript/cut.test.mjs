@@ -57,5 +57,5 @@ test("bytes of one character are one group, and read as it", () => {
     ],
   );
   assert.equal(readable(bytesOf(cut, 1)), "⟨E7⟩");
-  assert.equal(readable(new TextEncoder().encode("a猫 ")), "a猫·");
+  assert.equal(readable(new TextEncoder().encode("a猫 ")), "a猫␣");
 });

@@ -244,7 +244,7 @@ type AddressField = [names: string | string[], type: AddressType<any>, usual: un
 interface Address {
   usual: { [property: string]: any };
   choices(property: string): any[];
-  read(): { [property: string]: any };
+  read(link?: { [name: string]: string }): { [property: string]: any };
   save(): void;
 }
 
@@ -439,6 +439,7 @@ interface Tp {
     verdict(page: Answers.LessonPage, at: number, state: Answers.StepResult | null): (string | HTMLElement)[];
     open(query: string): void;
     opened(act: (wanted: { [name: string]: string }) => unknown): void;
+    linked(tab: string, act: (wanted: { [name: string]: string }) => unknown): void;
     blocks(blocks: Block[]): Node[];
     spans(list: string[][]): (string | HTMLElement)[];
     draw: { [kind: string]: (block: any) => Node };

@@ -16,11 +16,18 @@ from playground.hosting import checks
 from playground.page.page import QUIET, Page, data_of, granted
 from playground.page.views import view
 from playground.tabs.experts import server as experts
+from playground.tabs.learn.tab import terms
+
+TERMS = (
+    "MaxVio", "routing entropy", "dropped token", "dead expert", "expert", "router", "token", "feed-forward", "loss",
+)  # fmt: skip
+"""Terms whose definitions the view opens."""
 
 
 def build(page: Page) -> None:
     """Place the view and update it when the page's run changes."""
-    drawn = view("experts", experts.SERVED, "experts", run="", pair=None)
+    constants = {"terms": terms(*TERMS)}
+    drawn = view("experts", experts.SERVED, "experts", constants, run="", pair=None)
     page.show_run_in(drawn)
     drawn.pair(start_pair, None, [page.run, page.header, drawn], **QUIET)
 

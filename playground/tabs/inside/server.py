@@ -78,7 +78,8 @@ class Attention(TypedDict):
     patterns: list[list[Pattern]]
     """(L, H)."""
     suggested: tuple[int, int, int]
-    """Layer, head and query to begin with: the head that looks far back most sharply."""
+    """Layer, head and query to begin with: the head in which words, or letters, pick out others further back most
+    sharply. Spaces and punctuation count only where there is nothing else."""
 
 
 class HeadStages(TypedDict):
@@ -175,8 +176,6 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
     ids, rest = _ids(found, loaded, text)
     own = ids == recordings.recorded_ids(found, loaded)
 
-    from engine.inspection import observe
-
     if between and own and step is not None:
         weights = recordings.snapshot(recorded[step]).attention
         if weights.shape[:2] != (loaded.config.model.n_layer, loaded.config.model.n_head):
@@ -189,11 +188,7 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
         step = loaded.step
         weights = snapshots.quantise(examined.attention)
     floats = snapshots.dequantise(weights)
-    layer, head = np.unravel_index(
-        int(observe.long_range_attention(floats).argmax()), weights.shape[:2]
-    )
-    far = floats[layer, head] * np.tri(len(ids), k=-2, dtype=np.float32)
-    far[:, 0] = 0
+    pieces = [loaded.tokenizer.pieces[i] for i in ids]
     steps = sorted({*checkpoints, *recorded} if own else checkpoints)
     return {
         "run": found.id,
@@ -201,7 +196,7 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
         "step": step,
         "steps": steps,
         "stored": [stored in checkpoints for stored in steps],
-        "pieces": [loaded.tokenizer.pieces[i] for i in ids],
+        "pieces": pieces,
         "rest": rest,
         "limit": _limit(loaded),
         "default": text is None or ids == recordings.default_ids(found, loaded, _limit(loaded)),
@@ -212,12 +207,24 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
         "position": loaded.config.model.position,
         "attention": checks.packed(weights),
         "patterns": _patterns(floats, ids, loaded.tokenizer.pieces),
-        "suggested": (
-            int(layer),
-            int(head),
-            int(far.max(-1).argmax()) if far.any() else len(ids) - 1,
-        ),
+        "suggested": _suggested(floats, pieces),
     }
+
+
+def _suggested(weights: Floats, pieces: Sequence[str]) -> tuple[int, int, int]:
+    """The head and the query that are shown first."""
+    from engine.inspection import observe
+
+    words = np.array([any(map(str.isalnum, piece)) for piece in pieces], np.float32)
+    between = weights * words[:, None] * words  # (L, H, T, T)
+    shown = between if observe.long_range_attention(between).any() else weights
+    layer, head = np.unravel_index(
+        int(observe.long_range_attention(shown).argmax()), weights.shape[:2]
+    )
+    far = shown[layer, head] * np.tri(len(pieces), k=-2, dtype=np.float32)
+    far[:, 0] = 0
+    query = int(far.max(-1).argmax()) if far.any() else len(pieces) - 1
+    return int(layer), int(head), query
 
 
 def _patterns(weights: Floats, ids: list[int], pieces: Sequence[str]) -> list[list[Pattern]]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TypedDict
 
 from engine.presets import PRESETS
@@ -40,8 +39,8 @@ class ShownTerm(TypedDict):
     everyday: bool
 
 
-def terms(names: Collection[str] | None = None) -> list[ShownTerm]:
-    """The glossary, or these of its terms, with the lessons that teach them."""
+def terms(*names: str) -> list[ShownTerm]:
+    """The glossary, with the lessons that teach its terms: all of it, or the terms of these English names."""
     return [
         {
             "en": term.en,
@@ -53,7 +52,7 @@ def terms(names: Collection[str] | None = None) -> list[ShownTerm]:
             "everyday": term.everyday,
         }
         for term in i18n.glossary()
-        if names is None or term.en in names
+        if not names or term.en in names
     ]
 
 

@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from playground.page.page import Page
 from playground.page.views import view
+from playground.tabs.learn.tab import terms
 from playground.tabs.optimizers import server
+
+TERMS = (
+    "optimizer",
+    "gradient",
+    "weight",
+    "loss",
+    "momentum",
+    "learning rate",
+    "singular value",
+    "nat",
+    "seed",
+)
+"""Terms whose definitions the view opens."""
 
 
 def build(page: Page) -> None:
     """Place the view."""
-    view("optimizers", server.SERVED, "optimizers", server.CONSTANTS)
+    view("optimizers", server.SERVED, "optimizers", server.CONSTANTS | {"terms": terms(*TERMS)})

@@ -63,7 +63,7 @@ def build(page: Page) -> None:
             transport = view(
                 "transport", functions, "transport", {"hz": hz["transport"]}, run="", said=None
             )
-            constants = {"hz": hz["live"], "terms": terms(CHART_TERMS)}
+            constants = {"hz": hz["live"], "terms": terms(*CHART_TERMS)}
             learning = view("live", (*run_feed.SERVER, runs), "live", constants, run="")
         with gr.Column(elem_id="picture-column"):
             view("model", elem_id="model", constants={"spec": spec(first)})

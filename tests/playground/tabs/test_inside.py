@@ -204,8 +204,10 @@ def test_large_models_get_a_shorter_text(run: Run, monkeypatch: pytest.MonkeyPat
 
 def test_the_suggested_head_looks_back_most_sharply(run: Run):
     answer = inside.look(run.id)
-    weights = attention_maps(answer) / 255
+    words = np.array([piece.isalnum() for piece in answer["pieces"]])
+    weights = attention_maps(answer) / 255 * words * words[:, None]
     layer, head, query = answer["suggested"]
+    assert words[query]
     far = [
         [np.mean([row[1 : max(q - 1, 1)].max(initial=0) for q, row in enumerate(rows)][3:]) for rows in heads]
         for heads in weights
@@ -213,6 +215,18 @@ def test_the_suggested_head_looks_back_most_sharply(run: Run):
     assert far[layer][head] == pytest.approx(np.max(far))
     reach = [row[1 : max(q - 1, 1)].max(initial=0) for q, row in enumerate(weights[layer, head])]
     assert reach[query] == max(reach)
+
+
+def test_the_first_pair_is_of_tokens_that_can_be_read(run: Run):
+    """Not a space that reads a space: only where there is nothing else."""
+    for text in (", hello, hello again", "  h  e  l  o  a  "):
+        answer = inside.look(run.id, None, text)
+        layer, head, query = answer["suggested"]
+        row = attention_maps(answer)[layer, head, query].copy()
+        readable = [i for i, piece in enumerate(answer["pieces"]) if piece.isalnum()]
+        assert query in readable
+        assert max(readable[1:], key=lambda i: row[i] if 0 < i < query - 1 else -1) < query - 1
+    assert inside.look(run.id, None, "  ,  ")["suggested"][2] < 5
 
 
 def test_a_damaged_recording_hides_nothing_else(runs: Path):

@@ -22,7 +22,6 @@ function makeBars() {
     el("p", { class: "help", text: TEXT.barsHelp }),
     key,
     grid,
-    el("p", { class: "help", text: TEXT.factsHelp }),
   );
   /** @type {ReturnType<typeof figure>[]} */
   let figures = [];
@@ -76,9 +75,16 @@ function figure(layer, width) {
   const names = el("g", {});
   svg.append(axis, ...colours, p, names, dead, fair);
   const title = el("h4", { text: TEXT.layerName(first.layers[layer]) });
-  const facts = el("p", { class: "facts" });
+  const words = TEXT.balanceFacts;
+  const fact = () => el("b", {});
+  const values = { vio: fact(), entropy: fact(), dropped: fact(), dead: fact() };
+  const named = /** @type {const} */ (["vio", "entropy", "dropped", "dead"]).map((name) =>
+    el("li", {}, `${words[name]} `, values[name]),
+  );
+  const facts = el("ul", { class: "facts" }, named);
+  tp.terms.mark(facts, props.terms ?? []);
   const node = el(
-    "figure",
+    "div",
     { class: "bars-layer", "data-layer": layer },
     el(
       "div",
@@ -91,7 +97,7 @@ function figure(layer, width) {
       }),
     ),
     svg,
-    el("figcaption", {}, facts),
+    facts,
   );
 
   function rows() {
@@ -146,19 +152,16 @@ function figure(layer, width) {
       fair.setAttribute("d", `M${BAR.left},${y(1 / experts)}H${width}`);
     }
     const { entropy, dropped } = first.records;
-    const words = TEXT.balanceFacts;
-    const text = [
-      words.vio(fixed(first.vio(record, layer))),
-      words.entropy(fixed(entropy[record][layer]), fixed(Math.log(experts))),
-      words.dropped(percent(dropped[record][layer])),
-    ];
+    put(values.vio, fixed(first.vio(record, layer)));
+    put(values.entropy, words.ofMost(fixed(entropy[record][layer]), fixed(Math.log(experts))));
+    put(values.dropped, percent(dropped[record][layer]));
     const list = tp.series(gone.slice(0, 12).map((expert) => expert + 1)) + (gone.length > 12 ? " …" : "");
-    const deadText = gone.length ? words.dead(list) : words.alive;
-    facts.replaceChildren(
-      el("span", { text: `${text.join(" · ")} · ` }),
-      el("span", { class: gone.length ? "dead-list" : "", text: deadText }),
+    put(values.dead, gone.length ? words.deadList(list) : words.alive);
+    values.dead.className = gone.length ? "dead-list" : "";
+    const said = /** @type {const} */ (["vio", "entropy", "dropped", "dead"]).map((name) =>
+      tp.named(words[name], values[name].textContent ?? ""),
     );
-    svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series([...text, deadText])));
+    svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series(said)));
     Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: String(gone.length) });
   }
 

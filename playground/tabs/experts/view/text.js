@@ -12,8 +12,9 @@ const TEXT = tp.words({
   en: {
     title: "Experts",
     intro:
-      "In a mixture of experts a block has several feed-forwards side by side. A router sends each token to a few of " +
-      "them. Here you see which experts work, how evenly, and on what.",
+      "In such a model several small networks, its experts, stand side by side. For each token a router picks a few of " +
+      "them to work on it; the others rest. Below, each letter has the colour and the number of its strongest expert.",
+    evenly: "How evenly the work is shared",
     wait: "Reading the run …",
     offline: "The page's server does not answer. Is it still running?",
     none: "No run yet. Choose one above, or start one in the tab “Train”.",
@@ -101,16 +102,15 @@ const TEXT = tp.words({
     /** @type {(block: number, facts: string) => string} */
     barsLabel: (block, facts) => `Load of every expert in block ${block + 1}. ${facts}`,
     balanceFacts: {
-      vio: (/** @type {string} */ value) => `MaxVio ${value}`,
+      vio: "MaxVio",
+      entropy: "routing entropy",
       /** @type {(value: string, most: string) => string} */
-      entropy: (value, most) => `entropy ${value} of ${most} nats`,
-      dropped: (/** @type {string} */ value) => `${value} dropped`,
-      dead: (/** @type {string} */ list) => `✕ dead: ${list}`,
-      alive: "no dead expert",
+      ofMost: (value, most) => `${value} of ${most} nats`,
+      dropped: "dropped tokens",
+      dead: "dead experts",
+      deadList: (/** @type {string} */ list) => `✕ ${list}`,
+      alive: "none",
     },
-    factsHelp:
-      "MaxVio is the largest load over the mean, minus one: 0 is perfectly even. Entropy says how undecided the router " +
-      "is about a token. A dead expert got no token in this batch.",
 
     balance: "Balancing",
     balanceLive: "Changes hold from the next step on, and are marked on the curves.",
@@ -227,8 +227,9 @@ const TEXT = tp.words({
   zh: {
     title: "专家",
     intro:
-      "在混合专家模型（MoE）中，一个块里并排放着几个前馈网络，也就是“专家”。路由器把每个词元送给其中少数几个。在这里可以看到" +
-      "哪些专家在工作、分得是否均匀、各自处理什么。",
+      "这种模型里并排放着几个小网络，叫作专家。每来一个词元，路由器就挑出其中几个来处理它，其余的休息。" +
+      "下面每个字母的颜色和编号，就是处理它最多的那个专家。",
+    evenly: "工作分得有多均匀",
     wait: "正在读取这个训练任务……",
     offline: "页面的服务器没有响应。它还在运行吗？",
     none: "还没有训练任务。请在上方选一个，或到“训练”标签页开始一个。",
@@ -300,14 +301,14 @@ const TEXT = tp.words({
     fair: "公平份额",
     barsLabel: (block, facts) => `第 ${block + 1} 块中每个专家的负载。${facts}`,
     balanceFacts: {
-      vio: (value) => `MaxVio ${value}`,
-      entropy: (value, most) => `熵 ${value} nat，最多 ${most}`,
-      dropped: (value) => `丢弃 ${value}`,
-      dead: (list) => `✕ 闲置：${list}`,
-      alive: "没有闲置的专家",
+      vio: "MaxVio",
+      entropy: "路由熵",
+      ofMost: (value, most) => `${value} nat，最多 ${most}`,
+      dropped: "丢弃的词元",
+      dead: "闲置的专家",
+      deadList: (list) => `✕ ${list}`,
+      alive: "无",
     },
-    factsHelp:
-      "MaxVio 是最大负载除以平均负载再减一：0 表示完全均匀。熵表示路由器对一个词元有多拿不定主意。闲置的专家（dead expert）在这个批次里没有分到任何词元。",
 
     balance: "负载均衡",
     balanceLive: "改动从下一步起生效，并会标在曲线上。",

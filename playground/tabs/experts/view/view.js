@@ -33,7 +33,9 @@ const upper = el(
   el("div", {}, timeline.node, measured),
   el("div", { class: "aside" }, bars.node, balance.node),
 );
-const body = el("div", { class: "body", hidden: true }, choices.node, upper, tokens.node, special.node);
+const evenly = el("section", { class: "evenly" }, el("h3", { text: TEXT.evenly }), choices.node, upper);
+const body = el("div", { class: "body", hidden: true }, tokens.node, evenly, special.node);
+tp.terms.mark(title, props.terms ?? []);
 root.append(title, notice, facts, wait, body);
 
 /* ------------------------------------------------------------------ drawing */

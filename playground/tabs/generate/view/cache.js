@@ -145,12 +145,21 @@ function drawGrid(/** @type {Answers.Record} */ { window: used, computed, start,
       parts,
     ),
   );
+  // Two rows, however long their numbers are: what stands below does not move while the text grows.
   cacheLegend.replaceChildren(
-    el("span", {}, el("i", { class: "swatch keys" }), TEXT.keys),
-    el("span", {}, el("i", { class: "swatch values" }), TEXT.values),
-    el("span", {}, el("i", { class: "swatch newest" }), TEXT.newest),
-    el("span", {}, el("b", { text: TEXT.cacheSize(bytes(size), bytes(all)) })),
-    el("span", { text: TEXT.cachePositions(start + 1, start + used) }),
+    el(
+      "span",
+      { class: "row" },
+      el("span", {}, el("i", { class: "swatch keys" }), TEXT.keys),
+      el("span", {}, el("i", { class: "swatch values" }), TEXT.values),
+      el("span", {}, el("i", { class: "swatch newest" }), TEXT.newest),
+    ),
+    el(
+      "span",
+      { class: "row" },
+      el("b", { text: TEXT.cacheSize(bytes(size), bytes(all)) }),
+      el("span", { text: TEXT.cachePositions(start + 1, start + used) }),
+    ),
   );
 }
 

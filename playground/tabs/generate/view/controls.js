@@ -6,6 +6,7 @@ function drawAll() {
   drawCache();
   drawButtons();
   address.save();
+  Object.assign(root.dataset, { run: text.run, step: String(text.step) });
   root.dataset.length = String(nodes[at].record.length);
   root.dataset.nodes = String(nodes.length);
   root.dataset.branches = String(nodes.filter((node) => !node.children.length).length);

@@ -433,9 +433,11 @@ new ResizeObserver(() => {
 function follow() {
   const run = props.run;
   if (!run) return;
-  if (pristine) {
-    const { settings: asked, ...rest } = fromAddress();
-    settings = { ...DEFAULTS, ...asked };
+  const link = linked && (linked.run ?? run) === run ? linked : null;
+  if (pristine && (link || !linked)) {
+    linked = null;
+    const { settings: wanted, ...rest } = asked(link ?? undefined);
+    settings = { ...DEFAULTS, ...wanted };
     drawSettings();
     open({ run, ...rest, quiet: false });
     return;
@@ -445,27 +447,35 @@ function follow() {
   open({ run, prompt: own, quiet: true });
 }
 
-/* A lesson asks for a text to which nothing has been written: as a link would open it, of the run that it names. */
-tp.lessons.opened(({ gen_path: path, run }) => {
-  if (path !== "none") return;
+/* A lesson or the first screen opens this tab: what it asks for takes the place of all that was here, and waits for
+ * the run that it names. */
+tp.lessons.linked("generate", (link) => {
   stop();
   pristine = true;
-  if (!run || run === props.run) follow();
+  linked = link;
+  if ((link.run ?? props.run) === props.run) follow();
 });
 
 watch("run", follow);
 drawSettings();
 drawButtons();
-follow();
+if (!linked && !opening) follow();
 
-/** A run that trains gets new checkpoints: the slider grows, and a run that had none opens. */
+let away = false;
+new IntersectionObserver((entries) => (away ||= !entries.at(-1)?.isIntersecting)).observe(root);
+
+/** A run that trains gets new checkpoints: the slider grows, and a run that had none opens. Whoever was on another tab
+ * meanwhile, and had touched nothing here, finds the newest. */
 tp.poll(
   async () => {
     const run = props.run;
     if (!run || opening || root.hasAttribute("data-elsewhere")) return;
     const answer = await server.checkpoints(run);
     if (answer.error || run !== props.run || opening) return;
-    if (!text.run) {
+    const back = away;
+    away = false;
+    const grown = text.step === text.steps.at(-1) && text.step !== answer.steps.at(-1);
+    if (!text.run || (text.run === run && back && grown && pristine)) {
       if (answer.steps.length) follow();
     } else if (text.run === run) {
       // The step that is looked at stays in the slider, also when its checkpoint has been pruned.

@@ -122,9 +122,12 @@ function open(/** @type {string} */ tab) {
   const text = unread ?? seen.text;
   /** @type {{ [tab: string]: { [name: string]: string } }} */
   const texts = { generate: { prompt: text, gen_path: "none" }, inside: { text } };
-  if (texts[tab] && seen.run) tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...texts[tab] })));
-  else tp.tabs.open(tab);
+  if (!texts[tab] || !seen.run) return tp.tabs.open(tab);
+  tp.lessons.open(String(new URLSearchParams({ tab, run: seen.run, ...texts[tab] })));
+  tp.point.at(PROMISED[tab], { seconds: 3 });
 }
+/** What a link promises, where it is not the first thing of its tab. @type {{ [tab: string]: string }} */
+const PROMISED = { generate: "#generate-list", inside: ".inside .text-figure" };
 
 /* ------------------------------------------------------------------ writing */
 

@@ -99,12 +99,14 @@ function choose(layer, head) {
   address.save();
 }
 
-/** A token that shows what a head's rule is: for a rule about tokens that come again, the last that does.
+/** A token that shows what a head does: for a rule about tokens that come again, the last that does; where there is no
+ * rule, the one of its sharpest pair.
  *
  * @param {number} layer @param {number} head */
 function tellingToken(layer, head) {
   const [rule, share] = frame.patterns[layer][head];
-  if (!["repeat", "same"].includes(rule) || share < PATTERN_LEAST) return null;
+  if (share < PATTERN_LEAST) return sharpest(layer, head)?.query ?? null;
+  if (!["repeat", "same"].includes(rule)) return null;
   const last = frame.pieces.findLastIndex((piece, i) => i > 1 && frame.pieces.indexOf(piece) < i - 1);
   return last < 0 ? null : last;
 }

@@ -6,6 +6,7 @@ let matrixPlace = null;
 /** @type {{ name: string, canvas: HTMLCanvasElement } | null} */
 let matrixBase = null; // everything but what follows the pointer
 const MATRIX_MARGIN = 20;
+const LABEL = 9; // the smallest size of a label: those beside each other do not overlap
 const MATRIX_LABEL = 64; // of words, which stand upright above the columns
 
 function showMatrix() {
@@ -40,9 +41,9 @@ function showMatrix() {
   const label = (text, place, upright, colour) => {
     const [x, y] = upright ? [place, margin / 2 - 1] : [margin / 2 - 1, place];
     context.fillStyle = theme.page;
-    if (isLong() && upright) context.fillRect(place - 12, 0, 24, margin);
-    else if (isLong()) context.fillRect(0, place - 12, margin, 24);
-    else context.fillRect(x - 9, y - 9, 18, 18);
+    const half = (Math.max(0, Math.ceil((9 - cell / 2) / cell)) + 0.5) * cell; // whole labels are covered, not parts
+    if (upright) context.fillRect(place - half, 0, 2 * half, margin);
+    else context.fillRect(0, place - half, margin, 2 * half);
     context.fillStyle = colour;
     if (isLong()) longLabel(context, text, place, upright, margin);
     else context.fillText(text, x, y, margin);
@@ -111,8 +112,8 @@ function drawBase(side, ratio, { margin, cell }) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillStyle = theme.muted;
-  context.font = `${Math.min(13, Math.max(9, cell * 1.15))}px ${theme.mono}`;
-  for (let token = 0; token < size; token += Math.max(1, Math.ceil(8.5 / cell))) {
+  context.font = `${Math.min(13, Math.max(LABEL, cell))}px ${theme.mono}`;
+  for (let token = 0; token < size; token += Math.max(1, Math.ceil(LABEL / cell))) {
     const place = margin + (token + 0.5) * cell;
     if (isLong()) {
       longLabel(context, shown[token], place, false, margin);

@@ -13,7 +13,7 @@ function showHead(/** @type {boolean} */ newText) {
   page.title.textContent = TEXT.layerHead(shownLayer(), shownHead());
   page.pattern.textContent = named
     ? TEXT.patternSentences[rule](percent(share), token === null ? "" : visible(token))
-    : TEXT.patternNone;
+    : unruled(shownLayer(), shownHead());
   page.pattern.title = named ? TEXT.patternShare : "";
   const [layer, head] = frame.suggested;
   page.why.textContent =
@@ -22,6 +22,45 @@ function showHead(/** @type {boolean} */ newText) {
   if (newText) layoutTokens();
   svg.setAttribute("aria-label", TEXT.textFigure(shownLayer() + 1, shownHead() + 1));
   showQuery();
+}
+
+/** What can be said of a head that follows no rule: how many tokens it reads, how far back, and its sharpest pair.
+ *
+ * @param {number} layer @param {number} head */
+function unruled(layer, head) {
+  const start = offset(layer, head);
+  let [spread, distance] = [0, 0];
+  for (let query = 0; query < frame.size; query++) {
+    let entropy = 0;
+    for (let key = 0; key <= query; key++) {
+      const share = frame.attention[start + query * frame.size + key] / 255;
+      if (share) entropy -= share * Math.log(share);
+      distance += share * (query - key);
+    }
+    spread += Math.exp(entropy); // so many tokens, if it read them evenly
+  }
+  const pair = sharpest(layer, head);
+  return tp.sentences([
+    TEXT.patternNone(Math.round(spread / frame.size), Math.round(distance / frame.size)),
+    pair && TEXT.patternPair(frame.shown[pair.query], frame.shown[pair.key], rounded(pair.share)),
+  ]);
+}
+
+/** Of two tokens that can be read, the later of which reads the earlier one: the pair with the largest weight.
+ *
+ * @param {number} layer @param {number} head */
+function sharpest(layer, head) {
+  const start = offset(layer, head);
+  const words = frame.pieces.map((piece) => /[\p{L}\p{N}]/u.test(piece));
+  /** @type {{ query: number, key: number, share: number } | null} */
+  let best = null;
+  for (let query = 1; query < frame.size; query++) {
+    for (let key = 0; words[query] && key < query; key++) {
+      const share = frame.attention[start + query * frame.size + key] / 255;
+      if (words[key] && share > (best?.share ?? 0)) best = { query, key, share };
+    }
+  }
+  return best;
 }
 
 function resized() {

@@ -166,7 +166,7 @@ const fileName = (/** @type {string} */ what) => `attention-step-${frame.step}-$
 /* ------------------------------------------------------------------ the address */
 
 const address = tp.address("inside", () => {
-  if (!frame.run) return {};
+  if (!frame.run || linked) return {};
   const [layer, head] = frame.suggested;
   const own = state.layer !== layer || state.head !== head;
   return {
@@ -178,9 +178,13 @@ const address = tp.address("inside", () => {
   };
 });
 
-function readUrl() {
-  const told = address.read();
-  Object.assign(state, told, { locked: told.query !== null, zeroed: told.zeroed ?? new Set() });
+/** What the address asks for, or a link.
+ *
+ * @param {{ [name: string]: string }} [link] */
+function read(link) {
+  const told = address.read(link);
+  const fresh = { locked: told.query !== null, zeroed: told.zeroed ?? new Set(), hover: null, key: null };
+  Object.assign(state, told, fresh);
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -382,57 +386,51 @@ function newRun() {
     delete root.dataset.run;
     page.film.clear();
     problem(null);
-    Object.assign(state, {
-      text: wanted,
-      step: null,
-      layer: null,
-      head: null,
-      query: null,
-      locked: false,
-      hover: null,
-      key: null,
-    });
-    state.zeroed.clear();
-    page.film.stop();
+    const { panel } = state;
+    read({});
+    Object.assign(state, { panel });
     page.input.value = "";
   }
-  wanted = null;
-  root.dataset.ready = "false";
-  if (begun) load(state.step);
+  if (linked && linked.run === state.run) return arrive(linked);
+  show();
 }
 
 let begun = false;
+/** What a link asked for, until its run is on the page. @type {{ [name: string]: string } | null} */
+let linked = null;
 
-/* The first screen asks for a text, perhaps of another run, which comes next. */
-/** @type {string | null} */
-let wanted = null;
-tp.lessons.opened(({ tab, text, run }) => {
-  if (tab !== "inside" || text === undefined) return;
-  if (run && run !== state.run) {
-    wanted = text;
-    return;
+function show() {
+  root.dataset.ready = "false";
+  page.film.stop();
+  if (begun && state.run) load(state.step);
+}
+
+/** What a link asks for takes the place of all that was here. */
+function arrive(/** @type {{ [name: string]: string }} */ link) {
+  linked = null;
+  read(link);
+  for (const name of /** @type {const} */ (["numbers", "zero", "lens"])) {
+    if (name !== state.panel) page[name].details.open = false;
+    else if (frame.run) page[name].details.open = true;
   }
-  Object.assign(state, { text, query: null, hover: null, key: null, locked: false });
-  if (begun) load(state.step);
-});
+  show();
+}
 
-/* A lesson asks for a panel. */
-tp.lessons.opened(({ panel: name }) => {
-  /** @type {typeof state.panel | undefined} */
-  const asked = address.choices("panel").find((one) => one === name);
-  if (!asked) return;
-  state.panel = asked;
-  if (frame.run) page[asked].details.open = true;
-});
+/* A lesson or the first screen opens this tab, perhaps with another run, which comes next. */
+function wanted(/** @type {{ [name: string]: string }} */ link) {
+  if ((link.run ?? state.run) === state.run) return arrive(link);
+  linked = link;
+}
 
 build();
-readUrl();
+read();
 themed();
 tp.onTheme(themed);
 newRun();
 watch("run", newRun);
+tp.lessons.linked("inside", wanted);
 tp.whenSeen(root, () => {
   begun = true;
-  if (state.run) load(state.step);
+  if (!linked) show();
 });
 tp.poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });

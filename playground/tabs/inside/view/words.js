@@ -61,8 +61,12 @@ const TEXT = tp.words({
       token: (share, token) => `Looks for one kind of token, ${token} (${share}), wherever it stands.`,
     }),
     patternShare: "How much more of its attention it gives there than a head that reads everything evenly.",
-    patternNone: "Follows no simple rule here: it spreads over several tokens, or chooses by content.",
-    suggested: "Shown first, since of all heads it picks out single tokens further back most sharply.",
+    /** @type {(count: number, back: number) => string} */
+    patternNone: (count, back) =>
+      `No simple rule describes it here. A token reads about ${count === 1 ? "1 token" : `${count} tokens`} at a time, on average ${back} back.`,
+    /** @type {(query: string, key: string, share: string) => string} */
+    patternPair: (query, key, share) => `At its sharpest, ${query} reads ${share} from ${key}.`,
+    suggested: "Shown first, since of all heads it picks out one token further back most sharply.",
     headTry:
       "Move over the text, or click a token to hold it. With the keyboard: arrows move, Enter holds, Esc lets go.",
     /** @type {(layer: number, head: number) => string} */
@@ -116,7 +120,9 @@ const TEXT = tp.words({
     zeroNote:
       "A head that is switched off hands on zeros. If the prediction hardly moves, the model did not need it here. " +
       "The loss can even fall: on this text the head then misled the model, though on others it may help.",
-    zeroTry: "Switch heads off one by one with ⊘ and watch the loss: which one does the model miss most?",
+    zeroTry:
+      "Switch heads off one by one, here or with ⊘ at the maps, and watch the loss: which one does the model miss most?",
+    zeroHeads: "Heads that are switched off",
     /** @type {(layer: number, head: number) => string} */
     zeroThis: (layer, head) => `Switch off layer ${layer + 1}, head ${head + 1}`,
     /** @type {(layer: number, head: number) => string} */
@@ -241,8 +247,9 @@ const TEXT = tp.words({
       token: (share, token) => `专找一种词元：${token}（${share}），不管它在哪里。`,
     },
     patternShare: "和平均读所有词元的头相比，它在那里多用了多少注意力。",
-    patternNone: "在这里没有简单的规律：它分散在几个词元上，或者按内容选择。",
-    suggested: "最先显示它，因为在所有的头中，它最清楚地挑出了较远处的单个词元。",
+    patternNone: (count, back) => `在这里没有简单的规律。一个词元一次大约读 ${count} 个词元，平均往回看 ${back} 个。`,
+    patternPair: (query, key, share) => `最集中的时候，${query} 有 ${share} 读自 ${key}。`,
+    suggested: "最先显示它，因为在所有的头中，它最清楚地挑出了较远处的一个词元。",
     headTry: "在文本上移动鼠标，或点击一个词元把它固定。用键盘：方向键移动，Enter 固定，Esc 放开。",
     textFigure: (layer, head) => `文本；连线从选中的词元指向第 ${layer} 层头 ${head} 所读的词元`,
     matrix: "一次看所有词元",
@@ -286,7 +293,8 @@ const TEXT = tp.words({
     zeroNote:
       "关掉的头只传下去零。如果预测几乎不变，说明模型在这里不需要它。" +
       "损失甚至会下降：在这段文本上，这个头误导了模型，在别的文本上它也许有用。",
-    zeroTry: "用 ⊘ 把头一个一个关掉，看损失的变化：模型最离不开哪一个？",
+    zeroTry: "把头一个一个关掉（在这里，或用图上的 ⊘），看损失的变化：模型最离不开哪一个？",
+    zeroHeads: "关掉的头",
     zeroThis: (layer, head) => `关掉第 ${layer + 1} 层的头 ${head + 1}`,
     zeroThisOn: (layer, head) => `重新打开第 ${layer + 1} 层的头 ${head + 1}`,
     zeroClear: "全部打开",

@@ -2,6 +2,7 @@
 const requestZero = asker((/** @type {Answers.ZeroAnswer & Answer} */ answer) => showZero(answer));
 let clicked = false; // a head was switched at its map: what that changes is brought into view
 let below = false; // it was switched in the panel, which says what that changes
+const SWITCHES = 16; // heads that have a switch of their own in the panel, at most
 const EFFECTS = 4; // tokens whose change stands beside the maps
 let zeroFor = { query: 0, heads: zeroedHeads(), pieces: NO_FRAME.pieces };
 
@@ -53,10 +54,18 @@ function lossLine(answer, some) {
   );
 }
 
-const contextOf = (/** @type {typeof zeroFor} */ { query, pieces }) =>
-  Array.from(pieces.slice(Math.max(0, query - 15), query + 1).join(""), (char) => (char === " " ? char : visible(char)))
-    .join("")
-    .trim();
+const CONTEXT = 32; // tokens of the text before the next one, at most
+
+/** The end of the text up to the token that is held: from the beginning of a word, and with "…" where something is
+ * left out. */
+function contextOf(/** @type {typeof zeroFor} */ { query, pieces }) {
+  let first = Math.max(0, query + 1 - CONTEXT);
+  const begins = (/** @type {number} */ i) => /^\s/.test(pieces[i]) || /\s$/.test(pieces[i - 1]);
+  const word = first ? pieces.findIndex((_, i) => i >= first && i <= query && begins(i)) : 0;
+  if (word > 0) first = word;
+  const text = Array.from(pieces.slice(first, query + 1).join(""), (char) => (char === " " ? char : visible(char)));
+  return (first ? "…" : "") + text.join("").trim();
+}
 const offLine = (/** @type {[layer: number, head: number][]} */ heads) =>
   TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
 const clearButton = () =>
@@ -87,8 +96,10 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   const isOff = state.zeroed.has(`${layer}.${head}`);
   const changes = answer.changes.filter(({ before, after }, i) => i < 3 || Math.max(before, after) >= 0.0005);
   const drawing = zeroFigure(changes, some, body.clientWidth);
+  const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.head : undefined;
   body.replaceChildren(
     note(TEXT.zeroNote, TEXT.zeroTry),
+    frame.layers * frame.heads <= SWITCHES && switches(),
     el(
       "p",
       { class: "zero-state" },
@@ -99,12 +110,13 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
     el(
       "p",
       { class: "zero-buttons" },
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
-        on: { click: () => toggleZero(layer, head, true) },
-      }),
+      frame.layers * frame.heads > SWITCHES &&
+        el("button", {
+          type: "button",
+          class: "tp-button",
+          text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
+          on: { click: () => toggleZero(layer, head, true) },
+        }),
       some && clearButton(),
     ),
     lossLine(answer, some),
@@ -117,7 +129,34 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
       name: () => fileName(`without-${heads.map(([l, h]) => `${l + 1}.${h + 1}`).join("-") || "none"}`),
     }),
   );
+  /** @type {HTMLElement | null} */ (focused ? body.querySelector(`[data-head="${focused}"]`) : null)?.focus();
   body.dataset.ready = heads.map((pair) => pair.join(".")).join(",") || "none";
+}
+
+/** A switch for each head, beside what it changes: the maps may be a screen further up. */
+function switches() {
+  const button = (/** @type {number} */ layer, /** @type {number} */ head) =>
+    el("button", {
+      type: "button",
+      class: "tp-button switch",
+      "data-head": `${layer}.${head}`,
+      "aria-pressed": String(state.zeroed.has(`${layer}.${head}`)),
+      "aria-label": TEXT.zeroOne(layer, head),
+      text: TEXT.headColumn(head),
+      on: { click: () => toggleZero(layer, head, true) },
+    });
+  return el(
+    "div",
+    { class: "switches", role: "group", "aria-label": TEXT.zeroHeads },
+    Array.from({ length: frame.layers }, (_, layer) =>
+      el(
+        "p",
+        {},
+        el("span", { class: "muted", text: TEXT.layer(layer) }),
+        Array.from({ length: frame.heads }, (_, head) => button(layer, head)),
+      ),
+    ),
+  );
 }
 
 function clearZero() {

@@ -14,7 +14,6 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
   const node = el(
     "section",
     { class: "result" },
-    source,
     el(
       "div",
       { class: "choice", role: "group", "aria-label": TEXT.axis },
@@ -135,6 +134,7 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
       known.length ? TEXT.meaning : TEXT.verdictNone,
     ];
     said.replaceChildren(...sentences.map((text) => el("li", { text })));
+    tp.terms.mark(said, props.terms ?? []);
   }
 
   /** One entry against the first, in words: an interval needs three seeds. */
@@ -156,5 +156,5 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
     return [["optimizer", "step", "seconds", "flops", "loss"], ...lines];
   }
 
-  return { node, draw };
+  return { node, source, draw };
 }

@@ -18,12 +18,19 @@ const inside = makeInside({ chosen });
 const wait = el("p", { class: "wait", role: "status", text: TEXT.wait });
 const lesson = el("a", { class: "lesson", href: tp.lessons.address("optimizers"), text: TEXT.lesson });
 
+const header = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro }), lesson);
 root.append(
-  el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro }), lesson),
-  setup.node,
+  header,
   wait,
-  el("div", { class: "body" }, result.node, inside.node),
+  el(
+    "div",
+    { class: "body" },
+    result.node,
+    el("section", { class: "own" }, el("h3", { text: TEXT.own }), setup.node, result.source),
+    inside.node,
+  ),
 );
+for (const node of [header, inside.node]) tp.terms.mark(node, props.terms ?? []);
 
 /** The step that is looked into: the chosen one, or the newest with singular values. */
 function shownMoment() {

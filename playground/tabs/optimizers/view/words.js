@@ -3,8 +3,9 @@ const TEXT = tp.words({
   en: {
     title: "Optimizers",
     intro:
-      "The gradient says in which direction the loss rises. An optimizer turns it into a step. Here several of them train " +
-      "the same tiny model: the same first weights, the same batches, one step of each in turn.",
+      "Training changes the weights a little at every step, and an optimizer decides how. Here several of them train the " +
+      "same tiny model, from the same first weights and on the same text. The lower its curve, the better a model guesses.",
+    own: "A race of your own",
     wait: "Reading the stored race …",
     offline: "The page's server does not answer. Is it still running?",
     names: /** @type {{ [name: string]: string }} */ ({ adamw: "AdamW", muon: "Muon", lion: "Lion", sgd: "SGD" }),
@@ -19,7 +20,7 @@ const TEXT = tp.words({
     },
     about: /** @type {{ [name: string]: string }} */ ({
       adamw: "divides each weight's averaged gradient by its usual size",
-      muon: "makes the singular values of each matrix's step about equal",
+      muon: "makes the step of each matrix about equally large in all its directions",
       lion: "moves each weight by the same amount: only the sign counts",
       sgd: "follows the gradient, with momentum",
     }),
@@ -111,7 +112,8 @@ const TEXT = tp.words({
   zh: {
     title: "优化器",
     intro:
-      "梯度指出损失上升的方向，优化器把它变成一步更新。这里让几个优化器训练同一个小模型：初始权重相同、批次相同，轮流各走一步。",
+      "训练的每一步都把权重改动一点，怎么改由优化器决定。这里让几个优化器训练同一个小模型：初始权重相同，文本也相同。曲线越低，模型猜得越准。",
+    own: "你自己的比赛",
     wait: "正在读取保存好的比赛 …",
     offline: "网页的服务器没有应答。它还在运行吗？",
     names: { adamw: "AdamW", muon: "Muon", lion: "Lion", sgd: "SGD" },
@@ -126,7 +128,7 @@ const TEXT = tp.words({
     },
     about: {
       adamw: "把每个权重的平均梯度除以它平时的大小",
-      muon: "让每个矩阵的更新的奇异值大致相等",
+      muon: "让每个矩阵的更新在各个方向上大致一样大",
       lion: "每个权重移动同样的距离：只看正负号",
       sgd: "沿着梯度走，带动量",
     },

@@ -17,7 +17,7 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
   /** What of a text is shown: its spaces as a sign, what cannot be seen by its name. */
   const words = (/** @type {string} */ text) =>
     [...text].map((character) => {
-      if (character === " ") return el("span", { class: "space", text: visible(" ") });
+      if (character === " ") return el("span", { class: "space", text: visible(character) });
       const seen = character === "\u200d" ? "U+200D" : visible(character);
       return seen.startsWith("U+") && character !== "U" ? el("span", { class: "unseen", text: seen }) : seen;
     });

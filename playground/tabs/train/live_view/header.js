@@ -54,18 +54,19 @@ function makeHeader() {
   }
 
   /** Where a run that has ended can be used. */
-  function drawOnward(/** @type {Feed} */ { state, about }) {
+  function drawOnward(/** @type {Feed} */ { run, state, about }) {
     const tabs = state === "finished" && about && !about.shipped ? about.tabs : [];
     onward.hidden = !tabs.length;
-    if (leads === tabs.join()) return;
-    leads = tabs.join();
+    const key = [run, ...tabs].join();
+    if (leads === key) return;
+    leads = key;
     const way = (/** @type {string} */ tab) =>
       el("button", {
         type: "button",
         class: "tp-button",
         "data-tab": tab,
         text: TEXT.onward[tab],
-        on: { click: () => tp.tabs.open(tab) },
+        on: { click: () => tp.lessons.open(String(new URLSearchParams({ tab, run }))) },
       });
     onward.replaceChildren(el("span", { text: TEXT.finished }), ...tabs.map(way));
   }

@@ -242,11 +242,13 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
   );
   const place = el("span", { class: "muted place" });
   const line = el("p", { class: "translation", id: "translate-translation" });
+  const byItself = el("p", { class: "by-itself", id: "translate-by-itself", hidden: true });
   const node = el(
     "div",
     { class: "transport" },
     el("div", { class: "buttons" }, toggle, step, back, restart, place),
     line,
+    byItself,
   );
 
   /** Show `count` tokens, and release the one that is held. */
@@ -302,7 +304,7 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
     const ended = frame.ended && count >= frame.T ? 1 : 0;
     const text = all ? frame.written : frame.targets.slice(0, count - ended).join("");
     const parts = [
-      el("span", { class: "muted", text: `${own ? TEXT.translation : TEXT.rightTranslation} ` }),
+      el("span", { class: "muted", text: `${own ? TEXT.translation : TEXT.rightTranslation}: ` }),
       el("span", { class: "written", dir: "auto", translate: "no", text: text || "…" }),
     ];
     if (all && own && expectedText !== null) {
@@ -326,6 +328,28 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
         }),
       );
     line.replaceChildren(...parts);
+    drawByItself();
+  }
+
+  /** While the lines are along the right translation: what the model wrote by itself then, if training kept it. */
+  function drawByItself() {
+    const kept = history.run === frame.run ? history.samples : [];
+    const sample = kept.findLast(({ prompt, step }) => prompt === frame.text && step <= frame.step);
+    byItself.hidden = !frame.right;
+    if (!frame.right) return;
+    if (!sample) return put(byItself, TEXT.byItselfUnknown);
+    byItself.replaceChildren(
+      el("span", { class: "muted", text: `${TEXT.byItself(sample.step)}: ` }),
+      el("span", { class: "said", dir: "auto", translate: "no", text: tp.beginning(sample.text.trim()) || "∅" }),
+      sample.correct !== null
+        ? el("span", {
+            class: `verdict ${sample.correct}`,
+            role: "img",
+            "aria-label": TEXT.verdictName[String(sample.correct)],
+            text: ` ${TEXT.verdict[String(sample.correct)]}`,
+          })
+        : "",
+    );
   }
 
   return { node, go, play, pause, draw };

@@ -178,7 +178,7 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     const label = el(
       "text",
       { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" },
-      parts.space && el("tspan", { class: "space", text: "␣" }),
+      parts.space && el("tspan", { class: "space", text: tp.visible(" ") }),
       el("tspan", { text: fitting(parts.word, room) }),
     );
     const node = el(

@@ -43,8 +43,9 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
     { class: "film" },
     el("h3", {}, el("label", { for: "translate-step", text: TEXT.film })),
     el("p", { class: "help", text: TEXT.filmHelp }),
-    el("div", { class: "film-line" }, slider.node, newestButton),
-    el("div", { class: "film-under" }, el("p", { class: "hint" }, note), legend, saves),
+    slider.node,
+    el("div", { class: "film-under" }, legend, newestButton, saves),
+    el("p", { class: "hint" }, note),
   );
 
   function sharpAt(/** @type {number} */ i) {

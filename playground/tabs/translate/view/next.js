@@ -1,4 +1,5 @@
 /* What could have come at one place of the translation: the five most probable tokens. */
+const SURE = 0.95; // a share above which there was no doubt
 function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { chosen }) {
   const title = el("p", { class: "next-title" });
   const list = el("ol", { class: "candidates", id: "translate-candidates" });
@@ -7,7 +8,7 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
 
   /** The place that is shown: the held one, the next to come, or where the model was least sure.
    *
-   * @returns {{ place: number, hesitated?: boolean }} */
+   * @returns {{ place: number, hesitated?: boolean, sure?: boolean }} */
   function placeOf() {
     const focus = state.hover ?? state.held;
     if (focus?.row === "target" && focus.index < shownCount()) return { place: focus.index };
@@ -16,7 +17,7 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
     frame.candidates.forEach((row, t) => {
       if (row[0][2] < frame.candidates[least][0][2]) least = t;
     });
-    return { place: least, hesitated: true };
+    return { place: least, hesitated: true, sure: frame.candidates[least][0][2] >= SURE };
   }
 
   let key = "";
@@ -29,8 +30,9 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
       key = "";
       return put(title, "");
     }
-    const { place, hesitated } = placeOf();
-    put(title, hesitated ? TEXT.nextHesitated(place + 1) : TEXT.nextPlace(place + 1));
+    const { place, hesitated, sure } = placeOf();
+    const name = sure ? TEXT.nextSure : hesitated ? TEXT.nextHesitated : TEXT.nextPlace;
+    put(title, name(place + 1));
     const now = JSON.stringify([place, frame.candidates[place], frame.ids[place], place < shownCount()]);
     if (now === key) return;
     key = now;
@@ -56,7 +58,7 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
             el(
               "span",
               { class: "piece", dir: "auto", translate: "no" },
-              parts.space && el("span", { class: "space", text: "␣" }),
+              parts.space && el("span", { class: "space", text: tp.visible(" ") }),
               el("span", { text: parts.word }),
             ),
             el("span", { class: "track" }, bar),

@@ -103,7 +103,9 @@ const TEXT = tp.words({
     nobody: "nobody yet",
 
     translation: "Translation",
-    rightTranslation: "The right translation",
+    rightTranslation: "The right translation, given to it",
+    byItself: (/** @type {number} */ step) => `By itself, at step ${count(step)}, it wrote`,
+    byItselfUnknown: "What it would have written by itself was not kept.",
     correct: "exactly right",
     wrong: "not the expected one:",
     never: "It never came to its end: there was no more room.",
@@ -140,9 +142,10 @@ const TEXT = tp.words({
     next: "What could come here",
     nextPlace: (/** @type {number} */ place) => `Token ${place}: the five most probable`,
     nextHesitated: (/** @type {number} */ place) => `Token ${place}, where it was least sure`,
+    nextSure: (/** @type {number} */ place) => `It was sure everywhere. Token ${place}, as one of them`,
     nextHelp: "Click another token, and the translation goes on from there.",
     nextRecorded:
-      "Training recorded the attention of this step, not its model. Choose a checkpoint (the taller marks) to see candidates.",
+      "Of this step only where it looked was kept, not the model itself, so there are no other words to choose from. The taller marks on the slider are steps with a model.",
     /** @type {(text: string, share: string, chosen: boolean) => string} */
     nextOption: (text, share, chosen) => `${text}, ${share}${chosen ? ", chosen" : ""}`,
 
@@ -296,7 +299,9 @@ const TEXT = tp.words({
     nobody: "还没有",
 
     translation: "译文",
-    rightTranslation: "正确的译文",
+    rightTranslation: "交给它的正确译文",
+    byItself: (step) => `第 ${count(step)} 步时，它自己写的是`,
+    byItselfUnknown: "它自己会怎么写，当时没有保存下来。",
     correct: "完全正确",
     wrong: "和预期的不同：",
     never: "它没有写到结尾：已经没有空位了。",
@@ -328,8 +333,9 @@ const TEXT = tp.words({
     next: "这里还可能是什么",
     nextPlace: (place) => `第 ${place} 个词元：最可能的五个`,
     nextHesitated: (place) => `第 ${place} 个词元，模型最没有把握的地方`,
+    nextSure: (place) => `它处处都有把握。以第 ${place} 个词元为例`,
     nextHelp: "点另一个词元，译文就从那里接着写。",
-    nextRecorded: "训练只记录了这一步的注意力，没有保存模型。选一个检查点（较高的刻度），就能看到候选词元。",
+    nextRecorded: "这一步只保存了它在看哪里，没有保存模型，所以没有别的词可选。滑块上较高的刻度是保存了模型的步。",
     nextOption: (text, share, chosen) => `${text}，${share}${chosen ? "，已选" : ""}`,
 
     beam: "贪心，还是束搜索？",

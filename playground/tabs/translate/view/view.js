@@ -171,12 +171,13 @@ function goTo(/** @type {number | null} */ index) {
   const step = index === null ? newest(frame) : frame.steps[index];
   transport.pause();
   Object.assign(state, { at: null, live: false });
-  // While one moves through training the translation stays the same, the right one, where it is known.
-  if (index === null) state.right = false;
-  else if (expectedText !== null) state.right = true;
+  // Between two checkpoints only the attention was recorded, along the right translation: so the lines of all these
+  // steps are those of the same words. Where every step has a model, and at the newest, it writes by itself.
+  const last = step === newest(frame);
+  state.right = !last && expectedText !== null && !frame.stored.every(Boolean);
   state.start = null;
-  state.step = index === null ? null : step;
-  return load(index === null ? null : step);
+  state.step = last ? null : step;
+  return load(state.step);
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -282,7 +283,7 @@ async function follow() {
   else if (mine.stored !== stored) await grew();
   if (mine.over && frame.run && state.step === null && state.live && frame.step !== newest(frame)) await load(null);
   if (isNew) {
-    schedule(training.draw, film.draw);
+    schedule(training.draw, film.draw, transport.draw);
     if (frame.run) schedule(drawFacts);
   }
 }
