@@ -3,6 +3,7 @@
  *   number(12345)       "12.3k"                    percent(0.052)   "5.2 %"
  *   duration(185)       "3 min 5 s"                size(295e6)      "295 MB"
  *   count(12345)        "12,345"                   fixed(-1.5)      "−1.50"; "–" for what is no number
+ *   scientific(1.14e26) "1.14 × 10²⁶"; "162,755", "7.39", as a calculator shows it
  *   loss(3.14159)       "3.142", "12.3k"           rounded(0.123)   "12 %": of a byte, which knows no more
  *   calm()              does the reader ask for less motion?
  */
@@ -116,6 +117,22 @@
     return value < 0 && Number(text) ? `−${text}` : text;
   }
 
+  /** @param {number} power @returns {string} as a superscript */
+  const raised = (power) => [...String(power)].map((char) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(char)] ?? "⁻").join("");
+
+  /** With three significant digits, or as a whole number, and beyond a million or a thousandth by a power of ten.
+   *
+   * @param {number} value */
+  function scientific(value) {
+    if (value === Infinity) return "∞";
+    if (!Number.isFinite(value)) return "–";
+    const size = Math.abs(value);
+    if (size === 0 || (size >= 1e-3 && size < 1e6))
+      return size < 1000 ? String(Number(value.toPrecision(3))).replace("-", "−") : count(Math.round(value));
+    const [digits, power] = value.toExponential(2).split("e");
+    return `${Number(digits)} × 10${raised(Number(power))}`.replace("-", "−");
+  }
+
   /** A loss in nats: three decimals, or short when it has run away.
    *
    * @param {number} value */
@@ -128,5 +145,5 @@
 
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  Object.assign(window.tp, { number, percent, duration, size, count, fixed, loss, rounded, calm });
+  Object.assign(window.tp, { number, percent, duration, size, count, fixed, scientific, loss, rounded, calm });
 })();

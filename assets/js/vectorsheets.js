@@ -26,8 +26,15 @@
         name: "The dot product of two vectors",
         part: (/** @type {string} */ name, /** @type {number} */ i) => `${name}, number ${i + 1}`,
         drag: "Drag the tip of an arrow, or type.",
-        /** @type {(length: string[], cosine: string) => string} */
-        more: ([a, b], cosine) => `Lengths ${a} and ${b}; cosine of the angle ${cosine}.`,
+        /** @type {(length: string[], cosine: string, angle: string) => string} */
+        more: ([a, b], cosine, angle) => `Lengths ${a} and ${b}; cosine of the angle ${cosine}: ${angle}.`,
+        angles: [
+          "opposite directions",
+          "more than a right angle",
+          "a right angle",
+          "less than a right angle",
+          "the same direction",
+        ],
         plane: "The two vectors as arrows from one point",
       },
       attention: {
@@ -63,7 +70,8 @@
         name: "两个向量的点积",
         part: (name, i) => `${name} 的第 ${i + 1} 个数`,
         drag: "拖动箭头的尖端，或者直接输入。",
-        more: ([a, b], cosine) => `长度为 ${a} 和 ${b}；夹角的余弦为 ${cosine}。`,
+        more: ([a, b], cosine, angle) => `长度为 ${a} 和 ${b}；夹角的余弦为 ${cosine}：${angle}。`,
+        angles: ["方向相反", "大于直角", "互相垂直", "小于直角", "方向相同"],
         plane: "从同一点出发的两个向量",
       },
       attention: {
@@ -125,17 +133,11 @@
       const shares = worked.softmax(now.logits, now.temperature);
       const powers = now.logits.map((logit) => Math.exp(logit / now.temperature));
       rows.forEach((row, i) => {
-        put(row.power, window.tp.number(powers[i], 3));
+        put(row.power, window.tp.scientific(powers[i]));
         row.share.show(shares[i]);
         if (target !== undefined) put(row.gradient, fixed(shares[i] - (i === target ? 1 : 0), 3));
       });
-      put(
-        total,
-        window.tp.number(
-          powers.reduce((a, b) => a + b, 0),
-          3,
-        ),
-      );
+      put(total, window.tp.scientific(powers.reduce((a, b) => a + b, 0)));
       put(shown, now.temperature.toFixed(1));
       slider.style.setProperty("--filled", `${((now.temperature - 0.1) / 4.9) * 100}%`);
       if (target !== undefined) put(loss, TEXT.softmax.loss(names[target], fixed(-Math.log(shares[target]), 4)));
@@ -257,11 +259,17 @@
         text.setAttribute("y", String(Math.max(14, Math.min(PLANE.size - 4, y + (n ? 22 : -12)))));
       });
       const [first, second] = vectors;
+      const cosine = worked.cosine(first, second);
+      const turn = Math.sign(Math.round(cosine * 1e4)) * (Math.abs(cosine) > 0.9999 ? 2 : 1);
       const products = first.map((value, i) => `${short(value)} × ${short(second[i])}`).join(" + ");
       put(result, `${products} = ${short(worked.dot(first, second))}`);
       put(
         more,
-        TEXT.dot.more([fixed(worked.size(first)), fixed(worked.size(second))], fixed(worked.cosine(first, second))),
+        TEXT.dot.more(
+          [fixed(worked.size(first)), fixed(worked.size(second))],
+          fixed(cosine),
+          TEXT.dot.angles[2 + turn] ?? "–",
+        ),
       );
     }
     draw();

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playground.runs import run_lookup
 from playground.runs.recent import Recent
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ TEXT = {
     "continues": "“{name}” is a language model: it continues texts and translates none. Choose a run "
     "that translates at the top of the page.",
     "none yet": "“{name}” has no checkpoint yet: it gets one when it has trained a while.",
+    "watched": "“{name}” is a stored run, to be watched: its weights are not kept. Train it yourself, on the tab Train, "
+    "and this tab can show it.",
     "no step": "“{name}” has no checkpoint of step {step}; stored are {stored}.",
 }
 
@@ -73,6 +76,12 @@ def steps(run: Run) -> list[int]:
     return [checkpoint.step for checkpoint in run.checkpoints()]
 
 
+def without_weights(run: Run) -> NoCheckpoint:
+    """Why this run has no weights to load: it has trained too short, or they were not kept."""
+    reason = "watched" if run_lookup.is_stored(run) else "none yet"
+    return NoCheckpoint(TEXT[reason].format(name=run.name))
+
+
 def load(run: Run, step: int | None = None) -> Loaded:
     """The language model of this run as it was after `step` updates; None: the newest checkpoint.
 
@@ -100,7 +109,7 @@ def load_any(run: Run, step: int | None = None) -> Loaded:
     """
     checkpoints = {checkpoint.step: checkpoint for checkpoint in run.checkpoints()}
     if not checkpoints:
-        raise NoCheckpoint(TEXT["none yet"].format(name=run.name))
+        raise without_weights(run)
     wanted = max(checkpoints) if step is None else step
     if wanted not in checkpoints:
         kept = _kept(run.checkpoint_path(wanted))

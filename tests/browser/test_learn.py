@@ -297,6 +297,30 @@ def test_older_links_still_lead_to_their_section(open_page: Open) -> None:
     expect(page.locator(".coach")).to_be_hidden()
 
 
+def test_who_has_watched_can_break_the_circuit(open_page: Open, shoot: Shoot) -> None:
+    """“Show me” opens the stored run, since this browser has no own one; a head that is off in another model does not
+    count, and one in this model does."""
+    found = lessons.lesson("attention", "en")
+    at = next(i for i, step in enumerate(found.steps) if step.examines)
+    stored = lessons.stored_run(found.steps[at])
+    assert stored is not None
+    page = open_page(f"?tab=inside&run=stories&read=attention&at={at + 1}")
+    page.wait_for_selector(".inside[data-run=stories]")
+    page.wait_for_selector(f".coach[data-at='{at + 1}']")
+    with page.expect_response(lambda answer: '"check"' in (answer.request.post_data or "")):
+        switch_off(page)
+    expect(page.locator(".inside .off[aria-pressed=true]")).to_have_count(1)
+    page.locator("#coach-show").click()
+    page.wait_for_selector(f".inside[data-run='{stored.id}']")
+    assert COACH.value(page, "done") == "false"
+    expect(page.locator(".inside .grid .map")).to_have_count(8)
+    expect(page.locator(".inside .message")).to_be_hidden()
+    switch_off(page)
+    COACH.until(page, "d.done === 'true'")
+    expect(page.locator(".inside .effect")).to_be_visible()
+    shoot(page, "learn-break-the-circuit")
+
+
 # What a learner does where a section waits until something is done
 
 

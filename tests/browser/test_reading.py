@@ -229,6 +229,9 @@ def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
     expect(shares).to_have_text(["0.506", "0.307", "0.186"])
     soft.locator("input[type=number]").nth(2).fill("2")
     expect(shares).to_have_text(["0.384", "0.233", "0.384"])
+    soft.locator("input[type=range]").fill("0.2")
+    soft.locator("input[type=number]").nth(0).fill("12")
+    expect(soft.locator("tbody tr").first).to_contain_text("1.14 × 10²⁶")
     soft.locator("button").last.click()
     expect(shares).to_have_text(["0.665", "0.245", "0.090"])
 
@@ -236,6 +239,7 @@ def test_numbers_follow_the_keyboard(open_page: Open, shoot: Shoot) -> None:
     expect(dot.locator(".tp-sheet-sum")).to_have_text("2 × 1 + 1 × 0 = 2")
     dot.locator("input").nth(3).fill("-2")
     expect(dot.locator(".tp-sheet-sum")).to_have_text("2 × 1 + 1 × −2 = 0")
+    expect(dot.locator(".tp-sheet-note").first).to_contain_text("a right angle")
     tip = dot.locator("circle.tip.v2")
     tip.scroll_into_view_if_needed()
     box = tip.bounding_box()

@@ -362,6 +362,7 @@ interface Tp {
 
   count(value: number): string;
   fixed(value: number, digits?: number): string;
+  scientific(value: number): string;
   loss(value: number): string;
   rounded(share: number): string;
   css(colour: number[]): string;

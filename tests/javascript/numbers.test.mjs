@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { page, SHARED } from "./page.mjs";
 
-const { count, fixed, loss, rounded, css, inkOn } = page(SHARED).tp;
+const { count, fixed, scientific, loss, rounded, css, inkOn } = page(SHARED).tp;
 
 test("numbers as people write them", () => {
   assert.equal(count(1234567), "1,234,567");
@@ -12,6 +12,9 @@ test("numbers as people write them", () => {
     [...["−1.50", "0.00", "0.00", "–", "–", "–"]],
   );
   assert.equal(fixed(2, 0), "2");
+  assert.deepEqual([7.389, 1, 162754.79, Math.exp(60), Math.exp(-10), 0, -0.5, NaN, Infinity].map(scientific), [
+    ...["7.39", "1", "162,755", "1.14 × 10²⁶", "4.54 × 10⁻⁵", "0", "−0.5", "–", "∞"],
+  ]);
   assert.deepEqual([4.0123, 12000, NaN].map(loss), ["4.012", "12k", "–"]);
   assert.deepEqual([0, 1 / 255, 0.123, 1].map(rounded), ["0 %", "< 1 %", "12 %", "100 %"]);
   assert.equal(css([1, 2, 3]), "rgb(1,2,3)");

@@ -103,7 +103,7 @@ def stored_id(config: RunConfig) -> str:
 
 def stored_run(step: Step) -> Run | None:
     """The stored run of a step's experiment, if there is one."""
-    config = step.config() if step.measure in MEASURES else None
+    config = step.config() if step.measure in MEASURES or step.examines else None
     if config is None or not (run_lookup.STORED / stored_id(config)).is_dir():
         return None
     return run_lookup.find(stored_id(config))
@@ -196,7 +196,10 @@ class LessonOption(TypedDict):
 
 class LessonStep(TypedDict):
     """A step of a lesson. `place` blocks come before its experiment; `stored` is the id of a stored run of it, and
-    `seconds` what an own one will take."""
+    `seconds` what an own one will take.
+
+    `examines` says that it opens a run of an experiment, which the learner has trained or watched before.
+    """
 
     title: str
     blocks: list[dict[str, Any]]
@@ -209,6 +212,7 @@ class LessonStep(TypedDict):
     seen: str
     predict: str
     options: list[LessonOption]
+    examines: bool
     stored: str | None
     seconds: float | None
 
@@ -295,6 +299,7 @@ def read(name: str, lang: str) -> LessonPage:
                 "seen": ON_PAGE.get(step.measure, ""),
                 "predict": step.predict,
                 "options": [{"text": option.text, "why": option.why} for option in step.options],
+                "examines": step.examines,
                 "stored": stored.id if (stored := stored_run(step)) else None,
                 "seconds": _seconds(stored),
             }
@@ -364,6 +369,7 @@ def check(
 
     Args:
         runs: ids of the browser's runs, newest first; the first one with the settings of the step counts.
+            For a step that examines a run, the first of them that has ended.
         seen: the value measured on the page, for a measure in `ON_PAGE`.
 
     Returns:
@@ -378,14 +384,16 @@ def check(
             return {"state": "none"}
         return {"state": "over", **_judged(found, step, float(seen))}
     config = current.config()
-    if not current.measure or config is None:
+    if not (current.measure or current.examines) or config is None:
         return {"state": "none"}
     for run in _candidates(runs):
         if set(run.config.differences(config)) - RECORDING_FIELDS:
             continue
         status = run.status()
         over = status.state in ("finished", "diverged")
-        value = MEASURES[current.measure](run) if over else None
+        if current.examines and not over:
+            continue
+        value = MEASURES[current.measure](run) if over and current.measure else None
         return {
             "state": "over" if over else "training",
             "run": run.id,
@@ -457,6 +465,8 @@ def problems() -> Iterator[str]:
             if step.measure in ON_PAGE:
                 if not step.until:
                     yield f"{name}: {step.title}: measures {step.measure!r} without 'until'"
+            elif step.examines and stored_run(step) is None:
+                yield f"{name}: {step.title}: examines a run of no experiment that is stored"
             elif step.measure and (config is None or step.measure not in MEASURES):
                 yield f"{name}: {step.title}: measures {step.measure!r} without a run"
             if step.predict and not step.options:

@@ -3,9 +3,9 @@
     python -m playground.tabs.learn.stored_runs                trains those that are missing, one after the other
     python -m playground.tabs.learn.stored_runs --from RUNS    ... and takes finished runs of this folder where it has them
 
-A stored run is a run of the configuration that the lesson asks for, with seed 0 and one thread. Its folder has no
-checkpoints; of its events it keeps what the curves, samples and attention of the tab Train need. Runs that no lesson
-asks for any more are removed.
+A stored run is a run of the configuration that the lesson asks for, with seed 0 and one thread. Of its events it keeps
+what the curves, samples and attention of the tab Train need. It keeps its last weights only if a later section of a
+lesson opens it on a tab that needs them. Runs that no lesson asks for any more are removed.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ ROUTED = 40
 DIGITS = 6
 """Significant digits of the numbers that are kept."""
 KEPT = ("tokenizer.json", "examples.json")
+WEIGHTS = ("model.safetensors", "state.json")
+WEIGHTLESS = ("train", "experts")
+"""Tabs that show a run from its events."""
 
 Each = TypeVar("Each")
 
@@ -54,6 +57,17 @@ def wanted() -> dict[str, tuple[RunConfig, str]]:
                 preset = dict(parse_qsl(step.open))["preset"]
                 found[lessons.stored_id(config)] = (config, PRESETS[preset].title)
     return found
+
+
+def with_weights() -> set[str]:
+    """The ids of the stored runs that a section opens on a tab that needs weights."""
+    steps = [
+        step
+        for name in lessons.names()
+        for step in lessons.lesson(name, lessons.LANGUAGES[0]).steps
+        if step.examines and step.query["tab"] not in WEIGHTLESS
+    ]
+    return {lessons.stored_id(config) for step in steps if (config := step.config()) is not None}
 
 
 def evenly(values: Sequence[Each], most: int) -> list[Each]:
@@ -95,8 +109,11 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def keep(run: Run, config: RunConfig, title: str, folder: Path) -> None:
-    """Write what is kept of a run into a new folder, as a run of this name and of the configuration of its lesson."""
+def keep(run: Run, config: RunConfig, title: str, folder: Path, weights: bool = False) -> None:
+    """Write what is kept of a run into a new folder, as a run of this name and of the configuration of its lesson.
+
+    With its last `weights`, for a tab that looks into the model.
+    """
     events = list(thinned(run.raw_events(limit=1 << 30)[0]))
     folder.parent.mkdir(parents=True, exist_ok=True)
     RunStore(folder.parent).create(config, title).path.rename(folder)
@@ -111,6 +128,11 @@ def keep(run: Run, config: RunConfig, title: str, folder: Path) -> None:
         if event["type"] == "probed":
             (folder / "snapshots").mkdir(exist_ok=True)
             shutil.copyfile(run.snapshot_path(event["name"]), folder / "snapshots" / event["name"])
+    if weights:
+        checkpoint = run.checkpoints()[-1].path
+        (folder / checkpoint.name).mkdir()
+        for name in WEIGHTS:
+            shutil.copyfile(checkpoint / name, folder / checkpoint.name / name)
 
 
 def trained(config: RunConfig, name: str, root: Path) -> Run:
@@ -142,7 +164,7 @@ def found(config: RunConfig, runs: Sequence[Run]) -> Run | None:
 
 def update(root: Path, runs: Sequence[Run], say: Callable[[str], object] = print) -> None:
     """Bring the stored runs below `root` up to date, the shortest first."""
-    asked = wanted()
+    asked, weighty = wanted(), with_weights()
     for folder in root.glob("lesson-*"):
         if folder.name not in asked:
             shutil.rmtree(folder)
@@ -151,10 +173,12 @@ def update(root: Path, runs: Sequence[Run], say: Callable[[str], object] = print
         asked.items(), key=lambda each: each[1][0].train.total_steps
     ):
         if (root / name).exists():
-            continue
+            if name not in weighty or Run(root / name).checkpoints():
+                continue
+            shutil.rmtree(root / name)
         with tempfile.TemporaryDirectory() as work:
             run = found(config, runs) or trained(recorded(config), name, Path(work))
-            keep(run, config, title, root / name)
+            keep(run, config, title, root / name, name in weighty)
         say(f"{name}: kept")
 
 

@@ -38,7 +38,6 @@ TEXT = {
     "gone": "The data of “{name}” no longer exists, so its batches cannot be generated again.",
     "foreign": "The data of “{name}” has tokens that its model does not have: a file was replaced.",
     "part": "part must be “train” or “valid”.",
-    "pending": "“{name}” has no checkpoint yet: it gets one as soon as it trains.",
 }
 
 # Server functions --------------------------------------------------------------------------------
@@ -97,7 +96,7 @@ def batch(run: str, part: str = "train", number: int = 1, step: int | None = Non
     number = checks.whole("number", number, 1, MAX_NUMBER)
     steps = models.steps(found)
     if not steps:
-        raise ValueError(TEXT["pending"].format(name=found.name))
+        raise models.without_weights(found)
     step = checks.step(step)
     loaded = models.load_any(found, step)
     drawn, number, last = _drawn(found, part, number)

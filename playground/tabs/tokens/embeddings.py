@@ -31,7 +31,6 @@ NEIGHBOURS = 6
 
 TEXT = {
     "what": "what must be one of {allowed} for this run.",
-    "pending": "“{name}” has no checkpoint yet: it gets one as soon as it trains.",
     "few": "Two directions need at least three points; this table has {count}.",
 }
 
@@ -155,7 +154,7 @@ def cosine_similarities(table: Floats, point: int) -> Floats:
 def _table(found: Run, what: object, step: object) -> tuple[Floats, Loaded, Floats]:
     """A table at the newest checkpoint, the model of the chosen one, and the table there."""
     if not models.steps(found):
-        raise ValueError(TEXT["pending"].format(name=found.name))
+        raise models.without_weights(found)
     step = checks.step(step)
     newest, loaded = models.load_any(found), models.load_any(found, step)
     for each in (newest, loaded):

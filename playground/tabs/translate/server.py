@@ -34,7 +34,6 @@ TEXT = {
     "start": "A translation cannot begin with these tokens.",
     "right": "The right translation of this text is not known.",
     "foreign": "The recording of step {step} does not belong to this model.",
-    "pending": "“{name}” has no checkpoint yet: it gets one as soon as it trains.",
 }
 
 # Server functions --------------------------------------------------------------------------------
@@ -140,7 +139,7 @@ def look(
     checkpoints = models.steps(found)
     recorded = recordings.recorded(found)
     if not checkpoints:
-        raise ValueError(TEXT["pending"].format(name=found.name))
+        raise models.without_weights(found)
     step = checks.step(step)
     nearest = min(checkpoints, key=lambda s: abs(s - step)) if step is not None else checkpoints[-1]
     between = step is not None and step not in checkpoints and step in recorded

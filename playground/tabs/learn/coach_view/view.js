@@ -88,16 +88,40 @@ function fold() {
   draw();
 }
 
-/** Play a stored run of the experiment on the tab Train. */
+/** Play a stored run of the experiment on the tab Train, where its settings are chosen, too: whoever presses “Start
+ * training” trains the same. */
 function playStored(/** @type {Page} */ page) {
-  tp.lessons.open(`tab=train&run=${page.steps[at].stored}`);
+  const { open, stored } = page.steps[at];
+  tp.lessons.open(`${open}&run=${stored}`);
   tp.point.at(".live", { seconds: 3, block: "start" });
 }
 
-/** Open the tab that the section is about, with its settings, and point at the thing. */
-function show(/** @type {Page} */ page) {
-  const { open, point } = page.steps[at];
-  tp.lessons.open(open);
+/** The address of a section that examines a run: with the learner's newest run of the experiment, else the stored one. */
+async function withRun(/** @type {Page} */ page) {
+  const { open, stored } = page.steps[at];
+  const own = await call("check", page.name, tp.language, at, tp.memory.read().runs);
+  const query = new URLSearchParams(open);
+  for (const name of [...query.keys()]) if (name === "preset" || name.startsWith("c.")) query.delete(name);
+  query.set("run", own.run ?? stored);
+  return query.toString();
+}
+
+/** Is it done on the page? A section that examines a run counts in no run but one of its experiment. */
+async function isSeen(/** @type {Page} */ page) {
+  const { until, examines } = page.steps[at];
+  const node = until && document.querySelector(until);
+  if (!node || !examines) return Boolean(node);
+  const shown = /** @type {HTMLElement | null} */ (node.closest("[data-run]"))?.dataset.run;
+  const answer = shown ? await call("check", page.name, tp.language, at, [shown]) : null;
+  return answer?.state === "over";
+}
+
+/** Open the tab that the section is about, with its settings or with a run of an experiment, and point at the thing. */
+async function show(/** @type {Page} */ page) {
+  const { open, point, examines } = page.steps[at];
+  const opened = examines ? await withRun(page) : open;
+  if (lesson !== page) return;
+  tp.lessons.open(opened);
   delete root.dataset.pointed;
   tp.point.at(point, {
     found() {
@@ -133,8 +157,9 @@ async function look() {
   if (!lesson) return;
   const [page, here] = [lesson, at];
   const { until, measure } = page.steps[here];
-  if (!measure && until && !known(page).seen && document.querySelector(until))
+  if (!measure && until && !known(page).seen && (await isSeen(page)))
     tp.lessons.progress.set(page.name, here, { seen: true }); // some of it can be undone, and is done all the same
+  if (lesson !== page || at !== here) return;
   if (measure) {
     const answer = await tp.lessons.judge(call, page, here);
     if (lesson !== page || at !== here) return;

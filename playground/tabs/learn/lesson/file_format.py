@@ -5,6 +5,8 @@ A lesson starts with a header. Each `## heading` starts a step. A step can conta
     open: tab=train&preset=induction&c.n_layer=1    the address that "Show me" opens; what to do there is said in the
                                                     paragraph before it, which stays in sight beside the tab;
                                                     the button that opens it stands here, between two blocks
+    open: tab=inside&run=experiment&preset=induction    ... of a run of this experiment: the learner's own, or the
+                                                    stored one; "until" counts in no other run
     point: #start                                   the element that it highlights (a CSS selector)
     until: .inside[data-zeroed="1"]                 the step is done when this element exists
     measure: accuracy                               ... or when a run of the address has ended: the measured value;
@@ -51,6 +53,8 @@ ONCE = ("open", "point", "until", "measure", "predict")
 """Keys that a step has at most once."""
 BLOCKS = ("equation", "table")
 """Keys of blocks that are shown in the text as they are."""
+EXPERIMENT = "experiment"
+"""The run that an address names to open one of the configuration that follows."""
 LONG = ("quiz", "exercise", "hint", "answer", "figure", "predict", "code", "list", "text")
 """Keys whose text, and the text of their last item, can go on in the next line."""
 INVALID = (
@@ -92,10 +96,21 @@ class Step:
     predict: str = ""
     options: list[Option] = field(default_factory=list[Option])
 
+    @property
+    def query(self) -> dict[str, str]:
+        """What its address asks for, by name."""
+        return dict(parse_qsl(self.open, keep_blank_values=True))
+
+    @property
+    def examines(self) -> bool:
+        """Whether its address opens a run of an experiment, which an earlier step has prepared."""
+        return self.query.get("run") == EXPERIMENT
+
     def config(self) -> RunConfig | None:
-        """The configuration of the run that its address prepares, or None. Raises `ConfigError`."""
-        query = dict(parse_qsl(self.open, keep_blank_values=True))
-        if query.get("tab") != "train" or query.get("preset") not in PRESETS:
+        """The configuration of the run that its address prepares or opens, or None. Raises `ConfigError`."""
+        query = self.query
+        prepares = query.get("tab") == "train" or self.examines
+        if not prepares or query.get("preset") not in PRESETS:
             return None
         changes = {name[2:]: value for name, value in query.items() if name.startswith("c.")}
         return RunConfig.from_flat(PRESETS[query["preset"]].changes | changes)

@@ -87,6 +87,7 @@ CIRCUIT = (
     "one matching off",
     "matching off",
     "both off",
+    "other off",
 )
 NUMBERS: dict[str, Callable[[], str]] = {
     "guessing": functools.cache(guessing),

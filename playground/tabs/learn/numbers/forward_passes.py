@@ -52,7 +52,10 @@ class Value(NamedTuple):
 
 
 def circuit() -> Iterator[Value]:
-    """The induction circuit: how many letters stay right when heads are switched off, and where its heads look."""
+    """The induction circuit: how many letters stay right when heads are switched off, and where its heads look.
+
+    "other off" is the control: another head of the first layer, the mean over all of them.
+    """
     import numpy as np
 
     from engine.inspection import observe
@@ -82,6 +85,8 @@ def circuit() -> Iterator[Value]:
         yield Value("matching heads", 0, seed, len(repeat))
         for name, heads in off.items():
             yield Value(name, 0, seed, _accuracy(state, heads))
+        others = [head for head in range(len(shares[0])) if head not in previous]
+        yield Value("other off", 0, seed, fmean(_accuracy(state, {0: [head]}) for head in others))
         if seed == SEEDS[0]:
             yield from _maps(state, shares, rows[0])
 

@@ -169,7 +169,7 @@ function experiment(page, i) {
     { class: asks ? "tp-experiment asks" : "tp-experiment", "aria-label": TEXT.experiment[asks ? 1 : 0] },
     asks ? el("h4", { text: TEXT.experiment[1] }) : "",
     said,
-    el("p", { class: "ways" }, go, stored ? watch : ""),
+    el("p", { class: "ways" }, go, stored && measure ? watch : ""),
   );
   function draw() {
     const { result, seen } = known(page.name, i);

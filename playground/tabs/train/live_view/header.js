@@ -40,6 +40,8 @@ function makeHeader() {
     put(stats.validation.value, evaluated.n ? tp.loss(evaluated.last("loss")) : "–");
     stats.accuracy.box.hidden = !tested;
     if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
+    // how fast another machine was says nothing of this one
+    for (const { box } of [stats.speed, stats.left]) box.hidden = Boolean(history.status?.stored);
     put(stats.speed.value, number(history.tokensPerSecond()));
     put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
     const plays = history.status?.stored && !over;

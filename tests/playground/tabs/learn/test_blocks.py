@@ -280,6 +280,8 @@ def test_the_circuit_needs_both_of_its_heads() -> None:
     for off in ("previous off", "matching off", "both off"):
         assert mean("circuit", off) < 0.2
     assert mean("circuit", "one matching off") > 0.8
+    # the control: the other heads of layer 1 are missed too, and less
+    assert mean("circuit", "one previous off") + 0.2 < mean("circuit", "other off") < 0.9
 
 
 def test_more_carries_are_harder_for_a_narrow_feed_forward() -> None:

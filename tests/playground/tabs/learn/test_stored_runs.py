@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import RunConfig
 from engine.runs.events import Ended, Evaluated, Probed, Sampled, Stepped
 from engine.runs.store import Run, RunStore
 from playground.hosting import run_feed
-from playground.runs import run_lookup
+from playground.runs import models, run_lookup
+from playground.tabs.inside import server as looking
 from playground.tabs.learn import lessons, stored_runs
 from tests.tools import measured
 
@@ -109,6 +111,99 @@ def test_every_stored_run_bears_its_lesson_out(run_id: str) -> None:
 def test_every_experiment_has_a_stored_run() -> None:
     """`python -m playground.tabs.learn.stored_runs` trains those that a change of a lesson or preset asks for."""
     assert {path.name for path in run_lookup.STORED.iterdir()} == set(stored_runs.wanted())
+
+
+def examining() -> list[tuple[str, int, str]]:
+    """The sections that open a run of an experiment: lesson, number, and the tab that shows it."""
+    return [
+        (name, number, step.query["tab"])
+        for name in lessons.names()
+        for number, step in enumerate(lessons.lesson(name, "en").steps)
+        if step.examines
+    ]
+
+
+@pytest.mark.parametrize(("name", "number", "tab"), examining())
+def test_who_has_watched_can_do_the_section_that_examines(name: str, number: int, tab: str) -> None:
+    """The stored run is of an experiment of the same lesson, and has what the tab shows of it: its events or weights."""
+    answer = lessons.read(name, "en")["steps"]
+    run = run_lookup.find(answer[number]["stored"])
+    assert answer[number]["examines"] and run_lookup.is_stored(run)
+    assert run.id in {step["stored"] for step in answer[:number] if step["measure"]}
+    if tab in stored_runs.WEIGHTLESS:
+        assert not run.checkpoints() and run.status().state in ("finished", "diverged")
+        return
+    shown = looking.look(run.id)
+    model = run.config.model
+    assert (shown["layers"], shown["heads"]) == (model.n_layer, model.n_head)
+    off = looking.zero(run.id, shown["step"], None, [[0, 0]], 0)
+    assert off["loss_before"] is not None and off["loss_after"] is not None
+
+
+def test_only_runs_that_are_looked_into_have_weights() -> None:
+    """The last ones, without the state of the optimizer."""
+    runs = [Run(path) for path in run_lookup.STORED.iterdir()]
+    assert {run.id for run in runs if run.checkpoints()} == stored_runs.with_weights()
+    for run in runs:
+        for checkpoint in run.checkpoints():
+            assert checkpoint.step == run.status().step and not checkpoint.resumable
+
+
+def test_a_run_without_weights_says_why() -> None:
+    """It was trained to its end, so that it has no checkpoint "yet" would be wrong."""
+    run = next(run for path in run_lookup.STORED.iterdir() if not (run := Run(path)).checkpoints())
+    with pytest.raises(models.NoCheckpoint, match=r"to be watched.*Train it yourself"):
+        models.load_any(run)
+
+
+def test_a_section_that_examines_counts_in_no_other_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in a shipped model nor in one with other settings, or one that still trains: in the newest that ended."""
+    monkeypatch.setenv("TP_RUNS", str(tmp_path))
+    name, number, _ = examining()[0]
+    step = lessons.lesson(name, "en").steps[number]
+    config = step.config()
+    assert config is not None
+    store = run_lookup.store()
+    training, other = store.create(config, "training"), store.create(RunConfig(), "other")
+    mine = store.create(RunConfig.from_flat(config.changes() | {"seed": 5}), "mine")
+    for run in (other, mine):
+        run.append(Ended(step=config.train.total_steps, how="finished"))
+    wrong = ["stories", training.id, other.id]
+    assert lessons.check(name, "en", number, wrong) == {"state": "none"}
+    for right in (mine.id, lessons.stored_id(config)):
+        found = lessons.check(name, "en", number, [*wrong, right])
+        assert (found["state"], found["run"]) == ("over", right)
+
+
+NEEDS_A_RUN = ("inside", "generate", "translate", "experts")
+"""Tabs that show nothing of the lesson without the run that it is about."""
+
+
+def test_every_section_that_shows_a_run_names_it() -> None:
+    """Else it shows whatever run is on the page. On the tab Train, a section prepares a run or shows one."""
+    for name in lessons.names():
+        for step in lessons.lesson(name, "en").steps:
+            query = step.query
+            live = ".live" in step.point + step.until and "preset" not in query
+            if query.get("tab") in NEEDS_A_RUN or live:
+                run = query.get("run", "")
+                assert step.examines or run in {each.id for each in run_lookup.shipped()}, (
+                    step.title
+                )
+
+
+def test_the_loss_of_the_circuit_falls_as_the_lesson_says() -> None:
+    """Almost flat for a hundred steps and more; within two hundred, to almost nothing."""
+    (step,) = [s for s in lessons.lesson("attention", "en").steps if s.title == "Do it: four heads"]
+    run = lessons.stored_run(step)
+    assert run is not None
+    losses = {event.step: event.loss for event in run.history() if isinstance(event, Stepped)}
+    start = losses[1]
+    begins = next(step for step, loss in losses.items() if loss < start - 0.25)
+    ends = next(step for step, loss in losses.items() if loss < 0.15)
+    assert begins > 100 and ends - begins <= 200
 
 
 def test_stored_runs_are_small() -> None:

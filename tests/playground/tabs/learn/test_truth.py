@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import AdamW
+from engine import AdamW, TransformerLM
 from engine.ablation.races import MODEL
 from engine.ablation.significance import CONFIDENCE
 from engine.ablation.suites import SUITES
@@ -214,7 +214,7 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     "pieces": lambda: {
         *map(float, cuts()), *shipped_ids("owl"), 10, 42, 64, 1000, 128, 2.5,
     },
-    "softmax": lambda: {*worked_numbers("softmax"), -2, 10, 0.5, 0.87, 0.67, 0.51},
+    "softmax": lambda: {*worked_numbers("softmax"), -2, 10, 0.5, 0.87, 0.67, 0.51, 4, -1},
     # a probability; the drawing; a small change of a number; places in the landscape, its checkpoint, its measurements
     "gradient": lambda: {
         *worked_numbers("gradient"), 0.8, *shown("pull"), 0.755, 1.01, 0.01, 1, 0, 3, 0.25, 0.3, 0.5, 16, landscape.STEP,
@@ -351,11 +351,14 @@ def test_as_many_seeds_as_the_table_has(name: str, language: str) -> None:
 
 @pytest.mark.parametrize("name", lessons.names())
 def test_what_a_step_opens_is_there(name: str) -> None:
-    """Its tab, and the shipped run that it names."""
+    """Its tab, and the run that it names: a shipped one, or the stored one of an experiment."""
     for step in lessons.lesson(name, "en").steps:
         query = dict(part.split("=", 1) for part in step.open.split("&") if part)
         assert query.get("tab", "train") in TABS
-        assert query.get("run", "stories") in [run.id for run in run_lookup.shipped()]
+        if step.examines:
+            assert lessons.stored_run(step) is not None
+        else:
+            assert query.get("run", "stories") in [run.id for run in run_lookup.shipped()]
 
 
 # Predictions --------------------------------------------------------------------------------------
@@ -468,6 +471,30 @@ def test_the_induction_head_is_the_second_of_two() -> None:
         }[language]
         places = [text.index(term) for term in terms]
         assert places == sorted(places)
+
+
+def test_every_head_reads_the_whole_vector() -> None:
+    """All 64 numbers; it makes fewer of them. No text or picture shares the vector out."""
+    model = TransformerLM(d_model=64, n_head=4, n_layer=1, vocab_size=5, max_seq_len=4)
+    weight = model.blocks[0].attention.qkv.weight
+    assert weight.shape == (3 * 64, 64) and bool((weight != 0).all())
+    for language, text in texts("attention"):
+        assert {"en": "Every head reads all 64 numbers", "zh": "每个头都读词元向量的全部 64 个数"}[
+            language
+        ] in text
+        assert not re.search("shared out|share the vector|分着用", text)
+    assert "all 64 go to every head" in figures.drawing("split")
+
+
+def test_what_a_switch_does_and_its_control_are_said() -> None:
+    """A head's output becomes 0; the list has all heads on, and a head of neither kind off."""
+    for language, text in texts("attention"):
+        said = {
+            "en": ("output of this head to 0", "**control**"),
+            "zh": ("输出都设为 0", "**对照**"),
+        }
+        assert all(each in text for each in said[language])
+        assert NUMBERS["circuit other off"]() in text
 
 
 @pytest.mark.case("E6")
