@@ -299,7 +299,7 @@ function looked(query, most, shares = weights.subarray(query * seen.pieces.lengt
 
 /** The words behind these tokens, each once, as [word, share].
  *
- * @param {number} query @param {number} most @param {Uint8Array} [shares] */
+ * @param {number} query @param {number} most @param {Uint8Array<ArrayBuffer>} [shares] */
 function lookedAt(query, most, shares) {
   /** @type {Map<string, number>} */
   const found = new Map();

@@ -102,7 +102,8 @@ async function withRun(/** @type {Page} */ page) {
   const own = await call("check", page.name, tp.language, at, tp.memory.read().runs);
   const query = new URLSearchParams(open);
   for (const name of [...query.keys()]) if (name === "preset" || name.startsWith("c.")) query.delete(name);
-  query.set("run", own.run ?? stored);
+  const run = own.run ?? stored;
+  if (run) query.set("run", run);
   return query.toString();
 }
 
