@@ -176,7 +176,6 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
     ids, rest = _ids(found, loaded, text)
     own = ids == recordings.recorded_ids(found, loaded)
 
-
     if between and own and step is not None:
         weights = recordings.snapshot(recorded[step]).attention
         if weights.shape[:2] != (loaded.config.model.n_layer, loaded.config.model.n_head):
