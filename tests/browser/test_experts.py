@@ -380,3 +380,18 @@ def test_16_layers_of_64_experts_do_not_freeze_the_page(open_view: Open, wide_ru
         }"""
     )
     assert milliseconds < 150, "one step, drawn"
+
+
+def test_it_begins_with_a_picture_and_measures_open_their_definitions(open_page: Open) -> None:
+    page = open_page("?tab=experts&lang=en", height=768)
+    page.wait_for_selector(".experts[data-ready=true]")
+    page.wait_for_selector(".experts .token-grid .cell")
+    tops = [
+        page.locator(f".experts {part}").first.bounding_box() for part in (".token-grid", ".facts")
+    ]
+    assert tops[0] and tops[1] and tops[0]["y"] < 700 and tops[0]["y"] < tops[1]["y"]
+    terms = page.locator(".experts .facts").first.locator(".tp-term")
+    expect(terms).to_have_text(["MaxVio", "routing entropy", "dropped tokens", "dead experts"])
+    for i in range(4):
+        terms.nth(i).focus()
+        expect(page.locator(".tp-definition .means")).to_be_visible()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -502,3 +503,87 @@ def test_128_by_128_tokens_do_not_freeze_the_page(open_view: Open, wide_run: Run
         }"""
     )
     assert milliseconds < 60, "one hover, drawn"
+
+
+# What a beginner reads -----------------------------------------------------------------------------------
+
+
+def test_a_head_without_a_rule_is_described_by_its_sharpest_pair(open_view: Open, run: Run) -> None:
+    page = open_view()
+    text = "hello, hello again"
+    write(page, text)
+    patterns = inside.look(run.id, None, text)["patterns"]
+    layer, head = next(
+        (layer, head)
+        for layer, heads in enumerate(patterns)
+        for head, (_, share, _) in enumerate(heads)
+        if share < 0.3
+    )
+    page.locator(f"[data-cell='{layer}.{head}'] .map").click()
+    rows = weights(run, None, text, layer, head)
+    share, query, key = max(
+        (rows[q][k], q, k)
+        for q in range(len(text))
+        for k in range(q)
+        if text[q].isalnum() and text[k].isalnum()
+    )
+    expect(page.locator(".pattern")).to_contain_text("No simple rule")
+    sentence = f"“{text[query]}” reads {round(share * 100)} % from “{text[key]}”"
+    expect(page.locator(".pattern")).to_contain_text(sentence)
+    expect(root(page)).to_have_attribute("data-query", str(query))
+
+
+def test_a_head_is_switched_off_beside_what_that_changes(open_view: Open) -> None:
+    page = open_view("?panel=zero")
+    write(page, "hello, hello again hello, hello")
+    switch = page.locator("[data-panel=zero] .switch[data-head='1.2']")
+    switch.click()
+    page.wait_for_selector("[data-panel=zero] [data-ready='1.2']")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(switch).to_be_focused()  # the next press undoes it
+    expect(page.locator("[data-cell='1.2'] .off")).to_have_attribute("aria-pressed", "true")
+    switch.press("Enter")
+    page.wait_for_selector("[data-panel=zero] [data-ready='none']")
+
+
+def test_the_text_before_the_next_token_begins_with_a_word(open_view: Open) -> None:
+    page = open_view("?panel=zero")
+    write(page, "hello again, hello again, hello again")
+    token(page, 36).click()
+    said = page.locator("[data-panel=zero] .next")
+    expect(said).to_have_text("The next token after “…again, hello again, hello again”")
+    write(page, "hello again")
+    token(page, 10).click()
+    expect(said).to_have_text("The next token after “hello again”")
+
+
+LABELS = """() => {
+  const drawn = CanvasRenderingContext2D.prototype.fillText;
+  window.labels = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+    if (y > 30) window.labels.push([parseFloat(this.font), x, y]);
+    return drawn.call(this, text, x, y, ...rest);
+  };
+}"""
+
+
+def test_labels_of_the_large_map_do_not_overlap(open_view: Open, wide_run: Run) -> None:
+    page = open_view(of=wide_run)
+    page.evaluate(LABELS)
+    for size in (30, 48, 90):
+        page.evaluate("window.labels = []")
+        write_long(page, ("hello, hello again " * 6)[:size])
+        found = page.evaluate("window.labels.filter(([font]) => font < 13)")
+        by_y = sorted({(y, font) for font, _, y in found})
+        assert len(by_y) > 5
+        for (y, font), (below, _) in pairwise(by_y):
+            assert below - y >= font - 0.5
+
+
+def write_long(page: Page, text: str) -> None:
+    """Like `write`, for a run that reads longer texts."""
+    page.fill("#inside-text", text)
+    page.wait_for_function(
+        "size => document.querySelectorAll('.text-figure [data-token]').length === size",
+        arg=len(text),
+    )

@@ -171,3 +171,18 @@ def test_the_film_plays_over_training(open_view: Open) -> None:
 def test_it_fits(open_view: Open, width: int, lang: str) -> None:
     page = open_view(f"?lang={lang}&o.race=adamw;muon;lion;sgd", width, dark=width == 390)
     assert too_wide(page) == []
+
+
+def test_it_begins_with_a_picture_and_measures_open_their_definitions(open_page: Open) -> None:
+    page = open_page("?tab=optimizers&lang=en")
+    page.wait_for_selector(".optimizers[data-ready=true]")
+    drawn(page)
+    chart = page.locator(".optimizers .result .chart-host").bounding_box()
+    command = page.locator(".optimizers .source").bounding_box()
+    inside = page.locator(".optimizers .inside-step").bounding_box()
+    assert chart and command and inside
+    assert chart["y"] < 450 and chart["y"] < command["y"] < inside["y"]
+    expect(page.locator("#optimizers-start")).to_be_in_viewport()
+    term = page.locator(".inside-step .tp-term", has_text="singular value")
+    term.focus()
+    expect(page.locator(".tp-definition .means")).to_contain_text("stretches")

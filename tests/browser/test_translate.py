@@ -228,11 +228,18 @@ def test_the_slider_goes_through_training(open_view: Open, run: Run) -> None:
     slider = page.locator("#translate-step")
     slider.fill("1")  # step 10: recorded, without a checkpoint
     until(page, "d.step === '10' && d.recorded === 'true'")
-    expect(page.locator(".film-under")).to_contain_text("recorded while training")
+    expect(page.locator(".film .hint")).to_contain_text("recorded while training")
+    expect(page.locator("#translate-by-itself")).to_be_visible()  # what the model itself said then
     expect(page.locator(".candidates")).to_be_hidden()
     slider.fill("0")
     until(page, "d.step === '0' && d.recorded === 'false'")
     assert value(page, "written") == translating.expected(run.id, None)["right"]
+    slider.fill("4")  # the newest, by the slider: the model's own, as by the button
+    until(page, "d.step === '40'")
+    expect(page.locator("[data-value=own]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#translate-by-itself")).to_be_hidden()
+    slider.fill("0")
+    until(page, "d.step === '0'")
     page.locator("#translate-newest").click()
     until(page, "d.step === '40'")
     page.locator("[data-value=right]").click()

@@ -77,9 +77,9 @@ function figure(layer, width) {
   const title = el("h4", { text: TEXT.layerName(first.layers[layer]) });
   const words = TEXT.balanceFacts;
   const fact = () => el("b", {});
-  const values = { vio: fact(), entropy: fact(), dropped: fact(), dead: fact() };
+  const measures = { vio: fact(), entropy: fact(), dropped: fact(), dead: fact() };
   const named = /** @type {const} */ (["vio", "entropy", "dropped", "dead"]).map((name) =>
-    el("li", {}, `${words[name]} `, values[name]),
+    el("li", {}, `${words[name]} `, measures[name]),
   );
   const facts = el("ul", { class: "facts" }, named);
   tp.terms.mark(facts, props.terms ?? []);
@@ -152,14 +152,14 @@ function figure(layer, width) {
       fair.setAttribute("d", `M${BAR.left},${y(1 / experts)}H${width}`);
     }
     const { entropy, dropped } = first.records;
-    put(values.vio, fixed(first.vio(record, layer)));
-    put(values.entropy, words.ofMost(fixed(entropy[record][layer]), fixed(Math.log(experts))));
-    put(values.dropped, percent(dropped[record][layer]));
+    put(measures.vio, fixed(first.vio(record, layer)));
+    put(measures.entropy, words.ofMost(fixed(entropy[record][layer]), fixed(Math.log(experts))));
+    put(measures.dropped, percent(dropped[record][layer]));
     const list = tp.series(gone.slice(0, 12).map((expert) => expert + 1)) + (gone.length > 12 ? " …" : "");
-    put(values.dead, gone.length ? words.deadList(list) : words.alive);
-    values.dead.className = gone.length ? "dead-list" : "";
+    put(measures.dead, gone.length ? words.deadList(list) : words.alive);
+    measures.dead.className = gone.length ? "dead-list" : "";
     const said = /** @type {const} */ (["vio", "entropy", "dropped", "dead"]).map((name) =>
-      tp.named(words[name], values[name].textContent ?? ""),
+      tp.named(words[name], measures[name].textContent ?? ""),
     );
     svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series(said)));
     Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: String(gone.length) });

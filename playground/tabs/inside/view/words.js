@@ -65,7 +65,7 @@ const TEXT = tp.words({
     patternNone: (count, back) =>
       `No simple rule describes it here. A token reads about ${count === 1 ? "1 token" : `${count} tokens`} at a time, on average ${back} back.`,
     /** @type {(query: string, key: string, share: string) => string} */
-    patternPair: (query, key, share) => `At its sharpest, ${query} reads ${share} from ${key}.`,
+    patternPair: (query, key, share) => `At its sharpest, “${query}” reads ${share} from “${key}”.`,
     suggested: "Shown first, since of all heads it picks out one token further back most sharply.",
     headTry:
       "Move over the text, or click a token to hold it. With the keyboard: arrows move, Enter holds, Esc lets go.",
@@ -248,7 +248,7 @@ const TEXT = tp.words({
     },
     patternShare: "和平均读所有词元的头相比，它在那里多用了多少注意力。",
     patternNone: (count, back) => `在这里没有简单的规律。一个词元一次大约读 ${count} 个词元，平均往回看 ${back} 个。`,
-    patternPair: (query, key, share) => `最集中的时候，${query} 有 ${share} 读自 ${key}。`,
+    patternPair: (query, key, share) => `最集中的时候，“${query}”有 ${share} 读自“${key}”。`,
     suggested: "最先显示它，因为在所有的头中，它最清楚地挑出了较远处的一个词元。",
     headTry: "在文本上移动鼠标，或点击一个词元把它固定。用键盘：方向键移动，Enter 固定，Esc 放开。",
     textFigure: (layer, head) => `文本；连线从选中的词元指向第 ${layer} 层头 ${head} 所读的词元`,

@@ -107,18 +107,19 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
     ),
-    el(
-      "p",
-      { class: "zero-buttons" },
-      frame.layers * frame.heads > SWITCHES &&
-        el("button", {
-          type: "button",
-          class: "tp-button",
-          text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
-          on: { click: () => toggleZero(layer, head, true) },
-        }),
-      some && clearButton(),
-    ),
+    (some || frame.layers * frame.heads > SWITCHES) &&
+      el(
+        "p",
+        { class: "zero-buttons" },
+        frame.layers * frame.heads > SWITCHES &&
+          el("button", {
+            type: "button",
+            class: "tp-button",
+            text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
+            on: { click: () => toggleZero(layer, head, true) },
+          }),
+        some && clearButton(),
+      ),
     lossLine(answer, some),
     el("p", { class: "next" }, el("span", { text: TEXT.next(contextOf(zeroFor)) })),
     drawing,
