@@ -92,6 +92,7 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   if (failed(body, answer)) return;
   const { heads } = zeroFor;
   const some = heads.length > 0;
+  const many = frame.layers * frame.heads > SWITCHES; // too many for a switch each
   const [layer, head] = [shownLayer(), shownHead()];
   const isOff = state.zeroed.has(`${layer}.${head}`);
   const changes = answer.changes.filter(({ before, after }, i) => i < 3 || Math.max(before, after) >= 0.0005);
@@ -99,7 +100,7 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.head : undefined;
   body.replaceChildren(
     note(TEXT.zeroNote, TEXT.zeroTry),
-    frame.layers * frame.heads <= SWITCHES && switches(),
+    many ? "" : switches(),
     el(
       "p",
       { class: "zero-state" },
@@ -107,19 +108,20 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
     ),
-    (some || frame.layers * frame.heads > SWITCHES) &&
-      el(
-        "p",
-        { class: "zero-buttons" },
-        frame.layers * frame.heads > SWITCHES &&
-          el("button", {
-            type: "button",
-            class: "tp-button",
-            text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
-            on: { click: () => toggleZero(layer, head, true) },
-          }),
-        some && clearButton(),
-      ),
+    some || many
+      ? el(
+          "p",
+          { class: "zero-buttons" },
+          many &&
+            el("button", {
+              type: "button",
+              class: "tp-button",
+              text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
+              on: { click: () => toggleZero(layer, head, true) },
+            }),
+          some && clearButton(),
+        )
+      : "",
     lossLine(answer, some),
     el("p", { class: "next" }, el("span", { text: TEXT.next(contextOf(zeroFor)) })),
     drawing,
