@@ -323,9 +323,10 @@ def _head(found: Lesson) -> LessonHead:
 def _seconds(stored: Run | None) -> float | None:
     """How long the training of such a run takes on this machine, as far as its speed is known."""
     speed = machine_speed.speed()
-    if stored is None or speed is None:
+    vocabulary = None if stored is None else run_lookup.vocabulary(stored)
+    if stored is None or speed is None or vocabulary is None:
         return None
-    return estimate.seconds(stored.config, speed, run_lookup.vocabulary(stored))
+    return estimate.seconds(stored.config, speed, vocabulary)
 
 
 def _part(name: str) -> str:
