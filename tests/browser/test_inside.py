@@ -570,7 +570,7 @@ LABELS = """() => {
 def test_labels_of_the_large_map_do_not_overlap(open_view: Open, wide_run: Run) -> None:
     page = open_view(of=wide_run)
     page.evaluate(LABELS)
-    for size in (30, 48, 90):
+    for size in (48, 90):
         page.evaluate("window.labels = []")
         write_long(page, ("hello, hello again " * 6)[:size])
         found = page.evaluate("window.labels.filter(([font]) => font < 13)")

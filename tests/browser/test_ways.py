@@ -102,6 +102,9 @@ def test_what_a_lesson_shows_is_the_trained_model(open_page: Open) -> None:
     }
     page = open_page("?tab=generate&run=stories", width=1366, height=768)
     GENERATE.until(page, "d.ready === 'true'")
+    page.locator(
+        ".generate h2"
+    ).click()  # until a visitor does something, the page keeps the address's tab
     usual = page.locator("#generate-prompt").input_value()
     for query, panel in SHOWN.items():
         tab = query.split("&")[0].removeprefix("tab=")
