@@ -5,8 +5,7 @@ const TEXT = tp.words({
     preset: "or any preset:",
     presetOwn: "with the settings of:",
     size: "Size: parameters, and time on this machine",
-    sizesKnown:
-      "As measured here last; other programs make it slower.",
+    sizesKnown: "As measured here last; other programs make it slower.",
     sizes: { S: "Small: half the width", M: "Medium: as designed", L: "Large: twice the width" },
     about: (/** @type {string} */ time) => `about ${time}`,
     settings: "All settings",

@@ -53,7 +53,10 @@ function makePhases() {
             title: i ? TEXT.phaseTitle(all.by, all.phases[i - 1].at) : null,
           },
           el("b", { text: TEXT.phases[name] ?? name }),
-          reached[i] && i > 0 && reached[i].from !== reached[i + 1]?.from && el("small", { text: TEXT.step(reached[i].from) }),
+          reached[i] &&
+            i > 0 &&
+            reached[i].from !== reached[i + 1]?.from &&
+            el("small", { text: TEXT.step(reached[i].from) }),
         ),
       ),
     );
