@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from engine.runs.store import RunStore
 from tests.browser.conftest import PATIENCE_MS
 from tests.playground.screens.test_dashboard import make, suite_runs
 from tests.tools.served import served
+from tests.tools.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -66,6 +68,27 @@ def title(page: Page, text: str) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+def mark_all(page: Page, name: str) -> Locator:
+    """Mark all rows of the table; the button of this name, which then appears.
+
+    Streamlit draws the table on a canvas, and draws it again a moment after a filter has changed: a click that
+    falls in between is lost. A person sees that nothing is marked, and clicks again.
+    """
+    table = page.get_by_test_id("stDataFrame").first
+    button = page.get_by_role("button", name=re.compile(name))
+
+    def marked() -> bool:
+        box = table.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 18, box["y"] + 18)
+        with suppress(TimeoutError):
+            button.wait_for(timeout=10_000)
+        return button.is_visible()
+
+    until(marked, "all rows are marked")
+    return button
+
+
 def test_a_link_opens_a_page_on_a_fresh_server(dashboard: str, page: Page, shoot: Shoot) -> None:
     """First of all: nobody has opened the dashboard's main page before."""
     page.goto(f"{dashboard}/suites?suite-name=norm")
@@ -80,11 +103,7 @@ def test_the_way_from_the_table_to_a_comparison(dashboard: str, page: Page, shoo
     page.get_by_label("Name or settings contain").fill("mine")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 of ")).to_be_visible()
-    table = page.get_by_test_id("stDataFrame").first
-    box = table.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 18, box["y"] + 18)  # marks all rows: the table is drawn on a canvas
-    page.get_by_role("button", name=re.compile("Compare the marked runs")).click()
+    mark_all(page, "Compare the marked runs").click()
     title(page, "Compare")
     expect(page).to_have_url(re.compile("run=.*run="))
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
@@ -133,10 +152,7 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     expect(page.get_by_label("名字或设置包含")).to_be_visible()
     in_chinese(page)
     shoot(page, f"dashboard-zh-runs-{width}")
-    box = page.get_by_test_id("stDataFrame").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 18, box["y"] + 18)
-    page.get_by_role("button", name=re.compile("比较勾选的训练任务")).click()
+    mark_all(page, "比较勾选的训练任务").click()
     title(page, "比较")
     expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(2)
     expect(page).to_have_url(re.compile("lang=zh"))
