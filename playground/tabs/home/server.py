@@ -68,15 +68,20 @@ class Seen(TypedDict):
 
 
 @checks.answer
-def look(text: str, language: str = "en") -> Seen:
-    """A forward pass over `text` by the story model of a language."""
+def look(text: str, language: str = "en", piece: str = "") -> Seen:
+    """A forward pass over `text`, and a guess that was chosen to follow it, by the story model of a language.
+
+    Spaces around a text are not part of it. One that the model has drawn is: it begins a word that it spells.
+    """
     from engine.inspection import observe
 
     found = run_lookup.of_language(language)
     loaded = models.load(found)
-    sentence = readable(loaded.tokenizer, checks.text(text))
+    sentence = readable(loaded.tokenizer, checks.text(text) + checks.text(piece))
     if not sentence.text:
         raise ValueError(TEXT["empty"])
+    if piece == " " and piece in loaded.tokenizer.pieces:
+        sentence = sentence._replace(text=sentence.text + piece)
     ids, known = _tokens(loaded.tokenizer, sentence.text)
     limit = min(LONGEST, loaded.config.model.max_seq_len)
     ids, known = ids[-limit:], known[-limit:]

@@ -19,8 +19,8 @@ SENTENCES = {
 }
 
 
-def look(text: str, language: str = "en") -> dict[str, Any]:
-    answer: dict[str, Any] = dict(server.look(text, language))
+def look(text: str, language: str = "en", piece: str = "") -> dict[str, Any]:
+    answer: dict[str, Any] = dict(server.look(text, language, piece))
     assert "error" not in answer, answer
     return answer
 
@@ -53,10 +53,22 @@ def test_every_number_is_that_of_a_forward_pass(language: str, text: str) -> Non
     assert np.allclose(stream, np.stack([trace[stage][0, -1] for stage in stages]), atol=1e-6)
 
 
-def test_a_guess_can_be_written() -> None:
-    answer = look("Once upon a time")
-    more = look(answer["text"] + answer["guesses"][0]["piece"])
-    assert more["pieces"] == [*answer["pieces"], answer["guesses"][0]["piece"]]
+@pytest.mark.parametrize(
+    "text", ["Once upon a time", "ChatGPT is a robot that!", "A zebra", "He said"]
+)
+def test_every_guess_can_be_written(text: str) -> None:
+    """Also a space alone, with which the model begins a word that it spells: it was lost, and drawn again for ever."""
+    answer = look(text)
+    for guess in answer["guesses"]:
+        if "\n" not in guess["piece"]:
+            more = look(answer["text"], "en", guess["piece"])
+            assert more["text"] == answer["text"] + guess["piece"]
+
+
+def test_a_space_that_was_drawn_begins_a_word() -> None:
+    answer = look("The little zebra saw a", "en", " ")
+    assert answer["pieces"][-1] == " " and answer["known"][-1]
+    assert look(answer["text"], "en", "q")["pieces"][-2:] == [" ", "q"]
 
 
 def test_a_word_that_it_does_not_know_is_spelled_and_named() -> None:

@@ -194,7 +194,10 @@ function turn() {
 
 async function take(/** @type {string} */ piece) {
   if (piece.includes("\n")) return end();
-  if (await look(seen.text + piece)) next();
+  const before = seen.text;
+  if (!(await look(before, piece))) return;
+  if (seen.text === before) end(); // nothing came of it, and nothing would again
+  else next();
 }
 
 function next() {
@@ -246,11 +249,11 @@ function inputKey(/** @type {KeyboardEvent} */ event) {
   begin(page.input.value, true);
 }
 
-/** Look at a sentence. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
-async function look(/** @type {string} */ text) {
+/** Look at a sentence, and at a guess that follows it. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
+async function look(/** @type {string} */ text, piece = "") {
   const mine = ++asked;
   clearTimeout(typing);
-  const answer = await ask("look", text, tp.language);
+  const answer = await ask("look", text, tp.language, piece);
   if (mine !== asked) return false;
   if (answer.error) {
     stop();
@@ -455,7 +458,7 @@ async function taken(/** @type {string} */ piece) {
   if (unread !== null) return read(); // the guesses are those for an older text
   if (piece.includes("\n")) return end();
   const at = [...page.guesses.children].findIndex((row) => row.contains(document.activeElement));
-  if (!(await look(seen.text + piece))) return;
+  if (!(await look(seen.text, piece))) return;
   tp.say(seen.text);
   const moved = document.activeElement !== document.body; // to the box, say
   if (at >= 0 && !moved) page.guesses.children[at]?.querySelector("button")?.focus();
