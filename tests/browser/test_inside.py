@@ -573,6 +573,7 @@ def test_labels_of_the_large_map_do_not_overlap(open_view: Open, wide_run: Run) 
     for size in (48, 90):
         page.evaluate("window.labels = []")
         write_long(page, ("hello, hello again " * 6)[:size])
+        page.wait_for_function("window.labels.filter(([font]) => font < 13).length > 5")
         found = page.evaluate("window.labels.filter(([font]) => font < 13)")
         by_y = sorted({(y, font) for font, _, y in found})
         assert len(by_y) > 5

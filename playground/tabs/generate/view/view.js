@@ -433,10 +433,10 @@ new ResizeObserver(() => {
 function follow() {
   const run = props.run;
   if (!run) return;
-  const link = linked && (linked.run ?? run) === run ? linked : null;
-  if (pristine && (link || !linked)) {
+  if (linked && (linked.run ?? run) !== run) return; // nothing is written that no link asked for
+  if (pristine) {
+    const { settings: wanted, ...rest } = asked(linked ?? undefined);
     linked = null;
-    const { settings: wanted, ...rest } = asked(link ?? undefined);
     settings = { ...DEFAULTS, ...wanted };
     drawSettings();
     open({ run, ...rest, quiet: false });
@@ -447,12 +447,19 @@ function follow() {
   open({ run, prompt: own, quiet: true });
 }
 
+const WAITS_MS = 20_000;
+
 /* A lesson or the first screen opens this tab: what it asks for takes the place of all that was here, and waits for
  * the run that it names. */
 tp.lessons.linked("generate", (link) => {
   stop();
   pristine = true;
   linked = link;
+  setTimeout(() => {
+    if (linked !== link) return;
+    linked = null; // its run has not come
+    follow();
+  }, WAITS_MS);
   if ((link.run ?? props.run) === props.run) follow();
 });
 

@@ -196,7 +196,8 @@ async function take(/** @type {string} */ piece) {
   if (piece.includes("\n")) return end();
   const before = seen.text;
   if (!(await look(before, piece))) return;
-  if (seen.text === before) end(); // nothing came of it, and nothing would again
+  if (seen.text === before)
+    end(); // nothing came of it, and nothing would again
   else next();
 }
 
