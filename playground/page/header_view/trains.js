@@ -28,7 +28,7 @@ const trains = tp.el("button", {
 function showNext() {
   const at = going.findIndex(({ id }) => id === onPage);
   const next = going[(at + 1) % going.length];
-  if (next) trigger("pick", { run: next.id });
+  if (next) pick(next.id);
   tp.tabs.open("train");
 }
 
@@ -44,10 +44,10 @@ function lend(run, tab) {
 }
 
 new MutationObserver(() => {
-  if (document.body.dataset.tab !== "train" || lent?.run !== onPage) return;
-  const back = going[0]?.id ?? lent?.before;
+  if (document.body.dataset.tab !== "train" || !lent || lent.run !== (asking ?? onPage)) return;
+  const back = going[0]?.id ?? lent.before;
   lent = null;
-  if (back) trigger("pick", { run: back });
+  if (back) pick(back);
 }).observe(document.body, { attributes: true, attributeFilter: ["data-tab"] });
 
 /** @param {Going} run */

@@ -113,12 +113,12 @@ const select = el("select", { id: "run-select" });
 /* On the tab Train the form follows the run that is chosen here; elsewhere it stays as the learner has set it. */
 select.addEventListener("change", () => {
   lent = null;
-  trigger("pick", { run: select.value, configure: document.body.dataset.tab === "train" });
+  pick(select.value, document.body.dataset.tab === "train");
 });
 tp.lessons.opened(({ run, tab }) => {
-  if (!run || run === props.shown?.id) return;
+  if (!run || (asking === null && run === props.shown?.id)) return;
   lend(run, tab);
-  trigger("pick", { run });
+  pick(run);
 });
 const [help, sheet] = keySheet();
 element.querySelector(".words").append(el("h1", { text: TEXT.name }), el("p", { text: TEXT.sentence }));
@@ -169,10 +169,19 @@ const came = address.read().run;
  * @type {string | null} */
 let onPage = null;
 
+/** The run that was asked for last, until it is on the page. @type {string | null} */
+let asking = null;
+
+function pick(/** @type {string} */ run, configure = false) {
+  asking = run;
+  trigger("pick", { run, configure });
+}
+
 function follow() {
   const shown = props.shown;
   if (!shown) return;
   onPage = shown.id;
+  if (asking === shown.id) asking = null;
   if (!guest()) {
     if (!shown.shipped) tp.memory.add(shown.id);
     tp.memory.write({ ...tp.memory.read(), shown: shown.shipped ? null : shown.id });
