@@ -78,8 +78,8 @@ def steps(run: Run) -> list[int]:
 
 def without_weights(run: Run) -> NoCheckpoint:
     """Why this run has no weights to load: it has trained too short, or they were not kept."""
-    reason = "watched" if run_lookup.is_stored(run) else "none yet"
-    return NoCheckpoint(TEXT[reason].format(name=run.name))
+    text = TEXT["watched"] if run_lookup.is_stored(run) else TEXT["none yet"]
+    return NoCheckpoint(text.format(name=run.name))
 
 
 def load(run: Run, step: int | None = None) -> Loaded:

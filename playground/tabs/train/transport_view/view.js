@@ -154,7 +154,7 @@ root.append(
 
 /** @param {string} what @param {number | null} wanted */
 async function tell(what, wanted = null) {
-  const answer = await server.tell(props.run, what, wanted);
+  const answer = await server.tell(status?.id ?? props.run, what, wanted); // the run that the buttons were drawn for
   say(answer.error ?? "");
   expecting = performance.now() + 2000; // look often until it has obeyed
   asking.now();
