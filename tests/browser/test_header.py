@@ -154,8 +154,8 @@ def test_another_tab_learns_of_a_new_run(open_page: Open) -> None:
     )
 
 
-def test_ones_own_run_comes_first_on_train(open_page: Open) -> None:
-    """The pill leads to it from every tab, and so does Train after a link of Start has put its model on the page."""
+def test_the_pill_leads_to_ones_own_run_from_every_tab(open_page: Open) -> None:
+    """What trains is in the header: a press shows it on Train."""
     page = open_page(f"?tab=train&lang=en&{LONG}")
     expect(page.locator("#start")).to_be_enabled()
     page.locator("#start").click()
@@ -167,22 +167,6 @@ def test_ones_own_run_comes_first_on_train(open_page: Open) -> None:
         page.locator("#trains").click()
         selected(page, "train")
         expect(page.locator(".live")).to_have_attribute("data-run", run or "")
-    page.locator("#tab-home-button").click()
-    page.wait_for_selector(".home[data-ready=true]")
-    for ended in (False, True):
-        if ended:
-            page.locator("#stop").click()
-            page.wait_for_selector(".transport[data-state=stopped]")
-            page.locator("#tab-home-button").click()
-        page.locator("#home-inside").click()
-        page.wait_for_selector(".inside[data-ready=true]")
-        expect(page.locator(".header")).to_have_attribute("data-run", "stories-words")
-        page.locator("#tab-train-button").click()
-        expect(page.locator(".live")).to_have_attribute("data-run", run or "")
-    page.locator("#run-select").select_option("stories")  # who chooses another run has it
-    page.locator("#tab-generate-button").click()
-    page.locator("#tab-train-button").click()
-    expect(page.locator(".live")).to_have_attribute("data-run", "stories")
 
 
 def test_tabs_on_a_phone_say_that_they_scroll(open_page: Open) -> None:

@@ -32,24 +32,6 @@ function showNext() {
   tp.tabs.open("train");
 }
 
-/* A link of another tab may put a run on the page that all tabs look at. On Train, one's own comes back: the one that
- * trains, or else the one before. */
-/** @type {{ run: string, before: string | null } | null} */
-let lent = null;
-
-/** @param {string} run @param {string} tab  that shows it */
-function lend(run, tab) {
-  const own = tp.memory.read().runs.includes(onPage ?? "") ? onPage : null;
-  lent = tab === "train" ? null : { run, before: lent?.before ?? own };
-}
-
-new MutationObserver(() => {
-  if (document.body.dataset.tab !== "train" || !lent || lent.run !== (asking ?? onPage)) return;
-  const back = going[0]?.id ?? lent.before;
-  lent = null;
-  if (back) pick(back);
-}).observe(document.body, { attributes: true, attributeFilter: ["data-tab"] });
-
 /** @param {Going} run */
 const progress = ({ step = 0, total = 1 }) => `${Math.floor((100 * step) / total)} %`;
 

@@ -112,12 +112,10 @@ watchTabs();
 const select = el("select", { id: "run-select" });
 /* On the tab Train the form follows the run that is chosen here; elsewhere it stays as the learner has set it. */
 select.addEventListener("change", () => {
-  lent = null;
   pick(select.value, document.body.dataset.tab === "train");
 });
-tp.lessons.opened(({ run, tab }) => {
+tp.lessons.opened(({ run }) => {
   if (!run || (asking === null && run === props.shown?.id)) return;
-  lend(run, tab);
   pick(run);
 });
 const [help, sheet] = keySheet();
