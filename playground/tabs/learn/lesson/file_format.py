@@ -34,7 +34,6 @@ from __future__ import annotations
 import csv
 import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -141,7 +140,9 @@ def parse(text: str, name: str, language: str) -> Lesson:
     if match is None:
         raise LessonError(f"{where}: must start with a header between two lines ---")
     head, objectives = _header(match[1], where)
-    parts = re.split(r"^## (.+)$", match[2], flags=re.MULTILINE)
+    parts = re.split(
+        r"^## (.+)$", match[2], flags=re.MULTILINE
+    )  # introduction, title, body, title, body ...
     line = match[1].count("\n") + 4
     steps: list[Step] = []
     for title, body in zip(["", *parts[1::2]], parts[0::2], strict=True):
@@ -198,12 +199,7 @@ def _add(group: Group, step: Step, glue: str) -> None:
                 raise LessonError(f"has {key} twice")
             setattr(step, key, filled(text) if key == "predict" else text)
             if key == "open":
-                step.task = [
-                    block for block in step.blocks[-1:] if block["kind"] in ("text", "list")
-                ]
-                step.place = len(step.blocks)
-                if not step.task:
-                    raise LessonError("open: the paragraph before it must say what to do there")
+                _set_task(step)
             step.options += [_option(item) for item in items]
         case key if key in BLOCKS:
             step.blocks.append({"kind": key, "text": text})
@@ -213,6 +209,14 @@ def _add(group: Group, step: Step, glue: str) -> None:
             step.blocks.append({"kind": "list", "items": [spans(item[2:]) for item in items]})
         case _:
             step.blocks.append({"kind": "text", "spans": spans(text)})
+
+
+def _set_task(step: Step) -> None:
+    """The task of a step: the paragraph or list before its `open`, which stays in sight on the other tab."""
+    step.place = len(step.blocks)
+    step.task = [block for block in step.blocks[-1:] if block["kind"] in ("text", "list")]
+    if not step.task:
+        raise LessonError("open: the paragraph before it must say what to do there")
 
 
 @dataclass
@@ -225,35 +229,32 @@ class Group:
     items: list[list[str]] = field(default_factory=list[list[str]])
 
 
-def _groups(body: str, first: int) -> Iterator[Group]:
+def _groups(body: str, first: int) -> list[Group]:
     """Split a body into groups. An empty line ends a group."""
-    last: Group | None = None
+    groups: list[Group] = []
+    last: Group | None = None  # the one that the next line may belong to
+
+    def begin(line: int, key: str, *lines: str) -> Group:
+        groups.append(Group(line, key, [*lines]))
+        return groups[-1]
+
     for number, line in enumerate(map(str.strip, body.split("\n")), start=first):
         key, _, value = line.partition(": ")
         if not line:
-            if last:
-                yield last
             last = None
         elif last and line.startswith(blocks.ITEMS.get(last.key, ())):
             last.items.append([line])
         elif key in (*ONCE, *BLOCKS, *blocks.KINDS):
-            if last:
-                yield last
-            last = Group(number, key, [value])
+            last = begin(number, key, value)
         elif line.startswith("- "):
             if not last or last.key != "list":
-                if last:
-                    yield last
-                last = Group(number, "list")
+                last = begin(number, "list")
             last.items.append([line])
         elif last and last.key in LONG:
             (last.items[-1] if last.items else last.lines).append(line)
         else:
-            if last:
-                yield last
-            last = Group(number, "text", [line])
-    if last:
-        yield last
+            last = begin(number, "text", line)
+    return groups
 
 
 def _option(line: str) -> Option:
