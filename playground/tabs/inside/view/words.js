@@ -51,8 +51,8 @@ const TEXT = tp.words({
     patternToken: (/** @type {string} */ token) => `likes ${token}`,
     patternMixed: "mixed",
     patternSentences: /** @type {{ [rule: string]: (share: string, token: string) => string }} */ ({
-      itself: (share) => `Mostly reads the token itself (${share}).`,
-      previous: (share) => `Mostly reads the token just before: a previous-token head (${share}).`,
+      itself: (share) => `Often reads the token itself (${share}).`,
+      previous: (share) => `Often reads the token just before: a previous-token head (${share}).`,
       first: (share) =>
         `Mostly rests on the first token (${share}): often a sign that there is nothing for it to do here.`,
       repeat: (share) =>
@@ -66,7 +66,8 @@ const TEXT = tp.words({
       `No simple rule describes it here. A token reads about ${count === 1 ? "1 token" : `${count} tokens`} at a time, on average ${back} back.`,
     /** @type {(query: string, key: string, share: string) => string} */
     patternPair: (query, key, share) => `At its sharpest, “${query}” reads ${share} from “${key}”.`,
-    suggested: "Shown first, since of all heads it picks out one token further back most sharply.",
+    suggested:
+      "Shown first: one token of this text reads a single earlier token here, more sharply than in any other head.",
     headTry:
       "Move over the text, or click a token to hold it. With the keyboard: arrows move, Enter holds, Esc lets go.",
     /** @type {(layer: number, head: number) => string} */
@@ -239,8 +240,8 @@ const TEXT = tp.words({
     patternToken: (token) => `偏爱 ${token}`,
     patternMixed: "混合",
     patternSentences: {
-      itself: (share) => `主要读词元自己（${share}）。`,
-      previous: (share) => `主要读紧挨着的前一个词元：前一词元头（${share}）。`,
+      itself: (share) => `常常读词元自己（${share}）。`,
+      previous: (share) => `常常读紧挨着的前一个词元：前一词元头（${share}）。`,
       first: (share) => `主要停在第一个词元上（${share}）：这往往说明它在这里没有事情可做。`,
       repeat: (share) => `读同一个词元上次出现之后的内容（${share}）：归纳头，它会把重复的内容接下去。`,
       same: (share) => `查找前面出现过的相同词元（${share}）。`,
@@ -249,7 +250,7 @@ const TEXT = tp.words({
     patternShare: "和平均读所有词元的头相比，它在那里多用了多少注意力。",
     patternNone: (count, back) => `在这里没有简单的规律。一个词元一次大约读 ${count} 个词元，平均往回看 ${back} 个。`,
     patternPair: (query, key, share) => `最集中的时候，“${query}”有 ${share} 读自“${key}”。`,
-    suggested: "最先显示它，因为在所有的头中，它最清楚地挑出了较远处的一个词元。",
+    suggested: "最先显示它：这段文本中有一个词元在这里几乎只读前面的一个词元，比在别的头里都更集中。",
     headTry: "在文本上移动鼠标，或点击一个词元把它固定。用键盘：方向键移动，Enter 固定，Esc 放开。",
     textFigure: (layer, head) => `文本；连线从选中的词元指向第 ${layer} 层头 ${head} 所读的词元`,
     matrix: "一次看所有词元",

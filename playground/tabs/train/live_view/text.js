@@ -2,7 +2,7 @@
 const FILES = { curves: "curves", samples: "samples", attention: "attention" };
 const TEXT = tp.words({
   en: {
-    finished: "It has learned. Now:",
+    finished: "The training is over. Now:",
     onward: /** @type {{ [tab: string]: string }} */ ({
       generate: "Let it write",
       inside: "Look inside it",
@@ -106,9 +106,9 @@ const TEXT = tp.words({
     wrong: "wrong",
     attention: "Attention as it forms",
     attentionHelp:
-      "Row: a token of one fixed text. Column: what it looks at, darker for more. Look for lines that appear in the even triangles: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
+      "Row: a token of one fixed text. Column: what it looks at, darker for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
     attentionHelpDark:
-      "Row: a token of one fixed text. Column: what it looks at, brighter for more. Look for lines that appear in the even triangles: a diagonal is a head that looks at the token just before, or a fixed way back; a bright column is a token that all look at.",
+      "Row: a token of one fixed text. Column: what it looks at, brighter for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a bright column is a token that all look at.",
     attentionShade: "The shade is the square root of the weight, so that small weights can be seen.",
     /** @type {(layers: number, heads: number, step: number) => string} */
     attentionSummary: (layers, heads, step) =>
@@ -161,7 +161,7 @@ const TEXT = tp.words({
     },
   },
   zh: {
-    finished: "学完了。接下来：",
+    finished: "训练结束了。接下来：",
     onward: { generate: "让它写", inside: "看它的内部", translate: "让它翻译", experts: "看它的专家" },
     example: (name) => `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务。`,
     none: "还没有训练任务。选一个，或按“开始训练”：训练时，这里会画出它的损失、样例和注意力。",
@@ -250,9 +250,9 @@ const TEXT = tp.words({
     wrong: "错",
     attention: "注意力的形成",
     attentionHelp:
-      "行：同一段文本中的一个词元。列：它在看谁，越深看得越多。注意均匀的三角形里慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；深色的竖线表示大家都在看的词元。",
+      "行：同一段文本中的一个词元。列：它在看谁，越深看得越多。起初每个三角形的颜色都很均匀，注意慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；深色的竖线表示大家都在看的词元。",
     attentionHelpDark:
-      "行：同一段文本中的一个词元。列：它在看谁，越亮看得越多。注意均匀的三角形里慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；亮的竖线表示大家都在看的词元。",
+      "行：同一段文本中的一个词元。列：它在看谁，越亮看得越多。起初每个三角形的颜色都很均匀，注意慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；亮的竖线表示大家都在看的词元。",
     attentionShade: "颜色取权重的平方根，好让小的权重也看得见。",
     attentionSummary: (layers, heads, step) => `第 ${step} 步时的注意力权重：${layers} 层，每层 ${heads} 个头。`,
     layer: (i) => `第 ${i + 1} 层`,
