@@ -245,12 +245,15 @@ def sections(page: Path) -> list[str]:
     return re.split(r"^#+ .*$", text(page), flags=re.M)
 
 
+NAMES = r"[\w./-]+(?:, ?[\w./-]+)*,?(?=  |$)"
+"""Of a line of the map: files and folders, up to what is said of them."""
+
+
 def code(section: str) -> list[str]:
     """The lines of the blocks of code, without what is said beside them."""
     found: list[str] = []
     for block in re.findall(r"^```\w*\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
-        tree = re.match(r"\S+/\n", block)
-        said = r"(?:[\w.-]+(?:/[\w.]+)*/?,? ?)+?(?=  |$)" if tree else r".*?(?= +# |$)"
+        said = NAMES if re.match(r"\S+/\n", block) else r".*?(?= +# |$)"
         found += [
             match[0] for line in block.splitlines() if (match := re.match(said, line.strip()))
         ]
