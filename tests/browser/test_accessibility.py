@@ -17,10 +17,10 @@ Open = Callable[..., Page]
 SERIOUS = ("serious", "critical")
 AXE = files("axe_playwright_python") / "axe.min.js"
 
-LOOK = """async ([dark, first]) => {
+LOOK = """async ([dark, whole]) => {
   const panel = [...document.querySelectorAll("[role=tabpanel]")].find((panel) => panel.offsetParent);
   const runOnly = dark ? ["color-contrast"] : undefined; // all that the two schemes do not share
-  const found = await axe.run(first ? document : panel, { resultTypes: ["violations"], runOnly });
+  const found = await axe.run(whole ? document : panel, { resultTypes: ["violations"], runOnly });
   return found.violations.map(({ id, impact, help, nodes }) =>
     ({ id, impact, help, where: nodes.map(({ target, html }) => [target.join(" "), html.slice(0, 160)]) }));
 }"""
