@@ -23,6 +23,7 @@ from playwright.sync_api import (
 from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
 from tests.tools import chromium
+from tests.tools.served import stop_runs
 from tests.tools.waiting import PATIENCE
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -48,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(address: str, browser: Browser) -> Iterator[Open]:
-    """Open the page in a browser that remembers nothing; in the end, no error may have been shown."""
+    """Open the page in a browser that remembers nothing; in the end, no error may have been shown, and nothing trains."""
     errors: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -83,6 +84,7 @@ def open_page(address: str, browser: Browser) -> Iterator[Open]:
     yield opened
     for context in browser.contexts:
         context.close()
+    stop_runs()
     assert not errors
 
 

@@ -57,6 +57,7 @@ def served(
     try:
         yield address_of(process, log)
     finally:
+        stop_runs()
         children = psutil.Process(process.pid).children()  # Gradio's own command serves in one
         process.terminate()
         for child in children:
@@ -64,6 +65,23 @@ def served(
                 child.terminate()
         process.wait(PATIENCE)
         psutil.wait_procs(children, PATIENCE)
+
+
+def stop_runs() -> None:
+    """Stop what the playgrounds of this process still train, as the next test would have to share the processors."""
+    while runs := [process for process in psutil.Process().children(recursive=True) if _trains(process)]:
+        for process in runs:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()  # it keeps what it has learned
+        psutil.wait_procs(runs, PATIENCE)
+
+
+def _trains(process: psutil.Process) -> bool:
+    """Does it train a run? One that waits for a run to start holds no lock, and a page that reads one is not asked."""
+    with suppress(psutil.NoSuchProcess):
+        locks = any(Path(file.path).name == "lock" for file in process.open_files())
+        return locks and "train" in process.cmdline()
+    return False
 
 
 def free_port() -> int:
