@@ -321,6 +321,18 @@ def test_a_link_shows_the_same_again(open_view: Open, run: Run) -> None:
         assert again.input_value(f"#generate-{name}") == page.input_value(f"#generate-{name}")
 
 
+def test_an_older_model_says_so_and_leads_to_the_newest(open_view: Open, run: Run) -> None:
+    page = open_view(run)
+    newest = page.locator("#generate-newest")
+    expect(newest).to_be_hidden()
+    page.locator("#generate-checkpoint").press("ArrowLeft")
+    arrived(page, step=0)
+    expect(page.locator(".field .hint")).to_contain_text("step 0 of 5")
+    newest.click()
+    arrived(page, step=5)
+    expect(newest).to_be_hidden()
+
+
 def test_a_link_that_cannot_be_says_so_and_still_shows_a_text(open_view: Open, run: Run) -> None:
     page = open_view(run, query="prompt=Zo%C3%AB")
     expect(page.locator(".message")).to_contain_text("'Z' (U+005A)")

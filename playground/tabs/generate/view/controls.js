@@ -47,7 +47,9 @@ function drawSteps() {
 }
 
 function drawStepNote(/** @type {number} */ step) {
-  const label = TEXT.checkpointAt(step, text.steps.at(-1) ?? step);
+  const last = text.steps.at(-1) ?? step;
+  const label = TEXT.checkpointAt(step, last);
+  newestButton.hidden = step === last;
   stepSlider.setAttribute("aria-valuetext", label);
   stepNote.textContent = text.steps.length < 2 ? TEXT.checkpointOne(label) : label;
 }

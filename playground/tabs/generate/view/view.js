@@ -23,7 +23,8 @@ const promptBox = el("textarea", {
 const useButton = el("button", { type: "submit", class: "button", text: TEXT.use, disabled: true });
 const examples = el("p", { class: "examples" });
 const stepSlider = el("input", { type: "range", min: "0", max: "0", step: "1", id: "generate-checkpoint" });
-const stepNote = el("p", { class: "hint" });
+const stepNote = el("span");
+const newestButton = el("button", { type: "button", class: "example", id: "generate-newest", text: TEXT.newest });
 
 const line = el("div", {
   class: "strip",
@@ -162,7 +163,7 @@ const form = el(
     { class: "field" },
     el("label", { for: "generate-checkpoint", text: TEXT.checkpoint }),
     stepSlider,
-    stepNote,
+    el("p", { class: "hint" }, stepNote, newestButton),
   ),
 );
 
@@ -299,10 +300,14 @@ promptBox.addEventListener("keydown", (event) => {
   }
 });
 
-stepSlider.addEventListener("input", () => {
+newestButton.addEventListener("click", () => choose(text.steps.length - 1));
+stepSlider.addEventListener("input", () => choose(Number(stepSlider.value)));
+
+/** Another step of training writes on from the same prompt. */
+function choose(/** @type {number} */ place) {
   if (!text.run) return;
   pristine = false;
-  const chosen = text.steps[Number(stepSlider.value)];
+  const chosen = text.steps[place];
   drawStepNote(chosen);
   open({
     run: text.run,
@@ -310,7 +315,7 @@ stepSlider.addEventListener("input", () => {
     prompt: text.prompt,
     ahead: auto?.at === at ? null : Math.min(tp.MOST_IDS, written(at).length),
   });
-});
+}
 
 const userStep = async () => {
   stop();
