@@ -9,11 +9,9 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
-from playground.planning.choice import Choice
-from playground.planning.plan import plan
+from engine.presets import Preset
 
 SIZES = {"S": 0.5, "M": 1.0, "L": 2.0}
 """Width, as a multiple of the preset's."""
@@ -21,38 +19,17 @@ SIZES = {"S": 0.5, "M": 1.0, "L": 2.0}
 WIDTHS = ("d_model", "d_ff", "d_expert")
 """The fields that a size changes, where the preset does not leave them empty."""
 
-
 RATES = {"L": 0.5}
 """Learning rate, likewise."""
 
 
-class Size(TypedDict):
-    """One size, and what it costs with all other fields as they are chosen."""
-
-    name: str
-    widths: dict[str, int | None]
-    """The values of `WIDTHS`, by which it is recognised."""
-    values: dict[str, float | None]
-    """These, and the learning rate: what is set when it is chosen."""
-    parameters: float | None
-    seconds: float | None
-    """Of the whole run on this machine; None until the machine has been measured."""
-    ready: bool
-    """Can it be started?"""
-
-
-def sizes(choice: Choice) -> list[Size]:
-    """The sizes of a choice. A checkpoint that is continued has one size: none is offered."""
-    return [] if choice.fork is not None else [_size(choice, name) for name in SIZES]
-
-
-def widths(choice: Choice, name: str) -> dict[str, int | None]:
+def widths(preset: Preset, name: str) -> dict[str, int | None]:
     """The widths of this size: those of the preset times its factor, in whole pairs for every head."""
-    values = choice.preset.config().flat()
-    every = 2 * values["n_head"]
+    base = preset.config().flat()
+    every = 2 * base["n_head"]
     scaled: dict[str, int | None] = {}
     for field in WIDTHS:
-        value = values[field]
+        value = base[field]
         factor = SIZES[name]
         if value is not None and factor != 1:
             value = round(value * factor)
@@ -61,19 +38,22 @@ def widths(choice: Choice, name: str) -> dict[str, int | None]:
     return scaled
 
 
-def _size(choice: Choice, name: str) -> Size:
-    wanted: dict[str, Any] = widths(choice, name)
-    base = choice.preset.config().flat()
-    values = wanted | {"max_lr": max(base["min_lr"], base["max_lr"] * RATES.get(name, 1.0))}
-    kept = {field: value for field, value in choice.changes.items() if field not in WIDTHS}
-    changes = kept | {field: value for field, value in wanted.items() if value != base[field]}
-    worked_out = plan(replace(choice, changes=changes))
-    costs = worked_out.costs() or {}
-    return {
-        "name": name,
-        "widths": wanted,
-        "values": values,
-        "parameters": costs.get("parameters"),
-        "seconds": costs.get("seconds"),
-        "ready": worked_out.ready,
-    }
+def values(preset: Preset, name: str) -> dict[str, Any]:
+    """What is set when this size is chosen: its widths, and its learning rate."""
+    base = preset.config().flat()
+    return widths(preset, name) | {"max_lr": max(base["min_lr"], base["max_lr"] * RATES.get(name, 1.0))}
+
+
+def take_size(preset: Preset, differences: dict[str, Any]) -> str | None:
+    """The size that these differences from the preset begin with: its fields are taken out of them.
+
+    None where they are of no size but the preset's own.
+    """
+    base = preset.config().flat()
+    for name in SIZES:
+        changed = {field: value for field, value in values(preset, name).items() if value != base[field]}
+        if changed and changed.items() <= differences.items():
+            for field in changed:
+                del differences[field]
+            return name
+    return None

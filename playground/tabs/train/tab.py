@@ -15,8 +15,9 @@ from playground.access import keys
 from playground.hosting import actions, checks, run_feed
 from playground.page.page import QUIET, Page, data_of, granted
 from playground.page.views import view
-from playground.planning import controls, sizes
+from playground.planning import controls
 from playground.planning.choice import Choice, Fork, lenient, of_run, read_choice
+from playground.planning.offers import offers
 from playground.planning.plan import Plan, plan, summary
 from playground.runs import run_lookup
 from playground.tabs.learn.tab import terms
@@ -100,7 +101,7 @@ def describe(asked: dict[str, Any]) -> dict[str, Any]:
 
 def answered(worked_out: Plan) -> dict[str, Any]:
     """What the form shows of a plan: its summary, and what each size of it costs."""
-    return {**summary(worked_out), "sizes": sizes.sizes(worked_out.choice)}
+    return {**summary(worked_out), "sizes": offers(worked_out.choice)}
 
 
 def going(ids: list[str]) -> list[actions.Entry]:

@@ -20,6 +20,7 @@ from engine.validation import ConfigError
 from playground.hosting import actions
 from playground.planning import controls, own_text, plan, sizes
 from playground.planning.choice import Choice, Fork, TextFacts, lenient, of_run, read_choice
+from playground.planning.offers import offers
 from playground.planning.plan import summary
 from playground.tabs.train.tab import as_data
 
@@ -111,7 +112,7 @@ def test_the_field_that_was_changed_is_at_fault() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_three_sizes_of_every_preset_can_be_started(name: str) -> None:
-    small, medium, large = sizes.sizes(read_choice({"preset": name}))
+    small, medium, large = offers(read_choice({"preset": name}))
     assert [small["name"], medium["name"], large["name"]] == list(sizes.SIZES)
     base = PRESETS[name].config().flat()
     assert medium["values"] == {field: base[field] for field in medium["values"]}
@@ -119,15 +120,23 @@ def test_three_sizes_of_every_preset_can_be_started(name: str) -> None:
     assert 0 < 2 * counts[0] < counts[1] < counts[2] / 2
     for size in (small, medium, large):
         made = planned(preset=name, changes=size["values"])
+        title = PRESETS[name].title
+        assert made.name == (title if size is medium else f"{title} · {size['name']}")
         assert size["ready"] and made.ready, made.problems
         costs = made.costs()
         assert costs is not None and costs["parameters"] == size["parameters"]
 
 
+def test_the_name_says_the_size_and_what_else_was_chosen() -> None:
+    large = sizes.values(PRESETS["stories"], "L")
+    assert planned(changes=large | {"n_layer": 3}).name == "Stories · L · 3 blocks"
+    assert planned(changes=large | {"max_lr": 0.002}).name.startswith("Stories · width 128")
+
+
 def test_a_size_keeps_what_else_was_chosen() -> None:
     choice = read_choice({"changes": {"n_layer": 4, "d_model": 96}})
-    costs = [size["parameters"] for size in sizes.sizes(choice)]
-    for size, cost in zip(sizes.sizes(choice), costs, strict=True):
+    costs = [size["parameters"] for size in offers(choice)]
+    for size, cost in zip(offers(choice), costs, strict=True):
         made = planned(changes={"n_layer": 4} | size["values"]).costs()
         assert made is not None and made["parameters"] == cost
 
