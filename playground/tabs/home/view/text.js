@@ -26,7 +26,7 @@ const TEXT = tp.words({
     ],
     alone: "Click a word: the lines show what it looks back at.",
     guesses: "Its guesses for what comes next",
-    take: "Mostly a word; also a full stop, or the space before a word that it spells letter by letter. It draws one, a longer bar more often. Or click one.",
+    take: "It draws one by chance, a longer bar more often. Or click one.",
     /** @type {(word: string, share: string) => string} */
     guess: (word, share) => `Take “${word}”, ${share}`,
     storyEnds: "the story ends",
@@ -77,7 +77,7 @@ const TEXT = tp.words({
     ],
     alone: "点一个字：连线显示它回头看哪里。",
     guesses: "它猜接下来是",
-    take: "多半是一个字，也可能是标点。它随机抽一个，条越长越容易抽到。也可以自己点。",
+    take: "它随机抽一个，条越长越容易抽到。也可以自己点。",
     guess: (word, share) => `用“${word}”，${share}`,
     storyEnds: "故事结束",
     space: "空格",

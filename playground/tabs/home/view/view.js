@@ -88,10 +88,10 @@ root.replaceChildren(
         el("button", { type: "button", class: "example", text, on: { click: () => begin(text) } }),
       ),
     ),
+    page.note,
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
     page.caption,
     sentence,
-    page.note,
   ),
   el(
     "section",

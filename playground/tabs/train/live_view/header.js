@@ -55,11 +55,14 @@ function makeHeader() {
     drawOnward(history);
   }
 
-  /** Where a run that has ended can be used. */
-  function drawOnward(/** @type {Feed} */ { run, state, about }) {
+  /** Where a run that has ended can be used, and what would take it further. */
+  function drawOnward(/** @type {Feed} */ history) {
+    const { run, state, about } = history;
     const tabs = state === "finished" && about && !about.shipped ? about.tabs : [];
     onward.hidden = !tabs.length;
-    const key = [run, ...tabs].join();
+    const reached = about?.phases ? phasesOf(history) : [];
+    const phase = reached.length <= (about?.phases?.phases.length ?? 0) ? (reached.at(-1)?.name ?? "") : "";
+    const key = [run, phase, ...tabs].join();
     if (leads === key) return;
     leads = key;
     const way = (/** @type {string} */ tab) =>
@@ -70,7 +73,8 @@ function makeHeader() {
         text: TEXT.onward[tab],
         on: { click: () => tp.lessons.open(String(new URLSearchParams({ tab, run }))) },
       });
-    onward.replaceChildren(el("span", { text: TEXT.finished }), ...tabs.map(way));
+    const words = phase ? TEXT.finishedAt(TEXT.phases[phase] ?? phase) : TEXT.finished;
+    onward.replaceChildren(el("span", { text: words }), ...tabs.map(way));
   }
 
   function drawStatus(

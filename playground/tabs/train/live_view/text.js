@@ -3,6 +3,8 @@ const FILES = { curves: "curves", samples: "samples", attention: "attention" };
 const TEXT = tp.words({
   en: {
     finished: "The training is over. Now:",
+    finishedAt: (/** @type {string} */ phase) =>
+      `The training is over, at “${phase}”. More steps or a larger size usually take it further. Now:`,
     onward: /** @type {{ [tab: string]: string }} */ ({
       generate: "Let it write",
       inside: "Look inside it",
@@ -10,7 +12,7 @@ const TEXT = tp.words({
       experts: "See its experts",
     }),
     example: (/** @type {string} */ name) =>
-      `This is an example, “${name}”, trained for you before. Press “Start training”, and your own run takes its place.`,
+      `This is an example, “${name}”, trained for you before. Press “Start training”, and your own run takes its place: it learns what the chosen card says.`,
     none: "No run yet. Choose one, or press “Start training”: its loss, samples and attention are drawn here as it learns.",
     stored: (/** @type {string} */ name) => `${name}: a stored run, seed 0`,
     plays: "played",
@@ -162,8 +164,9 @@ const TEXT = tp.words({
   },
   zh: {
     finished: "训练结束了。接下来：",
+    finishedAt: (phase) => `训练结束了，停在“${phase}”阶段。增加步数或换更大的尺寸，通常能走得更远。接下来：`,
     onward: { generate: "让它写", inside: "看它的内部", translate: "让它翻译", experts: "看它的专家" },
-    example: (name) => `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务。`,
+    example: (name) => `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务，它学的是所选卡片上写的内容。`,
     none: "还没有训练任务。选一个，或按“开始训练”：训练时，这里会画出它的损失、样例和注意力。",
     stored: (name) => `${name}：存储的训练，种子 0`,
     plays: "播放中",
