@@ -41,7 +41,9 @@ def widths(preset: Preset, name: str) -> dict[str, int | None]:
 def values(preset: Preset, name: str) -> dict[str, Any]:
     """What is set when this size is chosen: its widths, and its learning rate."""
     base = preset.config().flat()
-    return widths(preset, name) | {"max_lr": max(base["min_lr"], base["max_lr"] * RATES.get(name, 1.0))}
+    return widths(preset, name) | {
+        "max_lr": max(base["min_lr"], base["max_lr"] * RATES.get(name, 1.0))
+    }
 
 
 def take_size(preset: Preset, differences: dict[str, Any]) -> str | None:
@@ -51,7 +53,9 @@ def take_size(preset: Preset, differences: dict[str, Any]) -> str | None:
     """
     base = preset.config().flat()
     for name in SIZES:
-        changed = {field: value for field, value in values(preset, name).items() if value != base[field]}
+        changed = {
+            field: value for field, value in values(preset, name).items() if value != base[field]
+        }
         if changed and changed.items() <= differences.items():
             for field in changed:
                 del differences[field]

@@ -69,7 +69,9 @@ def served(
 
 def stop_runs() -> None:
     """Stop what the playgrounds of this process still train, as the next test would have to share the processors."""
-    while runs := [process for process in psutil.Process().children(recursive=True) if _trains(process)]:
+    while runs := [
+        process for process in psutil.Process().children(recursive=True) if _trains(process)
+    ]:
         for process in runs:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()  # it keeps what it has learned
