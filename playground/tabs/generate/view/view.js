@@ -24,7 +24,7 @@ const useButton = el("button", { type: "submit", class: "button", text: TEXT.use
 const examples = el("p", { class: "examples" });
 const stepSlider = el("input", { type: "range", min: "0", max: "0", step: "1", id: "generate-checkpoint" });
 const stepNote = el("span");
-const newestButton = el("button", { type: "button", class: "example", id: "generate-newest", text: TEXT.newest });
+const newestButton = el("button", { type: "button", class: "example", id: "generate-newest", text: TEXT.writeNewest });
 
 const line = el("div", {
   class: "strip",

@@ -14,7 +14,7 @@ const TEXT = tp.words({
     /** @type {(step: number, last: number) => string} */
     checkpointAt: (step, last) =>
       step === last ? `step ${count(step)}, the newest` : `step ${count(step)} of ${count(last)}`,
-    newest: "Write with the newest",
+    writeNewest: "Write with the newest",
     checkpointOne: (/** @type {string} */ label) => `${label}. This run has one checkpoint; more come while it trains.`,
     wait: "Reading the model …",
     offline: "The page's server does not answer. Is it still running?",
@@ -182,7 +182,7 @@ const TEXT = tp.words({
     checkpoint: "用训练到哪一步的模型",
     checkpointAt: (step, last) =>
       step === last ? `第 ${count(step)} 步，最新` : `第 ${count(step)} 步，共 ${count(last)} 步`,
-    newest: "用最新的模型来写",
+    writeNewest: "用最新的模型来写",
     checkpointOne: (label) => `${label}。这个训练任务只有一个检查点；继续训练会有更多。`,
     wait: "正在读取模型……",
     offline: "页面的服务器没有响应。它还在运行吗？",
