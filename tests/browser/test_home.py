@@ -167,7 +167,7 @@ def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
     rows = page.locator(".home .passage li p")
     assert rows.count() == 3
     for layer in (1, 2):
-        expect(rows.nth(layer)).to_contain_text(f"Round {layer}: attention looks back")
+        expect(rows.nth(layer)).to_contain_text(f"Layer {layer}: attention looks back")
     expect(page.locator("#home-guesses")).to_have_text("Its guesses for what comes next")
 
 
