@@ -44,17 +44,7 @@
     const labels = el("g", { class: "labels" });
     const cross = el("g", { class: "cross", visibility: "hidden" });
     const brush = el("rect", { class: "brush", visibility: "hidden" });
-    const svg = el(
-      "svg",
-      { class: "tp-chart", role: "img", tabindex: "0" },
-      defs,
-      grid,
-      marksGroup,
-      curves,
-      labels,
-      cross,
-      brush,
-    );
+    const svg = el("svg", { class: "tp-chart", tabindex: "0" }, defs, grid, marksGroup, curves, labels, cross, brush);
     host.append(svg);
 
     /** @type {ChartData} */
@@ -123,7 +113,7 @@
       }
       drawCurves(narrow);
       drawMarks();
-      svg.setAttribute("aria-label", data.summary);
+      tp.depict(svg, data.summary);
     }
 
     /** @type {(reference: Reference) => string} */

@@ -76,6 +76,15 @@
     if (node.textContent !== content) node.textContent = content;
   }
 
+  /** Say what a drawing shows. It is a picture from then on: one without a name is none to a screen reader.
+   *
+   * @type {Tp["depict"]} */
+  function depict(node, label) {
+    if (node.getAttribute("aria-label") === label) return;
+    node.setAttribute("role", "img");
+    node.setAttribute("aria-label", label);
+  }
+
   /** A function that runs drawing functions before the next frame, each once however often it was asked for.
    *
    * Where there is nothing to draw by then, as `ready` says, they are forgotten.
@@ -159,5 +168,5 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, fold, put, unsaid, scheduler, whenSeen, say, elsewhere, tip });
+  Object.assign(window.tp, { el, fold, put, unsaid, depict, scheduler, whenSeen, say, elsewhere, tip });
 })();

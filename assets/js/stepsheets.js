@@ -87,7 +87,7 @@
     const ticks = [-1, 0, 1].map(() => el("text", { class: "muted middle", y: BOWL.height - 8 }));
     const svg = el(
       "svg",
-      { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}`, role: "img" },
+      { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}` },
       el("line", { class: "rule", x1: BOWL.left, x2: BOWL.width - BOWL.left, y1: up(0), y2: up(0) }),
       ticks,
       el("text", { class: "muted end", x: BOWL.width - BOWL.left, y: up(0) - 6, text: TEXT.step.axis }),
@@ -143,7 +143,7 @@
         tick.setAttribute("x", String(across((weight - best) / far)));
         put(tick, window.tp.number(weight).replace("-", "−"));
       });
-      svg.setAttribute("aria-label", TEXT.step.curve(fixed(now.w), fixed(all[taken.length].loss)));
+      tp.depict(svg, TEXT.step.curve(fixed(now.w), fixed(all[taken.length].loss)));
       take.disabled = taken.length >= MOST_STEPS || !Number.isFinite(all[taken.length].next);
       put(note, take.disabled ? TEXT.step.enough(taken.length) : "");
     }

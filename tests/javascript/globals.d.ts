@@ -345,6 +345,7 @@ interface Tp {
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
   put(node: Node, content: string): void;
+  depict(drawing: Element, label: string): void;
   unsaid<Nodes extends Child[]>(...nodes: Nodes): Nodes;
   fetchFile(address: string, filename: string): void;
   saveBar(of: { figure?: (() => Element) | null; rows?: (() => Row[]) | null; name(): string }): HTMLElement;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,17 @@ def test_user_text_never_becomes_markup(name: str) -> None:
     _, _, script = sources(name)
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert way not in script
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *NAMES])
+def test_a_picture_has_a_name_from_the_beginning(name: str) -> None:
+    """What is a picture before it is drawn has its label beside its role; `tp.depict` gives it both later."""
+    folders = [VIEWS[name]] if name in VIEWS else []
+    paths = [path for folder in folders for path in folder.glob("*.js")]
+    for path in paths or [views.ASSETS / "js" / f"{name}.js"]:
+        code = path.read_text("utf-8")
+        named = re.findall(r'role: "img",\s+"aria-label":', code)
+        assert len(named) == code.count('role: "img"'), path.name
 
 
 @pytest.mark.parametrize("code", ["${x}", "{{x}}", "`", "\\"])

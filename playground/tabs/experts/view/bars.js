@@ -57,7 +57,6 @@ function figure(layer, width) {
   const all = Array.from({ length: experts }, (_, expert) => expert);
   const svg = el("svg", {
     class: "bars-figure",
-    role: "img",
     width,
     height: base + BAR.bottom,
     viewBox: `0 0 ${width} ${base + BAR.bottom}`,
@@ -161,7 +160,7 @@ function figure(layer, width) {
     const said = /** @type {const} */ (["vio", "entropy", "dropped", "dead"]).map((name) =>
       tp.named(words[name], measures[name].textContent ?? ""),
     );
-    svg.setAttribute("aria-label", TEXT.barsLabel(first.layers[layer], tp.series(said)));
+    tp.depict(svg, TEXT.barsLabel(first.layers[layer], tp.series(said)));
     Object.assign(node.dataset, { vio: first.vio(record, layer).toFixed(4), dead: String(gone.length) });
   }
 

@@ -99,9 +99,9 @@ function makeSpecial() {
     const side = 26 + cell * experts;
     const canvas = el("canvas", {
       role: "img",
+      "aria-label": TEXT.togetherLabel(first.layers[layer], sentence),
       width: 2 * side,
       height: 2 * side,
-      "aria-label": TEXT.togetherLabel(first.layers[layer], sentence),
     });
     canvas.style.width = canvas.style.height = `${side}px`;
     const context = canvas.getContext("2d");

@@ -160,7 +160,7 @@ function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
     ]);
     if (key !== structure) {
       structure = key;
-      drawn = wanted.map(({ history, layer }) => ({ history, layer, canvas: el("canvas", { role: "img" }), x: [] }));
+      drawn = wanted.map(({ history, layer }) => ({ history, layer, canvas: el("canvas"), x: [] }));
       const parts = [];
       for (const history of histories()) {
         const name = history.experts ? history.short() : TEXT.denseMap(history.short());
@@ -246,7 +246,7 @@ function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
       history.experts,
       busiest(one),
     );
-    if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
+    tp.depict(canvas, text);
   }
 
   function busiest(/** @type {Shown} */ { history, layer, x }) {

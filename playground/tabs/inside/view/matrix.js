@@ -123,7 +123,7 @@ function drawBase(side, ratio, { margin, cell }) {
       context.fillText(shown[token], place, margin / 2 - 1, margin);
     }
   }
-  page.matrix.setAttribute("aria-label", TEXT.matrixLabel(shownLayer() + 1, shownHead() + 1, size));
+  tp.depict(page.matrix, TEXT.matrixLabel(shownLayer() + 1, shownHead() + 1, size));
   return canvas;
 }
 

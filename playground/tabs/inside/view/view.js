@@ -56,7 +56,7 @@ function build() {
   page.pattern = el("p", { class: "pattern" });
   page.why = el("p", { class: "why" });
   page.tokens = el("div", { class: "tokens" });
-  page.matrix = el("canvas", { class: "matrix", role: "img" });
+  page.matrix = el("canvas", { class: "matrix" });
   page.matrixText = el("p", { class: "matrix-text", text: TEXT.matrixNote });
   page.list = el("div", { class: "list" });
 

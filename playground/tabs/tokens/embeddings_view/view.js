@@ -122,13 +122,13 @@ function draw() {
   if (!svg) {
     svg = el("svg", {
       tabindex: "0",
-      role: "img",
       on: { pointermove: moved, pointerleave: () => hover(null), click: clicked, keydown: keys },
     });
     page.host.append(svg);
   }
-  for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": label }))
+  for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` }))
     svg.setAttribute(key, String(value));
+  tp.depict(svg, label);
   svg.replaceChildren(
     el("path", {
       class: "axis",

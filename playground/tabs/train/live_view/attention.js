@@ -13,7 +13,7 @@ const [SMALLEST, LARGEST] = [28, 112]; // side of one map, in pixels
 function makeAttention(
   /** @type {{ current(): Feed, probe(step: number): Promise<Answers.ProbeMaps & Answer> }} */ { current, probe },
 ) {
-  const canvas = el("canvas", { class: "maps", role: "img" });
+  const canvas = el("canvas", { class: "maps" });
   const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": TEXT.recorded });
   const shown = el("output", { class: "value" });
   const newest = el("button", { type: "button", class: "quiet", text: TEXT.newest });
@@ -140,7 +140,7 @@ function makeAttention(
         pen.drawImage(tile, x, y, side, side);
       }),
     );
-    canvas.setAttribute("aria-label", TEXT.attentionSummary(layers.length, heads.length, step));
+    tp.depict(canvas, TEXT.attentionSummary(layers.length, heads.length, step));
     canvas.dataset.step = String(step);
     put(help, document.body.classList.contains("dark") ? TEXT.attentionHelpDark : TEXT.attentionHelp);
     drawTokens(snapshot.tokens);

@@ -246,10 +246,10 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
       {
         class: "tree",
         role: "img",
+        "aria-label": TEXT.treeLabel(tree.length, count("kept"), count("ended"), count("pruned")),
         width,
         height,
         viewBox: `0 0 ${width} ${height}`,
-        "aria-label": TEXT.treeLabel(tree.length, count("kept"), count("ended"), count("pruned")),
       },
       links,
       root0,

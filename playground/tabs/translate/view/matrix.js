@@ -89,13 +89,7 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
     });
     cursor = el("g", { class: "cursor" });
     const [w, h] = [left + found.columns * cell + right + 2, top + found.rows * cell + 2];
-    svg = el(
-      "svg",
-      { class: "table", role: "img", width: w, height: h, viewBox: `0 0 ${w} ${h}` },
-      columns,
-      rows,
-      cursor,
-    );
+    svg = el("svg", { class: "table", width: w, height: h, viewBox: `0 0 ${w} ${h}` }, columns, rows, cursor);
     svg.addEventListener("pointermove", moved);
     svg.addEventListener("pointerleave", () => hovered(null));
     svg.addEventListener("click", (event) => {
@@ -113,7 +107,7 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
       drawn = found;
       built = key;
       build(found);
-      svg.setAttribute("aria-label", TEXT.matrixLabel(TEXT.of[state.of], found.rows, found.columns));
+      tp.depict(svg, TEXT.matrixLabel(TEXT.of[state.of], found.rows, found.columns));
       put(help, TEXT.matrixHelp[state.of]);
     }
     rows.forEach((group, r) => group.classList.toggle("later", !rowShown(r)));
