@@ -210,7 +210,7 @@ def test_a_newcomer_chooses_a_card_a_size_and_starts(open_page: Open, shoot: Sho
     for size in ("S", "M", "L"):
         expect(page.locator(f".size:has(#size-{size})")).to_contain_text(re.compile(r"\d+k"))
     page.locator("#size-S").check()
-    expect(page.locator("#run-name")).to_have_text("Reverse · width 32")
+    expect(page.locator("#run-name")).to_have_text("Reverse · S")
     expect(page.locator(".chip")).to_have_text(["Width: 32×"])
     for card in page.locator(".configure .card").all():
         expect(card).to_be_in_viewport(ratio=1)
