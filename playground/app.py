@@ -158,6 +158,8 @@ def show_in_header(run_id: str) -> dict[str, Any]:
         run = actions.find(run_id)
     except DamagedRun:
         return gr.update(shown={"id": run_id, "name": run_id[:8], "shipped": False, "first": None})
+    except ValueError:  # deleted since; the page is on its way to another one
+        return gr.skip()
     shipped = run_lookup.is_shipped(run)
     shown = {
         "id": run.id,

@@ -166,8 +166,8 @@ def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
     page.locator("#home-play").click()
     rows = page.locator(".home .passage li p")
     assert rows.count() == 3
-    for layer in (1, 2):
-        expect(rows.nth(layer)).to_contain_text(f"Layer {layer}: attention looks back")
+    expect(rows.nth(1)).to_contain_text("First, attention looks back")
+    expect(rows.nth(2)).to_contain_text("Then it looks back again")
     expect(page.locator("#home-guesses")).to_have_text("Its guesses for what comes next")
 
 

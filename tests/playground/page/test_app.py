@@ -12,12 +12,13 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from playground import api
-from playground.app import TABS
+from playground.app import TABS, show_in_header
 from tests.tools.waiting import PATIENCE
 
 MOST_OF_PAGE = 480_000
@@ -208,3 +209,7 @@ def test_the_page_asks_nothing_of_others(address: str) -> None:
     with urllib.request.urlopen(f"{address}config") as answer:
         config = json.load(answer)
     assert config["analytics_enabled"] is False
+
+
+def test_a_run_that_is_deleted_while_it_is_shown_is_no_error() -> None:
+    assert show_in_header("0" * 24) == gr.skip()

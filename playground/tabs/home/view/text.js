@@ -36,7 +36,7 @@ const TEXT = tp.words({
     goesIn: "The last word goes in",
     numbers: "and becomes a row of numbers, here as colours.",
     /** @type {(layer: number, at: boolean) => string} */
-    back: (layer, at) => `Layer ${layer}: attention looks back${at ? " at" : ""}`,
+    back: (layer, at) => `${layer === 1 ? "First, attention looks back" : "Then it looks back again"}${at ? " at" : ""}`,
     comesOut: "What comes out is a guess.",
     picture: "The way of the last word through the model",
     /** @type {(words: string, count: number) => string} */
@@ -85,7 +85,7 @@ const TEXT = tp.words({
     ownEnd: "讲完了。再写一遍，故事可能不一样：每个字都是随机抽的。",
     goesIn: "最后一个字进去",
     numbers: "变成一排数，这里画成颜色。",
-    back: (layer, at) => `第 ${layer} 层：注意力回头看${at ? "：" : ""}`,
+    back: (layer, at) => `${layer === 1 ? "注意力先回头看" : "再回头看一次"}${at ? "：" : ""}`,
     comesOut: "出来的是一个猜测。",
     picture: "最后一个字在模型里走过的路",
     unknown: (words, _count) => `它读过的故事里没有${words}。它只能一个字母一个字母地读，之后猜的也不太通。`,
