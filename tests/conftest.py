@@ -22,7 +22,7 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 
-SECOND_PAGE = ("test_learn", "test_accessibility")
+SECOND_PAGE = ("test_learn", "test_reading", "test_accessibility")
 """Files of about half the tests of the whole page, by the time they take."""
 
 
