@@ -162,7 +162,7 @@
     },
     tokens: {
       text: ["k.text", text, ""],
-      source: ["k.source", oneOf("stories", "stories-zh"), "stories"],
+      source: ["k.source", oneOf("stories", "stories-zh"), window.tp.language === "zh" ? "stories-zh" : "stories"],
       size: ["k.size", oneOf(300, 500, 1000, 2000, 4096), 1000],
       merges: ["k.merges", wholeWithin(0, 99_999), null],
     },

@@ -51,7 +51,7 @@
         bits: (v) => `每个字符 ${v.toFixed(2)} 比特`,
         idle: (v) => `有 ${v} 个专家闲置`,
         saved: (v) => `缓存省下了 ${Math.round(100 * v)} % 的计算`,
-        gain: (v) => `Muon 最终低 ${fixed(v, 2)} nat`,
+        gain: (v) => `Muon 最终低 ${fixed(v, 2)} 奈特`,
         directions: (v) => `${Math.round(100 * v)} % 的方向分担这一步`,
         sharpness: (v) => `集中度为 ${Math.round(100 * v)} %`,
         finished: (v) => (v ? "训练到了最后一步" : "没到最后一步就发散了"),

@@ -67,6 +67,8 @@ class Phases(TypedDict):
     """"loss", which falls below each `at`; or "accuracy", which rises above it."""
     first: str
     phases: list[Phase]
+    own: bool
+    """Is it the learner's own text? A short one is learned by heart, and its validation loss says little."""
 
 
 def phases(run: Run) -> Phases | None:
@@ -74,7 +76,7 @@ def phases(run: Run) -> Phases | None:
     source = run.config.data.source
     if source in TASKS or is_pairs(source):
         found = [Phase(name=name, at=at) for name, at in RIGHT.items()]
-        return {"by": "accuracy", "first": "not yet right", "phases": found}
+        return {"by": "accuracy", "first": "not yet right", "phases": found, "own": False}
     path = CORPORA[source].path if source in CORPORA else run.path / TEXT_PATH
     vocabulary = run_lookup.vocabulary(run)
     if not is_stored(path) or vocabulary is None:
@@ -89,7 +91,7 @@ def phases(run: Run) -> Phases | None:
         if entropy * length
         < math.log(vocabulary)  # else guessing evenly would be a phase further on
     ]
-    return {"by": "loss", "first": "noise", "phases": found}
+    return {"by": "loss", "first": "noise", "phases": found, "own": source not in CORPORA}
 
 
 @lru_cache(maxsize=32)

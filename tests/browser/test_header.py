@@ -100,6 +100,11 @@ def test_a_key_starts_and_few_stops_lead_to_start(open_page: Open) -> None:
     page.keyboard.press("2")
     selected(page, "learn")
     page.keyboard.press("s")  # what is not in sight does not start
+    page.locator("#learn-guess").click()
+    page.wait_for_selector(".reading[data-ready=true]")
+    page.keyboard.press("4")  # in a lesson a digit is an answer that missed its box
+    selected(page, "learn")
+    page.locator(".reading .back").first.click()
     page.keyboard.press("3")
     expect(page.locator(".runs")).to_be_hidden()
     page.keyboard.press("s")

@@ -166,6 +166,7 @@ def test_a_lesson_is_read_wrong_and_right(
     if not waiting:
         done = {"en": "✓ done", "zh": "✓ 已完成"}
     card = page.locator("li", has=page.locator(f"#learn-{name}"))
+    expect(page.locator(f"#learn-{name}")).to_be_in_viewport()  # back where one came from
     expect(card).to_contain_text(done[language])
 
 

@@ -34,6 +34,8 @@ RUNS = {"en": "stories", "zh": "stories-zh"}
 """The shipped run for each language of the page, and its corpus: both read character by character."""
 STORIES = 6
 """How many texts there are to guess."""
+SEEN = 3
+"""Texts at the beginning of the validation data that a learner may have seen: attention is recorded there."""
 ASKED = 8
 """Characters to guess in each."""
 FIRST = {"en": (30, 12), "zh": (14, 6)}
@@ -115,8 +117,8 @@ def probabilities(loaded: Loaded, ids: list[int]) -> Floats:
 
 
 def texts(lang: str) -> list[str]:
-    """The first whole texts of the validation data."""
-    return _parts(lang)[1].split("\n\n")[1 : STORIES + 1]
+    """Whole texts of the validation data, after those that other tabs show while a run trains."""
+    return _parts(lang)[1].split("\n\n")[SEEN : SEEN + STORIES]
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from engine.presets import DEFAULT, PRESETS
 from playground.planning.controls import OWN_TEXT
 
 TEXT = {
+    "stories-words": "Word by word, as the first page shows.",
     "stories": "Letter by letter: from noise to stories.",
     "stories-zh": "The same in Chinese.",
     "reverse": "Turns a row of letters around.",

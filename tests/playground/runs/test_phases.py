@@ -37,7 +37,7 @@ def test_a_shipped_run_goes_through_all_phases(name: str) -> None:
     """Its losses pass every threshold, in order, neither at the first nor at the last evaluation."""
     run = RunStore(run_lookup.ROOT / "checkpoints").open(name)
     found = phases.phases(run)
-    assert found is not None and found["by"] == "loss"
+    assert found is not None and found["by"] == "loss" and not found["own"]
     assert [phase["name"] for phase in found["phases"]] == list(phases.NAMES)
     losses = [event.loss for event in run.history() if isinstance(event, Evaluated)]
     rows = [next(i for i, x in enumerate(losses) if x < phase["at"]) for phase in found["phases"]]
@@ -83,6 +83,7 @@ def test_a_text_that_is_gone_has_no_phases(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     run = store.create(RunConfig(), "mine", text="It rains. " * 100)
     save_tokenizer(make_data(run.data_config()).tokenizer, run.tokenizer_path)
-    assert phases.phases(run) is not None
+    found = phases.phases(run)
+    assert found is not None and found["own"]
     (run.path / "data/text.txt").unlink()
     assert phases.phases(run) is None

@@ -275,7 +275,7 @@ const TEXT = tp.words({
     mapTip: (expert, step, share, fair) =>
       `专家 ${expert + 1}，第 ${count(step)} 步：占全部选择的 ${share}（公平份额：${fair}）`,
     loss: "损失",
-    lossUnit: "nat/词元",
+    lossUnit: "奈特/词元",
     training: "训练",
     batch: "单个批次",
     heldOut: "验证",
@@ -303,7 +303,7 @@ const TEXT = tp.words({
     balanceFacts: {
       vio: "MaxVio",
       entropy: "路由熵",
-      ofMost: (value, most) => `${value} nat，最多 ${most}`,
+      ofMost: (value, most) => `${value} 奈特，最多 ${most}`,
       dropped: "丢弃的词元",
       dead: "闲置的专家",
       deadList: (list) => `✕ ${list}`,
@@ -375,7 +375,7 @@ const TEXT = tp.words({
 
     measured: "测量结果",
     measuredOne: (name, loss, step, flops) =>
-      `“${name}”在第 ${count(step)} 步${flops ? `（用了 ${flops} FLOPs）` : ""}的验证损失为每词元 ${loss} nat。`,
+      `“${name}”在第 ${count(step)} 步${flops ? `（用了 ${flops} FLOPs）` : ""}的验证损失为每个词元 ${loss} 奈特。`,
     measuredNone: (name) => `“${name}”还没有验证损失。`,
     measuredTwo: (where, a, b) => `到${where}，A 的验证损失为 ${a}，B 为 ${b}。`,
     measuredEach: (where, a, b) =>

@@ -64,6 +64,7 @@ function drawSettings() {
     range.setAttribute("aria-valuetext", state.textContent || String(value));
   }
   seedBox.value = String(settings.seed);
+  if (text.run) drawRoom();
   neutral.hidden = SLIDERS.every((name) => settings[name] === DEFAULTS[name]);
 }
 

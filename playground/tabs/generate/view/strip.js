@@ -46,21 +46,31 @@ function drawText() {
     shownLine.push(made);
     line.append(made.holder);
   }
-  const { start, window: used, length } = nodes[at].record;
-  const prompt = nodes[0].record;
+  const { start } = nodes[at].record;
   shownLine.forEach(({ button }, i) => {
     button.classList.toggle("forgotten", i < start);
     button.classList.toggle("current", i === goal.length - 1);
   });
   line.scrollTop = line.scrollHeight;
+  drawRoom();
+  drawVerdict();
+}
+
+/** What a reader of the text has to know: how much of it the model sees, and settings that are not the usual ones. */
+function drawRoom() {
+  const { start, window: used, length } = nodes[at].record;
+  const prompt = nodes[0].record;
+  const changed = SLIDERS.filter((name) => settings[name] !== DEFAULTS[name]).map(
+    (name) => `${tp.translate(FIELDS[name].title)} ${settings[name]}`,
+  );
   room.textContent = tp.sentences([
     TEXT.room(used, text.context),
     start > 0 && (prompt.start === start ? TEXT.longPrompt(start) : TEXT.slid(start, (text.context / 2) | 0)),
     used === text.context ? TEXT.almost : "",
+    changed.length > 0 && TEXT.changed(tp.series(changed)),
     text.end !== null && nodes[at].token === text.end && at !== 0 ? TEXT.ended : "",
     length >= text.limit ? TEXT.limit(text.limit) : "",
   ]);
-  drawVerdict();
 }
 
 /** For a task: the right answer, and whether the model has written it. */

@@ -51,6 +51,7 @@ const TEXT = tp.words({
       `and the cache was filled again from the last ${count(used)}.`,
     longPrompt: (/** @type {number} */ start) =>
       `The prompt is longer than the context: the model does not see its first ${count(start)} tokens.`,
+    changed: (/** @type {string} */ settings) => `Drawn with ${settings}.`,
     almost: "The context is full: with the next token the window slides to its last half.",
     limit: (/** @type {number} */ limit) => `This page stops at ${count(limit)} tokens. Go back, or restart.`,
     ended: "The model wrote its end token: here the text is over. Restart, or choose another prompt.",
@@ -210,8 +211,9 @@ const TEXT = tp.words({
     reseedTitle: "换一个种子，从这里开始会抽到别的词元",
     room: (used, context) => `模型一次最多能看到 ${count(context)} 个词元，已用 ${count(used)} 个。`,
     slid: (start, used) =>
-      `上下文已经满了，所以窗口向前移动：模型不再看得到最前面的 ${count(start)} 个词元，缓存用最后 ${count(used)} 个词元重新填充。`,
+      `刚才上下文满了，窗口向后移了一段：模型看不到最前面的 ${count(start)} 个词元了，缓存用最后 ${count(used)} 个词元重新填充。`,
     longPrompt: (start) => `提示比上下文长：模型看不到它最前面的 ${count(start)} 个词元。`,
+    changed: (settings) => `抽取时用的是：${settings}。`,
     almost: "上下文满了：写下一个词元时，窗口会移到后一半。",
     limit: (limit) => `本页最多写到 ${count(limit)} 个词元。请退回，或重来。`,
     ended: "模型写出了结束词元，文本到此结束。可以重来，或换一个提示。",

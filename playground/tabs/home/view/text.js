@@ -34,9 +34,10 @@ const TEXT = tp.words({
     end: "The end. Another story begins.",
     ownEnd: "The end. Written again, your story may go another way: each word is drawn by chance.",
     goesIn: "The last word goes in",
-    numbers: "and becomes a row of numbers, here as colours.",
+    numbers: "and becomes a row of numbers: each small box is one.",
     /** @type {(layer: number, at: boolean) => string} */
-    back: (layer, at) => `${layer === 1 ? "First, attention looks back" : "Then it looks back again"}${at ? " at" : ""}`,
+    back: (layer, at) =>
+      `${layer === 1 ? "First, attention looks back" : "Then it looks back again"}${at ? " at" : ""}`,
     comesOut: "What comes out is a guess.",
     picture: "The way of the last word through the model",
     /** @type {(words: string, count: number) => string} */
@@ -83,8 +84,8 @@ const TEXT = tp.words({
     space: "空格",
     end: "讲完了。下一个故事开始。",
     ownEnd: "讲完了。再写一遍，故事可能不一样：每个字都是随机抽的。",
-    goesIn: "最后一个字进去",
-    numbers: "变成一排数，这里画成颜色。",
+    goesIn: "最后一个字进入模型：",
+    numbers: "变成一排数，每个小格是一个数。",
     back: (layer, at) => `${layer === 1 ? "注意力先回头看" : "再回头看一次"}${at ? "：" : ""}`,
     comesOut: "出来的是一个猜测。",
     picture: "最后一个字在模型里走过的路",

@@ -251,7 +251,10 @@ const here = () => ["learn", undefined].includes(document.body.dataset.tab);
 async function show() {
   const { lesson: name, at } = address.read();
   wanted = name;
+  const closed = !name && !root.hidden;
   root.hidden = !name;
+  if (closed)
+    requestAnimationFrame(() => document.getElementById(`learn-${lesson?.name}`)?.scrollIntoView({ block: "center" }));
   if (!name || !here()) return;
   const other = lesson?.name !== name;
   if (other) {

@@ -157,8 +157,8 @@ const TEXT = tp.words({
     axes: { steps: "步数", seconds: "秒", flops: "FLOPs" },
     axisNames: { steps: "步", seconds: "单个处理器核的秒数", flops: "训练的 FLOPs" },
     loss: "各批次的损失",
-    lossUnit: "nat/词元，已平滑",
-    directions: (matrix) => `分担一步的方向 · ${matrix}`,
+    lossUnit: "奈特/词元，已平滑",
+    directions: (matrix) => `这一步由几个方向分担 · ${matrix}`,
     directionsUnit: (most) => `共 ${most} 个`,
     chartSummary: (found) => `训练过程中的损失。${found}`,
     chartHelp: "在曲线上拖动可放大，双击看全部。虚线是“一步更新的内部”里显示的那一步。",
@@ -168,13 +168,13 @@ const TEXT = tp.words({
     heads: { name: "", loss: "验证损失", seconds: "处理器时间", flops: "FLOPs" },
     seconds: (value) => `${value} 秒`,
     better: (name, base, by, interval, seeds) =>
-      `${name} 最终比 ${base} 低 ${by} nat，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 最终比 ${base} 低 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
     worse: (name, base, by, interval, seeds) =>
-      `${name} 最终比 ${base} 高 ${by} nat，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 最终比 ${base} 高 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
     noise: (name, base, by, interval, seeds) =>
-      `${name} 与 ${base} 分不出高低：相差 ${by} nat，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 与 ${base} 分不出高低：相差 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
     one: (name, base, by, lower) =>
-      `${name} 最终比 ${base} ${lower ? "低" : "高"} ${by} nat，只有一个种子：换一个种子，结果可能不同。`,
+      `${name} 最终比 ${base} ${lower ? "低" : "高"} ${by} 奈特，只有一个种子：换一个种子，结果可能不同。`,
     meaning:
       "这是一个小模型训练几百步之后的损失；每个优化器的常用学习率，是试过的几个值里最好的。换一个规模或训练长度，名次可能不同。",
     inside: "一步更新的内部",

@@ -59,7 +59,7 @@ const TEXT = tp.words({
     later: "下一个批次",
     of: (/** @type {number} */ last) => `/ ${count(last)}`,
     loss: (/** @type {string | number} */ loss, /** @type {string | number} */ even) =>
-      `这个批次上每个词元的损失为 ${loss} nat；什么都不看、随便猜的损失是 ${even}`,
+      `这个批次上每个词元的损失为 ${loss} 奈特；什么都不看、随便猜的损失是 ${even}`,
     legend: ["完全料到", "和乱猜一样意外，或更意外"],
     shape: (/** @type {number} */ rows, /** @type {number} */ columns, /** @type {number} */ whole) =>
       `${count(rows)} 个序列，每个 ${count(columns)} 个词元` +
@@ -75,12 +75,12 @@ const TEXT = tp.words({
       /** @type {string | number} */ text,
       /** @type {string | number} */ loss,
       /** @type {string | number} */ share,
-    ) => `“${text}”：${loss} nat，模型给它的概率是 ${share}`,
+    ) => `“${text}”：${loss} 奈特，模型给它的概率是 ${share}`,
     best: (/** @type {string | number} */ text, /** @type {string | number} */ share) =>
       `模型预期的是“${text}”（${share}）`,
     right: "正是模型预期的",
     ignored: (/** @type {string | number} */ text) => `“${text}”：这里不计损失`,
     given: (/** @type {string | number} */ text) => `“${text}”：第一个词元是给定的，不需要预测`,
-    csv: ["序列", "位置", "输入", "目标", "损失（nat）", "预期", "预期的概率"],
+    csv: ["序列", "位置", "输入", "目标", "损失（奈特）", "预期", "预期的概率"],
   },
 });

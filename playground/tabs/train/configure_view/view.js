@@ -35,7 +35,8 @@ const named = layout.presets.map((preset) => ({ ...preset, values: flat(preset.v
 const presets = new Map(named.map((preset) => [preset.name, preset]));
 const sources = new Map(layout.sources.map((source) => [source.value, source]));
 const DEFAULT = named[0].name;
-const FIRST = tp.language === "zh" && presets.has("stories-zh") ? "stories-zh" : DEFAULT;
+const SHOWN = tp.language === "zh" ? "stories-zh" : "stories-words"; // what the first screen's model has learned
+const FIRST = presets.has(SHOWN) ? SHOWN : DEFAULT;
 /** @typedef {{ name: string, widths: Values, values: Values, parameters: number | null, seconds: number | null,
  *   ready: boolean }} Size */
 /** @typedef {{ preset: string, changes: Values, fork: { run: string, step: number, name: string } | null }} Choice */

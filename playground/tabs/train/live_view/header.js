@@ -60,7 +60,7 @@ function makeHeader() {
     const { run, state, about } = history;
     const tabs = state === "finished" && about && !about.shipped ? about.tabs : [];
     onward.hidden = !tabs.length;
-    const reached = about?.phases ? phasesOf(history) : [];
+    const reached = about?.phases && !about.phases.own ? phasesOf(history) : [];
     const phase = reached.length <= (about?.phases?.phases.length ?? 0) ? (reached.at(-1)?.name ?? "") : "";
     const key = [run, phase, ...tabs].join();
     if (leads === key) return;
@@ -104,5 +104,6 @@ function makeHeader() {
     return over ? tp.translate(known?.reason ?? "") : "";
   }
 
-  return { nodes: [el("div", { class: "head" }, title, status), progress, message, onward, list], draw };
+  const loss = el("p", { class: "help", text: TEXT.lossMeans });
+  return { nodes: [el("div", { class: "head" }, title, status), progress, message, onward, list, loss], draw };
 }

@@ -91,8 +91,10 @@ const TEXT = tp.words({
     compareShipped: "Trained for you",
     other: "other run",
     otherValidation: "its validation",
+    lossMeans:
+      "Loss: how surprised it is by the right next token. Lower is better. Validation: on text kept out of its training.",
     reading:
-      "Loss: how surprised it is by the right next token, in nats. Lower is better. The levels at the right are what plain counting reaches: of single tokens (unigram), of pairs (bigram). Learning rate: how large each step is. Gradient norm: how strongly the loss still pulls at the weights.",
+      "The loss is in nats, a unit of surprise. The levels at the right are what plain counting reaches: of single tokens (unigram), of pairs (bigram). Learning rate: how large each step is. Gradient norm: how strongly the loss still pulls at the weights.",
     chartHelp: "Drag to zoom, double-click to see all. With the keyboard: arrows read values, Escape shows all.",
     /** @type {(name: string, state: string, step: number, losses: string) => string} */
     summary: (name, state, step, losses) => `Training curves of ${name}, ${state} at step ${step}. Loss: ${losses}.`,
@@ -189,7 +191,7 @@ const TEXT = tp.words({
     phasesLabel: "这个训练任务的各个阶段",
     phases: {
       noise: "噪声",
-      letters: "字母",
+      letters: "字符",
       words: "词",
       sentences: "句子",
       "not yet right": "还不对",
@@ -201,7 +203,7 @@ const TEXT = tp.words({
         ? `验证损失降到 ${at.toFixed(2)} 以下时开始：低于只会计数的表格所能达到的值`
         : `验证题目答对 ${Math.round(100 * at)} % 时开始`,
     loss: "损失",
-    lossUnit: "nat/词元",
+    lossUnit: "奈特/词元",
     accuracy: "答对",
     accuracyUnit: "在验证题目中的比例",
     lr: "学习率",
@@ -239,8 +241,9 @@ const TEXT = tp.words({
     compareShipped: "已训练好的模型",
     other: "另一个任务",
     otherValidation: "它的验证",
+    lossMeans: "损失：正确的下一个词元让它多意外，越低越好。验证：用没拿来训练的文本来测。",
     reading:
-      "损失：正确的下一个词元让它多意外，单位是奈特，越低越好。右边的几条线是只靠数数能达到的：只数单个词元（一元模型），只数相邻的一对（二元模型）。学习率：每一步走多大。梯度范数：损失还在多用力地拉动权重。",
+      "损失的单位是奈特，用来量意外的程度。右边的几条虚线是只统计次数能做到多好：只统计单个词元（一元模型），只统计相邻的一对（二元模型）。学习率：每一步走多大。梯度范数：损失还在多用力地拉动权重。",
     chartHelp: "拖动可以放大，双击看全部。用键盘：方向键读数，Esc 看全部。",
     summary: (name, state, step, losses) => `${name} 的训练曲线，${state}，第 ${step} 步。损失：${losses}。`,
     samples: "它写的内容",

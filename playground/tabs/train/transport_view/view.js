@@ -66,7 +66,7 @@ const TEXT = tp.words({
     download: "下载",
     downloadTitle: "把这个训练任务打包成 zip：配置、最新的权重、事件，以及一个生成文本的脚本",
     remove: "删除",
-    result: "预测与实测",
+    result: "预计与实际",
     columns: ["", "预测", "实测"],
     rows: {
       seconds: (/** @type {Answers.Measured} */ { steps }) => `${steps.toLocaleString("en")} 步的时间`,

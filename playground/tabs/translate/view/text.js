@@ -370,7 +370,7 @@ const TEXT = tp.words({
     curves: "完全正确率随步数的变化",
     exactUnit: "没见过的文本中，每个词元都正确的比例",
     loss: "损失",
-    lossUnit: "nat/词元",
+    lossUnit: "奈特/词元",
     train: "训练",
     batch: "单个批次",
     heldOut: "验证",

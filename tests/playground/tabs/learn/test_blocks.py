@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from engine.config import RunConfig
-from engine.data import CORPORA
+from engine.data import CORPORA, make_data
 from engine.data.text import cut
+from engine.presets import PRESETS
 from playground.tabs.learn import FIGURES, LESSONS, game, lessons
 from playground.tabs.learn.drawings.__main__ import DRAWINGS
 from playground.tabs.learn.lesson import calculator, figures, file_format, formulas
@@ -322,16 +323,18 @@ def test_a_formula_is_mathml() -> None:
 
 @pytest.mark.parametrize("language", lessons.LANGUAGES)
 def test_the_game_is_fair(language: str) -> None:
-    """What is to be guessed was not in the training text's part; everyone's probabilities sum to one."""
+    """What is to be guessed was not in the training text's part, nor is it shown elsewhere; everyone's probabilities sum to one."""
     counts = game.counted(language)
     assert counts.unigram.sum() == pytest.approx(1) and np.allclose(counts.bigram.sum(1), 1)
     training = cut(CORPORA[game.RUNS[language]].path.read_text("utf-8"), RunConfig().data)[0]
+    probe = make_data(RunConfig.from_flat(PRESETS[game.RUNS[language]].changes)).probe()
     paid: dict[str, float] = dict.fromkeys(("uniform", "unigram", "bigram", "model"), 0.0)
     for number in range(game.STORIES):
         answer = game.guess(language, number)
         assert len(answer["asked"]) == game.ASKED
         assert sum(answer["shares"]) == pytest.approx(1)
         assert answer["text"] not in training
+        assert answer["text"][:20] not in probe  # Look inside and Train show it
         for asked in answer["asked"]:
             assert answer["text"][asked["place"]] in answer["characters"]
             best = max(share for _, share in asked["favourites"])

@@ -208,7 +208,7 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     },
     # probabilities that are scored; a contest of ten letters; letters, the questions that find one; how far the model reads
     "guess": lambda: {
-        2, -2, 0.95, 0.05, 0.25, 0.125, 0.5, 1, 4, 95, 60, 20, 6, 5, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len,
+        2, -2, 0.95, 0.05, 0.25, 0.125, 0.5, 1, 4, 95, 60, 40, 20, 6, 5, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len,
     },
     # a text's characters, pieces and words; the ids of three letters; a table's size; a window's length
     "pieces": lambda: {
