@@ -132,7 +132,7 @@ function keySheet() {
     else if (event.key === "s" && start?.checkVisibility()) start.click();
     else if (event.key === "t") flip();
     else if (event.key === "p" && pause) pause.click();
-    else if (tab && !document.querySelector(".reading")?.checkVisibility())
+    else if (tab && !document.querySelector(".reading[data-ready]")?.checkVisibility())
       tab.click(); // there, a digit is an answer
     else return;
     event.preventDefault();
