@@ -204,6 +204,31 @@ def test_scrubbing_moves_bars_and_text_together(open_view: Open, run: Run) -> No
     page.wait_for_function("!location.search.includes('e.step=')")
 
 
+def test_nothing_is_drawn_of_a_run_in_the_figures_of_another(
+    open_view: Open, run: Run, wide_run: Run
+) -> None:
+    """The next run is smaller, and its news are here when it is known that the figures are out of sight."""
+    page = open_view(of=wide_run)
+    page.evaluate(
+        """(run) => {
+          const { follow } = server;
+          const news = {};
+          server.follow = async (...sent) => {
+            news[sent] ??= await follow(...sent);
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            return news[sent];
+          };
+          window.show = (of) => { props.run = of; watched.run(); };
+          show(run);
+        }""",
+        run.id,
+    )
+    for of in (run, wide_run, run):
+        page.evaluate("show", of.id)
+        until(page, "d.run === a && d.ready === 'true'", of.id)
+    expect(page.locator(".bars-layer")).to_have_count(2)
+
+
 def test_a_link_brings_the_choices_back(open_view: Open) -> None:
     page = open_view("?e.layer=3&e.step=5&e.x=flops&e.text=the%20cat")
     assert value(page, "step") == "5"

@@ -35,7 +35,8 @@ function makeBars() {
     const wide = Math.floor((grid.clientWidth - (columns - 1) * GAP) / columns);
     grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const wanted = JSON.stringify([first.run, layers, first.experts, wide]);
-    if (wanted !== structure && wide > 0) {
+    if (wide <= 0) return; // not in sight; the figures may be of another run
+    if (wanted !== structure) {
       structure = wanted;
       figures = layers.map((layer) => figure(layer, wide));
       grid.replaceChildren(...figures.map((each) => each.node));
