@@ -429,7 +429,7 @@ def test_a_report_is_in_the_language_of_its_reader(store: RunStore) -> None:
         i18n.use("en")
     assert "# 训练任务的比较" in text and "| 已完成 |" in text and "| bias | 否 | 是 |" in text
     assert not [line for line in text.splitlines() if ENGLISH.search(line) and line[:1] in "#|"]
-    assert "损失（nat/词元）" in drawn and table.startswith("run,step,tokens")
+    assert "损失（奈特/词元）" in drawn and table.startswith("run,step,tokens")
 
 
 def test_a_suites_table_is_in_the_language_of_its_reader(store: RunStore) -> None:
