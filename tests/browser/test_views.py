@@ -112,6 +112,31 @@ def test_the_form_says_why_the_server_cannot_answer_and_stays_as_it_was(open_vie
     expect(page.locator("#start-problem")).to_have_text("")
 
 
+@pytest.mark.parametrize("chosen", ["#card-reverse", "#size-S"])
+def test_what_is_chosen_while_a_link_is_on_its_way_stays(open_view: Open, chosen: str) -> None:
+    """Another card takes the link's place; a field is changed in what the link brings."""
+    answer = train_tab.answered(plan(Choice(PRESETS[DEFAULT])))
+    page = open_view("configure", layout=train_tab.layout(), answer=answer, limits=None)
+    page.evaluate("answer => { server.describe = async () => answer; }", answer)
+    page.locator("#card-stories").check(force=True)  # whatever the page began with is over
+    page.wait_for_selector(".configure[data-ready=true]")
+    page.evaluate(
+        """() => {
+          window.held = [];
+          server.describe = () => new Promise((done) => held.push(done));
+          tp.lessons.open("tab=train&preset=induction");
+        }"""
+    )
+    page.wait_for_function("held.length === 1")
+    page.locator(chosen).check(force=True)
+    linked = {"preset": "induction", "changes": {}, "fork": None}
+    page.evaluate("(answer) => held[0](answer)", answer | {"choice": linked})
+    page.wait_for_function("held.length === 2")  # the newest choice is asked for
+    preset, width = ("reverse", "64") if chosen == "#card-reverse" else ("induction", "32")
+    expect(page.locator("#preset")).to_have_value(preset)
+    expect(page.locator("#field-d_model")).to_have_value(width)
+
+
 # The picture of the model ---------------------------------------------------------------------------
 
 

@@ -67,6 +67,7 @@ const set = (name, wanted) => setAll({ [name]: wanted });
 const restore = (/** @type {string} */ name) => set(name, preset().values[name]);
 
 function setAll(/** @type {Values} */ wanted) {
+  if (link) Object.assign(meanwhile, wanted);
   for (const [name, one] of Object.entries(wanted)) {
     if (one === preset().values[name]) delete choice.changes[name];
     else choice.changes[name] = one;
@@ -76,6 +77,7 @@ function setAll(/** @type {Values} */ wanted) {
 }
 
 function choosePreset(/** @type {string} */ name, changes = {}) {
+  link = null; // what is chosen now takes the place of a link that is still on its way
   Object.assign(choice, { preset: name, changes: {}, fork: null });
   setAll(changes);
 }
@@ -102,6 +104,8 @@ let asking = false;
 let stale = false;
 /** @type {Linked | null} */
 let link = null; // what the address asks for, until the server has said what of it can be understood
+/** @type {Values} */
+let meanwhile = {}; // fields that were changed until then
 
 /** Ask what there is to say about the choice: never two questions at once, and the newest at last. */
 async function send() {
@@ -109,11 +113,12 @@ async function send() {
   if (asking) return;
   asking = true;
   form.dataset.asked = String(++turn);
+  const asked = link;
   try {
     /** @type {Described & Answer} */
-    const news = await server.describe({ ...choice, text: facts, ...link });
+    const news = await server.describe({ ...choice, text: facts, ...asked });
     if (news.error !== undefined) refuse(news.error);
-    else told(news);
+    else told(news, asked);
   } catch {
     later(); // the server is not there; perhaps it starts again
   }
@@ -134,13 +139,16 @@ function later() {
   again = setTimeout(send, 2000);
 }
 
-function told(/** @type {Described} */ news) {
+function told(/** @type {Described} */ news, /** @type {Linked | null} */ asked) {
   answer = news;
-  if (answer.choice) {
+  if (answer.choice && asked === link) {
     link = null;
-    // A link, as far as it could be understood.
+    // A link, as far as it could be understood, and what was changed since.
     Object.assign(choice, answer.choice, { changes: flat(answer.choice.changes) });
-    render();
+    const since = meanwhile;
+    meanwhile = {};
+    if (Object.keys(since).length) setAll(since);
+    else render();
   }
   if (answer.spec) {
     const picture = document.querySelector(`#${props.picture} .picture`);
@@ -529,6 +537,7 @@ function fromAddress() {
 
 function follow(/** @type {Linked} */ linked) {
   link = linked;
+  meanwhile = {};
   busy(false); // not to be started: until it is understood, that would be another run
   send();
 }
