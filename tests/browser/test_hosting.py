@@ -109,6 +109,7 @@ def test_only_the_browser_that_started_a_run_changes_it(folder: Path, visit: Vis
     state(owner, "paused")
 
     stranger = visit("?tab=train")
+    stranger.locator(".header[data-run]").wait_for()  # what it was shown is remembered
     stranger.evaluate(
         "run => { tp.memory.add(run); tp.memory.write({...tp.memory.read(), shown: run}) }", run
     )
