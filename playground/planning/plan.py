@@ -49,7 +49,7 @@ from playground.planning.own_text import (
     text_obstacles,
     tokenizer_of,
 )
-from playground.planning.sizes import take_size
+from playground.planning.sizes import split_size
 
 FAR = 1e12
 """Beyond this, one wrong number is as far from the right ones as any other."""
@@ -101,8 +101,9 @@ class Plan:
             elif "source" in differences:
                 source = SOURCE_TITLES.get(differences.pop("source"), self.config.data.source)
                 words.append(TEXT["learns"].format(source=source))
-            if self.choice.fork is None and (size := take_size(self.choice.preset, differences)):
-                words.append(size)
+            if self.choice.fork is None:
+                size, differences = split_size(self.choice.preset, differences)
+                words += [size] if size else []
             words += [describe({name: value}) for name, value in differences.items()]
         return " · ".join(words)
 

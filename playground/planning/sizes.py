@@ -46,8 +46,8 @@ def values(preset: Preset, name: str) -> dict[str, Any]:
     }
 
 
-def take_size(preset: Preset, differences: dict[str, Any]) -> str | None:
-    """The size that these differences from the preset begin with: its fields are taken out of them.
+def split_size(preset: Preset, differences: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The size that is among these differences from the preset, and the differences that remain.
 
     None where they are of no size but the preset's own.
     """
@@ -57,7 +57,7 @@ def take_size(preset: Preset, differences: dict[str, Any]) -> str | None:
             field: value for field, value in values(preset, name).items() if value != base[field]
         }
         if changed and changed.items() <= differences.items():
-            for field in changed:
-                del differences[field]
-            return name
-    return None
+            return name, {
+                field: differences[field] for field in differences if field not in changed
+            }
+    return None, differences

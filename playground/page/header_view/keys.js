@@ -12,7 +12,7 @@ const KEYS = tp.words({
       {
         title: "Everywhere",
         keys: [
-          ["1 … 9", "the tabs, from left to right"],
+          ["1 … 9", "the tabs, from left to right; not within a lesson"],
           ["s", "start training, in the tab “Train”"],
           ["p", "pause or resume the run"],
           ["t", "light or dark"],
@@ -49,7 +49,7 @@ const KEYS = tp.words({
       {
         title: "任何地方",
         keys: [
-          ["1 … 9", "从左到右的各个标签页"],
+          ["1 … 9", "从左到右的各个标签页；读课文时除外"],
           ["s", "开始训练（在“训练”标签页）"],
           ["p", "暂停或继续训练"],
           ["t", "浅色或深色"],
@@ -124,6 +124,7 @@ function keySheet() {
     /** @type {NodeListOf<HTMLElement>} */
     const tabs = document.querySelectorAll("#tabs [role=tablist]:not(.visually-hidden) [role=tab]");
     const tab = tabs[Number(event.key) - 1];
+    const reading = document.querySelector(".reading[data-ready]"); // a lesson: there, a digit is an answer
     /** @type {HTMLElement | null} */
     const pause = document.querySelector(".transport #pause:enabled");
     /** @type {HTMLElement | null} */
@@ -132,8 +133,7 @@ function keySheet() {
     else if (event.key === "s" && start?.checkVisibility()) start.click();
     else if (event.key === "t") flip();
     else if (event.key === "p" && pause) pause.click();
-    else if (tab && !document.querySelector(".reading[data-ready]")?.checkVisibility())
-      tab.click(); // there, a digit is an answer
+    else if (tab && !reading?.checkVisibility()) tab.click();
     else return;
     event.preventDefault();
   });
