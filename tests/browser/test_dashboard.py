@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from engine.runs.store import RunStore
-from tests.browser.conftest import PATIENCE_MS
 from tests.playground.screens.test_dashboard import make, suite_runs
 from tests.tools.served import served
 from tests.tools.waiting import until
@@ -41,7 +40,6 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page on which no script may fail."""
     errors: list[str] = []
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened

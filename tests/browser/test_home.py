@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from playground.tabs.home.server import GUESSES
-from tests.browser.conftest import PATIENCE_MS, Open, Watched, too_wide
+from tests.browser.conftest import Open, Watched, too_wide
 from tests.tools import first_screen
 
 pytestmark = pytest.mark.browser
@@ -174,7 +174,6 @@ def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
 def test_it_says_early_that_it_loads(browser: Browser, address: str) -> None:
     """Before any script of a view is there, and in one language."""
     context = browser.new_context(locale="zh-CN")
-    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.route("**/parts/home-*.js", lambda _: None)  # it does not come
     page.goto(address)
@@ -278,7 +277,6 @@ def visitor(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     def visit(query: str = "", **options: object) -> Page:
         context = browser.new_context(**options)  # pyright: ignore[reportArgumentType]
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(address + query)
         return page
