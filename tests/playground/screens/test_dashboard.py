@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from engine.ablation import comparison
@@ -400,6 +402,49 @@ def test_every_choice_stands_in_the_address(store: RunStore) -> None:
     again.slider[0].set_value(10)
     again.toggle[0].set_value(True).run()
     assert not {"smoothing", "follow"} & set(again.query_params)
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every address that the browser is told to show, in order."""
+    told: list[str] = []
+    enqueue = ScriptRunContext.enqueue
+
+    def heard(context: ScriptRunContext, message: ForwardMsg) -> None:
+        if message.HasField("page_info_changed"):
+            told.append(message.page_info_changed.query_string)
+        enqueue(context, message)
+
+    monkeypatch.setattr(ScriptRunContext, "enqueue", heard)
+    return told
+
+
+def test_an_older_address_takes_nothing_from_the_browsers(
+    store: RunStore, addresses: list[str]
+) -> None:
+    """A part that draws itself again sends the address of before two clicks, and is answered after them: the
+    browser's address keeps both choices throughout, as it may be reloaded at any moment."""
+    make(store, "done")
+    test = page("compare")
+    test.slider[0].set_value(45)
+    test.segmented_control(key="over").set_value("seconds").run()
+    assert addresses == ["over=seconds&smoothing=45"]
+    test.query_params.clear()
+    test.run()
+    assert set(addresses) == {"over=seconds&smoothing=45"}
+
+
+def test_a_choice_that_is_taken_back_leaves_the_address(
+    store: RunStore, addresses: list[str]
+) -> None:
+    """The second click comes before the browser has learned the address of the first."""
+    make(store, "done")
+    test = page("compare")
+    test.toggle(key="log").set_value(True).run()
+    test.toggle(key="log").set_value(False)
+    test.query_params.clear()
+    test.run()
+    assert addresses == ["log=true", ""]
 
 
 def test_a_state_can_be_chosen_once_a_run_is_in_it(store: RunStore) -> None:
