@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from engine.runs.store import RunStore
-from tests.playground.screens.test_dashboard import make, suite_runs
+from tests.playground.screens.pages import ENGLISH, make, suite_runs
 from tests.tools.served import served
 from tests.tools.waiting import until
 
@@ -46,9 +46,6 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
     assert not errors
 
-
-ENGLISH = re.compile(r"[A-Za-z]{2,}[,;]? [a-z]{2,}")
-"""A sentence, or two words of one."""
 
 SEEN = """() => {
   const page = document.body.cloneNode(true);
