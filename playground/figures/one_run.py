@@ -300,23 +300,13 @@ def add_line(
 ) -> None:
     """A line; of very many points, those that draw the same picture."""
     kept = extremes([y], MOST_POINTS) if len(y) else slice(0)
-    figure.add_scatter(
-        x=x[kept], y=y[kept], name=escape(name, quote=False), mode="lines", line=line, **more
-    )
+    look = {"mode": "lines", "line": line} | more
+    figure.add_scatter(x=x[kept], y=y[kept], name=escape(name, quote=False), **look)
 
 
 def add_points(
     figure: go.Figure, x: Column, y: Column, name: str, line: dict[str, Any], **more: Any
 ) -> None:
     """Measurements: points, with a line that leads the eye; an only one is still seen."""
-    kept = extremes([y], MOST_POINTS) if len(y) else slice(0)
-    figure.add_scatter(
-        x=x[kept],
-        y=y[kept],
-        name=escape(name, quote=False),
-        mode="lines+markers",
-        line={"width": 1.5} | line,
-        marker={"size": 5},
-        hovertemplate="%{y:.3f}",
-        **more,
-    )
+    points = {"mode": "lines+markers", "marker": {"size": 5}, "hovertemplate": "%{y:.3f}"}
+    add_line(figure, x, y, name, {"width": 1.5} | line, **points, **more)

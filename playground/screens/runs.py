@@ -68,7 +68,7 @@ def columns() -> dict[str, Any]:
     return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}
 
 
-COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has made it
+COMPARE: list[Any] = []  # the page that compares, once `main.main` has made it
 
 
 def show() -> None:
