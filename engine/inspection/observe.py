@@ -336,14 +336,7 @@ class HeadEffect:
 
 def head_effect(model: Decoder, ids: Sequence[int], heads: Iterable[tuple[int, int]]) -> HeadEffect:
     """Set the outputs of these heads, (layer, head) each, to zero and compare the predictions."""
-    before, after = logits_without_heads(model, ids, ()), logits_without_heads(model, ids, heads)
     tokens = np.array(ids, np.int32)
-    return HeadEffect(
-        softmax(before), softmax(after), token_losses(before, tokens), token_losses(after, tokens)
-    )
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last dimension."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    logits = [logits_without_heads(model, ids, some) for some in ((), heads)]
+    shares = [torch.from_numpy(some).softmax(-1).numpy() for some in logits]
+    return HeadEffect(*shares, *(token_losses(some, tokens) for some in logits))

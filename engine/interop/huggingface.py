@@ -49,7 +49,7 @@ from engine.tokenizers import (
 from engine.training.checkpoint import (
     CheckpointError,
     load_model,
-    packed,
+    safetensors_bytes,
     save_weights,
     write_synced,
 )
@@ -88,7 +88,7 @@ def export(checkpoint: Path, out: Path) -> None:
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     temporary.mkdir(parents=True)
     try:
-        write_synced(temporary / safetensors_shards.WHOLE, packed(weights))
+        write_synced(temporary / safetensors_shards.WHOLE, safetensors_bytes(weights))
         write_synced(temporary / CONFIG, json.dumps(values, indent=2).encode())
         save_tokenizer(tokenizer, temporary / TOKENIZER)
         write_synced(

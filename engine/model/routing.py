@@ -132,11 +132,6 @@ def max_violation(load: Tensor) -> float:
     return load.max().item() / mean - 1 if mean else 0.0
 
 
-def dead_experts(load: Tensor, below: float = 0.0) -> list[int]:
-    """The experts of (E,) loads whose load is at most `below` times the mean."""
-    return torch.nonzero(load <= below * load.float().mean()).flatten().tolist()
-
-
 def coactivation(chosen: Tensor) -> Tensor:
     """(E, E) from chosen (..., E): the share of the tokens of expert i (row) that also chose expert j.
 

@@ -81,11 +81,13 @@ def save(state: TrainState, folder: Path) -> None:
     try:
         temporary.mkdir()
         if state.average is None:
-            write_synced(temporary / MODEL, packed(weights))
+            write_synced(temporary / MODEL, safetensors_bytes(weights))
         else:
-            write_synced(temporary / MODEL, packed(dict(state.average.model.named_parameters())))
-            write_synced(temporary / LAST, packed(weights))
-        write_synced(temporary / OPTIMIZER, packed(averages))
+            write_synced(
+                temporary / MODEL, safetensors_bytes(dict(state.average.model.named_parameters()))
+            )
+            write_synced(temporary / LAST, safetensors_bytes(weights))
+        write_synced(temporary / OPTIMIZER, safetensors_bytes(averages))
         write_synced(temporary / STATE, json.dumps(values, allow_nan=False).encode())
         sync_folder(temporary)
         replace_folder(temporary, folder)
@@ -150,11 +152,11 @@ def save_weights(model: Decoder, config: RunConfig, folder: Path) -> None:
         "step": 0,
         "tokens": 0,
     }
-    write_synced(folder / MODEL, packed(weights))
+    write_synced(folder / MODEL, safetensors_bytes(weights))
     write_synced(folder / STATE, json.dumps(values, allow_nan=False).encode())
 
 
-def packed(tensors: Mapping[str, Tensor]) -> bytes:
+def safetensors_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """The content of a safetensors file."""
     on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(on_cpu, metadata={"format": "pt"})

@@ -243,7 +243,7 @@ def encode(tokenizer: Tokenizer, given: str) -> list[int]:
         raise ValueError(TEXT["unknown"].format(unknown=unknown, known=known)) from None
 
 
-def packed(array: npt.NDArray[Any]) -> str:
+def base64_of(array: npt.NDArray[Any]) -> str:
     """The array's bytes as base64, little-endian, row after row."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(np.ascontiguousarray(little).tobytes()).decode("ascii")

@@ -21,10 +21,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import psutil
 from pydantic import ConfigDict, TypeAdapter
@@ -61,6 +62,8 @@ MEASUREMENT: TypeAdapter[dict[str, int]] = TypeAdapter(
 ENDED = "The process for “{name}” ended at once: {reason}"
 
 _HOME = "_playground_sessions"
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -135,11 +138,16 @@ class Registry:
 
 
 def registry() -> Registry:
-    """The one registry of this program, however often the module is executed."""
-    if not hasattr(sys, _HOME):
-        setattr(sys, _HOME, Registry())
+    """The one registry of this program."""
+    return kept(_HOME, Registry, close)
+
+
+def kept(name: str, make: Callable[[], T], close: Callable[[], None]) -> T:
+    """The one value of this name in this program, however often a module is executed; `close` ends it."""
+    if not hasattr(sys, name):
+        setattr(sys, name, make())
         atexit.register(close)
-    return getattr(sys, _HOME)
+    return getattr(sys, name)
 
 
 def training() -> list[str]:

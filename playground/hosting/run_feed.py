@@ -33,7 +33,7 @@ from engine.runs.history import REPEATED, History, restarted, standing
 from engine.runs.store import Run, State
 from playground.figures.curves import extremes
 from playground.hosting import checks, run_queue
-from playground.hosting.checks import packed
+from playground.hosting.checks import base64_of
 from playground.runs import phases, run_data, run_lookup
 from playground.runs import recordings as probes
 
@@ -198,7 +198,7 @@ def poll(run_id: str, offset: int) -> RunNews:
     """What is new in this run, for the live view: see `follow` and `about`. A stored run of a lesson is played: each
     answer has a little more of it, and `status` says how far it is."""
     offset = checks.whole("offset", offset, 0, 2**53 - 1)
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     if not run_lookup.is_stored(run):
         return cast("RunNews", follow(run, offset, about))
     whole = file_size(run.path / "events.jsonl")
@@ -271,7 +271,7 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     ]
     table = decimate(table_of(lines), MOST_ROWS)
     return {
-        "columns": {name: packed(table[:, i]) for i, name in enumerate(COLUMNS)},
+        "columns": {name: base64_of(table[:, i]) for i, name in enumerate(COLUMNS)},
         "evaluated": [[event.step, event.loss, event.accuracy] for event in log.of(Evaluated)],
         "samples": thinned(samples, MOST_SAMPLED),
         "probes": [event.step for event in log.of(Probed)],
@@ -349,7 +349,7 @@ def probe(run_id: str, step: int) -> ProbeMaps:
     """The attention that was recorded at this step."""
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < checks.MAX_STEP:
         raise ValueError(f"{str(step)[:40]!r} is not a step.")
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     path = run.snapshot_path(f"step-{step:06d}.npz")
     if not path.exists():
         raise ValueError(f"“{run.name}” has no attention recorded at step {step}.")
@@ -363,15 +363,8 @@ def probe(run_id: str, step: int) -> ProbeMaps:
         "heads": heads,
         "length": len(snapshot.tokens),
         "tokens": [pieces[i] if i < len(pieces) else "?" for i in map(int, snapshot.tokens)],
-        "attention": packed(snapshot.attention[np.ix_(layers, heads)]),
+        "attention": base64_of(snapshot.attention[np.ix_(layers, heads)]),
     }
-
-
-def find(run_id: object) -> Run:
-    """The run of this id. Raises `ValueError` in a sentence for the learner."""
-    if not isinstance(run_id, str) or not 0 < len(run_id) <= 64:
-        raise ValueError("No run is chosen yet.")
-    return run_lookup.find(run_id)
 
 
 def chosen(count: int, most: int) -> list[int]:

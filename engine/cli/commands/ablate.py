@@ -53,14 +53,9 @@ def add_ablate_flags(parser: ArgumentParser) -> None:
         help=f"one of {', '.join(SUITES)}, or a .json file; if omitted, list the suites",
     )
     parser.add_argument(
-        "--seeds",
-        type=Number(int, 1, 100),
-        metavar="N",
-        help="number of seeds (default: the suite's)",
+        "--seeds", type=Number(int, 1, 100), help="number of seeds (default: the suite's)"
     )
-    parser.add_argument(
-        "--jobs", type=Number(int, 1, 1_000), metavar="N", help="runs at once (default: 1)"
-    )
+    parser.add_argument("--jobs", type=Number(int, 1, 1_000), help="runs at once (default: 1)")
     parser.add_argument(
         "--report", action="store_true", help="only compare the existing runs, without training"
     )

@@ -42,10 +42,10 @@ def add_race_flags(parser: ArgumentParser) -> None:
         help="an optimizer, with settings if they are not the usual ones: muon,max_lr=0.02",
     )
     parser.add_argument(
-        "--steps", type=Number(int, 1, MAX_STEPS), default=300, metavar="N", help="updates of each (default: 300)"
+        "--steps", type=Number(int, 1, MAX_STEPS), default=300, help="updates of each (default: 300)"
     )  # fmt: skip
     parser.add_argument(
-        "--seeds", type=Number(int, 1, MAX_SEEDS), default=1, metavar="N", help="seeds (default: 1)"
+        "--seeds", type=Number(int, 1, MAX_SEEDS), default=1, help="seeds (default: 1)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the lines to a file when all is done"

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from engine.tokenizers.base import MAX_SPECIAL_LENGTH, TokenArray, check_ids, token_type, utf8
 from engine.tokenizers.bpe.merging import Merger
 from engine.tokenizers.bpe.pretokens import PATTERNS, PreTokenizer
-from engine.tokenizers.bpe.training import Merge, learn_merges, merges_within, train_merges
+from engine.tokenizers.bpe.training import Merge, train_merges
 from engine.tokenizers.bpe.vocabulary import check_vocabulary
 from engine.tokenizers.byte import LETTERS, readable_bytes, spell, unspell
 from engine.tokenizers.errors import TokenizerError
@@ -109,15 +108,6 @@ class BPETokenizer:
         Raises what `train_merges` raises.
         """
         return cls.from_merges(train_merges([text], vocab_size, specials), specials)
-
-    @classmethod
-    def train_file(
-        cls, path: Path, vocab_size: int, specials: Sequence[str] = (), processes: int = 1
-    ) -> BPETokenizer:
-        """The same from a file in UTF-8, which may be larger than memory (see `count_file`)."""
-        size = merges_within(vocab_size, specials)
-        merges = learn_merges(PreTokenizer(specials).count_file(path, processes), size)
-        return cls.from_merges(merges, specials)
 
     @property
     def vocab_size(self) -> int:

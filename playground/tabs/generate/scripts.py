@@ -69,13 +69,7 @@ def continue_text(
     loaded = models.load(found, checks.step(step))
     known = run_data.examples(found)
     settings = settings_of(
-        {
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "min_p": min_p,
-            "seed": seed,
-        }
+        {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "seed": seed}
     )
     tokens = prompt_tokens(loaded, checks.text(prompt))
     room = MAX_TOKENS - len(tokens)

@@ -360,9 +360,9 @@ def _distribution(
 
     adjusted = adjusted_by(moment, settings)
     return {
-        "before": checks.packed(adjusted.before.to(torch.float32).numpy()),
-        "after": checks.packed(adjusted.after.to(torch.float32).numpy()),
-        "removed": checks.packed(adjusted.removed_by.to(torch.uint8).numpy()),
+        "before": checks.base64_of(adjusted.before.to(torch.float32).numpy()),
+        "after": checks.base64_of(adjusted.after.to(torch.float32).numpy()),
+        "removed": checks.base64_of(adjusted.removed_by.to(torch.uint8).numpy()),
         "entropy": [entropy(adjusted.before), entropy(adjusted.after)],
         "drawn": drawn(adjusted, settings.seed, len(tokens)),
     }

@@ -91,7 +91,7 @@ def look(text: str, language: str = "en", piece: str = "") -> Seen:
     trace = observe.trace_sequence(loaded.model, ids, hooks)
     layer, heads = long_range_heads(found.id, loaded.step)
     attention = snapshots.quantise(observe.attention_maps(trace, len(blocks)))
-    probabilities = observe.softmax(observe.to_numpy(trace["logits"][0, -1]))
+    probabilities = observe.to_numpy(trace["logits"][0, -1].float().softmax(-1))
     best = np.argsort(-probabilities, kind="stable")[:GUESSES]
     pieces = loaded.tokenizer.pieces
     guesses: list[NextWord] = [
@@ -106,9 +106,9 @@ def look(text: str, language: str = "en", piece: str = "") -> Seen:
         "dropped": sentence.dropped,
         "layer": layer,
         "head": heads[layer],
-        "attention": checks.packed(attention[layer, heads[layer]]),
-        "reads": checks.packed(np.stack([attention[i, heads[i], -1] for i in blocks])),
-        "stream": checks.packed(
+        "attention": checks.base64_of(attention[layer, heads[layer]]),
+        "reads": checks.base64_of(np.stack([attention[i, heads[i], -1] for i in blocks])),
+        "stream": checks.base64_of(
             np.stack([observe.to_numpy(trace[stage][0, -1]) for stage in stages])
         ),
         "stages": len(stages),

@@ -9,7 +9,6 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import atexit
 import secrets
 import subprocess
 import sys
@@ -73,19 +72,16 @@ class Race:
 
 
 @dataclass
-class Registry:
+class Races:
     """Every race of this program, in the order in which they were asked for."""
 
     lock: Any = field(default_factory=threading.RLock)
     races: dict[str, Race] = field(default_factory=dict)
 
 
-def registry() -> Registry:
+def registry() -> Races:
     """The one registry of this program."""
-    if not hasattr(sys, _HOME):
-        setattr(sys, _HOME, Registry())
-        atexit.register(close)
-    return getattr(sys, _HOME)
+    return processes.kept(_HOME, Races, close)
 
 
 def begin(plan: RacePlan, words: Sequence[str]) -> Race:
