@@ -34,7 +34,7 @@ from torch import Tensor
 from engine.config import ModelConfig, RunConfig
 from engine.data.base import Data
 from engine.distributed.ranks import ALONE, Ranks
-from engine.distributed.sharding import part_like, placed, whole
+from engine.distributed.sharding import part_like, placed, unshard
 from engine.estimate import parameters
 from engine.files import check_stored, is_stored, sync_folder
 from engine.model.build import build
@@ -101,7 +101,7 @@ def contents(state: TrainState) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
     All processes must call it at the same moment.
     """
-    return whole_weights(state), _whole(averages(state.optimizer), state.ranks)
+    return unsharded_weights(state), _unsharded(averages(state.optimizer), state.ranks)
 
 
 def averages(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -124,16 +124,16 @@ def _set_averages(optimizer: Optimizer, stored: Mapping[str, Tensor]) -> None:
             remembered[kind].copy_(part_like(stored[f"{kind}.{name}"], remembered[kind]))
 
 
-def whole_weights(state: TrainState) -> dict[str, Tensor]:
+def unsharded_weights(state: TrainState) -> dict[str, Tensor]:
     """All weights, unsharded; only in the first process. All must call it at the same moment."""
-    return _whole(dict(state.model.named_parameters()), state.ranks)
+    return _unsharded(dict(state.model.named_parameters()), state.ranks)
 
 
-def _whole(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
+def _unsharded(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
     """Gather sharded tensors one by one, so that the device holds at most one complete tensor."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        value = whole(tensor)
+        value = unshard(tensor)
         if ranks.leads:
             found[name] = value.cpu()
     return found

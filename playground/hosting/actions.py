@@ -245,7 +245,7 @@ class StatusAnswer(TypedDict):
     """The highest learning rate."""
     parent: str | None
     predicted: Costs | None
-    """Of the whole run; once it has ended, of the steps that `measured` is about."""
+    """Of the complete run; once it has ended, of the steps that `measured` is about."""
     measured: Measured | None
 
 
@@ -347,7 +347,7 @@ def events(run_id: object, offset: object = 0) -> Events:
     run = run_lookup.find(run_id)
     run_queue.see([run.id])
     found, after = run.raw_events(offset)
-    return {"events": list(map(checks.told, found)), "offset": after}
+    return {"events": list(map(checks.public_event, found)), "offset": after}
 
 
 def runs(ids: object = ()) -> Runs:
@@ -447,8 +447,8 @@ def _predicted(run: Run, steps: int | None = None) -> Costs | None:
         return None
     seconds = None if costs is None else costs.get("seconds")
     if costs is not None and steps is not None and seconds is not None:
-        whole = run.config.train.total_steps - (run.info.parent_step or 0)
-        costs = costs | {"seconds": seconds * steps / whole}
+        total = run.config.train.total_steps - (run.info.parent_step or 0)
+        costs = costs | {"seconds": seconds * steps / total}
     return costs
 
 

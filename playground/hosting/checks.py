@@ -101,8 +101,8 @@ def without_paths(text: str) -> str:
     return text
 
 
-def told(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event's fields; what it says in words, without paths of the server."""
+def public_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's fields, its texts without paths of the server."""
     said = {name: without_paths(event[name]) for name in ("reason", "text") if name in event}
     return {**event, **said}
 

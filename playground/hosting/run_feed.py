@@ -1,7 +1,7 @@
 """The server's side of every view that follows a run: what happened since the page last asked.
 
 `follow` reads on from a byte offset and answers with compact columns; it remembers nothing, so that a
-page may be reloaded, several may look at one run, and a restarted server goes on as if nothing had
+page may be reloaded, several may follow one run, and a restarted server goes on as if nothing had
 happened. The page's side is `assets/js/feed.js`. `poll` is what the live view asks, and `probe` gives one recorded
 attention snapshot as bytes.
 """
@@ -201,9 +201,9 @@ def poll(run_id: str, offset: int) -> RunNews:
     run = run_lookup.find(run_id)
     if not run_lookup.is_stored(run):
         return cast("RunNews", follow(run, offset, about))
-    whole = file_size(run.path / "events.jsonl")
-    news = follow(run, offset, about, chunk=max(1, whole // PLAYED))
-    if news["offset"] < whole:
+    size = file_size(run.path / "events.jsonl")
+    news = follow(run, offset, about, chunk=max(1, size // PLAYED))
+    if news["offset"] < size:
         lines, _ = run.lines(0, news["offset"])
         step = max((getattr(line.message, "step", 0) for line in lines), default=0)
         news["status"] |= {"state": "running", "step": step}
@@ -265,7 +265,7 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     ]
     notes = [
         {"kind": event.type, "step": getattr(event, "step", 0), "stays": event.type not in REPEATED}
-        | checks.told({name: getattr(event, name) for name in NOTED[event.type]})
+        | checks.public_event({name: getattr(event, name) for name in NOTED[event.type]})
         for event, _, _ in lines
         if event.type in NOTED
     ]

@@ -41,7 +41,7 @@ ASKED = ("preset", "changes", "fork", "text", "link")
 """What a choice may hold: `text` are facts about the learner's own, `link` says that it is out of a link."""
 
 FACTS = ("characters", "vocabulary", "words", "bytes")
-"""What is told of the learner's own text."""
+"""What a choice says about the learner's own text."""
 
 FORK = ("run", "step", "name")
 """What names a checkpoint; `name` is the run's, as the form shows it."""

@@ -112,7 +112,7 @@ class LensAnswer(TypedDict):
     shares: str
     """base64 of float32 (2 L + 1, T, K): their probabilities."""
     truth: str
-    """base64 of float32 (2 L + 1, T - 1): the probability of the token that follows."""
+    """base64 of float32 (2 L + 1, T - 1): the probability of the next token."""
     vocabulary: dict[str, str]
     """The text of each id."""
 

@@ -261,5 +261,10 @@ def layout() -> str:
         for preset in ordered
     ]
     sources = list(controls.sources())
-    told = {"sections": controls.layout(), "presets": presets, "sources": sources, "cards": cards()}
-    return json.dumps(told)
+    contents = {
+        "sections": controls.layout(),
+        "presets": presets,
+        "sources": sources,
+        "cards": cards(),
+    }
+    return json.dumps(contents)
