@@ -141,7 +141,10 @@ def arrive(event: gr.EventData) -> str:
     linked, remembered, preset = data.get("linked"), data.get("shown"), data.get("preset")
     if _exists(linked):
         return str(linked)
-    if _exists(remembered) and preset in (None, nearest(actions.find(remembered).config)[0].name):
+    if _exists(remembered) and preset in (
+        None,
+        nearest(run_lookup.find(remembered).config)[0].name,
+    ):
         return str(remembered)
     return run_lookup.first(data.get("language")) if preset is None else ""
 
@@ -155,7 +158,7 @@ def pick(event: gr.EventData) -> Any:
 def show_in_header(run_id: str) -> dict[str, Any]:
     """Show the page's run in the header. For a damaged run, the views show the reason."""
     try:
-        run = actions.find(run_id)
+        run = run_lookup.find(run_id)
     except DamagedRun:
         return gr.update(shown={"id": run_id, "name": run_id[:8], "shipped": False, "first": None})
     except ValueError:  # deleted since; the page is on its way to another one
@@ -191,7 +194,7 @@ def here(shown: str | None, own: list[str]) -> dict[str, Any]:
 def _exists(run_id: object) -> bool:
     """Whether there is such a run, damaged or not."""
     try:
-        actions.find(run_id)
+        run_lookup.find(run_id)
     except DamagedRun:
         return True
     except ValueError:

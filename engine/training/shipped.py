@@ -41,9 +41,9 @@ SHIPPED: dict[str, dict[str, Any]] = {
     "experts": {"probe_interval": 50, "keep_checkpoints": 5},
     "translate-german": {"keep_checkpoints": 5},
 }
-"""The runs that ship, and what each changes of its preset: a few minutes of training, fewer records. Lessons look into
-the heads of `stories`, so it has no table of token pairs, which would tell it the token before: after 400 steps, the
-head that looks there most does so with 0.60 of its attention, and with the table with 0.17 (`head_patterns`)."""
+"""The runs that ship, and what each changes of its preset: a few minutes of training, fewer records. Lessons show
+the heads of `stories`, so it has no table of token pairs, which would give it the previous token: after 400 steps, the
+head that attends to that token most does so with 0.60 of its attention, and with the table with 0.17 (`head_patterns`)."""
 
 EXAMPLES = "--examples"
 

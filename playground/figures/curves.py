@@ -94,7 +94,7 @@ def smoothed(steps: Column, values: Column, window: float) -> Column:
 
         total_i = d_i total_(i-1) + (1 - d_i) value_i,    weight_i = d_i weight_(i-1) + (1 - d_i),
 
-    and the average is total_i / weight_i. The decay follows the gap, so the curve does not depend on how often
+    and the average is total_i / weight_i. The decay depends on the gap, so the curve does not depend on how often
     a loss was logged; dividing by the weight removes the bias towards zero at the beginning (as in Adam, Kingma
     & Ba 2015, section 3). The page has the same formula, `tp.smoothed` in `assets/js/feed.js`.
     """

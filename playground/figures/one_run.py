@@ -199,7 +199,7 @@ def accuracy(curves: Curves, *, title: str | None = None, theme: Theme = "light"
 
 
 def line_of(number: int, theme: Theme) -> dict[str, Any]:
-    """The look of the run at this place, the same in every figure."""
+    """The colour and dash of the run at this place, the same in every figure."""
     colours = PALETTE[theme]
     return {
         "color": colours[number % len(colours)],
@@ -269,7 +269,7 @@ def visible(token: str) -> str:
 
 
 def blank(title: str, y_title: str, theme: Theme, *, log: bool = False) -> go.Figure:
-    """An empty figure over steps, in the look of the page."""
+    """An empty figure over steps, in the style of the page."""
     ink = INK[theme]
     axis: dict[str, Any] = {
         "gridcolor": ink["line"],

@@ -142,7 +142,7 @@ def limit_problems(config: RunConfig) -> list[Problem]:
 
 
 def host_problems(config: RunConfig, vocabulary: int) -> list[Problem]:
-    """What of the whole run is beyond what this host allows."""
+    """What of the complete run is beyond what this host allows."""
     host, model, train = settings.current(), config.model, config.train
     values = config.flat()
     problems: list[Problem] = []

@@ -161,10 +161,10 @@ def show_curves(histories: dict[str, History], names: dict[str, str]) -> None:
     look |= {"log_x": log_x, "theme": theme(), "levels": levels(histories.values())}
     if banded:
         groups = seeded({run_id: history.run.config for run_id, history in histories.items()})
-        plot(several_runs.bands(banded_names(groups, names, curves), **look), "curves")
+        named = banded_names(groups, names, curves)
     else:
         named = {names[run_id]: each for run_id, each in curves.items()}
-        plot(several_runs.compare(named, smoothing=smoothing, **look), "curves")
+    plot(several_runs.compare(named, smoothing=smoothing, **look), "curves")
 
 
 def averaged(given: str) -> int | None:

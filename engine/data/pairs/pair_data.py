@@ -25,8 +25,8 @@ HeldOut = Literal["valid", "compositional"]
 PROMPTS = 5
 """Number of texts to translate during training."""
 
-PROBE_LENGTH = 32
-"""Maximum tokens of the text whose attention is recorded, if there is one so short."""
+SHORT_PROMPT = 32
+"""Maximum tokens of the prompt whose attention is recorded, if one is that short."""
 
 
 class PairData(Generated):
@@ -271,7 +271,7 @@ class PairData(Generated):
 
     def probe(self) -> str:
         """A validation text: the longest prompt that a page can show."""
-        short = [p for p in self.prompts if len(self.tokenizer.encode(p)) <= PROBE_LENGTH]
+        short = [p for p in self.prompts if len(self.tokenizer.encode(p)) <= SHORT_PROMPT]
         return short[-1] if short else self.prompts[0]
 
     # The generator

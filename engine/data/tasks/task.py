@@ -81,7 +81,7 @@ class Task(Generated, ABC):
     words: ClassVar[tuple[str, ...]] = ()
     """The longer pieces; their ids come next."""
     ends: ClassVar[bool] = True
-    """Whether an end token follows the answer."""
+    """Whether the answer ends with an end token."""
 
     exact: bool = True
     train_tokens: int | None = None

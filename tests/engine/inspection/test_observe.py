@@ -180,7 +180,7 @@ def small() -> TransformerLM:
 
 
 def test_a_probe_reads_as_much_as_fits(small: TransformerLM):
-    assert len(observe.probe(small, [1] * 60).tokens) == observe.PROBE_LENGTH
+    assert len(observe.probe(small, [1] * 60).tokens) == observe.RECORDED_TOKENS
     assert observe.probe(small, [1]).losses.shape == (0,)
     with pytest.raises(ValueError, match="0 tokens"):
         observe.probe(small, [])
