@@ -79,29 +79,23 @@
       const here = notes.filter((/** @type {any} */ note) => note.line === i);
       const found = coloured(line, inside);
       inside = found.inside;
-      const row = el(
-        "code",
-        { class: here.length ? "line noted" : "line", "data-line": first + i },
+      const row = el("code", { class: here.length ? "line noted" : "line", "data-line": first + i }, [
         found.parts.map(([kind, part]) => (kind ? el("span", { class: kind, text: part }) : part)),
         "\n",
-      );
+      ]);
       const below = here.map((/** @type {any} */ note) =>
-        el(
-          "span",
-          { class: "note" },
+        el("span", { class: "note" }, [
           el("span", { class: "tp-hidden", text: `${TEXT.note} ` }),
           lessons.spans(note.spans),
-        ),
+        ]),
       );
       return [row, ...below];
     });
     const caption = range ? `${text} · ${TEXT.lines(first, first + lines.length - 1)}` : text;
-    return el(
-      "details",
-      { class: "tp-code", open: lines.length <= SHORT || undefined },
+    return el("details", { class: "tp-code", open: lines.length <= SHORT || undefined }, [
       el("summary", { text: caption }),
       el("pre", { tabindex: 0, translate: "no", "aria-label": caption }, rows),
-    );
+    ]);
   }
 
   lessons.draw.code = code;

@@ -25,7 +25,8 @@
   /** Build an element: `el("button", {class: "x", text: "Go", "aria-label": "Go", on: {click: go}}, child, ...)`.
    *
    * `class`, `text` (as textContent) and `on` are special; every other name is an attribute, left out
-   * when null, undefined or false. A child is a node, a string (as text), an array of these, or null.
+   * when null, undefined or false. A child is a node, a string (as text), an array of these, or null; children
+   * that need more than a line stand in one array, so that the formatter keeps the tag beside its attributes.
    * SVG elements get their namespace (an HTML <title> cannot be built here).
    *
    * @type {Tp["el"]} */
@@ -48,17 +49,13 @@
    *
    * @type {Tp["fold"]} */
   function fold(attributes, title, teaser, body) {
-    return el(
-      "details",
-      { class: "tp-fold", ...attributes },
-      el(
-        "summary",
-        {},
+    return el("details", { class: "tp-fold", ...attributes }, [
+      el("summary", {}, [
         el("span", { class: "tp-fold-title", text: title }),
         el("span", { class: "tp-fold-teaser", text: teaser }),
-      ),
+      ]),
       body,
-    );
+    ]);
   }
 
   /** Keep nodes from screen readers, which read the label of what they stand in instead.

@@ -89,19 +89,15 @@
       node.dispatchEvent(new CustomEvent("tp-solved", { bubbles: true }));
     };
     const buttons = options.map(({ text }, i) =>
-      el(
-        "button",
-        { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } },
+      el("button", { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } }, [
         el("span", { text }),
         el("small"),
-      ),
+      ]),
     );
-    const node = el(
-      "section",
-      { class: "tp-question", "data-question": "predict" },
+    const node = el("section", { class: "tp-question", "data-question": "predict" }, [
       el("p", { class: "ask" }, el("b", { text: `${TEXT.predict} ` }), predict),
       el("div", { role: "group", "aria-label": predict }, buttons),
-    );
+    ]);
 
     /** Once it is decided, a prediction stays as it is; who has made none may still say what they think. */
     function draw() {
@@ -180,13 +176,11 @@
     const hit = mine === result.right;
     const { why } = options[mine];
     return [
-      el(
-        "span",
-        {},
+      el("span", {}, [
         value,
         " ",
         hit ? el("b", { text: TEXT.hit }) : TEXT.missed(options[mine].text, options[result.right].text),
-      ),
+      ]),
       ...(why.length ? [el("span", { class: "why" }, lessons.spans(why))] : []),
     ];
   }

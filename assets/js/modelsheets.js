@@ -292,9 +292,7 @@
         draw();
       },
       nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-beside" },
+        el("div", { class: "tp-sheet-beside" }, [
           el(
             "svg",
             {
@@ -308,20 +306,16 @@
             el("line", { class: "rule", y1: 0, y2: PLANE.size, x1: half, x2: half }),
             arrows.map(({ line, tip, text }) => [line, tip, text]),
           ),
-          el(
-            "div",
-            {},
+          el("div", {}, [
             inputs.map((pair, i) =>
-              el(
-                "p",
-                { class: `tp-vector v${i + 1}` },
+              el("p", { class: `tp-vector v${i + 1}` }, [
                 el("b", { text: i ? "k " : "q " }),
                 "(",
                 pair[0],
                 ", ",
                 pair[1],
                 ")",
-              ),
+              ]),
             ),
             el("p", {}, el("label", {}, `${words.angle} `, angle)),
             sliders.map(({ input, shown, which }) =>
@@ -329,8 +323,8 @@
             ),
             product,
             more,
-          ),
-        ),
+          ]),
+        ]),
       ],
     };
   };
@@ -434,9 +428,7 @@
           cells.map(({ input, square, y }, i) => row(first(String(i + 1)), el("td", {}, input), square, y)),
         ),
         result,
-        el(
-          "p",
-          {},
+        el("p", {}, [
           el("button", {
             type: "button",
             class: "tp-button",
@@ -449,7 +441,7 @@
               },
             },
           }),
-        ),
+        ]),
       ],
     };
   };
@@ -495,11 +487,7 @@
         draw();
       },
       nodes: [
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
-          names.map((name, i) => el("label", {}, `${words[name]} `, inputs[i])),
-        ),
+        el("p", { class: "tp-sheet-choices" }, [names.map((name, i) => el("label", {}, `${words[name]} `, inputs[i]))]),
         table(
           [words.part, words.count, words.share],
           parts.map((part, i) => row(first(words.rows[part]), cells[i].count, cells[i].share.node)),

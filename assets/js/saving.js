@@ -154,13 +154,11 @@
         text: format.toUpperCase(),
         on: { click: action },
       });
-    return el(
-      "div",
-      { class: "tp-save", role: "group", "aria-label": TEXT.save },
+    return el("div", { class: "tp-save", role: "group", "aria-label": TEXT.save }, [
       figure && button("png", TEXT.pngTitle, () => save(figure(), name(), "png")),
       figure && button("svg", TEXT.svgTitle, () => save(figure(), name(), "svg")),
       rows && button("csv", TEXT.csvTitle, () => csv(`${name()}.csv`, rows())),
-    );
+    ]);
   }
 
   /** @type {Tp["saveText"]} */

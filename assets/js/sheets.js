@@ -181,21 +181,8 @@
         draw();
       },
       nodes: [
-        el(
-          "table",
-          {},
-          heads(TEXT.sampling.columns),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-        ),
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
-          kinds.map((kind, i) => labelled(TEXT.sampling[kind], settings[i])),
-        ),
+        el("table", {}, [heads(TEXT.sampling.columns), el("tbody", {}, [rows.map(({ node }) => node)])]),
+        el("div", { class: "tp-sheet-choices" }, [kinds.map((kind, i) => labelled(TEXT.sampling[kind], settings[i]))]),
         note,
       ],
     };
@@ -236,23 +223,12 @@
       name: TEXT.moves.name,
       reset: use(gradients),
       nodes: [
-        el(
-          "table",
-          {},
-          heads(TEXT.moves.columns),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-        ),
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
+        el("table", {}, [heads(TEXT.moves.columns), el("tbody", {}, [rows.map(({ node }) => node)])]),
+        el("div", { class: "tp-sheet-choices" }, [
           button(TEXT.moves.steady, use(gradients.map(() => 1))),
           button(TEXT.moves.alternating, use(gradients.map((_, i) => (i % 2 ? -1 : 1)))),
           button(TEXT.moves.noise, use(gradients.map((_, i) => NOISE[i % NOISE.length]))),
-        ),
+        ]),
         el("p", { class: "tp-sheet-note", text: TEXT.moves.note }),
       ],
     };
@@ -290,12 +266,10 @@
         draw();
       },
       nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
+        el("div", { class: "tp-sheet-choices" }, [
           el("span", {}, `${TEXT.clip.gradient} `, inputs),
           labelled(TEXT.clip.limit, most),
-        ),
+        ]),
         words,
         result,
       ],
@@ -319,12 +293,10 @@
     );
     const cells = names.map(() => experts.map(() => el("small")));
     const rows = names.map((name, t) =>
-      el(
-        "tr",
-        {},
+      el("tr", {}, [
         el("th", { scope: "row", text: name }),
         experts.map((e) => el("td", {}, inputs[t][e], el("br"), cells[t][e])),
-      ),
+      ]),
     );
     const sums = { first: experts.map(() => el("td")), mean: experts.map(() => el("td")) };
     const sum = (/** @type {"first" | "mean"} */ name) =>
@@ -367,13 +339,11 @@
         draw();
       },
       nodes: [
-        el(
-          "table",
-          { class: "tp-router" },
+        el("table", { class: "tp-router" }, [
           heads([TEXT.token, ...experts.map((e) => TEXT.router.expert(e + 1))]),
           el("tbody", {}, rows),
           el("tfoot", {}, sum("first"), sum("mean")),
-        ),
+        ]),
         el("div", { class: "tp-sheet-choices" }, labelled(TEXT.router.k, many)),
         loss,
       ],
@@ -426,11 +396,9 @@
         draw();
       },
       nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-choices wide" },
+        el("div", { class: "tp-sheet-choices wide" }, [
           kinds.map((kind, i) => labelled(TEXT.cache.fields[kind], inputs[i])),
-        ),
+        ]),
         each,
         all,
       ],

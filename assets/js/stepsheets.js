@@ -85,9 +85,7 @@
     const marks = el("g");
     const ball = el("circle", { class: "dot", r: 6 });
     const ticks = [-1, 0, 1].map(() => el("text", { class: "muted middle", y: BOWL.height - 8 }));
-    const svg = el(
-      "svg",
-      { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}` },
+    const svg = el("svg", { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}` }, [
       el("line", { class: "rule", x1: BOWL.left, x2: BOWL.width - BOWL.left, y1: up(0), y2: up(0) }),
       ticks,
       el("text", { class: "muted end", x: BOWL.width - BOWL.left, y: up(0) - 6, text: TEXT.step.axis }),
@@ -95,7 +93,7 @@
       path,
       marks,
       ball,
-    );
+    ]);
     const body = el("tbody");
     const note = el("p", { class: "tp-sheet-note", role: "status" });
     const inputs = {
@@ -120,14 +118,12 @@
     function draw() {
       const all = [...taken, { weight: now.w, ...worked.step(now) }];
       const rows = all.map((each, i) =>
-        el(
-          "tr",
-          { class: i === taken.length ? "right" : "" },
+        el("tr", { class: i === taken.length ? "right" : "" }, [
           el("th", { scope: "row", text: String(i + 1) }),
           [each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) =>
             el("td", { text: fixed(value) }),
           ),
-        ),
+        ]),
       );
       const gap = el("tr", {}, el("th", { scope: "row", text: "⋮" }), el("td", { colspan: 5 }));
       body.replaceChildren(...(rows.length > SHOWN ? [rows[0], gap, ...rows.slice(1 - SHOWN)] : rows));
@@ -157,14 +153,12 @@
       },
       nodes: [
         el("p", { class: "tp-sheet-note", text: TEXT.step.model(x, y) }),
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
+        el("p", { class: "tp-sheet-choices" }, [
           el("label", {}, `${TEXT.step.w} `, inputs.w),
           el("label", {}, `${TEXT.step.rate} `, inputs.rate),
           take,
           button(TEXT.step.again, () => restart()),
-        ),
+        ]),
         note,
         svg,
         el("table", {}, heads(TEXT.step.columns), body),
@@ -205,11 +199,7 @@
       const possible = (found[0]?.count ?? 0) > 1;
       words.replaceChildren(
         ...list.map((word) =>
-          el(
-            "span",
-            { class: "word" },
-            word.map((piece) => el("code", { translate: "no", text: piece })),
-          ),
+          el("span", { class: "word" }, [word.map((piece) => el("code", { translate: "no", text: piece }))]),
         ),
       );
       const favourites = found.slice(0, 4).map(({ pair, count }) => `${pair.join(" + ")} (${count}×)`);

@@ -114,14 +114,12 @@
     if (open?.word === word) return;
     close();
     const other = chinese ? term.en : term.zh;
-    const node = el(
-      "span",
-      { class: "tp-definition", role: "dialog", "aria-label": `${TEXT.label}: ${named(term)}` },
+    const node = el("span", { class: "tp-definition", role: "dialog", "aria-label": `${TEXT.label}: ${named(term)}` }, [
       el("b", { text: named(term) }),
       other === named(term) ? "" : el("i", { lang: chinese ? "en" : "zh-CN", text: other }),
       el("span", { class: "means", text: means(term) }),
       lesson(term),
-    );
+    ]);
     node.addEventListener("pointerenter", stay);
     node.addEventListener("pointerleave", leave);
     word.after(node);

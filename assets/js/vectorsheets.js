@@ -102,15 +102,13 @@
         now.logits[i] = value;
         draw();
       });
-      const node = el(
-        "tr",
-        { class: i === target ? "right" : "" },
+      const node = el("tr", { class: i === target ? "right" : "" }, [
         el("th", { scope: "row", text: name }),
         el("td", {}, input),
         cells.power,
         cells.share.node,
         target === undefined ? "" : cells.gradient,
-      );
+      ]);
       return { ...cells, input, node };
     });
     const total = el("td");
@@ -156,29 +154,19 @@
       name: TEXT.softmax.name,
       reset,
       nodes: [
-        el(
-          "table",
-          {},
+        el("table", {}, [
           heads(target === undefined ? columns : [...columns, TEXT.softmax.gradient]),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-          el(
-            "tfoot",
-            {},
-            el(
-              "tr",
-              {},
+          el("tbody", {}, [rows.map(({ node }) => node)]),
+          el("tfoot", {}, [
+            el("tr", {}, [
               el("th", { scope: "row", text: TEXT.softmax.sum }),
               el("td"),
               total,
               el("td", { text: fixed(1, 3) }),
               target === undefined ? "" : el("td", { text: fixed(0, 3) }),
-            ),
-          ),
-        ),
+            ]),
+          ]),
+        ]),
         target === undefined
           ? el("label", { class: "tp-sheet-slider" }, `${TEXT.softmax.temperature}: `, shown, slider)
           : loss,
@@ -282,30 +270,24 @@
         draw();
       },
       nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-beside" },
+        el("div", { class: "tp-sheet-beside" }, [
           svg,
-          el(
-            "div",
-            {},
+          el("div", {}, [
             names.map((name, n) =>
-              el(
-                "p",
-                { class: `tp-vector v${n + 1}` },
+              el("p", { class: `tp-vector v${n + 1}` }, [
                 el("b", { text: `${name} ` }),
                 "(",
                 inputs[n][0],
                 ", ",
                 inputs[n][1],
                 ")",
-              ),
+              ]),
             ),
             result,
             more,
             el("p", { class: "tp-sheet-note", text: TEXT.dot.drag }),
-          ),
-        ),
+          ]),
+        ]),
       ],
     };
   }
@@ -355,16 +337,14 @@
     const boxes = [check("scaled"), check("masked")];
     const rows = names.map((name) => {
       const cells = { product: el("td"), score: el("td"), seen: el("td"), weight: bar(), value: el("td") };
-      const node = el(
-        "tr",
-        {},
+      const node = el("tr", {}, [
         el("th", { scope: "row", text: name }),
         cells.product,
         cells.score,
         cells.seen,
         cells.weight.node,
         cells.value,
-      );
+      ]);
       return { ...cells, node };
     });
     const output = el("td", { class: "strong" });
@@ -404,47 +384,26 @@
       name: words.name,
       reset,
       nodes: [
-        el(
-          "table",
-          { class: "vectors" },
+        el("table", { class: "vectors" }, [
           el("caption", { text: words.given }),
           heads([TEXT.token, "q", "k", "v"]),
-          el(
-            "tbody",
-            {},
+          el("tbody", {}, [
             names.map((name, i) =>
-              el(
-                "tr",
-                {},
-                el("th", { scope: "row", text: name }),
-                inputs[i].map((vector) => el("td", {}, vector)),
-              ),
+              el("tr", {}, [el("th", { scope: "row", text: name }), inputs[i].map((vector) => el("td", {}, vector))]),
             ),
-          ),
-        ),
-        el(
-          "fieldset",
-          { class: "tp-sheet-choices" },
+          ]),
+        ]),
+        el("fieldset", { class: "tp-sheet-choices" }, [
           el("legend", { text: words.asks }),
           choices.map(({ node }) => node),
-        ),
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
-          boxes.map(({ node }) => node),
-        ),
-        el(
-          "table",
-          {},
+        ]),
+        el("p", { class: "tp-sheet-choices" }, [boxes.map(({ node }) => node)]),
+        el("table", {}, [
           el("caption", { text: words.result }),
           heads([TEXT.token, words.product, "÷ √d", words.seen, words.weight, words.value]),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
+          el("tbody", {}, [rows.map(({ node }) => node)]),
           el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: 5, text: words.output }), output)),
-        ),
+        ]),
       ],
     };
   }

@@ -29,16 +29,7 @@
     el("button", { type: "button", class: "tp-button", text, on: { click }, ...more });
 
   /** @param {string[]} names */
-  const heads = (names) =>
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        names.map((text) => el("th", { scope: "col", text })),
-      ),
-    );
+  const heads = (names) => el("thead", {}, [el("tr", {}, [names.map((text) => el("th", { scope: "col", text }))])]);
 
   /** A share as a number and a bar. */
   function bar() {
@@ -59,12 +50,10 @@
 
   lessons.draw.numbers = ({ text, values }) => {
     const { name, nodes, reset } = SHEETS[text](values);
-    return el(
-      "section",
-      { class: "tp-sheet", "data-sheet": text, "aria-label": name },
+    return el("section", { class: "tp-sheet", "data-sheet": text, "aria-label": name }, [
       el("p", { class: "tp-sheet-name" }, el("b", { text: name }), el("span", { text: TEXT.try })),
       nodes,
       el("p", {}, button(TEXT.reset, reset, { class: "tp-button quiet" })),
-    );
+    ]);
   };
 })();

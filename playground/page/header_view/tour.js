@@ -71,9 +71,7 @@ function beginTour() {
       el("p", { class: "where", text: `${TOUR_TEXT.label} · ${stop + 1}/${STOPS.length}` }),
       el("h2", { text: title }),
       el("p", { text }),
-      el(
-        "div",
-        { class: "buttons" },
+      el("div", { class: "buttons" }, [
         el("button", {
           type: "button",
           class: "tp-button quiet",
@@ -96,7 +94,7 @@ function beginTour() {
               text: TOUR_TEXT.next,
               on: { click: forward },
             }),
-      ),
+      ]),
     );
     const onwards = /** @type {HTMLElement | null} */ (card.querySelector("#tour-next"));
     onwards?.focus({ preventScroll: true });

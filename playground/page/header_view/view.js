@@ -47,11 +47,9 @@ const SVG_MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z";
 const SVG_SUN =
   "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M5 5l1.7 1.7M17.3 17.3 19 19M5 19l1.7-1.7M17.3 6.7 19 5";
 const glyph = el("path", { d: SVG_MOON });
-const theme = el(
-  "button",
-  { type: "button", class: "theme", id: "theme-switch", on: { click: flip } },
+const theme = el("button", { type: "button", class: "theme", id: "theme-switch", on: { click: flip } }, [
   el("svg", { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true" }, glyph),
-);
+]);
 function flip() {
   document.body.classList.toggle("dark");
   tp.browser.remember(THEME, isDark() ? "dark" : "light");

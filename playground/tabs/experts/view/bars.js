@@ -5,24 +5,20 @@ const GAP = 32; // as the style has it
 
 function makeBars() {
   const grid = el("div", { class: "bars-grid" });
-  const key = el(
-    "p",
-    { class: "key", "aria-hidden": "true" },
+  const key = el("p", { class: "key", "aria-hidden": "true" }, [
     el("span", { class: "swatch f" }),
     el("span", { text: TEXT.f }),
     el("span", { class: "swatch p" }),
     el("span", { text: TEXT.p }),
     el("span", { class: "swatch fair" }),
     el("span", { text: TEXT.fair }),
-  );
-  const node = el(
-    "section",
-    { class: "bars" },
+  ]);
+  const node = el("section", { class: "bars" }, [
     el("h3", { text: TEXT.bars }),
     el("p", { class: "help", text: TEXT.barsHelp }),
     key,
     grid,
-  );
+  ]);
   /** @type {ReturnType<typeof figure>[]} */
   let figures = [];
   let structure = "";
@@ -83,22 +79,18 @@ function figure(layer, width) {
   );
   const facts = el("ul", { class: "facts" }, named);
   tp.terms.mark(facts, props.terms ?? []);
-  const node = el(
-    "div",
-    { class: "bars-layer", "data-layer": layer },
-    el(
-      "div",
-      { class: "figure-head" },
+  const node = el("div", { class: "bars-layer", "data-layer": layer }, [
+    el("div", { class: "figure-head" }, [
       title,
       tp.saveBar({
         figure: () => svg,
         rows,
         name: () => fileName(`${FILES.bars}-${first.layers[layer] + 1}-step-${cursorStep()}`),
       }),
-    ),
+    ]),
     svg,
     facts,
-  );
+  ]);
 
   function rows() {
     const record = cursorRecord();

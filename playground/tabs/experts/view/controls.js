@@ -15,12 +15,10 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
   const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
     el("button", { type: "button", text, "data-axis": name, on: { click: () => choose({ axis: name }) } }),
   );
-  const axisField = el(
-    "div",
-    { class: "choice", role: "group", "aria-label": TEXT.axis },
+  const axisField = el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, [
     el("span", { text: TEXT.axis }),
     el("div", { class: "segments" }, axes),
-  );
+  ]);
   /** @type {HTMLSelectElement} */
   const other = el("select", {
     id: "experts-compare",
@@ -35,19 +33,15 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
     on: { click: startPair },
   });
   const said = el("p", { class: "message", role: "status", hidden: true });
-  const node = el(
-    "div",
-    { class: "choices" },
-    el(
-      "div",
-      { class: "choice-line" },
+  const node = el("div", { class: "choices" }, [
+    el("div", { class: "choice-line" }, [
       layerField,
       axisField,
       el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other),
       pair,
-    ),
+    ]),
     said,
-  );
+  ]);
 
   function say(/** @type {string} */ text) {
     said.hidden = !text;

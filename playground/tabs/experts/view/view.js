@@ -27,12 +27,10 @@ const balance = makeBalance();
 const tokens = makeTokens();
 const special = makeSpecial();
 
-const upper = el(
-  "div",
-  { class: "upper" },
+const upper = el("div", { class: "upper" }, [
   el("div", {}, timeline.node, measured),
   el("div", { class: "aside" }, bars.node, balance.node),
-);
+]);
 const evenly = el("section", { class: "evenly" }, el("h3", { text: TEXT.evenly }), choices.node, upper);
 const body = el("div", { class: "body", hidden: true }, tokens.node, evenly, special.node);
 tp.terms.mark(title, props.terms ?? []);

@@ -133,124 +133,90 @@ function slider(/** @type {string} */ name) {
   controls[name] = { range, number, state };
   range.addEventListener("input", () => change({ [name]: Number(range.value) }));
   number.addEventListener("change", () => change({ [name]: allowed(name, number.valueAsNumber) }));
-  return el(
-    "div",
-    { class: "setting" },
+  return el("div", { class: "setting" }, [
     el("label", { for: id, text: label }),
     range,
     number,
     state,
     el("span", { class: "setting-hint", id: `${id}-hint`, text: tp.translate(field.description) }),
-  );
+  ]);
 }
 
 const neutral = el("button", { type: "button", class: "link", title: TEXT.neutralTitle, text: TEXT.neutral });
 
-const form = el(
-  "form",
-  { class: "opening" },
-  el(
-    "div",
-    { class: "field" },
+const form = el("form", { class: "opening" }, [
+  el("div", { class: "field" }, [
     el("label", { for: "generate-prompt", text: TEXT.prompt }),
     promptBox,
     el("div", { class: "under" }, examples, useButton),
     el("p", { class: "tp-hidden", id: "generate-prompt-hint", text: TEXT.promptHint }),
     message,
-  ),
-  el(
-    "div",
-    { class: "field" },
+  ]),
+  el("div", { class: "field" }, [
     el("label", { for: "generate-checkpoint", text: TEXT.checkpoint }),
     stepSlider,
     el("p", { class: "hint" }, stepNote, newestButton),
-  ),
-);
+  ]),
+]);
 
 main.append(
-  el(
-    "section",
-    { class: "writing" },
-    el(
-      "div",
-      { class: "heading" },
+  el("section", { class: "writing" }, [
+    el("div", { class: "heading" }, [
       el("h3", { text: TEXT.text }),
-      el(
-        "p",
-        { class: "legend" },
+      el("p", { class: "legend" }, [
         el("span", {}, el("i", { class: "swatch prompt" }), TEXT.legendPrompt),
         el("span", {}, TEXT.legendUnsure, el("i", { class: "ramp" }), TEXT.legendSure),
-      ),
-    ),
+      ]),
+    ]),
     line,
-    el(
-      "div",
-      { class: "transport", role: "group", "aria-label": TEXT.step },
+    el("div", { class: "transport", role: "group", "aria-label": TEXT.step }, [
       el("div", { class: "buttons" }, stepButton, playButton, backButton, restartButton),
       el("label", { class: "inline" }, el("span", { text: TEXT.speed }), speed, speedNote),
       el("label", { class: "inline" }, el("span", { text: tp.translate(FIELDS.seed.title) }), seedBox),
       reseed,
-    ),
+    ]),
     verdict,
     room,
     el("p", { class: "hint keys", text: TEXT.textKeys }),
-  ),
-  el(
-    "div",
-    { class: "columns" },
-    el(
-      "section",
-      { class: "next" },
+  ]),
+  el("div", { class: "columns" }, [
+    el("section", { class: "next" }, [
       el("h3", { text: TEXT.next }),
       el("p", { class: "hint", text: TEXT.nextNote }),
       el("div", { class: "settings" }, SLIDERS.map(slider)),
-      el(
-        "p",
-        { class: "legend" },
+      el("p", { class: "legend" }, [
         el("span", {}, el("i", { class: "swatch before" }), TEXT.legendBefore),
         el("span", {}, el("i", { class: "swatch after" }), TEXT.legendAfter),
         neutral,
-      ),
+      ]),
       upcoming,
-      el(
-        "div",
-        { class: "list-head", "aria-hidden": "true" },
+      el("div", { class: "list-head", "aria-hidden": "true" }, [
         el("span", { text: TEXT.columns[0] }),
         el("span"),
         el("span", { class: "number", text: TEXT.columns[1] }),
         el("span", { class: "number", text: TEXT.columns[2] }),
         el("span"),
-      ),
+      ]),
       list,
-      el(
-        "div",
-        { class: "foot" },
+      el("div", { class: "foot" }, [
         el("p", { class: "hint keys", text: TEXT.listKeys }),
         tp.saveBar({ figure: listFigure, rows: () => listRows(), name: () => FILES.list }),
-      ),
+      ]),
       removal,
       entropy,
-    ),
-    el(
-      "div",
-      { class: "aside" },
-      el(
-        "section",
-        { class: "branches" },
+    ]),
+    el("div", { class: "aside" }, [
+      el("section", { class: "branches" }, [
         el("div", { class: "heading" }, el("h3", { text: TEXT.tree }), prune),
         el("p", { class: "hint", text: TEXT.treeNote }),
         treeFrame,
-        el(
-          "div",
-          { class: "foot" },
+        el("div", { class: "foot" }, [
           el("p", { class: "hint keys", text: TEXT.treeKeys }),
           tp.saveBar({ figure: () => treeFrame, rows: () => treeRows(), name: () => FILES.tree }),
-        ),
+        ]),
         treeHint,
-      ),
-      el(
-        "section",
-        { class: "cache" },
+      ]),
+      el("section", { class: "cache" }, [
         el("h3", { text: TEXT.cache }),
         el("p", { class: "hint", text: TEXT.cacheNote }),
         cacheFrame,
@@ -259,15 +225,13 @@ main.append(
         saved,
         proof,
         chartFrame,
-        el(
-          "div",
-          { class: "foot" },
+        el("div", { class: "foot" }, [
           el("span"),
           tp.saveBar({ figure: () => chartFrame, rows: () => costRows(), name: () => FILES.cost }),
-        ),
-      ),
-    ),
-  ),
+        ]),
+      ]),
+    ]),
+  ]),
 );
 list.append(rows);
 root.append(

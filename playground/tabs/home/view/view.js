@@ -75,45 +75,35 @@ const go = (tab, text, kind) =>
 
 root.replaceChildren(
   el("header", {}, el("h2", { text: TEXT.title }), el("p", { text: TEXT.intro })),
-  el(
-    "section",
-    { class: "story" },
+  el("section", { class: "story" }, [
     el("label", { for: "home-text", text: TEXT.own }),
     el("div", { class: "own" }, page.input, page.play),
-    el(
-      "p",
-      { class: "examples" },
+    el("p", { class: "examples" }, [
       el("span", { text: TEXT.begin }),
       TEXT.examples.map((text) =>
         el("button", { type: "button", class: "example", text, on: { click: () => begin(text) } }),
       ),
-    ),
+    ]),
     page.note,
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
     page.caption,
     sentence,
-  ),
-  el(
-    "section",
-    { class: "model" },
+  ]),
+  el("section", { class: "model" }, [
     page.picture,
     el("h3", { id: "home-guesses", text: TEXT.guesses }),
     page.guesses,
     el("p", { class: "caption", text: TEXT.take }),
-  ),
-  el(
-    "nav",
-    { class: "ways" },
+  ]),
+  el("nav", { class: "ways" }, [
     go("train", TEXT.train, "tp-button primary"),
     go("learn", TEXT.learn, "tp-button"),
-    el(
-      "span",
-      { class: "others" },
+    el("span", { class: "others" }, [
       go("generate", TEXT.generate, "tp-button quiet"),
       go("inside", TEXT.inside, "tp-button quiet"),
       go("translate", TEXT.translate, "tp-button quiet"),
-    ),
-  ),
+    ]),
+  ]),
 );
 
 /** Another tab; those that look at a run look at this one, with the sentence that stands in the box. */

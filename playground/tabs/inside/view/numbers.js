@@ -76,9 +76,7 @@ function showNumbers(/** @type {Answers.HeadStages & Answer} */ answer) {
     }
   };
   const columns = TEXT.columns;
-  const header = el(
-    "tr",
-    {},
+  const header = el("tr", {}, [
     el("th", { scope: "col", class: "number", text: columns.place }),
     el("th", { scope: "col", text: columns.token }),
     el("th", { scope: "col", text: columns.key }),
@@ -88,7 +86,7 @@ function showNumbers(/** @type {Answers.HeadStages & Answer} */ answer) {
     el("th", { scope: "col", class: "number", text: columns.masked }),
     el("th", { scope: "col", text: columns.weight }),
     el("th", { scope: "col", text: columns.value }),
-  );
+  ]);
   const rows = shown.map((token, i) => {
     const future = answer.masked[i] === null;
     const bar = el("span", { class: "bar" });
@@ -107,50 +105,38 @@ function showNumbers(/** @type {Answers.HeadStages & Answer} */ answer) {
       el("td", { class: "number", text: shownNumber(answer.scaled[i]) }),
       alibi && el("td", { class: "number", text: future ? "" : shownNumber(answer.bias[i]) }),
       el("td", { class: "number", text: future ? TEXT.future : shownNumber(answer.masked[i]) }),
-      el(
-        "td",
-        { class: "weight" },
+      el("td", { class: "weight" }, [
         el("span", { class: "bar-track" }, bar),
         el("span", { class: "share", text: percent(weights[i]) }),
-      ),
+      ]),
       el("td", {}, strip(row(weighted, i), most.v)),
     );
   });
   const top = weights.indexOf(Math.max(...weights));
   explain(top);
-  const frameBox = el(
-    "div",
-    { class: "table-frame", tabindex: 0, role: "region", "aria-label": TEXT.numbers },
-    el(
-      "table",
-      { class: "stages" },
+  const frameBox = el("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": TEXT.numbers }, [
+    el("table", { class: "stages" }, [
       el("thead", {}, header),
       el("tbody", {}, rows),
-      el(
-        "tfoot",
-        {},
-        el(
-          "tr",
-          {},
+      el("tfoot", {}, [
+        el("tr", {}, [
           el("td", {}),
           el("td", { colspan: alibi ? 6 : 5, class: "sum-name", text: TEXT.output }),
           el("td", { class: "weight" }, el("span"), el("span", { class: "share", text: percent(1) })),
           el("td", {}, strip(output, most.v)),
-        ),
-      ),
-    ),
-  );
+        ]),
+      ]),
+    ]),
+  ]);
   const kept = body.querySelector(".table-frame")?.scrollTop;
   body.replaceChildren(
     note(TEXT.numbersNote(shown[query], width), TEXT.numbersTry),
     el("p", { class: "formula", "aria-label": TEXT.formula.spoken }, formula(width, alibi)),
-    el(
-      "p",
-      { class: "vector" },
+    el("p", { class: "vector" }, [
       el("span", { text: `${TEXT.query} ` }),
       el("span", { class: "token", translate: "no", text: shown[query] }),
       strip(q, most.q),
-    ),
+    ]),
     worked,
     frameBox,
     tp.saveBar({

@@ -40,9 +40,7 @@ function lossLine(answer, some) {
   if (answer.loss_before === null) return el("p", { class: "muted", text: TEXT.lossOne });
   const [before, after] = [answer.loss_before, answer.loss_after].map((loss) => fixed(loss ?? NaN, 3));
   const difference = Number(after) - Number(before); // of the numbers that are shown
-  return el(
-    "p",
-    { class: "loss" },
+  return el("p", { class: "loss" }, [
     el("span", { class: "muted", text: `${TEXT.loss} ` }),
     el("b", { text: some ? TEXT.lossValue(before, after) : TEXT.lossSame(before) }),
     some &&
@@ -51,7 +49,7 @@ function lossLine(answer, some) {
         class: difference > 0 ? "worse" : "better",
         text: ` ${(difference > 0 ? TEXT.worse : TEXT.better)(fixed(Math.abs(difference), 3))}`,
       }),
-  );
+  ]);
 }
 
 const CONTEXT = 32; // tokens of the text before the next one, at most
@@ -101,17 +99,13 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   body.replaceChildren(
     note(TEXT.zeroNote, TEXT.zeroTry),
     many ? "" : switches(),
-    el(
-      "p",
-      { class: "zero-state" },
+    el("p", { class: "zero-state" }, [
       el("span", { text: some ? offLine(heads) : TEXT.zeroNone }),
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
-    ),
+    ]),
     some || many
-      ? el(
-          "p",
-          { class: "zero-buttons" },
+      ? el("p", { class: "zero-buttons" }, [
           many &&
             el("button", {
               type: "button",
@@ -120,7 +114,7 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
               on: { click: () => toggleZero(layer, head, true) },
             }),
           some && clearButton(),
-        )
+        ])
       : "",
     lossLine(answer, some),
     el("p", { class: "next" }, el("span", { text: TEXT.next(contextOf(zeroFor)) })),
@@ -148,18 +142,14 @@ function switches() {
       text: TEXT.headColumn(head),
       on: { click: () => toggleZero(layer, head, true) },
     });
-  return el(
-    "div",
-    { class: "switches", role: "group", "aria-label": TEXT.zeroHeads },
+  return el("div", { class: "switches", role: "group", "aria-label": TEXT.zeroHeads }, [
     Array.from({ length: frame.layers }, (_, layer) =>
-      el(
-        "p",
-        {},
+      el("p", {}, [
         el("span", { class: "muted", text: TEXT.layer(layer) }),
         Array.from({ length: frame.heads }, (_, head) => button(layer, head)),
-      ),
+      ]),
     ),
-  );
+  ]);
 }
 
 function clearZero() {
@@ -180,20 +170,16 @@ function zeroFigure(changes, some, room) {
   const top = 26;
   const scale = (width - left - right) / Math.max(0.05, ...changes.flatMap(({ before, after }) => [before, after]));
   const height = top + changes.length * row + 4;
-  const legend = el(
-    "g",
-    { class: "legend" },
+  const legend = el("g", { class: "legend" }, [
     el("rect", { class: "before", x: left, y: 4, width: 12, height: 10, rx: 2 }),
     el("text", { x: left + 18, y: 13, text: TEXT.before }),
     some && el("rect", { class: "after", x: left + 120, y: 4, width: 12, height: 10, rx: 2 }),
     some && el("text", { x: left + 138, y: 13, text: TEXT.after }),
-  );
+  ]);
   const bars = changes.map(({ piece, before, after }, i) => {
     const y = top + i * row;
     const end = left + Math.max(before, some ? after : 0) * scale + 8;
-    return el(
-      "g",
-      {},
+    return el("g", {}, [
       el("text", {
         class: "mono",
         translate: "no",
@@ -217,7 +203,7 @@ function zeroFigure(changes, some, room) {
         y: y + (some ? 18 : 14),
         text: some ? `${percent(before)} → ${percent(after)}` : percent(before),
       }),
-    );
+    ]);
   });
   const words = tp.series(
     changes.map(

@@ -11,24 +11,18 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
   const said = el("ul", { class: "verdicts" });
   const more = el("button", { type: "button", class: "tp-button", id: "optimizers-more", text: TEXT.more });
   more.addEventListener("click", again);
-  const node = el(
-    "section",
-    { class: "result" },
-    el(
-      "div",
-      { class: "choice", role: "group", "aria-label": TEXT.axis },
+  const node = el("section", { class: "result" }, [
+    el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, [
       el("span", { text: TEXT.axis }),
       el("div", { class: "segments" }, axes),
-    ),
+    ]),
     host,
-    el(
-      "div",
-      { class: "under" },
+    el("div", { class: "under" }, [
       el("p", { class: "help", text: TEXT.chartHelp }),
       tp.saveBar({ figure: () => chart.svg, rows, name: () => "optimizers" }),
-    ),
+    ]),
     el("div", { class: "measured" }, el("h3", { text: TEXT.verdict }), table, said, more),
-  );
+  ]);
 
   const matrix = () => `${state.block}.${state.matrix}`;
   const shown = () => race.laps.map((laps, entry) => ({ laps, entry, name: race.names[entry] }));
@@ -118,14 +112,12 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
     table.dataset.key = key;
     const heads = Object.values(TEXT.heads).map((text) => el("th", { scope: "col", text }));
     const row = (/** @type {{ entry: number, name: string, laps: Laps }} */ { entry, name, laps }) =>
-      el(
-        "tr",
-        { class: `e${entry}` },
+      el("tr", { class: `e${entry}` }, [
         el("th", { scope: "row" }, el("i", { class: "swatch" }), name),
         el("td", { text: tp.fixed(race.mean(entry), 3) }),
         el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)) }),
         el("td", { text: tp.number(laps.flops.at(-1)) }),
-      );
+      ]);
     table.hidden = !known.length;
     table.replaceChildren(el("thead", {}, el("tr", {}, heads)), el("tbody", {}, known.map(row)));
     const sentences = [

@@ -16,11 +16,9 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
   /** @param {string} id @param {"steps" | "seeds"} name */
   const choice = (id, name) => {
     /** @type {HTMLSelectElement} */
-    const select = el(
-      "select",
-      { id, on: { change: () => choose(name, Number(select.value)) } },
+    const select = el("select", { id, on: { change: () => choose(name, Number(select.value)) } }, [
       address.choices(name).map((value) => el("option", { value, text: String(value) })),
-    );
+    ]);
     return select;
   };
   const steps = choice("optimizers-steps", "steps");
@@ -30,22 +28,18 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
   const bar = el("progress", { max: 1, "aria-label": TEXT.title });
   const said = el("p", { class: "said", role: "status" });
   const message = el("p", { class: "message", role: "alert", hidden: true });
-  const node = el(
-    "section",
-    { class: "setup" },
+  const node = el("section", { class: "setup" }, [
     list,
-    el(
-      "div",
-      { class: "line" },
+    el("div", { class: "line" }, [
       el("label", { class: "choice" }, el("span", { text: TEXT.steps }), steps),
       el("label", { class: "choice" }, el("span", { text: TEXT.seeds }), seeds),
       begin,
       end,
       bar,
       said,
-    ),
+    ]),
     message,
-  );
+  ]);
 
   /** @param {"steps" | "seeds"} name @param {number} value */
   function choose(name, value) {
@@ -104,17 +98,11 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
         },
       },
     });
-    return el(
-      "fieldset",
-      { class: `entry e${number}` },
+    return el("fieldset", { class: `entry e${number}` }, [
       el("div", { class: "entry-head" }, select, state.entries.length > 1 ? remove : null),
       el("p", { class: "help", text: TEXT.about[entry.optimizer] }),
-      el(
-        "div",
-        { class: "fields" },
-        FIELDS[entry.optimizer].map((name) => box(entry, name)),
-      ),
-    );
+      el("div", { class: "fields" }, [FIELDS[entry.optimizer].map((name) => box(entry, name))]),
+    ]);
   }
 
   add.addEventListener("click", () => {

@@ -22,13 +22,11 @@ const header = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class:
 root.append(
   header,
   wait,
-  el(
-    "div",
-    { class: "body" },
+  el("div", { class: "body" }, [
     result.node,
     el("section", { class: "own" }, el("h3", { text: TEXT.own }), setup.node, result.source),
     inside.node,
-  ),
+  ]),
 );
 for (const node of [header, inside.node]) tp.terms.mark(node, props.terms ?? []);
 

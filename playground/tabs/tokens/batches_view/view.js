@@ -68,47 +68,35 @@ function build() {
     el("h3", { text: TEXT.title }),
     el("p", { class: "help", text: TEXT.help }),
     page.message,
-    el(
-      "div",
-      { class: "body" },
-      el(
-        "div",
-        { class: "choices" },
-        el(
-          "div",
-          { class: "choice" },
+    el("div", { class: "body" }, [
+      el("div", { class: "choices" }, [
+        el("div", { class: "choice" }, [
           el("span", { text: TEXT.part }),
           el("div", { class: "segments", role: "group", "aria-label": TEXT.part }, page.parts),
-        ),
-        el(
-          "div",
-          { class: "choice" },
+        ]),
+        el("div", { class: "choice" }, [
           el("label", { for: "batches-number", text: TEXT.number }),
           page.earlier,
           page.number,
           page.of,
           page.later,
-        ),
-      ),
+        ]),
+      ]),
       page.film.node,
       page.loss,
-      el(
-        "div",
-        { class: "legend", "aria-hidden": "true" },
+      el("div", { class: "legend", "aria-hidden": "true" }, [
         el("span", { text: TEXT.legend[0] }),
         el("i"),
         el("span", { text: TEXT.legend[1] }),
-      ),
+      ]),
       page.list,
-      el(
-        "div",
-        { class: "under" },
+      el("div", { class: "under" }, [
         page.readout,
         tp.saveBar({ rows: csvRows, name: () => `batch-${frame.number}-step-${frame.step}` }),
-      ),
+      ]),
       page.shape,
       page.open,
-    ),
+    ]),
   );
   root.addEventListener("pointermove", pointed);
   root.addEventListener("pointerleave", () => read(null));

@@ -40,29 +40,21 @@ function build() {
     el("h3", { text: TEXT.title }),
     page.help,
     page.message,
-    el(
-      "div",
-      { class: "body" },
+    el("div", { class: "body" }, [
       page.choice,
       page.film.node,
-      el(
-        "div",
-        { class: "pair" },
-        el(
-          "div",
-          {},
+      el("div", { class: "pair" }, [
+        el("div", {}, [
           page.host,
-          el(
-            "div",
-            { class: "under" },
+          el("div", { class: "under" }, [
             page.legend,
             tp.saveBar({ figure: () => page.host, rows: csvRows, name: () => `embeddings-step-${frame.step}` }),
-          ),
-        ),
+          ]),
+        ]),
         page.near,
-      ),
+      ]),
       page.share,
-    ),
+    ]),
   );
   new ResizeObserver(() => schedule(draw)).observe(page.host);
 }
@@ -176,22 +168,18 @@ function drawNear() {
   const list = near.get(at);
   page.near.replaceChildren(
     el("h4", { text: TEXT.near(spoken(at)) }),
-    el(
-      "ol",
-      {},
+    el("ol", {}, [
       (list ?? []).map(([point, cosine]) => {
         const bar = el("i");
         bar.style.width = `${Math.max(0, 100 * cosine)}%`;
         const text = cosine.toFixed(2).replace("-", "−");
-        return el(
-          "li",
-          { "aria-label": TEXT.nearItem(spoken(point), text) },
+        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, [
           el("span", { class: "piece", translate: "no", text: spoken(point) }),
           el("span", { class: "track" }, bar),
           el("span", { class: "cosine", text }),
-        );
+        ]);
       }),
-    ),
+    ]),
   );
 }
 

@@ -23,25 +23,19 @@ function makeLearn(
     class: "tp-hidden",
     on: { change: () => openFile() },
   });
-  const ownPart = el(
-    "div",
-    { class: "own", hidden: true },
+  const ownPart = el("div", { class: "own", hidden: true }, [
     own,
-    el(
-      "p",
-      { class: "hint" },
+    el("p", { class: "hint" }, [
       el("label", { class: "tp-button", for: "tokens-file", text: TEXT.file }),
       file,
       el("span", { text: TEXT.fileHint }),
-    ),
+    ]),
     el("p", { class: "hint", text: TEXT.ownHint(MOST_OWN) }),
-  );
+  ]);
   /** @type {HTMLSelectElement} */
-  const size = el(
-    "select",
-    { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } },
+  const size = el("select", { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } }, [
     SIZES.map((value) => el("option", { value, text: count(value) })),
-  );
+  ]);
   const button = el("button", {
     type: "button",
     class: "tp-button primary",
@@ -82,24 +76,18 @@ function makeLearn(
   const host = el("div", { class: "chart-host" });
   const chart = tp.chart(host);
 
-  const node = el(
-    "section",
-    { class: "learn" },
+  const node = el("section", { class: "learn" }, [
     el("h3", { text: TEXT.learn }),
     el("p", { class: "help", text: TEXT.learnHelp }),
-    el(
-      "div",
-      { class: "choices" },
-      el(
-        "div",
-        { class: "choice" },
+    el("div", { class: "choices" }, [
+      el("div", { class: "choice" }, [
         el("span", { text: TEXT.learnFrom }),
         el("div", { class: "segments", role: "group", "aria-label": TEXT.learnFrom }, segments),
-      ),
+      ]),
       el("label", { class: "choice" }, el("span", { text: TEXT.size }), size),
       button,
       train,
-    ),
+    ]),
     ownPart,
     done,
     message,
@@ -108,23 +96,17 @@ function makeLearn(
     el("h4", {}, el("span", { text: TEXT.recut }), " ", figures),
     line.node,
     readout,
-    el(
-      "div",
-      { class: "pair" },
-      el(
-        "div",
-        {},
+    el("div", { class: "pair" }, [
+      el("div", {}, [
         host,
-        el(
-          "div",
-          { class: "under" },
+        el("div", { class: "under" }, [
           el("p", { class: "help", text: TEXT.chartHelp }),
           tp.saveBar({ figure: () => chart.svg, rows: mergeRows, name: () => "byte-pairs" }),
-        ),
-      ),
+        ]),
+      ]),
       el("div", {}, el("h4", { text: TEXT.around }), list),
-    ),
-  );
+    ]),
+  ]);
 
   /** What the player stops at: every merge, or where there are many, about a hundred of them. */
   function stops() {

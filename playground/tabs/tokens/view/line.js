@@ -32,7 +32,7 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
         const chip = el(
           "span",
           { class: `chip ${cut.ids[from] === null ? "unknown" : colour(from)}`, "data-token": from },
-          words(text),
+          [words(text)],
         );
         chips.push(chip);
         if (text.endsWith("\n")) return [chip, el("br")];
@@ -47,12 +47,10 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
         chips.push(part);
         return part;
       });
-      return el(
-        "span",
-        { class: "several" },
+      return el("span", { class: "several" }, [
         el("span", { class: "whole" }, words(text)),
         el("span", { class: "parts" }, parts),
-      );
+      ]);
     });
     node.replaceChildren(...groups.flat());
     node.setAttribute("aria-label", TEXT.line(label(), cut.starts.length));

@@ -28,9 +28,7 @@ function grouped(entries, by) {
 const folds = []; // for each group: a function that shows what of it was changed, and whether anything is left of it
 
 function section(/** @type {Section} */ { name, groups }) {
-  return el(
-    "section",
-    { "aria-label": tp.translate(name) },
+  return el("section", { "aria-label": tp.translate(name) }, [
     groups.map((group) => {
       const [inPage, inEnglish] = [tp.translate(group.name), group.name];
       const drawn = group.controls.map((control) => row(control, wordsOf(control, inPage, inEnglish, name)));
@@ -38,8 +36,7 @@ function section(/** @type {Section} */ { name, groups }) {
       const folded = el(
         "details",
         { id: `group-${group.name.toLowerCase().replaceAll(" ", "-")}`, class: "group", open: true },
-        el("summary", {}, el("span", { text: inPage }), count),
-        drawn,
+        [el("summary", {}, el("span", { text: inPage }), count), drawn],
       );
       folds.push((changed) => {
         folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now, or is searched for
@@ -49,7 +46,7 @@ function section(/** @type {Section} */ { name, groups }) {
       });
       return folded;
     }),
-  );
+  ]);
 }
 
 /** All that a search finds a field by: what it is called, in both languages, what it can be, and what it does.
@@ -100,14 +97,12 @@ function row(control, words) {
     on: { click: () => restore(control.name) },
   });
   const made = MAKERS[control.kind](control, id, { describedby: `${id}-problem ${id}-help` });
-  const drawn = el(
-    "div",
-    { class: `row ${control.kind}`, id: `row-${control.name}`, "data-field": control.name },
+  const drawn = el("div", { class: `row ${control.kind}`, id: `row-${control.name}`, "data-field": control.name }, [
     el("div", { class: "top" }, made.label, toggle, undo, made.beside),
     made.below,
     problem,
     help,
-  );
+  ]);
   const complain = (/** @type {string | undefined} */ why) => {
     problem.hidden = why === undefined;
     said.textContent = tp.translate(why ?? "");
@@ -223,7 +218,7 @@ const MAKERS = {
     const below = el(
       "div",
       { class: "choices", role: "radiogroup", "aria-labelledby": `${id}-label`, "aria-describedby": describedby },
-      options.map(({ input, name }) => el("label", {}, input, name)),
+      [options.map(({ input, name }) => el("label", {}, input, name))],
     );
     /** @type {Made["update"]} */
     const update = (wanted, auto) =>
@@ -303,13 +298,11 @@ const MAKERS = {
     const select = el(
       "select",
       { id, "aria-describedby": `${id}-about ${describedby}`, on: { change: () => set(control.name, select.value) } },
-      grouped(layout.sources, ({ group }) => group).map(([label, entries]) =>
-        el(
-          "optgroup",
-          { label },
-          entries.map((entry) => el("option", { value: entry.value, text: entry.title })),
+      [
+        grouped(layout.sources, ({ group }) => group).map(([label, entries]) =>
+          el("optgroup", { label }, [entries.map((entry) => el("option", { value: entry.value, text: entry.title }))]),
         ),
-      ),
+      ],
     );
     const about = el("p", { class: "about", id: `${id}-about` });
     return {

@@ -107,13 +107,11 @@ const presetName = el("p", { id: "preset-name" }); // in a link for a class, whi
 const presetSelect = el(
   "select",
   { id: "preset", "aria-describedby": "preset-about", on: { change: () => choosePreset(presetSelect.value) } },
-  grouped(layout.presets, ({ layer }) => layer).map(([label, entries]) =>
-    el(
-      "optgroup",
-      { label },
-      entries.map(({ name, title }) => el("option", { value: name, text: title })),
+  [
+    grouped(layout.presets, ({ layer }) => layer).map(([label, entries]) =>
+      el("optgroup", { label }, [entries.map(({ name, title }) => el("option", { value: name, text: title }))]),
     ),
-  ),
+  ],
 );
 const presetLabel = el("label", { class: "caption", for: "preset" });
 const own = ownText();
@@ -164,21 +162,17 @@ const copy = el("button", {
     },
   },
 });
-const command = el(
-  "details",
-  { class: "command" },
+const command = el("details", { class: "command" }, [
   el("summary", { text: TEXT.command }),
   el("pre", { tabindex: 0 }, code),
   copy,
-);
-const settings = el(
-  "div",
-  { class: "settings", id: "settings", hidden: true },
+]);
+const settings = el("div", { class: "settings", id: "settings", hidden: true }, [
   search,
   none,
   ...layout.sections.map(section),
   command,
-);
+]);
 const settingsButton = el("button", {
   type: "button",
   class: "tp-button",
@@ -247,20 +241,16 @@ form.append(
   forkLine,
   sizes.node,
   changedLine,
-  el(
-    "div",
-    { class: "go" },
-    el(
-      "dl",
-      { class: "costs" },
+  el("div", { class: "go" }, [
+    el("dl", { class: "costs" }, [
       Object.entries(TEXT.costs).map(([name, [title, about]]) =>
         el("div", {}, el("dt", { text: title, title: about }), costs.get(name)),
       ),
-    ),
+    ]),
     start,
     runName,
     reasons,
-  ),
+  ]),
   settingsButton,
   settings,
 );
@@ -339,9 +329,7 @@ function render() {
 /** One field that differs from the preset: its name leads to its control, the cross takes the change back. */
 function chip(/** @type {DrawnRow} */ { control }) {
   const { name } = control;
-  return el(
-    "span",
-    { class: "chip", "data-field": name },
+  return el("span", { class: "chip", "data-field": name }, [
     el("button", {
       type: "button",
       class: "chip-name",
@@ -355,7 +343,7 @@ function chip(/** @type {DrawnRow} */ { control }) {
       "aria-label": TEXT.undo(control.label, spelled(control, preset().values[name])),
       on: { click: () => restore(name) },
     }),
-  );
+  ]);
 }
 
 /** Which controls are in sight: those that mean something, and of these what is searched for. */
@@ -383,9 +371,7 @@ function reason(name, why) {
   const sentence = tp.named(tp.label(name), tp.translate(why));
   if (!row) return el("p", { text: sentence });
   const remedy = answer.remedies[name];
-  return el(
-    "p",
-    { "data-field": name },
+  return el("p", { "data-field": name }, [
     el("button", { type: "button", class: "link", text: sentence, on: { click: () => goTo(name) } }),
     name in answer.remedies &&
       el("button", {
@@ -394,7 +380,7 @@ function reason(name, why) {
         text: TEXT.remedy(spelled(row.control, remedy)),
         on: { click: () => set(name, remedy) },
       }),
-  );
+  ]);
 }
 
 /** What the server says about it. */
@@ -429,11 +415,9 @@ function show() {
   notes.hidden = answer.refused.length === 0;
   notes.replaceChildren(
     el("p", { text: TEXT.refused }),
-    el(
-      "ul",
-      {},
+    el("ul", {}, [
       answer.refused.map(([field, given, why]) => el("li", { text: TEXT.refusal(field, given, tp.translate(why)) })),
-    ),
+    ]),
   );
   if (!started) busy(false);
   form.dataset.answered = String(turn);

@@ -24,18 +24,14 @@ function makeAttention(
     rows: () => attentionRows(snapshot),
     name: () => current().fileName(`${FILES.attention}-${snapshot?.step ?? 0}`),
   });
-  const node = el(
-    "section",
-    { class: "attention", hidden: true },
+  const node = el("section", { class: "attention", hidden: true }, [
     el("div", { class: "bar" }, el("h4", { text: TEXT.attention }), help, save),
     el("div", { class: "scrub" }, slider, shown, newest),
-    el(
-      "div",
-      { class: "side" },
+    el("div", { class: "side" }, [
       el("div", { class: "scroll" }, canvas),
       el("div", { class: "said" }, el("span", { class: "label", text: TEXT.text }), tokens),
-    ),
-  );
+    ]),
+  ]);
 
   /** What the server answered, by step. @type {Map<number, Snapshot>} */
   const snapshots = new tp.Recent(80);

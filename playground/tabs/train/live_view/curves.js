@@ -78,13 +78,9 @@ function makeCurves(
 
   drawChoices();
   const reading = el("p", { class: "help reading", text: TEXT.reading });
-  const node = el(
-    "section",
-    { class: "chart" },
+  const node = el("section", { class: "chart" }, [
     host,
-    el(
-      "div",
-      { class: "bar controls" },
+    el("div", { class: "bar controls" }, [
       el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, label(TEXT.axis), axes),
       el("label", { class: "smoothing" }, label(TEXT.smoothing), slider, steps),
       other.node,
@@ -94,10 +90,10 @@ function makeCurves(
         rows: () => curveRows(current()),
         name: () => current().fileName(FILES.curves),
       }),
-    ),
+    ]),
     reading,
     el("p", { class: "help", text: TEXT.chartHelp }),
-  );
+  ]);
   tp.terms.mark(reading, props.terms ?? []);
   return { node, draw, reset: () => chart.reset() };
 }

@@ -126,25 +126,21 @@ rateSlider.addEventListener("input", () => {
 });
 rateSlider.addEventListener("change", () => changeRate(RATES[Number(rateSlider.value)]));
 rateBox.addEventListener("change", () => changeRate(Number(rateBox.value.replace(",", "."))));
-const rate = el(
-  "div",
-  { class: "rate", title: TEXT.rateTitle },
+const rate = el("div", { class: "rate", title: TEXT.rateTitle }, [
   el("label", { for: "rate", text: TEXT.rate }),
   rateSlider,
   rateBox,
-);
+]);
 
 const message = el("p", { class: "message", role: "status" });
 const result = el("table", { class: "result" });
 
 root.append(
-  el(
-    "div",
-    { class: "line" },
+  el("div", { class: "line" }, [
     el("div", { class: "buttons", role: "group", "aria-label": TEXT.controls }, toggle, step, stop, reset),
     el("div", { class: "fork" }, forkStep, fork),
     el("div", { class: "aside" }, download, remove),
-  ),
+  ]),
   rate,
   message,
   result,
@@ -277,28 +273,16 @@ function drawResult({ predicted, measured }) {
   };
   result.replaceChildren(
     el("caption", { text: TEXT.result }),
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        TEXT.columns.map((text) => el("th", { scope: "col", text })),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
+    el("thead", {}, [el("tr", {}, [TEXT.columns.map((text) => el("th", { scope: "col", text }))])]),
+    el("tbody", {}, [
       Object.entries(TEXT.rows).map(([name, title]) =>
-        el(
-          "tr",
-          {},
+        el("tr", {}, [
           el("th", { scope: "row", text: title(measured) }),
           el("td", { text: cell(name, predicted) }),
           el("td", { text: cell(name, { ...measured }) }),
-        ),
+        ]),
       ),
-    ),
+    ]),
   );
 }
 

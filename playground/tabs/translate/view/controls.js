@@ -108,16 +108,14 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     root.toggleAttribute("data-problem", sentence !== null);
   }
 
-  const node = el(
-    "div",
-    { class: "source" },
+  const node = el("div", { class: "source" }, [
     el("div", { class: "source-head" }, el("label", { for: "translate-text", text: TEXT.source }), hint),
     input,
     message,
     vocabulary.nodes.slice(0, -1),
     examples,
     vocabulary.nodes.slice(-1),
-  );
+  ]);
   return { node, vocabulary, draw, offer, problem, take, clear: () => (input.value = "") };
 }
 
@@ -170,20 +168,16 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     title: TEXT.sharpestTitle,
     on: { click: toSharpest },
   });
-  const node = el(
-    "div",
-    {},
-    el(
-      "div",
-      { class: "choices" },
+  const node = el("div", {}, [
+    el("div", { class: "choices" }, [
       el("div", { class: "choice" }, el("span", { text: TEXT.attention }), kind.node),
       layer.field,
       head.field,
       sharpest,
       el("div", { class: "choice" }, el("span", { text: TEXT.shown }), way.node),
-    ),
+    ]),
     about,
-  );
+  ]);
 
   const fill = (
     /** @type {{ node: HTMLSelectElement }} */ { node: list },
@@ -243,13 +237,11 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
   const place = el("span", { class: "muted place" });
   const line = el("p", { class: "translation", id: "translate-translation" });
   const byItself = el("p", { class: "by-itself", id: "translate-by-itself", hidden: true });
-  const node = el(
-    "div",
-    { class: "transport" },
+  const node = el("div", { class: "transport" }, [
     el("div", { class: "buttons" }, toggle, step, back, restart, place),
     line,
     byItself,
-  );
+  ]);
 
   /** Show `count` tokens, and release the one that is held. */
   function go(/** @type {number} */ count, playing = false) {

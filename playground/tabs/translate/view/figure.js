@@ -175,12 +175,10 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     const tint = el("rect", { class: "tint", x, y, width, height, rx: 6, "fill-opacity": 0 });
     const box = el("rect", { class: "box", x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 6 });
     const room = width - 2 * CHIP.pad - (parts.space ? CHIP.space : 0) + 1;
-    const label = el(
-      "text",
-      { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" },
+    const label = el("text", { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" }, [
       parts.space && el("tspan", { class: "space", text: tp.visible(" ") }),
       el("tspan", { text: fitting(parts.word, room) }),
-    );
+    ]);
     const node = el(
       "g",
       {
@@ -340,12 +338,10 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     if (!listed.length) parts.push(el("span", { text: TEXT.nobody }));
     listed.forEach(({ token, share }, i) =>
       parts.push(
-        el(
-          "span",
-          { class: "looked" },
+        el("span", { class: "looked" }, [
           el("b", { translate: "no", text: word(token) }),
           ` ${rounded(share)}${i < listed.length - 1 ? TEXT.comma : ""}`,
-        ),
+        ]),
         el("span", { text: " " }),
       ),
     );

@@ -38,15 +38,13 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
     stop();
     goTo(null);
   }
-  const node = el(
-    "section",
-    { class: "film" },
+  const node = el("section", { class: "film" }, [
     el("h3", {}, el("label", { for: "translate-step", text: TEXT.film })),
     el("p", { class: "help", text: TEXT.filmHelp }),
     slider.node,
     el("div", { class: "film-under" }, legend, newestButton, saves),
     el("p", { class: "hint" }, note),
-  );
+  ]);
 
   function sharpAt(/** @type {number} */ i) {
     const L = frame.layers;

@@ -4,14 +4,12 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
   const help = el("p", { class: "help" });
   const readout = el("p", { class: "matrix-text" });
   const saves = tp.saveBar({ figure: () => host, rows: weightRows, name: () => fileName(`${state.of}-attention`) });
-  const node = el(
-    "section",
-    { class: "matrix" },
+  const node = el("section", { class: "matrix" }, [
     el("h3", { text: TEXT.matrix }),
     help,
     host,
     el("div", { class: "under" }, readout, saves),
-  );
+  ]);
   let svg = el("svg");
   let place = { left: 0, top: 0, cell: 1 };
   /** @type {Weights | null} */

@@ -15,9 +15,7 @@ function makeTraining(
     const button = el(
       "button",
       { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, go) } },
-      el("b", { text: tp.translate(title) }),
-      el("span", { text: tp.translate(about) }),
-      go,
+      [el("b", { text: tp.translate(title) }), el("span", { text: tp.translate(about) }), go],
     );
     return { button, go };
   });
@@ -35,45 +33,33 @@ function makeTraining(
     stopped();
   }
   const bar = el("i");
-  const live = el(
-    "div",
-    { class: "live" },
+  const live = el("div", { class: "live" }, [
     progress,
     stop,
     el("div", { class: "progress-track", "aria-hidden": "true" }, bar),
-  );
+  ]);
   const host = el("div", { class: "chart-host" });
   const chart = tp.chart(host);
   const chartSaves = tp.saveBar({ figure: () => chart.svg, rows: curveRows, name: () => fileName("training") });
-  const curves = el(
-    "div",
-    { class: "curves" },
+  const curves = el("div", { class: "curves" }, [
     host,
     el("div", { class: "under" }, el("p", { class: "help", text: TEXT.chartHelp }), chartSaves),
-  );
+  ]);
   const list = el("ol", { class: "sample-list" });
   const at = el("span", { class: "muted" });
-  const samples = el(
-    "div",
-    { class: "samples" },
+  const samples = el("div", { class: "samples" }, [
     el("h4", {}, el("span", { text: TEXT.samples }), el("span", { text: " " }), at),
     el("p", { class: "help", text: TEXT.samplesHelp }),
     list,
-  );
+  ]);
   const grown = el("div", { class: "grown" }, curves, samples);
-  const node = el(
-    "section",
-    { class: "training" },
+  const node = el("section", { class: "training" }, [
     el("h3", { text: TEXT.training }),
     el("p", { class: "help", text: TEXT.trainingHelp }),
-    el(
-      "div",
-      { class: "starters" },
-      buttons.map(({ button }) => button),
-    ),
+    el("div", { class: "starters" }, [buttons.map(({ button }) => button)]),
     message,
     grown,
-  );
+  ]);
 
   /** @param {string} name @param {HTMLElement} go */
   function begin(name, go) {
@@ -220,9 +206,7 @@ function makeTraining(
         return square;
       });
       const right = all.filter(({ correct }) => correct).length;
-      return el(
-        "li",
-        {},
+      return el("li", {}, [
         el("button", {
           type: "button",
           class: "prompt",
@@ -231,9 +215,7 @@ function makeTraining(
           text: prompt,
           on: { click: () => opened(prompt) },
         }),
-        el(
-          "p",
-          { class: `answer ${now.correct}` },
+        el("p", { class: `answer ${now.correct}` }, [
           now.correct !== null &&
             el("span", {
               class: "verdict",
@@ -242,9 +224,9 @@ function makeTraining(
               text: TEXT.verdict[String(now.correct)],
             }),
           el("span", { class: "text", dir: "auto", translate: "no", text: now.text || "∅" }),
-        ),
+        ]),
         el("span", { class: "squares", role: "img", "aria-label": TEXT.sampleStrip(right, all.length) }, squares),
-      );
+      ]);
     });
     put(at, last === null ? TEXT.noSamples : TEXT.samplesStep(last));
     list.replaceChildren(...items);
