@@ -5,6 +5,8 @@
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
  *   fold(attributes, title, teaser, body)                      details under a title, and what they are about
+ *   table(attributes, columns, rows, foot)                     with a name over each column
+ *   tableHead(columns), tableRow(attributes, name, cells)      its parts, for one that is drawn again
  */
 (() => {
   "use strict";
@@ -55,6 +57,40 @@
         el("span", { class: "tp-fold-teaser", text: teaser }),
       ]),
       body,
+    ]);
+  }
+
+  /** Whether a row takes it as it is: a cell, or false, which `el` leaves out. */
+  const isCell = (/** @type {unknown} */ child) => child === false || child instanceof HTMLTableCellElement;
+
+  /** The head of a table; a column is its name, or the attributes of its cell, or the cell.
+   *
+   * @type {Tp["tableHead"]} */
+  function tableHead(columns) {
+    const cell = (/** @type {any} */ column) =>
+      isCell(column) ? column : el("th", { scope: "col", ...(typeof column === "string" ? { text: column } : column) });
+    return el("thead", {}, el("tr", {}, columns.map(cell)));
+  }
+
+  /** A row of a table; a name or a cell that is none yet becomes one.
+   *
+   * @type {Tp["tableRow"]} */
+  function tableRow(attributes, name, cells) {
+    return el("tr", attributes, [
+      isCell(name) ? name : el("th", { scope: "row" }, name),
+      cells.map((cell) => (isCell(cell) ? cell : el("td", {}, cell))),
+    ]);
+  }
+
+  /** A table; `caption` is one of its attributes.
+   *
+   * @type {Tp["table"]} */
+  function table({ caption, ...attributes }, columns, rows, foot) {
+    return el("table", attributes, [
+      caption && el("caption", { text: caption }),
+      tableHead(columns),
+      el("tbody", {}, rows),
+      foot && el("tfoot", {}, foot),
     ]);
   }
 
@@ -165,5 +201,19 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, fold, put, unsaid, depict, scheduler, whenSeen, say, elsewhere, tip });
+  Object.assign(window.tp, {
+    el,
+    fold,
+    table,
+    tableHead,
+    tableRow,
+    put,
+    unsaid,
+    depict,
+    scheduler,
+    whenSeen,
+    say,
+    elsewhere,
+    tip,
+  });
 })();

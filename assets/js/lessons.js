@@ -194,16 +194,15 @@
     const small = (/** @type {string[]} */ texts) => texts.map((text) => el("small", { text }));
     const cells = (/** @type {Measured} */ row) =>
       lost(row)
-        ? el("td", { colspan: names.length, text: TEXT.diverged })
+        ? [el("td", { colspan: names.length, text: TEXT.diverged })]
         : names.map((name) => {
             const [text, ...below] = cell(row, name);
-            return el("td", {}, text, small(below));
+            return [text, small(below)];
           });
-    const head = (/** @type {Measured} */ row) =>
-      el("th", { scope: "row" }, [
-        window.tp.translate(row.variant),
-        small(row.parameters ? [TEXT.parameters(Number(row.parameters).toLocaleString("en-US"))] : []),
-      ]);
+    const head = (/** @type {Measured} */ row) => [
+      window.tp.translate(row.variant),
+      small(row.parameters ? [TEXT.parameters(Number(row.parameters).toLocaleString("en-US"))] : []),
+    ];
     const runs = Math.max(...rows.map((row) => Number(row.finished) + Number(row.diverged)));
     const difference = TEXT.difference[names.includes("bits") ? "bits" : "final"];
     const notes = [
@@ -211,12 +210,11 @@
       ...(names.includes("difference") ? [difference(window.tp.translate(rows[0].variant))] : []),
     ];
     return el("div", { class: "tp-measured" }, [
-      el("table", {}, [
-        el("thead", {}, [
-          el("tr", {}, [el("th"), names.map((name) => el("th", { scope: "col", text: TEXT.columns[name] }))]),
-        ]),
-        el("tbody", {}, [rows.map((row) => el("tr", {}, head(row), cells(row)))]),
-      ]),
+      window.tp.table(
+        {},
+        [el("th"), ...names.map((name) => TEXT.columns[name])],
+        rows.map((row) => window.tp.tableRow({}, head(row), cells(row))),
+      ),
       el("p", { class: "note", text: notes.join(" ") }),
     ]);
   }

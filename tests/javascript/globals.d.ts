@@ -57,6 +57,8 @@ type ElementTags = Omit<HTMLElementTagNameMap, SvgTag> & Pick<SVGElementTagNameM
 type Handlers = { [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => unknown };
 type Attribute = string | number | boolean | null | undefined;
 type Attributes = { on?: Handlers; [name: string]: Attribute | Handlers };
+type TableAttributes = Attributes & { caption?: string };
+type Column = string | Attributes | HTMLTableCellElement | false;
 type Child = Node | string | number | false | null | undefined | Child[];
 
 /* ---------------------------------------------------------------- figures */
@@ -276,6 +278,31 @@ interface Term {
   also?: string[];
 }
 
+/** The numbers of a lesson's table, and the fields that change them: worksheets.js. */
+interface Changeable<Numbers> {
+  now: Numbers;
+  field(
+    label: string,
+    path: (string | number)[],
+    more?: Attributes,
+    allowed?: (typed: number) => number,
+  ): HTMLInputElement;
+  slider(
+    name: string,
+    label: string,
+    path: (string | number)[],
+    range: { min: number; max: number; step: number },
+  ): HTMLElement;
+  set(change: Partial<Numbers>): void;
+  reset(): void;
+}
+
+interface Arrow {
+  nodes: Node[];
+  tip: SVGCircleElement;
+  show(tip: number[], name: number[]): void;
+}
+
 interface Tp {
   browser: {
     recall(key: string): string | null;
@@ -344,6 +371,9 @@ interface Tp {
 
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
+  table(attributes: TableAttributes, columns: Column[], rows: Child[], foot?: Child[]): HTMLTableElement;
+  tableHead(columns: Column[]): HTMLTableSectionElement;
+  tableRow(attributes: Attributes, name: Child, cells: Child[]): HTMLTableRowElement;
   put(node: Node, content: string): void;
   depict(drawing: Element, label: string): void;
   unsaid<Nodes extends Child[]>(...nodes: Nodes): Nodes;
@@ -451,9 +481,12 @@ interface Tp {
     sheets: {
       sheets: { [name: string]: (values: any) => { name: string; nodes: Child[]; reset(): void } };
       bar(): { node: HTMLElement; show(share: number): void };
-      button(text: string, click: () => void, more?: Attributes): HTMLButtonElement;
-      field(label: string, value: number, changed: (value: number) => void, more?: Attributes): HTMLInputElement;
-      heads(names: string[]): HTMLElement;
+      button(text: string, more: Attributes, click: () => void): HTMLButtonElement;
+      labelled(label: string, input: HTMLElement): HTMLElement;
+      plane(label: string, size: number, children: Child[]): SVGSVGElement;
+      arrow(n: number, middle: number, r: number, name: Attributes): Arrow;
+      vector(numbers: number[]): string;
+      changeable<Numbers extends object>(first: Numbers, draw: () => void): Changeable<Numbers>;
     };
   };
   running: {

@@ -198,38 +198,24 @@ function makeSpecial() {
   function table(answer, caption, counts) {
     const { experts } = first;
     const wide = experts > 16;
+    const columns = Array.from({ length: experts }, (_, expert) =>
+      el("th", { scope: "col" }, wide ? el("span", { class: "tiny", text: expert + 1 }) : chip(expert)),
+    );
+    const rows = kindsOf(answer).map((kind) => {
+      const total = counts[kind].reduce((sum, count) => sum + count, 0);
+      const cells = counts[kind].map((count) => {
+        const share = total ? count / total : 0;
+        const rgb = tp.heat(Math.sqrt(share));
+        const text = wide ? "" : Math.round(100 * share);
+        const cell = el("td", { text, title: percent(share), "aria-label": percent(share) });
+        cell.style.background = css(rgb);
+        cell.style.color = inkOn(rgb);
+        return cell;
+      });
+      return tp.tableRow({}, tp.kind(answer.classes[kind]), cells);
+    });
     return el("div", { class: "table-frame", tabindex: 0, role: "group", "aria-label": caption }, [
-      el("table", { class: wide ? "kind-table wide" : "kind-table" }, [
-        el("caption", { text: caption }),
-        el("thead", {}, [
-          el("tr", {}, [
-            el("th", { scope: "col", text: TEXT.kind }),
-            Array.from({ length: experts }, (_, expert) =>
-              el("th", { scope: "col" }, wide ? el("span", { class: "tiny", text: expert + 1 }) : chip(expert)),
-            ),
-          ]),
-        ]),
-        el("tbody", {}, [
-          kindsOf(answer).map((kind) => {
-            const total = counts[kind].reduce((sum, count) => sum + count, 0);
-            return el("tr", {}, [
-              el("th", { scope: "row", text: tp.kind(answer.classes[kind]) }),
-              counts[kind].map((count) => {
-                const share = total ? count / total : 0;
-                const rgb = tp.heat(Math.sqrt(share));
-                const cell = el("td", {
-                  text: wide ? "" : Math.round(100 * share),
-                  title: percent(share),
-                  "aria-label": percent(share),
-                });
-                cell.style.background = css(rgb);
-                cell.style.color = inkOn(rgb);
-                return cell;
-              }),
-            ]);
-          }),
-        ]),
-      ]),
+      tp.table({ class: wide ? "kind-table wide" : "kind-table", caption }, [TEXT.kind, ...columns], rows),
     ]);
   }
 

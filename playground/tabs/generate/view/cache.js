@@ -47,17 +47,11 @@ function drawCosts() {
   const ms = (/** @type {number} */ value) =>
     value < 10 ? value.toFixed(2) : value < 1000 ? value.toFixed(1) : count(Math.round(value));
   /** @param {string} name @param {string} one @param {string} other */
-  const row = (name, one, other) => el("tr", {}, el("th", { scope: "row", text: name }), cell(one), cell(other));
+  const row = (name, one, other) => tp.tableRow({}, name, [cell(one), cell(other)]);
   const heading = (/** @type {string} */ name) =>
     el("tr", { class: "group" }, el("th", { colspan: "3", scope: "colgroup", text: name }));
   costTable.replaceChildren(
-    el("thead", {}, [
-      el("tr", {}, [
-        el("td"),
-        el("th", { scope: "col", class: "number", text: TEXT.with }),
-        el("th", { scope: "col", class: "number", text: TEXT.without }),
-      ]),
-    ]),
+    tp.tableHead([el("td"), { class: "number", text: TEXT.with }, { class: "number", text: TEXT.without }]),
     el("tbody", {}, [
       heading(TEXT.costs.here),
       row(TEXT.costs.computed, count(here.computed), count(here.window)),

@@ -110,16 +110,18 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
     ]);
     if (table.dataset.key === key) return;
     table.dataset.key = key;
-    const heads = Object.values(TEXT.heads).map((text) => el("th", { scope: "col", text }));
     const row = (/** @type {{ entry: number, name: string, laps: Laps }} */ { entry, name, laps }) =>
-      el("tr", { class: `e${entry}` }, [
-        el("th", { scope: "row" }, el("i", { class: "swatch" }), name),
-        el("td", { text: tp.fixed(race.mean(entry), 3) }),
-        el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)) }),
-        el("td", { text: tp.number(laps.flops.at(-1)) }),
-      ]);
+      tp.tableRow(
+        { class: `e${entry}` },
+        [el("i", { class: "swatch" }), name],
+        [
+          tp.fixed(race.mean(entry), 3),
+          TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)),
+          tp.number(laps.flops.at(-1)),
+        ],
+      );
     table.hidden = !known.length;
-    table.replaceChildren(el("thead", {}, el("tr", {}, heads)), el("tbody", {}, known.map(row)));
+    table.replaceChildren(tp.tableHead(Object.values(TEXT.heads)), el("tbody", {}, known.map(row)));
     const sentences = [
       ...race.fell.map(({ entry, step }) => TEXT.fell(race.names[entry], step)),
       ...race.verdicts.map((verdict, entry) => verdict && judged(verdict, race.names[entry])).filter(Boolean),

@@ -273,14 +273,10 @@ function drawResult({ predicted, measured }) {
   };
   result.replaceChildren(
     el("caption", { text: TEXT.result }),
-    el("thead", {}, [el("tr", {}, [TEXT.columns.map((text) => el("th", { scope: "col", text }))])]),
+    tp.tableHead(TEXT.columns),
     el("tbody", {}, [
       Object.entries(TEXT.rows).map(([name, title]) =>
-        el("tr", {}, [
-          el("th", { scope: "row", text: title(measured) }),
-          el("td", { text: cell(name, predicted) }),
-          el("td", { text: cell(name, { ...measured }) }),
-        ]),
+        tp.tableRow({}, title(measured), [cell(name, predicted), cell(name, { ...measured })]),
       ),
     ]),
   );

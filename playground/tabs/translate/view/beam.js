@@ -122,21 +122,20 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
   function drawTable(/** @type {Answers.BeamTree} */ { greedy, found }) {
     /** @param {string} name @param {Answers.BeamEntry} each @param {string} kind */
     const row = (name, each, kind) =>
-      el("tr", { class: kind }, [
-        el("th", { scope: "row", text: name }),
+      tp.tableRow({ class: kind }, name, [
         el("td", { class: "text", dir: "auto", translate: "no", text: each.written || "∅" }),
         el("td", { class: "number", text: fixed(each.log_probability) }),
         el("td", { class: "number", text: each.length }),
         el("td", { class: "number", text: fixed(each.score) }),
       ]);
     table.replaceChildren(
-      el("thead", {}, [
-        el("tr", {}, [
-          TEXT.columns.map((text, i) =>
-            el("th", { scope: "col", class: i > 1 ? "number" : "", title: i === 4 ? TEXT.scoreTitle : null, text }),
-          ),
-        ]),
-      ]),
+      tp.tableHead(
+        TEXT.columns.map((text, i) => ({
+          text,
+          class: i > 1 ? "number" : "",
+          title: i === 4 ? TEXT.scoreTitle : null,
+        })),
+      ),
       el("tbody", {}, [
         row(TEXT.greedy, greedy, "greedy"),
         found.map((each, i) => row(TEXT.beamNumber(i + 1), each, i ? "" : "best")),
