@@ -5,6 +5,7 @@
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
  *   fold(attributes, title, teaser, body)                      details under a title, and what they are about
+ *   segments(label, options, pick)                             buttons of which one is pressed
  *   table(attributes, columns, rows, foot)                     with a name over each column
  *   tableHead(columns), tableRow(attributes, name, cells)      its parts, for one that is drawn again
  */
@@ -58,6 +59,32 @@
       ]),
       body,
     ]);
+  }
+
+  /** Buttons beside their name, one for each of `options`, of which `press(value)` presses one.
+   *
+   * @type {Tp["segments"]} */
+  function segments(label, options, pick, { id, titles = {} } = {}) {
+    const buttons = Object.entries(options).map(([value, text]) =>
+      el("button", {
+        type: "button",
+        id: id ? `${id}-${value}` : null,
+        title: titles[value],
+        "data-value": value,
+        text,
+        on: { click: () => pick(/** @type {any} */ (value)) },
+      }),
+    );
+    return {
+      field: el("div", { class: "choice" }, [
+        el("span", { text: label }),
+        el("div", { class: "segments", role: "group", "aria-label": label }, buttons),
+      ]),
+      buttons,
+      press(value) {
+        for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+      },
+    };
   }
 
   /** Whether a row takes it as it is: a cell, or false, which `el` leaves out. */
@@ -204,6 +231,7 @@
   Object.assign(window.tp, {
     el,
     fold,
+    segments,
     table,
     tableHead,
     tableRow,

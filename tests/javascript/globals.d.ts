@@ -161,17 +161,27 @@ interface FilmOptions {
   rested?(): void;
 }
 
-interface CheckpointViewOptions<Found> {
+/** What a view shows of one checkpoint. */
+interface CheckpointFrame {
+  step: number;
+  steps: number[];
+  stored?: boolean[];
+}
+type CheckpointFilmOptions = Pick<FilmOptions, "id" | "goTo"> &
+  Partial<FilmOptions> & { frame(): CheckpointFrame | null };
+
+interface CheckpointViewOptions<State, Found> {
+  name: string;
   root: HTMLElement;
-  message: HTMLElement;
-  film: Film;
-  state: { run: string; step: number | null };
+  props: any;
+  watch: Watch;
+  state: State;
+  fresh: Partial<State>;
   ask(): Promise<Found & Answer>;
   show(found: Found): void;
-  steps(): number[] | null;
+  frame(): CheckpointFrame | null;
   stored(): Promise<Answer & { steps: number[] }>;
-  renew(steps: number[]): void;
-  forget(other: boolean): void;
+  forget(): void;
 }
 
 interface PollOptions {
@@ -371,6 +381,12 @@ interface Tp {
 
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
+  segments<Value extends string>(
+    label: string,
+    options: { [value in Value]: string },
+    pick: (value: Value) => void,
+    more?: { id?: string; titles?: { [value: string]: string } },
+  ): { field: HTMLElement; buttons: HTMLButtonElement[]; press(value: string): void };
   table(attributes: TableAttributes, columns: Column[], rows: Child[], foot?: Child[]): HTMLTableElement;
   tableHead(columns: Column[]): HTMLTableSectionElement;
   tableRow(attributes: Attributes, name: Child, cells: Child[]): HTMLTableRowElement;
@@ -419,12 +435,10 @@ interface Tp {
   curves: Curves;
   chart(host: HTMLElement, options?: { onZoom?: (zoom: Zoom) => void }): Chart;
   film(options: FilmOptions): Film;
-  checkpointFilm(options: {
-    id: string;
-    frame(): { step: number; steps: number[] } | null;
-    choose(change: { step: number | null }): unknown;
-  }): Film;
-  checkpointView<Found>(options: CheckpointViewOptions<Found>): { load(): Promise<void>; turn(run: string): void };
+  checkpointFilm(options: CheckpointFilmOptions): Film;
+  checkpointView<State extends { run: string; step: number | null }, Found>(
+    options: CheckpointViewOptions<State, Found>,
+  ): { film: Film; message: HTMLElement; choose(change: Partial<State>): Promise<void> };
   point: {
     at(selector: string, how?: { seconds?: number; found?: () => void; block?: ScrollLogicalPosition }): void;
     stop(): void;

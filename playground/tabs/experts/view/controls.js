@@ -12,13 +12,7 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
     on: { change: () => choose({ layer: layer.value === "" ? null : Number(layer.value) }) },
   });
   const layerField = el("label", { class: "choice" }, el("span", { text: TEXT.layer }), layer);
-  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
-    el("button", { type: "button", text, "data-axis": name, on: { click: () => choose({ axis: name }) } }),
-  );
-  const axisField = el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, [
-    el("span", { text: TEXT.axis }),
-    el("div", { class: "segments" }, axes),
-  ]);
+  const axes = tp.segments(TEXT.axis, TEXT.axes, (axis) => choose({ axis }));
   /** @type {HTMLSelectElement} */
   const other = el("select", {
     id: "experts-compare",
@@ -36,7 +30,7 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
   const node = el("div", { class: "choices" }, [
     el("div", { class: "choice-line" }, [
       layerField,
-      axisField,
+      axes.field,
       el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other),
       pair,
     ]),
@@ -94,9 +88,9 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
       );
     }
     layerField.hidden = blocks.length < 2;
-    axisField.hidden = !first.count;
+    axes.field.hidden = !first.count;
     layer.value = String(state.layer ?? "");
-    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+    axes.press(state.axis);
   }
 
   return { node, draw, list, paired, say };

@@ -65,7 +65,7 @@ function build() {
   root.replaceChildren(
     el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
-    el("div", { class: "controls" }, [
+    el("div", { class: "opening" }, [
       el("div", { class: "field" }, [
         el("label", { for: "inside-text", text: TEXT.text }),
         page.input,

@@ -1,8 +1,6 @@
 /* The loss of every optimizer, how many directions share its step, and what came out. */
 function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again(): void }} */ { chosen, again }) {
-  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
-    el("button", { type: "button", text, "data-axis": name, on: { click: () => chosen({ axis: name }) } }),
-  );
+  const axes = tp.segments(TEXT.axis, TEXT.axes, (axis) => chosen({ axis }));
   const source = el("p", { class: "help source" });
   const command = el("code", { translate: "no" });
   const host = el("div", { class: "chart-host" });
@@ -12,10 +10,7 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
   const more = el("button", { type: "button", class: "tp-button", id: "optimizers-more", text: TEXT.more });
   more.addEventListener("click", again);
   const node = el("section", { class: "result" }, [
-    el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, [
-      el("span", { text: TEXT.axis }),
-      el("div", { class: "segments" }, axes),
-    ]),
+    axes.field,
     host,
     el("div", { class: "under" }, [
       el("p", { class: "help", text: TEXT.chartHelp }),
@@ -29,7 +24,7 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
 
   function draw() {
     race.smooth();
-    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+    axes.press(state.axis);
     drawSource();
     if (!race.plan) return;
     chart.update(data(race.plan));

@@ -12,21 +12,24 @@ const state = { run: "", part: "train", number: 1, step: null, row: 0, hover: nu
 const NONE = /** @type {Frame} */ (/** @type {unknown} */ (null)); // nothing is drawn before the first answer
 let frame = NONE;
 
-/** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout" | "message"} Part  elements of the view */
-/** @typedef {{ parts: HTMLElement[], number: HTMLInputElement, earlier: HTMLButtonElement,
- *   later: HTMLButtonElement, film: Film }} Controls */
+/** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout"} Part  elements of the view */
+/** @typedef {{ parts: ReturnType<Tp["segments"]>, number: HTMLInputElement, earlier: HTMLButtonElement,
+ *   later: HTMLButtonElement }} Controls */
 const page = /** @type {Controls & { [part in Part]: HTMLElement }} */ ({});
 
+const { film, message, choose } = tp.checkpointView({
+  name: "batches",
+  ...{ root, props, watch, state, show },
+  fresh: { step: null, number: 1, row: 0 },
+  frame: () => frame,
+  ask: () => call("batch", state.run, state.part, state.number, state.step),
+  stored: () => call("stored", state.run),
+  forget: () => (frame = NONE),
+});
+
 function build() {
-  page.parts = Object.entries(TEXT.parts).map(([value, text]) =>
-    el("button", {
-      type: "button",
-      id: `batches-${value}`,
-      text,
-      title: TEXT.partTitle[/** @type {"train" | "valid"} */ (value)],
-      on: { click: () => choose({ part: value, number: 1, row: 0 }) },
-    }),
-  );
+  const pick = (/** @type {string} */ part) => choose({ part, number: 1, row: 0 });
+  page.parts = tp.segments(TEXT.part, TEXT.parts, pick, { id: "batches", titles: TEXT.partTitle });
   page.number = el("input", {
     type: "number",
     id: "batches-number",
@@ -57,23 +60,18 @@ function build() {
     "aria-label": TEXT.later,
     on: { click: () => choose({ number: state.number + 1 }) },
   });
-  page.film = tp.checkpointFilm({ id: "batches-step", frame: () => frame, choose });
   page.loss = el("p", { class: "loss", role: "status" });
   page.shape = el("p", { class: "help" });
   page.list = el("ol", { class: "sequences" });
   page.open = el("div", { class: "opened" });
   page.readout = el("p", { class: "readout" });
-  page.message = el("p", { class: "message", role: "alert", hidden: true });
   root.replaceChildren(
     el("h3", { text: TEXT.title }),
     el("p", { class: "help", text: TEXT.help }),
-    page.message,
+    message,
     el("div", { class: "body" }, [
       el("div", { class: "choices" }, [
-        el("div", { class: "choice" }, [
-          el("span", { text: TEXT.part }),
-          el("div", { class: "segments", role: "group", "aria-label": TEXT.part }, page.parts),
-        ]),
+        page.parts.field,
         el("div", { class: "choice" }, [
           el("label", { for: "batches-number", text: TEXT.number }),
           page.earlier,
@@ -82,7 +80,7 @@ function build() {
           page.later,
         ]),
       ]),
-      page.film.node,
+      film.node,
       page.loss,
       el("div", { class: "legend", "aria-hidden": "true" }, [
         el("span", { text: TEXT.legend[0] }),
@@ -126,13 +124,13 @@ function open(/** @type {number} */ row) {
 }
 
 function draw() {
-  for (const part of page.parts) part.setAttribute("aria-pressed", String(part.id === `batches-${frame.part}`));
+  page.parts.press(frame.part);
   page.number.max = String(frame.last);
   if (document.activeElement !== page.number) page.number.value = String(frame.number);
   put(page.of, TEXT.of(frame.last));
   page.earlier.disabled = frame.number <= 1;
   page.later.disabled = frame.number >= frame.last;
-  page.film.draw();
+  film.draw();
   put(page.loss, TEXT.loss(frame.mean.toFixed(2), frame.even.toFixed(2)));
   put(page.shape, TEXT.shape(frame.rows, frame.columns, frame.whole));
   drawRows(page.list);
@@ -169,17 +167,6 @@ function csvRows() {
   return rows;
 }
 
-/** @param {Partial<typeof state>} change */
-function choose(change) {
-  Object.assign(state, change);
-  address.save();
-  return load();
-}
-
-/* ------------------------------------------------------------------ the address */
-
-const address = tp.address("batches", () => state);
-
 /** @param {Answers.DrawnBatch} answer */
 function decode(answer) {
   const whole = (/** @type {string} */ text) => new Int32Array(tp.bytes(text).buffer);
@@ -207,21 +194,3 @@ function show(answer) {
 }
 
 build();
-Object.assign(state, address.read());
-const { load, turn } = tp.checkpointView({
-  root,
-  message: page.message,
-  film: page.film,
-  state,
-  ask: () => call("batch", state.run, state.part, state.number, state.step),
-  show,
-  steps: () => frame?.steps ?? null,
-  stored: () => call("stored", state.run),
-  renew: (steps) => (frame.steps = steps),
-  forget(other) {
-    frame = NONE;
-    if (other) Object.assign(state, { step: null, number: 1, row: 0 });
-  },
-});
-turn(props.run);
-watch("run", () => turn(props.run));

@@ -5,15 +5,7 @@ function makeLearn(
   /** @type {{ learnAgain(): unknown, goTo(merges: number): void, toTrain(): void }} */ { learnAgain, goTo, toTrain },
 ) {
   const message = el("p", { class: "message", role: "alert", hidden: true });
-  const segments = Object.entries(TEXT.sources).map(([value, text]) =>
-    el("button", {
-      type: "button",
-      text,
-      id: `tokens-source-${value}`,
-      "data-value": value,
-      on: { click: () => pick(value) },
-    }),
-  );
+  const sources = tp.segments(TEXT.learnFrom, TEXT.sources, pick, { id: "tokens-source" });
   const own = el("textarea", { id: "tokens-own", rows: 4, spellcheck: "false", "aria-label": TEXT.ownLabel });
   /** @type {HTMLInputElement} */
   const file = el("input", {
@@ -80,10 +72,7 @@ function makeLearn(
     el("h3", { text: TEXT.learn }),
     el("p", { class: "help", text: TEXT.learnHelp }),
     el("div", { class: "choices" }, [
-      el("div", { class: "choice" }, [
-        el("span", { text: TEXT.learnFrom }),
-        el("div", { class: "segments", role: "group", "aria-label": TEXT.learnFrom }, segments),
-      ]),
+      sources.field,
       el("label", { class: "choice" }, el("span", { text: TEXT.size }), size),
       button,
       train,
@@ -158,7 +147,7 @@ function makeLearn(
   }
 
   function draw() {
-    for (const each of segments) each.setAttribute("aria-pressed", String(each.dataset.value === state.source));
+    sources.press(state.source);
     ownPart.hidden = state.source !== "own";
     size.value = String(state.size);
     if (!learned.key) return;

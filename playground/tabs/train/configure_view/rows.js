@@ -138,6 +138,10 @@ const blocksOf = (/** @type {Value} */ text) => String(text).split(",").map(Numb
 /** @param {Control} control @param {string} target */
 const labelled = (control, target) => el("label", { for: target, text: control.label, title: control.name });
 
+/** The name of several controls as one. @param {Control} control @param {string} id  of the field */
+const groupLabel = (control, id) =>
+  el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name });
+
 /** @type {{ [kind in ControlKind]: (control: Control, id: string, how: { describedby: string }) => Made }} */
 const MAKERS = {
   /* A slider over the values worth trying, and a box that takes any other. */
@@ -227,12 +231,7 @@ const MAKERS = {
         if (option === null)
           name.textContent = TEXT.empty(control.empty ?? "", auto === undefined ? auto : spelled(control, auto));
       });
-    return {
-      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
-      beside: null,
-      below,
-      update,
-    };
+    return { label: groupLabel(control, id), beside: null, below, update };
   },
 
   switch(control, id, { describedby }) {
@@ -285,12 +284,7 @@ const MAKERS = {
       }
       [...below.children].forEach((button, block) => button.setAttribute("aria-pressed", String(on.includes(block))));
     };
-    return {
-      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
-      beside: null,
-      below,
-      update,
-    };
+    return { label: groupLabel(control, id), beside: null, below, update };
   },
 
   source(control, id, { describedby }) {

@@ -124,31 +124,11 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     Object.assign(state, change);
     changed();
   }
-  /**
-   * @param {string} name @param {{ [value: string]: string }} options
-   * @param {{ [value: string]: string }} titles @param {(value: string) => void} pick
-   */
-  const segments = (name, options, titles, pick) => {
-    const buttons = Object.entries(options).map(([value, text]) =>
-      el("button", {
-        type: "button",
-        text,
-        title: titles[value],
-        "data-value": value,
-        on: { click: () => pick(value) },
-      }),
-    );
-    return { buttons, node: el("div", { class: "segments", role: "group", "aria-label": name }, buttons) };
-  };
-  const kind = segments(TEXT.attention, TEXT.of, TEXT.ofTitle, (value) =>
-    choose({ of: /** @type {Kind} */ (value), hover: null }),
-  );
-  const way = segments(
-    TEXT.shown,
-    { own: TEXT.own, right: TEXT.right },
-    { own: TEXT.ownTitle, right: TEXT.rightTitle },
-    (value) => rightChanged(value === "right"),
-  );
+  const pick = (/** @type {Kind} */ of) => choose({ of, hover: null });
+  const kind = tp.segments(TEXT.attention, TEXT.of, pick, { titles: TEXT.ofTitle });
+  const ways = { own: TEXT.own, right: TEXT.right };
+  const titles = { own: TEXT.ownTitle, right: TEXT.rightTitle };
+  const way = tp.segments(TEXT.shown, ways, (value) => rightChanged(value === "right"), { titles });
   /** @param {"layer" | "head"} what @param {string} id @param {string} name */
   const select = (what, id, name) => {
     /** @type {HTMLSelectElement} */
@@ -169,13 +149,7 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     on: { click: toSharpest },
   });
   const node = el("div", {}, [
-    el("div", { class: "choices" }, [
-      el("div", { class: "choice" }, el("span", { text: TEXT.attention }), kind.node),
-      layer.field,
-      head.field,
-      sharpest,
-      el("div", { class: "choice" }, el("span", { text: TEXT.shown }), way.node),
-    ]),
+    el("div", { class: "choices" }, [kind.field, layer.field, head.field, sharpest, way.field]),
     about,
   ]);
 
@@ -199,10 +173,10 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     if (state.head !== null && state.head >= frame.heads) state.head = null;
     fill(layer, layers, state.layer);
     fill(head, frame.heads, state.head);
-    for (const button of kind.buttons) button.setAttribute("aria-pressed", String(button.dataset.value === state.of));
+    kind.press(state.of);
+    way.press(frame.right ? "right" : "own");
     for (const button of way.buttons) {
       const right = button.dataset.value === "right";
-      button.setAttribute("aria-pressed", String(right === frame.right));
       button.disabled = right ? expectedText === null && !frame.right : frame.recorded;
       if (right) button.title = button.disabled ? TEXT.rightUnknown : TEXT.rightTitle;
     }

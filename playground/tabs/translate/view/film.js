@@ -16,17 +16,12 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
   });
   const legend = el("span", { class: "spark-legend" });
   const saves = tp.saveBar({ figure: () => host, rows: () => rows(), name: () => fileName("sharpness") });
-  const slider = tp.film({
+  const slider = tp.checkpointFilm({
     id: "translate-step",
+    frame: () => frame,
     label: TEXT.film,
     text: { play: TEXT.filmPlay, pause: TEXT.filmPause },
-    count: () => frame.steps.length,
-    at: () => frame.steps.indexOf(frame.step),
     goTo,
-    name: (index) =>
-      frame.steps[index] === newest(frame)
-        ? TEXT.stepNewest(frame.steps[index])
-        : TEXT.stepText(frame.steps[index], frame.steps[frame.steps.length - 1]),
     marks: () => frame.stored,
     above: host,
     begun: busy,
