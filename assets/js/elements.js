@@ -228,20 +228,6 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, {
-    el,
-    fold,
-    segments,
-    table,
-    tableHead,
-    tableRow,
-    put,
-    unsaid,
-    depict,
-    scheduler,
-    whenSeen,
-    say,
-    elsewhere,
-    tip,
-  });
+  Object.assign(window.tp, { el, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
+  Object.assign(window.tp, { scheduler, whenSeen, say, elsewhere, tip });
 })();

@@ -1,8 +1,8 @@
 /* Predictions and experiments of lessons, for the page on which a lesson is read and for the coach beside a tab.
  *
- *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, the one before, or null
+ *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, one before, or null
  *   lessons.prediction(page, at)    the question of a step: {node, draw}; what is chosen is kept in `progress`
- *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null where nothing is measured
+ *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null if it measures nothing
  *   lessons.verdict(page, at, state)   what to say of it, as nodes: the state, or the result beside the prediction
  */
 (() => {

@@ -151,8 +151,8 @@
     return { node, draw, clear, stop: playing.stop, playing: playing.playing };
   }
 
-  /** A film of the checkpoints of what is shown: `frame()` has its `step` and all `steps`, and may say which of them are
-   * `stored`. `more` is the rest of `FilmOptions`.
+  /** A film of the checkpoints of what is shown: `frame()` has its `step` and all `steps`, and may say which of them
+   * are `stored`. `more` is the rest of `FilmOptions`.
    *
    * @type {Tp["checkpointFilm"]} */
   function checkpointFilm({ frame, ...more }) {
@@ -251,7 +251,7 @@
     return { film: slider, message, choose };
   }
 
-  /** Of `steps`, of which some have a checkpoint (`stored`), the newest that has: what is shown while none is chosen. */
+  /** Of `steps`, of which some have a checkpoint (`stored`), the newest that has one: shown while none is chosen. */
   const newest = (/** @type {{ steps: number[], stored: boolean[] }} */ { steps, stored }) =>
     steps[stored.lastIndexOf(true)];
 

@@ -1,4 +1,5 @@
-/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip, router, cache.
+/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip,
+ * router, cache.
  *
  * What is computed is in running.js.
  */
@@ -119,7 +120,8 @@
 
   /* ------------------------------------------------------------------ sampling */
 
-  /** @param {{names: string[], logits: number[], temperature: number, top_k: number, top_p: number, min_p: number}} given */
+  /** @param {{names: string[], logits: number[],
+   *   temperature: number, top_k: number, top_p: number, min_p: number}} given */
   function sampling({ names, logits, temperature, top_k, top_p, min_p }) {
     const words = TEXT.sampling;
     const first = { logits, temperature, k: top_k, p: top_p, least: min_p };

@@ -1,11 +1,11 @@
 /* `tp.terms`: the glossary's terms in a text, which open their definitions.
  *
  *   mark(node, terms)          make the first occurrence of each term in a text a word that opens its definition
- *   find(text, terms, used)    where terms occur in a text: [{start, end, term}]; `used` holds those that are not wanted
+ *   find(text, terms, used)    where terms occur in a text: [{start, end, term}]; `used` holds those not wanted
  *   means(term)                its definition in the page's language; lesson(term) a link to the lesson that teaches it
  *
- * The definition opens by pointing, by focus and by tapping; Escape, a click elsewhere and scrolling close it. It stands
- * in the document right after its word, so that Tab leads into it, but takes no place in the line.
+ * The definition opens by pointing, by focus and by tapping; Escape, a click elsewhere and scrolling close it. It
+ * stands in the document right after its word, so that Tab leads into it, but takes no place in the line.
  */
 (() => {
   "use strict";
@@ -19,7 +19,8 @@
 
   const WAIT = 250; // ms: between a word and its definition the pointer may be over neither
   const NOT_IN =
-    "h1, h2, h3, h4, nav, footer, figure, .place, .goal, .objectives, a, button, code, pre, summary, svg, math, input, label, table, .tp-term, .tp-math";
+    "h1, h2, h3, h4, nav, footer, figure, .place, .goal, .objectives, a, button, code, pre, summary, svg, math, " +
+    "input, label, table, .tp-term, .tp-math";
   const TEXT_OF = "p, li, dd";
   const SHORT = /^[\u4e00-\u9fff]$/; // one Chinese character is part of many other words
 

@@ -1,7 +1,7 @@
 /* `tp.worked`: the arithmetic of the lessons, on plain arrays. The page draws it; tests compare it with PyTorch.
  *
  *   softmax(logits, temperature)       probabilities
- *   surprise(logits, target, t)        −ln p(target), in nats      gradient(logits, target)  p − 1 at the target, else p
+ *   surprise(logits, target, t)        −ln p(target), in nats      gradient(logits, target)  p − 1 there, else p
  *   dot, size, cosine                  of two vectors
  *   attention({q, k, v, asks, scaled, masked})   one row of attention, step by step
  *   heads({scores, v})                 several heads read the same values, each with its own scores

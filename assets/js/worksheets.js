@@ -30,7 +30,8 @@
 
     /** A field; `allowed` is what a number that was typed stands for.
      *
-     * @param {string} label @param {(string | number)[]} path @param {Attributes} more @param {(typed: number) => number} allowed */
+     * @param {string} label @param {(string | number)[]} path @param {Attributes} more
+     * @param {(typed: number) => number} allowed */
     function field(label, path, more = {}, allowed = (typed) => typed) {
       const key = path[path.length - 1];
       const list = () => path.slice(0, -1).reduce((/** @type {any} */ found, step) => found[step], now);

@@ -361,6 +361,7 @@ interface Tp {
   keyed<S extends object>(server: S, names?: string[]): S;
   keyedTrigger(trigger: Trigger): Trigger;
 
+  codePoint(code: number): string;
   visible(text: string): string;
   beginning(text: string, shown?: (char: string) => string): string;
   inWords(pieces: string[]): boolean;

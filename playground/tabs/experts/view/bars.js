@@ -169,7 +169,8 @@ function figure(layer, width) {
       gone
         .map(
           (expert) =>
-            `M${(centre(expert) - size).toFixed(1)},${base - 5 - size}l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`,
+            `M${(centre(expert) - size).toFixed(1)},${base - 5 - size}` +
+            `l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`,
         )
         .join(""),
     );

@@ -52,7 +52,9 @@ function drawRows() {
       el(
         "div",
         {
-          class: `choice${code ? " removed" : ""}${token === now.drawn ? " drawn" : ""}${i === active ? " active" : ""}`,
+          class: ["choice", code && "removed", token === now.drawn && "drawn", i === active && "active"]
+            .filter(Boolean)
+            .join(" "),
           role: "option",
           id: `generate-row-${i}`,
           "data-token": token,

@@ -240,7 +240,8 @@ function inputKey(/** @type {KeyboardEvent} */ event) {
   begin(page.input.value, true);
 }
 
-/** Look at a sentence, and at a guess that follows it. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
+/** Look at a sentence, and at a guess that follows it. True when it is drawn: nothing newer was asked for, and the
+ * model could read some of it. */
 async function look(/** @type {string} */ text, piece = "") {
   const mine = ++asked;
   clearTimeout(typing);

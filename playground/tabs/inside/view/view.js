@@ -301,7 +301,8 @@ function resetText() {
 
 let refreshing = 0;
 
-/** Redraw the open panel, and what heads that are off change, when the choices have rested a moment (`later`) or at once. */
+/** Redraw the open panel, and what heads that are off change, when the choices have rested a moment (`later`) or at
+ * once. */
 function refreshPanel(later = false) {
   clearTimeout(refreshing);
   if (!state.zeroed.size) page.effect.hidden = true;

@@ -1,8 +1,8 @@
 /* Optimizers: several of them train the same small model side by side, and what each makes of a gradient.
  *
  * `race` is the race that is shown: the stored one at first (`server.follow("", 0)`), then the learner's own, which is
- * followed while it runs. `coming` is a race that has not made its first step: the one before stays in sight until then. `state`
- * is what was chosen. Everything that is drawn follows from these.
+ * followed while it runs. `coming` is a race that has not made its first step: the one before stays in sight until
+ * then. `state` is what was chosen. Everything that is drawn follows from these.
  */
 const HZ = 3;
 

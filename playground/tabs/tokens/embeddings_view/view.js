@@ -107,14 +107,12 @@ function draw() {
   const path = positions
     ? el("path", { class: "thread", d: `M${places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}` })
     : null;
+  const short = (/** @type {number} */ value) => value.toFixed(1);
   const links =
     at === null
       ? []
       : close.map((/** @type {number} */ point) =>
-          el("path", {
-            class: "link",
-            d: `M${places[at].map((/** @type {number} */ v) => v.toFixed(1))}L${places[point].map((/** @type {number} */ v) => v.toFixed(1))}`,
-          }),
+          el("path", { class: "link", d: `M${places[at].map(short)}L${places[point].map(short)}` }),
         );
   const label = TEXT.label(frame.count, percent(frame.share));
   let svg = page.host.querySelector("svg");

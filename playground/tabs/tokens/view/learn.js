@@ -151,10 +151,8 @@ function makeLearn(
     ownPart.hidden = state.source !== "own";
     size.value = String(state.size);
     if (!learned.key) return;
-    put(
-      done,
-      `${TEXT.learned(learned.M, learned.characters, learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1)))}${learned.size < state.size ? ` ${TEXT.fewer}` : ""}`,
-    );
+    const time = learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1));
+    put(done, TEXT.learned(learned.M, learned.characters, time) + (learned.size < state.size ? ` ${TEXT.fewer}` : ""));
     film.draw();
     drawNow();
     drawList();

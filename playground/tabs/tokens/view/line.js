@@ -111,9 +111,7 @@ function factsOf(/** @type {At | null} */ at) {
   const facts = [id === null ? TEXT.cannot : `${TEXT.id} ${count(id)}`, `${TEXT.bytes} ${hex(bytes)}`];
   const points = whole(bytes);
   if (points !== null && points.length <= 4) {
-    facts.push(
-      `${TEXT.points} ${points.map((c) => `U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ")}`,
-    );
+    facts.push(`${TEXT.points} ${points.map((char) => tp.codePoint(char.codePointAt(0) ?? 0)).join(" ")}`);
   }
   if (points === null) {
     const group = groupsOf(cut).find(({ from, to }) => at.index >= from && at.index < to);

@@ -396,7 +396,8 @@ function show() {
   form.toggleAttribute("data-costs", !usual); // else the size says it
   for (const [name, cell] of costs) {
     const cost = answer.costs?.[name] ?? null;
-    if (name === "active" && answer.costs) cell.parentElement?.toggleAttribute("hidden", cost === null); // every parameter works
+    // Without it, every parameter works.
+    if (name === "active" && answer.costs) cell.parentElement?.toggleAttribute("hidden", cost === null);
     cell.textContent = cost !== null ? SPELL[name](cost) : answer.costs ? TEXT.measuring : TEXT.nothing;
   }
   if (measuring) later(); // the machine is being measured

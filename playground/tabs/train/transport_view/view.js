@@ -3,7 +3,8 @@
  * `props.run` is its id. The view asks the server how the run is, `props.hz` times a second while it trains, and
  * enables what makes sense. Server: status(run), tell(run, what, value), download(run), going(ids), halt(run). Events
  * that lead to another run on the page: "reset" {run, own}, "fork" {run, step}, "remove" {run}. `props.said` {text} is
- * an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only looked at.
+ * an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only looked
+ * at.
  */
 const TEXT = tp.words({
   en: {
@@ -21,7 +22,8 @@ const TEXT = tp.words({
     leave: "Leave the queue",
     leaveTitle: "Give up this run's place in the queue; it can be started later",
     waiting: (/** @type {[number, number]} */ [place, waiting]) =>
-      `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing the page gives up its place.`,
+      `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing ` +
+      "the page gives up its place.",
     fork: "Fork…",
     forkTitle:
       "Prepares a new run that continues from this checkpoint: in the form you say what is different, and start it",

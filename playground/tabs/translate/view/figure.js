@@ -230,14 +230,14 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     if (wide) {
       const y = side > 0 ? from.bottom : from.top;
       const room = Math.abs(chips.target[0].top - chips.source[0].bottom) * 1.2;
-      if (from === to)
-        return `M${from.x - 5},${y} C${from.x - 13},${y + side * 26} ${from.x + 13},${y + side * 26} ${from.x + 5},${y}`;
+      const bent = y + side * 26;
+      if (from === to) return `M${from.x - 5},${y} C${from.x - 13},${bent} ${from.x + 13},${bent} ${from.x + 5},${y}`;
       const deep = y + side * Math.min(room, 22 + Math.abs(from.x - to.x) * 0.42);
       return `M${from.x},${y} C${from.x},${deep} ${to.x},${deep} ${to.x},${y}`;
     }
     const x = side > 0 ? from.right : from.left;
-    if (from === to)
-      return `M${x},${from.middle - 4} C${x + side * 24},${from.middle - 13} ${x + side * 24},${from.middle + 13} ${x},${from.middle + 4}`;
+    const [bent, y] = [x + side * 24, from.middle];
+    if (from === to) return `M${x},${y - 4} C${bent},${y - 13} ${bent},${y + 13} ${x},${y + 4}`;
     const room = Math.abs(chips.target[0].left - chips.source[0].right) * 1.2;
     const deep = x + side * Math.min(room, 18 + Math.abs(from.middle - to.middle) * 0.42);
     return `M${x},${from.middle} C${deep},${from.middle} ${deep},${to.middle} ${x},${to.middle}`;

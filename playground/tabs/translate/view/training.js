@@ -3,7 +3,9 @@
  *   to: string] | null }} Translates */
 /** @typedef {{ name: string, shipped: boolean } & Translates} TranslateAbout */
 /** @typedef {{ name: string, title: string, about: string }} Starter  what can be started with one click */
-/** Of the run that is shown. @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
+/** Of the run that is shown.
+ *
+ * @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
 let history = new tp.Feed("");
 
 function makeTraining(
