@@ -12,7 +12,6 @@
   const TEXT = window.tp.words({
     en: {
       token: "token",
-      logit: "logit",
       sampling: {
         name: "From logits to the next token",
         columns: ["token", "logit", "model", "drawn from"],
@@ -69,7 +68,6 @@
     },
     zh: {
       token: "词元",
-      logit: "logit",
       sampling: {
         name: "从 logits 到下一个词元",
         columns: ["词元", "logit", "模型", "从中抽取"],

@@ -123,10 +123,9 @@
    *
    * @param {{x: number, y: number, w: number, rate: number}} given */
   function step({ x, y, w, rate }) {
-    const loss = (/** @type {number} */ weight) => (weight * x - y) ** 2;
     const slope = 2 * x * (w * x - y);
     const next = w - rate * slope;
-    return { prediction: w * x, loss: loss(w), gradient: slope, next, nextLoss: loss(next) };
+    return { prediction: w * x, loss: (w * x - y) ** 2, gradient: slope, next };
   }
 
   /** The words of a text as tokens: one for each character, and "␣" for the space before a word.

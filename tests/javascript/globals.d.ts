@@ -563,7 +563,6 @@ interface Tp {
       loss: number;
       gradient: number;
       next: number;
-      nextLoss: number;
     };
     words(text: string): string[][];
     frequent(list: string[][]): { pair: [string, string]; count: number }[];
