@@ -1,6 +1,7 @@
 /* Elements of the page, and what is said about them. A learner's or a model's text reaches the page as text only.
  *
- *   el(tag, attributes, ...children)   build an element        put(node, text)      change a text where it differs
+ *   el(tag, attributes, ...children)   build an element        button(text, attributes, click)  one that acts
+ *   put(node, text)       change a text where it differs
  *   unsaid(...nodes)      a parent's label says it all         whenSeen(node, act)  begin when it is first shown
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
@@ -61,19 +62,19 @@
     ]);
   }
 
+  /** A button that acts on a click.
+   *
+   * @type {Tp["button"]} */
+  const button = (text, attributes, click) => el("button", { type: "button", text, ...attributes, on: { click } });
+
   /** Buttons beside their name, one for each of `options`, of which `press(value)` presses one.
    *
    * @type {Tp["segments"]} */
   function segments(label, options, pick, { id, titles = {} } = {}) {
     const buttons = Object.entries(options).map(([value, text]) =>
-      el("button", {
-        type: "button",
-        id: id ? `${id}-${value}` : null,
-        title: titles[value],
-        "data-value": value,
-        text,
-        on: { click: () => pick(/** @type {any} */ (value)) },
-      }),
+      button(text, { id: id ? `${id}-${value}` : null, title: titles[value], "data-value": value }, () =>
+        pick(/** @type {any} */ (value)),
+      ),
     );
     return {
       field: el("div", { class: "choice" }, [
@@ -195,15 +196,8 @@
   function elsewhere(root, message, sentence, tab) {
     root.toggleAttribute("data-elsewhere", Boolean(tab));
     if (!tab) return;
-    const button = document.getElementById(`tab-${tab}-button`);
-    const open =
-      button &&
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        text: TEXT.open(button.textContent),
-        on: { click: () => button.click() },
-      });
+    const opener = document.getElementById(`tab-${tab}-button`);
+    const open = opener && button(TEXT.open(opener.textContent), { class: "tp-button" }, () => opener.click());
     message.replaceChildren(sentence, " ", open ?? "");
   }
 
@@ -228,6 +222,6 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
+  Object.assign(window.tp, { el, button, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
   Object.assign(window.tp, { scheduler, whenSeen, say, elsewhere, tip });
 })();

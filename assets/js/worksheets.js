@@ -69,8 +69,7 @@
   }
 
   /** @param {string} text @param {Attributes} more @param {() => void} click */
-  const button = (text, more, click) =>
-    el("button", { type: "button", class: "tp-button", text, on: { click }, ...more });
+  const button = (text, more, click) => window.tp.button(text, { class: "tp-button", ...more }, click);
 
   /** A field with its name before it.
    *

@@ -382,6 +382,7 @@ interface Tp {
 
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
+  button(text: Attribute, attributes: Attributes, click: (event: MouseEvent) => unknown): HTMLButtonElement;
   segments<Value extends string>(
     label: string,
     options: { [value in Value]: string },

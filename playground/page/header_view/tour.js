@@ -76,13 +76,7 @@ function beginTour() {
       el("h2", { text: title }),
       el("p", { text }),
       el("div", { class: "buttons" }, [
-        el("button", {
-          type: "button",
-          class: "tp-button quiet",
-          id: "tour-skip",
-          text: TOUR_TEXT.skip,
-          on: { click: end },
-        }),
+        tp.button(TOUR_TEXT.skip, { class: "tp-button quiet", id: "tour-skip" }, end),
         last
           ? el("a", {
               class: "tp-button primary",
@@ -91,13 +85,7 @@ function beginTour() {
               text: TOUR_TEXT.end,
               on: { click: end },
             })
-          : el("button", {
-              type: "button",
-              class: "tp-button primary",
-              id: "tour-next",
-              text: TOUR_TEXT.next,
-              on: { click: forward },
-            }),
+          : tp.button(TOUR_TEXT.next, { class: "tp-button primary", id: "tour-next" }, forward),
       ]),
     );
     const onwards = /** @type {HTMLElement | null} */ (card.querySelector("#tour-next"));

@@ -67,15 +67,9 @@ labelTheme();
 /* ---------------------------------------------------------------- language */
 
 const [other, itsName, itsTitle] = TEXT.other;
-const language = el("button", {
-  type: "button",
-  class: "language",
-  id: "language-switch",
-  lang: other,
-  text: itsName,
-  title: itsTitle,
-  on: { click: () => tp.speak(/** @type {Language} */ (other)) },
-});
+const language = tp.button(itsName, { class: "language", id: "language-switch", lang: other, title: itsTitle }, () =>
+  tp.speak(/** @type {Language} */ (other)),
+);
 document.title = TEXT.name;
 
 /** Gradio draws the tabs, may do so again, and knows them in English only. */

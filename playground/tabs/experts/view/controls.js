@@ -18,14 +18,7 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
     id: "experts-compare",
     on: { change: () => compared(other.value || null), pointerdown: list, focus: list },
   });
-  const pair = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-pair",
-    text: TEXT.pair,
-    title: TEXT.pairTitle,
-    on: { click: startPair },
-  });
+  const pair = tp.button(TEXT.pair, { class: "tp-button", id: "experts-pair", title: TEXT.pairTitle }, startPair);
   const said = el("p", { class: "message", role: "status", hidden: true });
   const node = el("div", { class: "choices" }, [
     el("div", { class: "choice-line" }, [
@@ -99,22 +92,12 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
 function makeBalance() {
   const help = el("p", { class: "help" });
   const rows = el("div", { class: "weights" });
-  const toBias = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-bias",
-    text: TEXT.toBias,
-    title: TEXT.toBiasTitle,
-    on: { click: () => tell("bias") },
-  });
-  const toOff = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-off",
-    text: TEXT.toOff,
-    title: TEXT.toOffTitle,
-    on: { click: () => tell("off") },
-  });
+  const toBias = tp.button(TEXT.toBias, { class: "tp-button", id: "experts-bias", title: TEXT.toBiasTitle }, () =>
+    tell("bias"),
+  );
+  const toOff = tp.button(TEXT.toOff, { class: "tp-button", id: "experts-off", title: TEXT.toOffTitle }, () =>
+    tell("off"),
+  );
   const buttons = el("div", { class: "buttons" }, toBias, toOff);
   const message = el("p", { class: "message", role: "status", hidden: true });
   const node = el("section", { class: "balance" }, el("h3", { text: TEXT.balance }), help, rows, buttons, message);

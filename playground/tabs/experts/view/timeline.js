@@ -27,13 +27,7 @@ function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
     on: { input: () => go(Number(slider.value)) },
   });
   const shown = el("output", { class: "step-text", for: "experts-step" });
-  const newest = el("button", {
-    type: "button",
-    class: "tp-button quiet",
-    id: "experts-newest",
-    text: TEXT.newest,
-    on: { click: () => go(first.count - 1) },
-  });
+  const newest = tp.button(TEXT.newest, { class: "tp-button quiet", id: "experts-newest" }, () => go(first.count - 1));
   const scale = el("div", { class: "scale", "aria-hidden": "true" });
   const node = el("section", { class: "timeline" }, [
     el("h3", { text: TEXT.timeline }),

@@ -130,12 +130,7 @@ function makeTokens() {
     if (state.text !== null)
       parts.push(
         el("span", { text: " " }),
-        el("button", {
-          type: "button",
-          class: "link",
-          text: first.probes.length ? TEXT.textReset : TEXT.textBegin,
-          on: { click: reset },
-        }),
+        tp.button(first.probes.length ? TEXT.textReset : TEXT.textBegin, { class: "link" }, reset),
       );
     hint.replaceChildren(...parts);
     put(routedAt, TEXT.routedAt(frame.step, frame.recorded));

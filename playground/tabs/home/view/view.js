@@ -70,8 +70,7 @@ const sentence = el("div", { class: "sentence" }, page.lines, page.words);
 sentence.addEventListener("focusin", () => stop());
 
 /** @param {string} tab @param {string} text @param {string} kind */
-const go = (tab, text, kind) =>
-  el("button", { type: "button", class: kind, id: `home-${tab}`, text, on: { click: () => open(tab) } });
+const go = (tab, text, kind) => tp.button(text, { class: kind, id: `home-${tab}` }, () => open(tab));
 
 root.replaceChildren(
   el("header", {}, el("h2", { text: TEXT.title }), el("p", { text: TEXT.intro })),
@@ -80,9 +79,7 @@ root.replaceChildren(
     el("div", { class: "own" }, page.input, page.play),
     el("p", { class: "examples" }, [
       el("span", { text: TEXT.begin }),
-      TEXT.examples.map((text) =>
-        el("button", { type: "button", class: "example", text, on: { click: () => begin(text) } }),
-      ),
+      TEXT.examples.map((text) => tp.button(text, { class: "example" }, () => begin(text))),
     ]),
     page.note,
     el("p", { class: "wait", role: "status", text: TEXT.wait }),

@@ -38,12 +38,7 @@ function buildGrid() {
       const canvas = el("canvas", { "aria-hidden": "true" });
       const caption = el("span", { class: "caption" });
       const button = el("button", { type: "button", class: "map", on: { click: () => choose(layer, head) } }, canvas);
-      const zero = el("button", {
-        type: "button",
-        class: "off",
-        text: "⊘",
-        on: { click: () => toggleZero(layer, head) },
-      });
+      const zero = tp.button("⊘", { class: "off" }, () => toggleZero(layer, head));
       const node = el("div", { class: "cell", role: "gridcell", "data-cell": `${layer}.${head}` }, [
         button,
         zero,

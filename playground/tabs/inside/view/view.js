@@ -280,10 +280,7 @@ function showHint() {
     );
   }
   if (!frame.default) {
-    parts.push(
-      el("span", { text: " " }),
-      el("button", { type: "button", class: "link", text: TEXT.textReset, on: { click: resetText } }),
-    );
+    parts.push(el("span", { text: " " }), tp.button(TEXT.textReset, { class: "link" }, resetText));
   }
   page.hint.replaceChildren(...parts);
   root.toggleAttribute("data-cut", Boolean(frame.rest));
@@ -331,12 +328,7 @@ function showBetween(/** @type {HTMLElement} */ body) {
   body.replaceChildren(
     el("p", { class: "between" }, [
       el("span", { text: `${TEXT.between} ` }),
-      el("button", {
-        type: "button",
-        class: "link",
-        text: TEXT.betweenGo(nearest),
-        on: { click: () => goTo(frame.steps.indexOf(nearest)) },
-      }),
+      tp.button(TEXT.betweenGo(nearest), { class: "link" }, () => goTo(frame.steps.indexOf(nearest))),
     ]),
   );
   delete body.dataset.ready;

@@ -66,8 +66,7 @@ function contextOf(/** @type {typeof zeroFor} */ { query, pieces }) {
 }
 const offLine = (/** @type {[layer: number, head: number][]} */ heads) =>
   TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
-const clearButton = () =>
-  el("button", { type: "button", class: "link", text: TEXT.zeroClear, on: { click: clearZero } });
+const clearButton = () => tp.button(TEXT.zeroClear, { class: "link" }, clearZero);
 
 /** What changes, in short, beside the maps. */
 function showEffect(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
@@ -107,12 +106,9 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
     some || many
       ? el("p", { class: "zero-buttons" }, [
           many &&
-            el("button", {
-              type: "button",
-              class: "tp-button",
-              text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
-              on: { click: () => toggleZero(layer, head, true) },
-            }),
+            tp.button((isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head), { class: "tp-button" }, () =>
+              toggleZero(layer, head, true),
+            ),
           some && clearButton(),
         ])
       : "",
@@ -133,15 +129,16 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
 /** A switch for each head, beside what it changes: the maps may be a screen further up. */
 function switches() {
   const button = (/** @type {number} */ layer, /** @type {number} */ head) =>
-    el("button", {
-      type: "button",
-      class: "tp-button switch",
-      "data-head": `${layer}.${head}`,
-      "aria-pressed": String(state.zeroed.has(`${layer}.${head}`)),
-      "aria-label": TEXT.zeroOne(layer, head),
-      text: TEXT.headColumn(head),
-      on: { click: () => toggleZero(layer, head, true) },
-    });
+    tp.button(
+      TEXT.headColumn(head),
+      {
+        class: "tp-button switch",
+        "data-head": `${layer}.${head}`,
+        "aria-pressed": String(state.zeroed.has(`${layer}.${head}`)),
+        "aria-label": TEXT.zeroOne(layer, head),
+      },
+      () => toggleZero(layer, head, true),
+    );
   return el("div", { class: "switches", role: "group", "aria-label": TEXT.zeroHeads }, [
     Array.from({ length: frame.layers }, (_, layer) =>
       el("p", {}, [

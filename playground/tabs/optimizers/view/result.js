@@ -7,8 +7,7 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
   const chart = tp.chart(host);
   const table = el("table", { class: "outcome" });
   const said = el("ul", { class: "verdicts" });
-  const more = el("button", { type: "button", class: "tp-button", id: "optimizers-more", text: TEXT.more });
-  more.addEventListener("click", again);
+  const more = tp.button(TEXT.more, { class: "tp-button", id: "optimizers-more" }, again);
   const node = el("section", { class: "result" }, [
     axes.field,
     host,

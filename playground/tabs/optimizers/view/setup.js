@@ -12,7 +12,11 @@ function standing(/** @type {Race} */ race) {
 
 function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} */ { changed, start, stop }) {
   const list = el("div", { class: "entries" });
-  const add = el("button", { type: "button", class: "tp-button quiet add", id: "optimizers-add", text: TEXT.add });
+  const add = tp.button(TEXT.add, { class: "tp-button quiet add", id: "optimizers-add" }, () => {
+    const used = state.entries.map(({ optimizer }) => optimizer);
+    state.entries.push(usual(Object.keys(FIELDS).find((name) => !used.includes(name)) ?? "adamw"));
+    changed();
+  });
   /** @param {string} id @param {"steps" | "seeds"} name */
   const choice = (id, name) => {
     /** @type {HTMLSelectElement} */
@@ -23,8 +27,8 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
   };
   const steps = choice("optimizers-steps", "steps");
   const seeds = choice("optimizers-seeds", "seeds");
-  const begin = el("button", { type: "button", class: "tp-button primary", id: "optimizers-start", text: TEXT.start });
-  const end = el("button", { type: "button", class: "tp-button danger", id: "optimizers-stop", text: TEXT.stop });
+  const begin = tp.button(TEXT.start, { class: "tp-button primary", id: "optimizers-start" }, start);
+  const end = tp.button(TEXT.stop, { class: "tp-button danger", id: "optimizers-stop" }, stop);
   const bar = el("progress", { max: 1, "aria-label": TEXT.title });
   const said = el("p", { class: "said", role: "status" });
   const message = el("p", { class: "message", role: "alert", hidden: true });
@@ -85,33 +89,24 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
       Object.keys(FIELDS).map((name) => el("option", { value: name, text: TEXT.names[name] })),
     );
     select.value = entry.optimizer;
-    const remove = el("button", {
-      type: "button",
-      class: "tp-button quiet",
-      title: TEXT.remove(TEXT.names[entry.optimizer]),
-      "aria-label": TEXT.remove(TEXT.names[entry.optimizer]),
-      text: "×",
-      on: {
-        click: () => {
-          state.entries.splice(number, 1);
-          changed();
-        },
+    const remove = tp.button(
+      "×",
+      {
+        class: "tp-button quiet",
+        title: TEXT.remove(TEXT.names[entry.optimizer]),
+        "aria-label": TEXT.remove(TEXT.names[entry.optimizer]),
       },
-    });
+      () => {
+        state.entries.splice(number, 1);
+        changed();
+      },
+    );
     return el("fieldset", { class: `entry e${number}` }, [
       el("div", { class: "entry-head" }, select, state.entries.length > 1 ? remove : null),
       el("p", { class: "help", text: TEXT.about[entry.optimizer] }),
       el("div", { class: "fields" }, [FIELDS[entry.optimizer].map((name) => box(entry, name))]),
     ]);
   }
-
-  add.addEventListener("click", () => {
-    const used = state.entries.map(({ optimizer }) => optimizer);
-    state.entries.push(usual(Object.keys(FIELDS).find((name) => !used.includes(name)) ?? "adamw"));
-    changed();
-  });
-  begin.addEventListener("click", start);
-  end.addEventListener("click", stop);
 
   let built = "";
   /** @param {Race} race */

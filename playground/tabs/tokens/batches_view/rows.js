@@ -57,15 +57,16 @@ function drawRows(list) {
       );
       const first = el("span", { class: "chip given", "data-first": row, text: piece(frame.inputs[at(row, 0)]) });
       return el("li", { class: row === state.row ? "open" : "" }, [
-        el("button", {
-          type: "button",
-          class: "number",
-          text: row + 1,
-          title: TEXT.toOpen(row + 1),
-          "aria-label": TEXT.toOpen(row + 1),
-          "aria-pressed": String(row === state.row),
-          on: { click: () => open(row) },
-        }),
+        tp.button(
+          row + 1,
+          {
+            class: "number",
+            title: TEXT.toOpen(row + 1),
+            "aria-label": TEXT.toOpen(row + 1),
+            "aria-pressed": String(row === state.row),
+          },
+          () => open(row),
+        ),
         el("div", { class: "tokens", translate: "no" }, [
           frame.read ? el("div", { class: "reads", text: sourceOf(row) }) : null,
           first,

@@ -43,23 +43,14 @@ function build() {
     },
   });
   page.of = el("span", { class: "muted" });
-  page.earlier = el("button", {
-    type: "button",
-    class: "tp-button",
-    text: "◂",
-    title: TEXT.earlier,
-    "aria-label": TEXT.earlier,
-    on: { click: () => choose({ number: state.number - 1 }) },
-  });
-  page.later = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "batches-later",
-    text: "▸",
-    title: TEXT.later,
-    "aria-label": TEXT.later,
-    on: { click: () => choose({ number: state.number + 1 }) },
-  });
+  page.earlier = tp.button("◂", { class: "tp-button", title: TEXT.earlier, "aria-label": TEXT.earlier }, () =>
+    choose({ number: state.number - 1 }),
+  );
+  page.later = tp.button(
+    "▸",
+    { class: "tp-button", id: "batches-later", title: TEXT.later, "aria-label": TEXT.later },
+    () => choose({ number: state.number + 1 }),
+  );
   page.loss = el("p", { class: "loss", role: "status" });
   page.shape = el("p", { class: "help" });
   page.list = el("ol", { class: "sequences" });

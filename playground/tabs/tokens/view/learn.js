@@ -28,26 +28,11 @@ function makeLearn(
   const size = el("select", { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } }, [
     SIZES.map((value) => el("option", { value, text: count(value) })),
   ]);
-  const button = el("button", {
-    type: "button",
-    class: "tp-button primary",
-    id: "tokens-learn",
-    text: TEXT.button,
-    on: {
-      click: () => {
-        state.own = own.value;
-        learnAgain();
-      },
-    },
+  const button = tp.button(TEXT.button, { class: "tp-button primary", id: "tokens-learn" }, () => {
+    state.own = own.value;
+    learnAgain();
   });
-  const train = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "tokens-train",
-    title: TEXT.trainTitle,
-    text: TEXT.train,
-    on: { click: toTrain },
-  });
+  const train = tp.button(TEXT.train, { class: "tp-button", id: "tokens-train", title: TEXT.trainTitle }, toTrain);
   const done = el("p", { class: "hint", role: "status" });
 
   const film = tp.film({

@@ -24,14 +24,7 @@ function build() {
   page.examples = el("div", { class: "examples" }, [
     el("span", { class: "muted", text: TEXT.examples }),
     EXAMPLES.map((text, i) =>
-      el("button", {
-        type: "button",
-        class: "example",
-        translate: "no",
-        title: text,
-        text: TEXT.exampleNames[i],
-        on: { click: () => take(text) },
-      }),
+      tp.button(TEXT.exampleNames[i], { class: "example", translate: "no", title: text }, () => take(text)),
     ),
   ]);
   const rows = KINDS.map((kind) => [kind, makeRow(kind)]);

@@ -76,16 +76,17 @@ function row(control, words) {
   });
   const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true }, said, " ", remedy);
   const help = el("p", { class: "help", id: `${id}-help`, text: control.help, hidden: true });
-  const toggle = el("button", {
-    type: "button",
-    class: "ask",
-    text: "?",
-    "aria-expanded": "false",
-    "aria-controls": help.id,
-    "aria-label": TEXT.help(control.label),
-    title: control.help,
-    on: { click: explain },
-  });
+  const toggle = tp.button(
+    "?",
+    {
+      class: "ask",
+      "aria-expanded": "false",
+      "aria-controls": help.id,
+      "aria-label": TEXT.help(control.label),
+      title: control.help,
+    },
+    explain,
+  );
   function explain() {
     help.hidden = !help.hidden;
     toggle.setAttribute("aria-expanded", String(!help.hidden));
@@ -273,13 +274,7 @@ const MAKERS = {
       while (below.childElementCount < count) {
         const block = below.childElementCount;
         below.append(
-          el("button", {
-            type: "button",
-            id: `${id}-${block}`,
-            text: block + 1,
-            "aria-label": TEXT.block(block + 1),
-            on: { click: () => press(block) },
-          }),
+          tp.button(block + 1, { id: `${id}-${block}`, "aria-label": TEXT.block(block + 1) }, () => press(block)),
         );
       }
       [...below.children].forEach((button, block) => button.setAttribute("aria-pressed", String(on.includes(block))));

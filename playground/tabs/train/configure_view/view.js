@@ -123,13 +123,7 @@ const limits = el("p", {
 });
 const forkLine = el("p", { class: "fork", id: "fork-line" });
 const sizes = makeSizes(setAll);
-const resetAll = el("button", {
-  type: "button",
-  class: "link",
-  id: "reset-to-preset",
-  text: TEXT.reset,
-  on: { click: () => choosePreset(choice.preset) },
-});
+const resetAll = tp.button(TEXT.reset, { class: "link", id: "reset-to-preset" }, () => choosePreset(choice.preset));
 const chips = el("span", { class: "chips" });
 const changedLine = el("div", { class: "changed-line", role: "group", "aria-label": TEXT.differs }, chips, resetAll);
 
@@ -149,18 +143,11 @@ search.addEventListener("keydown", ({ key }) => {
 });
 const none = el("p", { class: "about", role: "status", id: "settings-none" });
 const code = el("code");
-const copy = el("button", {
-  type: "button",
-  class: "link",
-  text: TEXT.copy,
-  on: {
-    click: async () => {
-      if (!(await tp.browser.copy(code.textContent))) return getSelection()?.selectAllChildren(code);
-      copy.textContent = TEXT.copied;
-      tp.say(TEXT.copied);
-      setTimeout(() => (copy.textContent = TEXT.copy), 1500);
-    },
-  },
+const copy = tp.button(TEXT.copy, { class: "link" }, async () => {
+  if (!(await tp.browser.copy(code.textContent))) return getSelection()?.selectAllChildren(code);
+  copy.textContent = TEXT.copied;
+  tp.say(TEXT.copied);
+  setTimeout(() => (copy.textContent = TEXT.copy), 1500);
 });
 const command = el("details", { class: "command" }, [
   el("summary", { text: TEXT.command }),
@@ -173,15 +160,11 @@ const settings = el("div", { class: "settings", id: "settings", hidden: true }, 
   ...layout.sections.map(section),
   command,
 ]);
-const settingsButton = el("button", {
-  type: "button",
-  class: "tp-button",
-  id: "all-settings",
-  "aria-expanded": "false",
-  "aria-controls": "settings",
-  text: TEXT.settings,
-  on: { click: () => open(Boolean(settings.hidden)) },
-});
+const settingsButton = tp.button(
+  TEXT.settings,
+  { class: "tp-button", id: "all-settings", "aria-expanded": "false", "aria-controls": "settings" },
+  () => open(Boolean(settings.hidden)),
+);
 
 function open(/** @type {boolean} */ shown) {
   settings.hidden = !shown;
@@ -296,17 +279,10 @@ function render() {
   if (choice.fork) {
     forkLine.replaceChildren(
       el("span", { text: TEXT.fork(tp.runName(choice.fork), choice.fork.step) }),
-      el("button", {
-        type: "button",
-        class: "link",
-        text: TEXT.unfork,
-        on: {
-          click: () => {
-            choice.fork = null;
-            render();
-            send();
-          },
-        },
+      tp.button(TEXT.unfork, { class: "link" }, () => {
+        choice.fork = null;
+        render();
+        send();
       }),
     );
   }
@@ -330,19 +306,12 @@ function render() {
 function chip(/** @type {DrawnRow} */ { control }) {
   const { name } = control;
   return el("span", { class: "chip", "data-field": name }, [
-    el("button", {
-      type: "button",
-      class: "chip-name",
-      text: tp.named(control.label, spelled(control, value(name))),
-      on: { click: () => goTo(name) },
-    }),
-    el("button", {
-      type: "button",
-      class: "chip-undo",
-      text: "×",
-      "aria-label": TEXT.undo(control.label, spelled(control, preset().values[name])),
-      on: { click: () => restore(name) },
-    }),
+    tp.button(tp.named(control.label, spelled(control, value(name))), { class: "chip-name" }, () => goTo(name)),
+    tp.button(
+      "×",
+      { class: "chip-undo", "aria-label": TEXT.undo(control.label, spelled(control, preset().values[name])) },
+      () => restore(name),
+    ),
   ]);
 }
 
@@ -372,14 +341,9 @@ function reason(name, why) {
   if (!row) return el("p", { text: sentence });
   const remedy = answer.remedies[name];
   return el("p", { "data-field": name }, [
-    el("button", { type: "button", class: "link", text: sentence, on: { click: () => goTo(name) } }),
+    tp.button(sentence, { class: "link" }, () => goTo(name)),
     name in answer.remedies &&
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        text: TEXT.remedy(spelled(row.control, remedy)),
-        on: { click: () => set(name, remedy) },
-      }),
+      tp.button(TEXT.remedy(spelled(row.control, remedy)), { class: "tp-button" }, () => set(name, remedy)),
   ]);
 }
 

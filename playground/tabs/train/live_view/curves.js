@@ -15,15 +15,9 @@ function makeCurves(
 ) {
   const host = el("div", { class: "curves" });
   const chart = tp.chart(host, { onZoom: (zoom) => (whole.hidden = zoom === null) });
-  const whole = el("button", {
-    type: "button",
-    class: "quiet",
-    text: TEXT.whole,
-    hidden: true,
-    on: { click: () => chart.reset() },
-  });
+  const whole = tp.button(TEXT.whole, { class: "quiet", hidden: true }, () => chart.reset());
   const axes = /** @type {const} */ (["linear", "log"]).map((name) =>
-    el("button", { type: "button", text: TEXT.axes[name], "data-axis": name, on: { click: () => setAxis(name) } }),
+    tp.button(TEXT.axes[name], { "data-axis": name }, () => setAxis(name)),
   );
   const steps = el("output", { class: "value" });
   /** @type {HTMLInputElement} */

@@ -62,13 +62,9 @@ function makeHeader() {
     if (leads === key) return;
     leads = key;
     const way = (/** @type {string} */ tab) =>
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        "data-tab": tab,
-        text: TEXT.onward[tab],
-        on: { click: () => tp.lessons.open(String(new URLSearchParams({ tab, run }))) },
-      });
+      tp.button(TEXT.onward[tab], { class: "tp-button", "data-tab": tab }, () =>
+        tp.lessons.open(String(new URLSearchParams({ tab, run }))),
+      );
     const words = phase ? TEXT.finishedAt(TEXT.phases[phase] ?? phase) : TEXT.finished;
     onward.replaceChildren(el("span", { text: words }), ...tabs.map(way));
   }

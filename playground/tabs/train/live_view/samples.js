@@ -84,14 +84,15 @@ function makeSamples(/** @type {{ current(): Feed }} */ { current }) {
     if (choice.dataset.state === state) return;
     choice.dataset.state = state;
     const buttons = prompts.map((text, i) =>
-      el("button", {
-        type: "button",
-        translate: "no",
-        "aria-pressed": String(i === prompt),
-        "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
-        text: readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
-        on: { click: () => show(i) },
-      }),
+      tp.button(
+        readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
+        {
+          translate: "no",
+          "aria-pressed": String(i === prompt),
+          "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
+        },
+        () => show(i),
+      ),
     );
     choice.replaceChildren(...buttons);
   }

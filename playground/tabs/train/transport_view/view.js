@@ -88,15 +88,16 @@ let expecting = 0;
 /** @typedef {"pause" | "step" | "stop" | "reset" | "download" | "remove" | "fork"} Does */
 /** @type {(name: Does, action: () => unknown, classes?: string) => HTMLButtonElement} */
 const button = (name, action, classes = "") =>
-  el("button", {
-    type: "button",
-    id: name,
-    class: `tp-button ${classes}`,
-    text: TEXT[name],
-    title: /** @type {{ [key: string]: any }} */ (TEXT)[`${name}Title`],
-    disabled: true,
-    on: { click: action },
-  });
+  tp.button(
+    TEXT[name],
+    {
+      id: name,
+      class: `tp-button ${classes}`,
+      title: /** @type {{ [key: string]: any }} */ (TEXT)[`${name}Title`],
+      disabled: true,
+    },
+    action,
+  );
 const toggle = button("pause", () => tell(status?.state === "paused" || !status?.alive ? "resume" : "pause"));
 const step = button("step", () => tell("step", 1));
 const stop = button("stop", () => tell("stop"));

@@ -65,7 +65,7 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     if (!frame.default)
       parts.push(
         el("span", { text: " " }),
-        el("button", { type: "button", class: "link", text: TEXT.reset, on: { click: () => take(null) } }),
+        tp.button(TEXT.reset, { class: "link" }, () => take(null)),
       );
     hint.replaceChildren(...parts);
   }
@@ -89,15 +89,7 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     examples.replaceChildren(
       el("span", { class: "muted", text: TEXT.examples }),
       ...others.map((text) =>
-        el("button", {
-          type: "button",
-          class: "example",
-          dir: "auto",
-          translate: "no",
-          title: text,
-          text: label(text),
-          on: { click: () => take(text) },
-        }),
+        tp.button(label(text), { class: "example", dir: "auto", translate: "no", title: text }, () => take(text)),
       ),
     );
   }
@@ -201,7 +193,7 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
 function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { moved, branchBack }) {
   /** @param {string} id @param {string} text @param {string} title @param {() => unknown} action */
   const button = (id, text, title, action, extra = "") =>
-    el("button", { type: "button", id, class: `tp-button ${extra}`, text, title, on: { click: action } });
+    tp.button(text, { id, class: `tp-button ${extra}`, title }, action);
   const restart = button("translate-restart", TEXT.restart, TEXT.restartTitle, () => go(0));
   const back = button("translate-back", TEXT.back, TEXT.backTitle, () => go(shownCount() - 1));
   const toggle = button("translate-play", TEXT.play, TEXT.playTitle, () => (player ? pause() : play()), "primary");
@@ -285,13 +277,7 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
     if (frame.start)
       parts.push(
         el("span", { class: "muted", text: ` ${TEXT.branched} ` }),
-        el("button", {
-          type: "button",
-          class: "link",
-          id: "translate-unbranch",
-          text: TEXT.branchedBack,
-          on: { click: branchBack },
-        }),
+        tp.button(TEXT.branchedBack, { class: "link", id: "translate-unbranch" }, branchBack),
       );
     line.replaceChildren(...parts);
     drawByItself();

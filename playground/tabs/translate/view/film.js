@@ -7,13 +7,7 @@ let sharp = { run: "", steps: [], values: [], even: null };
 function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void }} */ { goTo, busy }) {
   const host = el("div", { class: "spark" });
   const note = el("span", { class: "muted" });
-  const newestButton = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "translate-newest",
-    text: TEXT.newest,
-    on: { click: toNewest },
-  });
+  const newestButton = tp.button(TEXT.newest, { class: "tp-button", id: "translate-newest" }, toNewest);
   const legend = el("span", { class: "spark-legend" });
   const saves = tp.saveBar({ figure: () => host, rows: () => rows(), name: () => fileName("sharpness") });
   const slider = tp.checkpointFilm({

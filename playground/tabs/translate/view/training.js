@@ -23,13 +23,7 @@ function makeTraining(
   });
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const progress = el("p", { class: "progress", role: "status" });
-  const stop = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "translate-stop",
-    text: TEXT.trainStop,
-    on: { click: end },
-  });
+  const stop = tp.button(TEXT.trainStop, { class: "tp-button", id: "translate-stop" }, end);
   function end() {
     stop.disabled = true;
     stopped();
@@ -209,14 +203,7 @@ function makeTraining(
       });
       const right = all.filter(({ correct }) => correct).length;
       return el("li", {}, [
-        el("button", {
-          type: "button",
-          class: "prompt",
-          dir: "auto",
-          translate: "no",
-          text: prompt,
-          on: { click: () => opened(prompt) },
-        }),
+        tp.button(prompt, { class: "prompt", dir: "auto", translate: "no" }, () => opened(prompt)),
         el("p", { class: `answer ${now.correct}` }, [
           now.correct !== null &&
             el("span", {
