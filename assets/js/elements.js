@@ -1,7 +1,7 @@
 /* Elements of the page, and what is said about them. A learner's or a model's text reaches the page as text only.
  *
  *   el(tag, attributes, ...children)   build an element        button(text, attributes, click)  one that acts
- *   put(node, text)       change a text where it differs
+ *   put(node, text)       change a text where it differs       drawing(width, height, attributes, children)  as SVG
  *   unsaid(...nodes)      a parent's label says it all         whenSeen(node, act)  begin when it is first shown
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
@@ -66,6 +66,12 @@
    *
    * @type {Tp["button"]} */
   const button = (text, attributes, click) => el("button", { type: "button", text, ...attributes, on: { click } });
+
+  /** A drawing of this size, in pixels.
+   *
+   * @type {Tp["drawing"]} */
+  const drawing = (width, height, attributes, children) =>
+    el("svg", { width, height, viewBox: `0 0 ${width} ${height}`, ...attributes }, children);
 
   /** Buttons beside their name, one for each of `options`, of which `press(value)` presses one.
    *
@@ -222,6 +228,6 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, button, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
+  Object.assign(window.tp, { el, button, drawing, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
   Object.assign(window.tp, { scheduler, whenSeen, say, elsewhere, tip });
 })();

@@ -383,6 +383,7 @@ interface Tp {
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
   button(text: Attribute, attributes: Attributes, click: (event: MouseEvent) => unknown): HTMLButtonElement;
+  drawing(width: number, height: number, attributes: Attributes, children?: Child): SVGSVGElement;
   segments<Value extends string>(
     label: string,
     options: { [value in Value]: string },

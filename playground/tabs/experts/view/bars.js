@@ -52,12 +52,7 @@ function figure(layer, width) {
   const every = Math.ceil(18 / slot);
   const gap = slot > 8 ? Math.min(4, slot * 0.15) : 0.5;
   const all = Array.from({ length: experts }, (_, expert) => expert);
-  const svg = el("svg", {
-    class: "bars-figure",
-    width,
-    height: base + BAR.bottom,
-    viewBox: `0 0 ${width} ${base + BAR.bottom}`,
-  });
+  const svg = tp.drawing(width, base + BAR.bottom, { class: "bars-figure" });
   const axis = el("g", { class: "axis" });
   const fair = el("path", { class: "fair" });
   // A path for each colour, not a node for each bar: many experts in many blocks are drawn at every step.

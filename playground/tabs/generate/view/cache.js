@@ -121,16 +121,11 @@ function drawGrid(/** @type {Answers.Record} */ { window: used, computed, start,
   }
   const all = (size / used) * text.context;
   cacheFrame.replaceChildren(
-    el(
-      "svg",
-      {
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
-        role: "img",
-        "aria-label": TEXT.cacheFigure(used, text.context, text.layers, bytes(size)),
-      },
-      parts,
+    tp.drawing(
+      width,
+      height,
+      { role: "img", "aria-label": TEXT.cacheFigure(used, text.context, text.layers, bytes(size)) },
+      [parts],
     ),
   );
   // Two rows, however long their numbers are: what stands below does not move while the text grows.
@@ -198,11 +193,10 @@ function drawCharts(/** @type {Cost[]} */ path) {
     ]);
   };
   chartFrame.replaceChildren(
-    el(
-      "svg",
-      { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": TEXT.chartLabel(TEXT.chartFlops) },
-      [panel(TEXT.chartFlops, "flops", 0, 0), panel(TEXT.chartMs, "ms", pair ? each + 28 : 0, pair ? 0 : high + 48)],
-    ),
+    tp.drawing(width, height, { role: "img", "aria-label": TEXT.chartLabel(TEXT.chartFlops) }, [
+      panel(TEXT.chartFlops, "flops", 0, 0),
+      panel(TEXT.chartMs, "ms", pair ? each + 28 : 0, pair ? 0 : high + 48),
+    ]),
     el("p", { class: "legend" }, [
       el("span", {}, el("i", { class: "swatch thin with" }), TEXT.with),
       el("span", {}, el("i", { class: "swatch thin without" }), TEXT.without),

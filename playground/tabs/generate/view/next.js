@@ -96,9 +96,7 @@ function listFigure() {
   const width = 520;
   const height = 30 + shown.length * 20;
   const scale = (width - 220) / now.most;
-  const svg = el("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, [
-    el("text", { class: "title", x: 0, y: 14, text: TEXT.listFigure }),
-  ]);
+  const svg = tp.drawing(width, height, {}, [el("text", { class: "title", x: 0, y: 14, text: TEXT.listFigure })]);
   shown.forEach((token, i) => {
     const y = 30 + i * 20;
     const code = now.removed[token];

@@ -116,11 +116,7 @@ function showLens(/** @type {Answers.LensAnswer & Answer} */ answer) {
   );
   const mark = el("rect", { class: "column", y: 2, width, height: tall - 4, rx: 4 });
   const cursor = el("rect", { class: "cursor", width: width - 1, height: height - 1, rx: 3 });
-  const drawing = el(
-    "svg",
-    { class: "lens", role: "img", "aria-label": label, width: full, height: tall, viewBox: `0 0 ${full} ${tall}` },
-    [mark, parts, cursor],
-  );
+  const drawing = tp.drawing(full, tall, { class: "lens", role: "img", "aria-label": label }, [mark, parts, cursor]);
   const scroller = el(
     "div",
     { class: "lens-frame", tabindex: 0, role: "region", "aria-label": `${TEXT.lens} ${TEXT.lensKeys}` },

@@ -150,20 +150,20 @@ function layoutTokens() {
   const height = CELL.top + lines.length * (CELL.height + CELL.gap) - CELL.gap + 4;
   tokenParts = frame.shown.map((_, token) => cellOf(token));
   lineGroup = el("g", { class: "lines", "aria-hidden": "true" });
-  const fresh = el(
-    "svg",
+  const fresh = tp.drawing(
+    layoutWidth,
+    height,
     {
       class: "text-figure",
       role: "listbox",
       tabindex: 0,
-      width: layoutWidth,
-      height,
-      viewBox: `0 0 ${layoutWidth} ${height}`,
       on: { pointermove: tokenMoved, pointerleave: tokenLeft, click: tokenClicked, keydown: tokenKeys },
     },
-    el("g", { class: "rects" }, [tokenParts.map(({ rect }) => rect)]),
-    lineGroup,
-    el("g", { class: "texts", translate: "no", "aria-hidden": "true" }, [tokenParts.map(({ text }) => text)]),
+    [
+      el("g", { class: "rects" }, [tokenParts.map(({ rect }) => rect)]),
+      lineGroup,
+      el("g", { class: "texts", translate: "no", "aria-hidden": "true" }, [tokenParts.map(({ text }) => text)]),
+    ],
   );
   const focused = document.activeElement === svg;
   svg = fresh;

@@ -207,17 +207,8 @@ function zeroFigure(changes, some, room) {
       ({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`,
     ),
   );
-  return el(
-    "svg",
-    {
-      class: "bars",
-      role: "img",
-      "aria-label": tp.named(TEXT.zeroFigure, words),
-      width,
-      height,
-      viewBox: `0 0 ${width} ${height}`,
-    },
+  return tp.drawing(width, height, { class: "bars", role: "img", "aria-label": tp.named(TEXT.zeroFigure, words) }, [
     legend,
     bars,
-  );
+  ]);
 }

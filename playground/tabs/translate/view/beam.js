@@ -224,19 +224,15 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
         text: TEXT.begin,
       }),
     ]);
-    const svg = el(
-      "svg",
+    const svg = tp.drawing(
+      width,
+      height,
       {
         class: "tree",
         role: "img",
         "aria-label": TEXT.treeLabel(tree.length, count("kept"), count("ended"), count("pruned")),
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
       },
-      links,
-      root0,
-      nodes,
+      [links, root0, nodes],
     );
     scroll.replaceChildren(svg);
     put(left, leftOut ? TEXT.leftOut(leftOut) : "");

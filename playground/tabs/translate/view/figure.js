@@ -131,21 +131,11 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
         text: rowName("target"),
       }),
     ];
-    const fresh = el(
-      "svg",
-      {
-        class: "sentences",
-        id: "translate-figure",
-        role: "listbox",
-        tabindex: 0,
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
-      },
-      names,
-      lineGroup,
-      chips.source.map(({ node }) => node),
-      chips.target.map(({ node }) => node),
+    const fresh = tp.drawing(
+      width,
+      height,
+      { class: "sentences", id: "translate-figure", role: "listbox", tabindex: 0 },
+      [names, lineGroup, chips.source.map(({ node }) => node), chips.target.map(({ node }) => node)],
     );
     fresh.addEventListener("pointermove", moved);
     fresh.addEventListener("pointerleave", () => hovered(null));

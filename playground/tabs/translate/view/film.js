@@ -90,21 +90,18 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
     const dot = (kind, value) =>
       Number.isFinite(value) && el("circle", { class: kind, cx: X(index), cy: Y(value), r: 4 });
     host.replaceChildren(
-      el(
-        "svg",
-        {
-          width,
-          height: SPARK.height,
-          viewBox: `0 0 ${width} ${SPARK.height}`,
-          role: "img",
-          "aria-label": TEXT.filmLabel(percent(now.sharp), percent(now.exact)),
-        },
-        [0, 1].map((value) => el("path", { class: "rule", d: `M${SPARK.side},${Y(value)}H${width - SPARK.side}` })),
-        el("path", { class: "exact", d: line(exacts) }),
-        el("path", { class: "sharp", d: line(sharps) }),
-        el("path", { class: "here", d: `M${X(index)},0V${SPARK.height}` }),
-        dot("exact", now.exact),
-        dot("sharp", now.sharp),
+      tp.drawing(
+        width,
+        SPARK.height,
+        { role: "img", "aria-label": TEXT.filmLabel(percent(now.sharp), percent(now.exact)) },
+        [
+          [0, 1].map((value) => el("path", { class: "rule", d: `M${SPARK.side},${Y(value)}H${width - SPARK.side}` })),
+          el("path", { class: "exact", d: line(exacts) }),
+          el("path", { class: "sharp", d: line(sharps) }),
+          el("path", { class: "here", d: `M${X(index)},0V${SPARK.height}` }),
+          dot("exact", now.exact),
+          dot("sharp", now.sharp),
+        ],
       ),
     );
     /** @param {string} kind @param {string} name @param {number} value @param {string} title */

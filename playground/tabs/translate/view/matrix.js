@@ -87,7 +87,7 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
     });
     cursor = el("g", { class: "cursor" });
     const [w, h] = [left + found.columns * cell + right + 2, top + found.rows * cell + 2];
-    svg = el("svg", { class: "table", width: w, height: h, viewBox: `0 0 ${w} ${h}` }, columns, rows, cursor);
+    svg = tp.drawing(w, h, { class: "table" }, [columns, rows, cursor]);
     svg.addEventListener("pointermove", moved);
     svg.addEventListener("pointerleave", () => hovered(null));
     svg.addEventListener("click", (event) => {
