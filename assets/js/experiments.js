@@ -1,8 +1,8 @@
 /* Predictions and experiments of lessons, for the page on which a lesson is read and for the coach beside a tab.
  *
- *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, the one before, or null
+ *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, one before, or null
  *   lessons.prediction(page, at)    the question of a step: {node, draw}; what is chosen is kept in `progress`
- *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null where nothing is measured
+ *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null if it measures nothing
  *   lessons.verdict(page, at, state)   what to say of it, as nodes: the state, or the result beside the prediction
  */
 (() => {
@@ -89,19 +89,15 @@
       node.dispatchEvent(new CustomEvent("tp-solved", { bubbles: true }));
     };
     const buttons = options.map(({ text }, i) =>
-      el(
-        "button",
-        { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } },
+      el("button", { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } }, [
         el("span", { text }),
         el("small"),
-      ),
+      ]),
     );
-    const node = el(
-      "section",
-      { class: "tp-question", "data-question": "predict" },
+    const node = el("section", { class: "tp-question", "data-question": "predict" }, [
       el("p", { class: "ask" }, el("b", { text: `${TEXT.predict} ` }), predict),
       el("div", { role: "group", "aria-label": predict }, buttons),
-    );
+    ]);
 
     /** Once it is decided, a prediction stays as it is; who has made none may still say what they think. */
     function draw() {
@@ -180,13 +176,11 @@
     const hit = mine === result.right;
     const { why } = options[mine];
     return [
-      el(
-        "span",
-        {},
+      el("span", {}, [
         value,
         " ",
         hit ? el("b", { text: TEXT.hit }) : TEXT.missed(options[mine].text, options[result.right].text),
-      ),
+      ]),
       ...(why.length ? [el("span", { class: "why" }, lessons.spans(why))] : []),
     ];
   }

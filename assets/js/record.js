@@ -1,4 +1,5 @@
-/* `tp.record`: what a learner predicted and answered, and the cards that bring questions back. Nothing leaves this browser.
+/* `tp.record`: what a learner predicted and answered, and the cards that bring questions back. Nothing leaves this
+ * browser.
  *
  *   answers()                 the first answer to each question of a lesson: {[id]: {right, at}}
  *   answered(id, right, now)  keep an answer, if it is the first one; the question becomes a card

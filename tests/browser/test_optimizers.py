@@ -134,7 +134,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(open_view: Open) ->
     page = open_view()
     drawn(page)
     before = page.evaluate(PATHS)
-    page.locator("[data-axis=flops]").click()
+    page.locator("[data-value=flops]").click()
     page.locator("#optimizers-matrix").select_option("q")
     page.locator("#optimizers-block").select_option(index=1)
     page.locator("#optimizers-moment").fill("0")
@@ -148,7 +148,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(open_view: Open) ->
     again = open_view("?" + page.url.partition("?")[2])
     drawn(again)
     assert again.evaluate(PATHS) == after
-    expect(again.locator("[data-axis=flops]")).to_have_attribute("aria-pressed", "true")
+    expect(again.locator("[data-value=flops]")).to_have_attribute("aria-pressed", "true")
     assert value(again, "moment") == "1"
 
 

@@ -124,11 +124,9 @@ function strip(/** @type {number} */ stage) {
     cell.style.fill = `rgb(${tp.diverge(value / most).join(" ")})`;
     return cell;
   });
-  return el(
-    "svg",
-    { class: "strip", viewBox: `0 0 ${width} 4`, preserveAspectRatio: "none", "aria-hidden": "true" },
+  return el("svg", { class: "strip", viewBox: `0 0 ${width} 4`, preserveAspectRatio: "none", "aria-hidden": "true" }, [
     cells,
-  );
+  ]);
 }
 let stream = new Float32Array();
 
@@ -143,20 +141,16 @@ function showPicture() {
       chip.style.setProperty("--weight", share.toFixed(3));
       return chip;
     });
-    return el(
-      "li",
-      {},
+    return el("li", {}, [
       el("p", {}, el("span", { text: TEXT.back(block + 1, chips.length > 0) }), chips),
       strip(block + 1),
-    );
+    ]);
   });
   page.picture.replaceChildren(
-    el(
-      "ol",
-      { "aria-label": TEXT.picture },
+    el("ol", { "aria-label": TEXT.picture }, [
       el("li", {}, el("p", {}, el("span", { text: TEXT.goesIn }), word, el("span", { text: TEXT.numbers })), strip(0)),
       steps,
-    ),
+    ]),
   );
 }
 
@@ -172,9 +166,11 @@ function showGuesses() {
       const button = el(
         "button",
         { type: "button", "aria-label": TEXT.guess(shown(piece), percent(share)), on: { click: () => taken(piece) } },
-        el("span", { class: piece.trim() ? "guess" : "guess end", translate: "no", text: shown(piece) }),
-        el("span", { class: "track" }, bar),
-        el("span", { class: "share", text: percent(share) }),
+        [
+          el("span", { class: piece.trim() ? "guess" : "guess end", translate: "no", text: shown(piece) }),
+          el("span", { class: "track" }, bar),
+          el("span", { class: "share", text: percent(share) }),
+        ],
       );
       return el("li", {}, button);
     }),

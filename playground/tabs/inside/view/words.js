@@ -12,9 +12,6 @@ const TEXT = tp.words({
     textCut: "There is no room for the rest:",
     textReset: "Back to the first text",
     step: "Step of training",
-    stepNewest: (/** @type {number} */ step) => `step ${count(step)}, the newest checkpoint`,
-    /** @type {(step: number, last: number) => string} */
-    stepOf: (step, last) => `step ${count(step)} of ${count(last)}`,
     stepOne: "This run has one checkpoint; more come while it trains.",
     stepBetween: "recorded while training",
     play: "Play: watch the heads form",
@@ -210,8 +207,6 @@ const TEXT = tp.words({
     textCut: "放不下的部分：",
     textReset: "回到最初的文本",
     step: "训练到第几步",
-    stepNewest: (step) => `第 ${count(step)} 步，最新的检查点`,
-    stepOf: (step, last) => `第 ${count(step)} 步，共 ${count(last)} 步`,
     stepOne: "这个训练任务只有一个检查点；继续训练会有更多。",
     stepBetween: "训练时的记录",
     play: "播放：看注意力头怎样形成",

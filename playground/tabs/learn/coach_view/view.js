@@ -96,7 +96,8 @@ function playStored(/** @type {Page} */ page) {
   tp.point.at(".live", { seconds: 3, block: "start" });
 }
 
-/** The address of a section that examines a run: with the learner's newest run of the experiment, else the stored one. */
+/** The address of a section that examines a run: with the learner's newest run of the experiment, else the stored
+ * one. */
 async function withRun(/** @type {Page} */ page) {
   const { open, stored } = page.steps[at];
   const own = await call("check", page.name, tp.language, at, tp.memory.read().runs);

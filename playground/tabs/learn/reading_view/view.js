@@ -21,7 +21,9 @@ let wanted = null;
 const address = tp.address("lesson", () => ({ lesson: wanted, at: null }));
 /** What must be solved before a section is done. */
 const TASKS = ".tp-question, .tp-game, .tp-experiment.asks";
-/** How the experiments of this lesson stand, as `check` answered last. @type {Map<number, Answers.StepResult | null>} */
+/** How the experiments of this lesson stand, as `check` answered last.
+ *
+ * @type {Map<number, Answers.StepResult | null>} */
 const states = new Map();
 /** Predictions and experiments, which are drawn again when something is known of them. @type {Drawn[]} */
 let parts = [];

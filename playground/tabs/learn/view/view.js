@@ -10,10 +10,12 @@ const TEXT = tp.words({
   en: {
     title: "Learn how Transformers work",
     intro:
-      "You need no more than school mathematics. Read a lesson, change its numbers, answer its questions; then predict, train a model of your own, and see whether you were right.",
+      "You need no more than school mathematics. Read a lesson, change its numbers, answer its questions; then " +
+      "predict, train a model of your own, and see whether you were right.",
     path: "The path",
     pathIntro:
-      "From guessing letters to reading a failed run. Each lesson builds on the one before; its experiments ask you to predict first, and your own run says whether you were right.",
+      "From guessing letters to reading a failed run. Each lesson builds on the one before; its experiments ask you " +
+      "to predict first, and your own run says whether you were right.",
     beside: "Beside the path",
     besideIntro: "Each of these stands on its own. Take it when you want to know.",
     next: "Next for you",

@@ -116,9 +116,6 @@ const TEXT = tp.words({
     filmHelp: "Move through training: the same sentence, at each step that was recorded.",
     filmPlay: "Play through the steps of training",
     filmPause: "Pause",
-    /** @type {(step: number, last: number) => string} */
-    stepText: (step, last) => `step ${count(step)} of ${count(last)}`,
-    stepNewest: (/** @type {number} */ step) => `step ${count(step)}, the newest`,
     newest: "Newest",
     recordedNote: "recorded while training, along the right translation",
     sharp: "sharpness",
@@ -312,8 +309,6 @@ const TEXT = tp.words({
     filmHelp: "拖动滑块经过训练：同一个句子，在每个记录下来的步。",
     filmPlay: "依次播放训练的各步",
     filmPause: "暂停",
-    stepText: (step, last) => `第 ${count(step)} 步，共 ${count(last)} 步`,
-    stepNewest: (step) => `第 ${count(step)} 步，最新`,
     newest: "最新",
     recordedNote: "训练时沿正确译文的记录",
     sharp: "集中程度",

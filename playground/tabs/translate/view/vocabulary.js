@@ -1,5 +1,5 @@
-/* The words of the small language that a model translates: those it does not know are marked while they are typed, those
- * it knows are offered, and all are listed. */
+/* The words of the small language that a model translates: those it does not know are marked while they are typed,
+ * those it knows are offered, and all are listed. */
 const OFFERED = 8; // completions
 const MARKED = 12; // unknown words that are listed
 const WORD = /[\p{L}\p{M}'’]+/gu;
