@@ -432,7 +432,9 @@ function show() {
     el(
       "ul",
       {},
-      answer.refused.map(([field, given, why]) => el("li", { text: TEXT.refusal(field, given, tp.translate(why)) })),
+      answer.refused.map(([field, given, why]) =>
+        el("li", { text: TEXT.refusal(tp.label(field), given, tp.translate(why)) }),
+      ),
     ),
   );
   if (!started) busy(false);
