@@ -323,6 +323,12 @@ def test_on_a_phone_it_is_one_column(open_page: Open, shoot: Shoot, language: st
     HOME.until(page, "Number(d.tokens) >= 8")
     page.locator("#home-play").click()
     assert too_wide(page) == []
-    left = [page.locator(part).bounding_box() for part in (".home .story", ".home .model")]
-    assert left[0] and left[1] and abs(left[0]["x"] - left[1]["x"]) < 2
+    own, guesses = (page.locator(part).bounding_box() for part in (".home .own", ".home .guesses"))
+    assert own and guesses and abs(own["x"] - guesses["x"]) < 2
+    assert guesses["y"] + guesses["height"] <= 844  # on the first screen
     shoot(page, f"home-phone-{language}")
+    word = {"en": "small ", "zh": "小兔"}[language]
+    page.locator("#home-text").fill(40 * word)  # a long story takes no more room
+    HOME.until(page, "Number(d.tokens) >= 40")
+    assert page.locator(".home .guesses").bounding_box() == guesses
+    expect(page.locator(".home .word").last).to_be_in_viewport()
