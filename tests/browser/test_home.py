@@ -86,6 +86,19 @@ def test_it_writes_by_itself_until_it_is_paused(open_page: Open, shoot: Shoot) -
     HOME.until(page, "Number(d.tokens) > a", tokens(page))
 
 
+def test_a_first_visit_loads_no_lessons(open_page: Open) -> None:
+    """Nor their scripts, which the coach would need: it is on every page, and opens with an experiment."""
+    page = open_page("")
+    parts = """() => performance.getEntriesByType("resource")
+      .map(({ name }) => name.match(/parts\\/(\\w+)-/)?.[1]).filter(Boolean)"""
+    ready(page)
+    page.wait_for_function(f"() => ({parts})().includes('coach')")
+    assert "lessons" not in page.evaluate(parts)
+    page.locator("#tab-learn-button").click()
+    page.wait_for_selector(".learn[data-ready=true]")
+    assert page.evaluate(parts).count("lessons") == 1
+
+
 def test_the_first_screen_has_few_numbers_and_terms(open_page: Open) -> None:
     page = open_page("")
     ready(page)
