@@ -10,7 +10,7 @@ on the load, which is printed; clicks do not.
 
 Also counts the numbers and the technical terms that are in sight on the first screen (`tests/tools/first_screen.py`).
 
-`--walk before` is the same for the page as it was at commit 3a760c4, of which `--root` is a checkout.
+`--walk before` is the same for the page as it was at commit 7feae34, of which `--root` is a checkout.
 """
 
 from __future__ import annotations
