@@ -369,6 +369,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
+        page.set_default_timeout(1000 * arguments.patience)
         page.goto(address)
         page.locator(".home[data-ready=true], .live[data-status=finished]").wait_for()
         page.wait_for_timeout(3000)
