@@ -113,7 +113,7 @@ def show_all() -> None:
     entries, damaged = common.shelf().look()
     stored = comparison.suite_names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
-    first = stored[0] if stored else None
+    first = next(iter(stored or filter(measured, SUITES)), None)
     for asked in (st.session_state.get(NAME), st.query_params.get(NAME)):
         if asked and asked not in names and suite_runs.chosen(asked):
             names.append(asked)  # just started: nothing is stored of it yet

@@ -86,6 +86,19 @@ def test_it_writes_by_itself_until_it_is_paused(open_page: Open, shoot: Shoot) -
     HOME.until(page, "Number(d.tokens) > a", tokens(page))
 
 
+def test_a_first_visit_loads_no_lessons(open_page: Open) -> None:
+    """Nor their scripts, which the coach would need: it is on every page, and opens with an experiment."""
+    page = open_page("")
+    parts = """() => performance.getEntriesByType("resource")
+      .map(({ name }) => name.match(/parts\\/(\\w+)-/)?.[1]).filter(Boolean)"""
+    ready(page)
+    page.wait_for_function(f"() => ({parts})().includes('coach')")
+    assert "lessons" not in page.evaluate(parts)
+    page.locator("#tab-learn-button").click()
+    page.wait_for_selector(".learn[data-ready=true]")
+    assert page.evaluate(parts).count("lessons") == 1
+
+
 def test_the_first_screen_has_few_numbers_and_terms(open_page: Open) -> None:
     page = open_page("")
     ready(page)
@@ -323,6 +336,12 @@ def test_on_a_phone_it_is_one_column(open_page: Open, shoot: Shoot, language: st
     HOME.until(page, "Number(d.tokens) >= 8")
     page.locator("#home-play").click()
     assert too_wide(page) == []
-    left = [page.locator(part).bounding_box() for part in (".home .story", ".home .model")]
-    assert left[0] and left[1] and abs(left[0]["x"] - left[1]["x"]) < 2
+    own, guesses = (page.locator(part).bounding_box() for part in (".home .own", ".home .guesses"))
+    assert own and guesses and abs(own["x"] - guesses["x"]) < 2
+    assert guesses["y"] + guesses["height"] <= 844  # on the first screen
     shoot(page, f"home-phone-{language}")
+    word = {"en": "small ", "zh": "小兔"}[language]
+    page.locator("#home-text").fill(40 * word)  # a long story takes no more room
+    HOME.until(page, "Number(d.tokens) >= 40")
+    assert page.locator(".home .guesses").bounding_box() == guesses
+    expect(page.locator(".home .word").last).to_be_in_viewport()

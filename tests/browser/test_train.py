@@ -387,8 +387,9 @@ def test_a_link_is_reproduced_and_a_hostile_one_is_refused_kindly(open_page: Ope
     page = open_page(hostile)
     ready(page)
     notes = page.locator("#link-notes")
-    for field in ("d_model", "seed", "train_data_path", "preset"):
+    for field in ("Width", "Seed", "Train data path", "preset"):  # as the form names them
         expect(notes).to_contain_text(field)
+    expect(notes).not_to_contain_text("d_model")
     expect(page.locator("#start")).to_be_enabled()
     assert "passwd" not in page.url
 

@@ -38,7 +38,7 @@ from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
 from playground.planning.choice import Choice
 from playground.planning.plan import plan
-from playground.runs import phases, run_data
+from playground.runs import phases, run_data, run_lookup
 from playground.tabs.learn.tab import terms
 from playground.tabs.train import tab as train_tab
 from playground.tabs.train.model_spec import model_spec
@@ -415,6 +415,20 @@ def test_the_badge_and_the_newest_sample_are_of_one_phase(
     assert page.locator(".phases .now small").inner_text() == "step 50"
     assert page.locator(".card b").last.inner_text() == "step 50"
     claim.release()
+
+
+def test_another_machine_s_speed_is_not_told(
+    open_view: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the time that a card says for this machine, that of a shipped run would contradict it."""
+    train(run, 1, 100)
+    run.append(Ended(step=100, how="finished"), trained=500.0)
+    monkeypatch.setattr(run_lookup, "is_shipped", lambda run: True)
+    page = open_view("live", run=run.id)
+    wait(page, status="finished")
+    expect(page.locator(".stats .loss")).to_be_visible()
+    expect(page.locator(".stats .left")).to_be_hidden()
+    expect(page.locator(".stats .speed")).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [390, 430, 500, 700])

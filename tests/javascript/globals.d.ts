@@ -329,6 +329,7 @@ interface Tp {
   draw(file: string, given: Given, initial: { [name: string]: any }): Promise<void>;
   catalogues: { [language: string]: string };
   needs: { [view: string]: string };
+  needed(view: string): Promise<void>;
   set catalogue(all: { [language: string]: { [english: string]: string } });
   translate(sentence: string): string;
   translate<Nothing>(sentence: Nothing): Nothing;

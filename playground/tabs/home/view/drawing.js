@@ -51,6 +51,7 @@ function show() {
   tp.put(page.note, tp.sentences([unknown, dropped]));
   showWords();
   showLines();
+  sentence.scrollTop = sentence.scrollHeight; // on a phone its height is fixed
   showPicture();
   showGuesses();
   Object.assign(root.dataset, { ready: "true", tokens: seen.pieces.length, text: seen.text });

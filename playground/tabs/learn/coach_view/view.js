@@ -182,7 +182,7 @@ function keepTabs(/** @type {Page} */ page) {
 
 /** @param {string} name @param {number} section @param {((page: Page) => void) | null} lead  where to, if anywhere */
 async function open(name, section, lead) {
-  const answer = await call("read", name, tp.language);
+  const [answer] = await Promise.all([call("read", name, tp.language), tp.needed("reading")]);
   if (answer.error || !answer.steps[section]?.open) return close();
   [lesson, at, state, question, folded] = [answer, section, null, null, false];
   keepTabs(answer);

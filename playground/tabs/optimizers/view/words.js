@@ -59,7 +59,7 @@ const TEXT = tp.words({
     verdictNone: "The validation loss is measured at the last step.",
     /** @type {(name: string, step: number) => string} */
     fell: (name, step) => `${name} diverged at step ${step}: its learning rate is too high.`,
-    heads: { name: "", loss: "validation loss", seconds: "processor time", flops: "FLOPs" },
+    heads: { name: "optimizer", loss: "validation loss", seconds: "processor time", flops: "FLOPs" },
     seconds: (/** @type {string} */ value) => `${value} s`,
     /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     better: (name, base, by, interval, seeds) =>
@@ -165,7 +165,7 @@ const TEXT = tp.words({
     verdict: "结果如何",
     verdictNone: "最后一步时才测量验证损失。",
     fell: (name, step) => `${name} 在第 ${step} 步发散：学习率太高了。`,
-    heads: { name: "", loss: "验证损失", seconds: "处理器时间", flops: "FLOPs" },
+    heads: { name: "优化器", loss: "验证损失", seconds: "处理器时间", flops: "FLOPs" },
     seconds: (value) => `${value} 秒`,
     better: (name, base, by, interval, seeds) =>
       `${name} 最终比 ${base} 低 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,

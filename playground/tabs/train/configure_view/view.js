@@ -381,7 +381,9 @@ function show() {
   notes.replaceChildren(
     el("p", { text: TEXT.refused }),
     el("ul", {}, [
-      answer.refused.map(([field, given, why]) => el("li", { text: TEXT.refusal(field, given, tp.translate(why)) })),
+      answer.refused.map(([field, given, why]) =>
+        el("li", { text: TEXT.refusal(tp.label(field), given, tp.translate(why)) }),
+      ),
     ]),
   );
   if (!started) busy(false);

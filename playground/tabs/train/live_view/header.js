@@ -37,12 +37,11 @@ function makeHeader() {
     stats.accuracy.box.hidden = !tested;
     if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
     // how fast another machine was says nothing of this one
-    for (const { box } of [stats.speed, stats.left]) box.hidden = Boolean(history.status?.stored);
+    const elsewhere = Boolean(history.status?.shipped);
+    for (const { box } of [stats.speed, stats.left]) box.hidden = elsewhere;
     put(stats.speed.value, number(history.tokensPerSecond()));
     put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
-    const plays = history.status?.stored && !over;
-    const left = plays ? NaN : history.secondsLeft();
-    const seconds = over ? (steps.n ? history.trained : NaN) : left;
+    const seconds = over ? (steps.n ? history.trained : NaN) : history.secondsLeft();
     put(stats.left.value, duration(seconds));
     const sentence = sentenceOf(history);
     message.hidden = !sentence;

@@ -34,6 +34,7 @@ const TEXT = tp.words({
     reset: "Back to the sentence that training recorded",
     strangers: "It has never seen these words, and what it makes of them means nothing:",
     strangersMore: (/** @type {number} */ count) => `and ${count} more`,
+    real: "A model of real sentences, German to English, learns in about an hour on one processor core. This command says how:",
     complete: "Words it knows:",
     vocabulary: (/** @type {number} */ count) => `All ${count} words it knows`,
     outside:
@@ -239,6 +240,7 @@ const TEXT = tp.words({
     reset: "回到训练时记录的句子",
     strangers: "它从没见过这些词，由它们得出的译文没有意义：",
     strangersMore: (count) => `以及另外 ${count} 个`,
+    real: "翻译真实句子（德译英）的模型，一个处理器核大约一小时就能学会。怎么做，运行这条命令就知道：",
     complete: "它认识的词：",
     vocabulary: (count) => `它认识的全部 ${count} 个词`,
     outside: "每个词它都认识，但它的小语言里没有这样的句子：它写出的只是猜测。",

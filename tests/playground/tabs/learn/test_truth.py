@@ -349,14 +349,18 @@ def test_as_many_seeds_as_the_table_has(name: str, language: str) -> None:
                 }
 
 
+@pytest.mark.parametrize("language", lessons.LANGUAGES)
 @pytest.mark.parametrize("name", lessons.names())
-def test_what_a_step_opens_is_there(name: str) -> None:
-    """Its tab, and the run that it names: a shipped one, or the stored one of an experiment."""
-    for step in lessons.lesson(name, "en").steps:
+def test_what_a_step_opens_is_there(name: str, language: str) -> None:
+    """Its tab, and the run that it names: a shipped one, or the stored one of an experiment. What writes and what is
+    looked into is the model of this language's words."""
+    for step in lessons.lesson(name, language).steps:
         query = dict(part.split("=", 1) for part in step.open.split("&") if part)
         assert query.get("tab", "train") in TABS
         if step.examines:
             assert lessons.stored_run(step) is not None
+        elif query.get("tab") in ("generate", "inside"):
+            assert query["run"] == run_lookup.first(language)
         else:
             assert query.get("run", "stories") in [run.id for run in run_lookup.shipped()]
 
