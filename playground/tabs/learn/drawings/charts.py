@@ -148,8 +148,8 @@ def plateau() -> str:
     panel.scale((0, 1, 2, 3, 4), (0, 200, 400, 600))
     panel.curve(series("induction", "valid"))
     panel.curve(series("post-norm", "valid"), 1)
-    panel.note(395, 3.0, "twelve layers, post-norm", "strong end", -10)
-    panel.note(380, 0.3, "induction, two layers", "strong", -8)
+    panel.note(395, 3.0, "twelve blocks, post-norm", "strong end", -10)
+    panel.note(380, 0.3, "induction, two blocks", "strong", -8)
     return svg(268, [*panel.parts, text(WIDE / 2, 260, "step", "muted middle", 11)])
 
 

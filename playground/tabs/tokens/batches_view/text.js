@@ -59,8 +59,8 @@ const TEXT = tp.words({
     later: "下一个批次",
     of: (/** @type {number} */ last) => `/ ${count(last)}`,
     loss: (/** @type {string | number} */ loss, /** @type {string | number} */ even) =>
-      `这个批次上每个词元的损失为 ${loss} 奈特；什么都不看、随便猜的损失是 ${even}`,
-    legend: ["完全料到", "和乱猜一样意外，或更意外"],
+      `这个批次上每个词元的损失为 ${loss} 奈特；均匀猜测的损失是 ${even}`,
+    legend: ["完全料到", "和均匀猜测一样意外，或更意外"],
     shape: (/** @type {number} */ rows, /** @type {number} */ columns, /** @type {number} */ whole) =>
       `${count(rows)} 个序列，每个 ${count(columns)} 个词元` +
       (whole > rows ? `，是全部 ${count(whole)} 个中的前几个` : ""),
