@@ -153,7 +153,7 @@ several_runs.compare(runs, metric="gradient", title="Gradients", log=True).show(
 #   <details><summary>Answer</summary>
 #
 #   Between 8 and 12 blocks, in our runs. With 4 and with 8 blocks all rows are right after 200 steps, with 12 none.
-#   With 2 blocks 59 % are right: they learn, but more slowly.
+#   With 2 blocks 59% are right: they learn, but more slowly.
 #
 #   </details>
 #

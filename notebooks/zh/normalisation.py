@@ -149,7 +149,7 @@ several_runs.compare(runs, metric="gradient", title="Gradients", log=True).show(
 #
 #   <details><summary>答案</summary>
 #
-#   在我们的训练里，在 8 个块和 12 个块之间。4 个块和 8 个块时，200 步后全部答对；12 个块时一行也不对。2 个块时答对 59 %：学得会，
+#   在我们的训练里，在 8 个块和 12 个块之间。4 个块和 8 个块时，200 步后全部答对；12 个块时一行也不对。2 个块时答对 59%：学得会，
 #   只是慢一些。
 #
 #   </details>

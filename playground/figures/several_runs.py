@@ -35,7 +35,7 @@ TEXT = Words({
     "compare": "Loss of several runs",
     "imbalance_axis": "MaxVio of the least balanced layer",
     "intervals": "Differences between variants",
-    "difference": "Held-out loss minus that of {first} (nats per token): mean and 95 % interval",
+    "difference": "Validation loss minus that of {first} (nats per token): mean and 95% interval",
     "load": "Load of experts",
     "block": "Block",
     "expert": "Expert",
@@ -112,7 +112,7 @@ def compare(
 ) -> go.Figure:
     """One of `METRICS` of several runs over each other, by name. `levels` are what the loss is without training.
 
-    Of the loss: held-out as points, and training, averaged over `smoothing` steps, faint behind. A run
+    Of the loss: validation as points, and training, averaged over `smoothing` steps, faint behind. A run
     without the metric keeps its colour only. `axis` names what the curves are over.
     """
     figure = _comparing(metric, axis, title, log, log_x, theme)
@@ -210,7 +210,7 @@ def _comparing(
 def intervals(
     rows: Sequence[Row], *, title: str | None = None, theme: Theme = "light"
 ) -> go.Figure:
-    """An ablation's table: each variant's difference to the first, with its 95 % interval.
+    """An ablation's table: each variant's difference to the first, with its 95% interval.
 
     A difference within noise is grey; one that is not is green where the loss is lower.
     """

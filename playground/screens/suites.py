@@ -56,7 +56,7 @@ TEXT = Words({
     "command": "The same from a terminal",
     "difference": "Differences to “{first}”",
     "legend": "The mean difference of the validation loss, paired by seed, and the interval that has the true one with "
-    "95 % confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
+    "95% confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
     "alone: of twenty, about one misses.",
     "table": "The table",
     "seeds_one": "With one seed there is no interval: train more.",
@@ -305,7 +305,7 @@ def columns() -> dict[str, Any]:
         "Final loss": config.NumberColumn(format="%.3f"),
         "±": config.NumberColumn(format="%.3f"),
         "Best": config.NumberColumn(format="%.3f"),
-        "Right": config.NumberColumn(format="%.1f %%"),
+        "Right": config.NumberColumn(format="%.1f%%"),
         "Bits a character": config.NumberColumn(format="%.3f"),
         "Difference": config.NumberColumn(format="%+.3f"),
         "from": config.NumberColumn(format="%+.3f"),

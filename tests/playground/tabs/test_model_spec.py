@@ -232,7 +232,7 @@ def test_the_order_is_the_models() -> None:
 def test_dropout_and_sharing_are_said() -> None:
     spec = model_spec(ModelConfig.parse(SIZES | {"dropout": 0.1, "n_kv_head": 1}), BATCH)
     said = " ".join(part["about"] for part in parts(spec))
-    assert "10 %" in said and "multi-query" in said and "(tied)" in said
+    assert "10%" in said and "multi-query" in said and "(tied)" in said
     assert "4 heads sharing 1 key/value head" in spec["summary"]
 
 

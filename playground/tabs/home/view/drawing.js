@@ -162,7 +162,7 @@ function showPicture() {
 
 /** Whole percents: the bars say the rest. */
 const percent = (/** @type {number} */ share) =>
-  share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
+  share < 0.01 ? "< 1%" : share > 0.99 && share < 1 ? "> 99%" : `${Math.round(100 * share)}%`;
 
 function showGuesses() {
   page.guesses.replaceChildren(

@@ -260,7 +260,7 @@ def alignment() -> str:
     """Sharpness of cross-attention and exact answers, over three runs."""
     panel = Panel(44, 34, 342, 180, 500, 0, 100)
     panel.title("three runs: sharpness and right answers")
-    panel.scale((0, 25, 50, 75, 100), (0, 100, 200, 300, 400, 500), " %")
+    panel.scale((0, 25, 50, 75, 100), (0, 100, 200, 300, 400, 500), "%")
     panel.level(100 / 7, "spread evenly", 14)
     for run in ("alignment", "alignment 1", "alignment 2"):
         for colour, name in enumerate(("sharpness", "accuracy")):

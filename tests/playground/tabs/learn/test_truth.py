@@ -447,7 +447,7 @@ def test_what_a_switch_does_and_its_control_are_said() -> None:
 @pytest.mark.case("E6")
 def test_one_layer_has_nothing_without_a_match() -> None:
     """It is right no more often than positions alone allow, and the lesson says how often that is."""
-    prior = float(NUMBERS["induction prior"]().rstrip(" %")) / 100
+    prior = float(NUMBERS["induction prior"]().rstrip("%")) / 100
     rows = {row["variant"]: float(row["accuracy"]) for row in file_format.results("induction")}
     assert rows["1 layer"] <= prior < 0.1 and rows["2 layers"] > 0.99
     for _, text in texts("attention"):
@@ -464,7 +464,7 @@ def test_the_computed_prior_is_that_of_the_task() -> None:
             right[distance] += all(
                 i + 1 >= distance and inputs[i + 1 - distance] == targets[i] for i in asked
             )
-    prior = float(NUMBERS["induction prior"]().rstrip(" %")) / 100
+    prior = float(NUMBERS["induction prior"]().rstrip("%")) / 100
     assert max(right.values()) / 2000 == pytest.approx(prior, abs=0.03)
     assert sum(share > 0 for share in right.values()) == int(NUMBERS["induction distances"]())
 

@@ -84,3 +84,21 @@ def test_what_was_wrong_is_said_nowhere(pattern: str) -> None:
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_a_thing_has_one_name_in_chinese(name: str) -> None:
     assert not said(OTHER_NAMES[name])
+
+KINDS = {
+    "validation": r"\b[Hh]eld-out\b",
+    "a subject": r"\b[Ww]hoever\b|(?<=[.:|] )Who [^?|]*?[.|]",
+    "will, must or should": r"\b(?:is|are|was|were) to be\b",
+    "gets right": r"\b(?:had|has|have) [^.,;|]{0,40}(?:%|\}|rows|sums|digits|it)(?: of the \w+)? right\b",
+    "14%": r"[0-9}`] %(?!\s?[\w(])",
+}
+"""What is written in one way, and other ways that say the same in words that learners do not know."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_english_is_plain(kind: str) -> None:
+    assert not [
+        f"{where}: {match[0]}"
+        for where, text in everywhere()
+        for match in re.finditer(KINDS[kind], re.sub(r"/\*.*?\*/", "", text))
+    ]
