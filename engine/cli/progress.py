@@ -165,7 +165,7 @@ def note_of(event: Message) -> str:
 def duration(seconds: float) -> str:
     """Format seconds as 0:07, 12:34 or 3:05:09."""
     total = round(seconds)
-    hours, minutes = total // 3_600, total // 60% 60
+    hours, minutes = total // 3_600, total // 60 % 60
     if hours:
         return f"{hours}:{minutes:02d}:{total % 60:02d}"
     return f"{minutes}:{total % 60:02d}"

@@ -264,9 +264,7 @@ class PairData(Generated):
                 f"{self.max_seq_len:,} tokens). "
             )
         if self.repeated:
-            text += (
-                f"Validation pairs left out: {self.repeated:,} (what they translate is learned from)."
-            )
+            text += f"Validation pairs left out: {self.repeated:,} (what they translate is learned from)."
         return text.strip()
 
     def probe(self) -> str:

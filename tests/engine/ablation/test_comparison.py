@@ -111,8 +111,7 @@ def test_markdown_and_csv() -> None:
     text = to_markdown(rows, "mine", "Does it matter?", "python -m engine train")
     assert text.startswith("# mine\n\nDoes it matter?\n\n    python -m engine train\n\n| variant |")
     assert (
-        "| base | 2 | 1.500 ± 0.707 | 1.000 ± 0.707 | 75.0 ± 35.4% | 1,000 | 2,000 | – |  |"
-        in text
+        "| base | 2 | 1.500 ± 0.707 | 1.000 ± 0.707 | 75.0 ± 35.4% | 1,000 | 2,000 | – |  |" in text
     )
     assert "| 1, 1 diverged | 0.900 | 0.400 | 25.0% | 1,000 | 2,000 | −0.100 | one seed" in text
     base, other = csv.DictReader(io.StringIO(to_csv(rows)))

@@ -11,7 +11,7 @@ def test_bytes_stay_within_their_limit() -> None:
         recent.put(i % 20, bytes(i))
         assert recent.nbytes == sum(map(len, recent.entries.values()))
         assert recent.nbytes <= 100 or len(recent) == 1
-    assert recent.get(49% 20) == bytes(49)
+    assert recent.get(49 % 20) == bytes(49)
     assert recent.get(-1) is None
 
 

@@ -221,8 +221,10 @@ const TEXT = tp.words({
     uniform: (vocabulary, loss) => `在 ${vocabulary} 个词元中均匀猜测：ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
-        unigram: (counted) => `一元模型（unigram），只知道字符：统计 ${tp.count(counted)} 个字符，看每个字符出现得多频繁`,
-        bigram: (counted) => `二元模型（bigram），只知道字符对：统计 ${tp.count(counted)} 个字符，看前一个字符后面跟着哪个字符`,
+        unigram: (counted) =>
+          `一元模型（unigram），只知道字符：统计 ${tp.count(counted)} 个字符，看每个字符出现得多频繁`,
+        bigram: (counted) =>
+          `二元模型（bigram），只知道字符对：统计 ${tp.count(counted)} 个字符，看前一个字符后面跟着哪个字符`,
       },
       tokens: {
         unigram: (counted) => `一元模型（unigram），只知道词元：统计 ${tp.count(counted)} 个词元，看每个出现得多频繁`,

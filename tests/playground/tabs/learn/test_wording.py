@@ -85,6 +85,7 @@ def test_what_was_wrong_is_said_nowhere(pattern: str) -> None:
 def test_a_thing_has_one_name_in_chinese(name: str) -> None:
     assert not said(OTHER_NAMES[name])
 
+
 KINDS = {
     "validation": r"\b[Hh]eld-out\b",
     "a subject": r"\b[Ww]hoever\b|(?<=[.:|] )Who [^?|]*?[.|]",
