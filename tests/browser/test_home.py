@@ -170,10 +170,10 @@ def test_a_spelled_word_is_named_whole(open_page: Open) -> None:
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("zh", "从前，有一只小兔，它很饿。“你好！”小兔说：“我饿了。”小熊笑了，他们成了朋友。"),
+        ("zh", "从前，有一只小兔，它很忙。“你好！”小兔说：“我在看花。”小熊笑了，小兔也笑了。"),
         (
             "en",
-            "Once upon a time, a zebra met a fox. The fox said, “I am hungry!” So they ate, and slept.",
+            'Once upon a time, a zebra met a fox. The fox said, "I am hungry!" So they ate, and slept.',
         ),
     ],
 )
