@@ -127,9 +127,9 @@
       parameters: (/** @type {string} */ count) => `${count} parameters`,
       mean: (/** @type {number} */ runs) => `Mean ± standard deviation of ${runs} runs with different seeds.`,
       difference: {
-        final: (/** @type {string} */ first) => `Difference: loss minus that of “${first}”, with its 95 % interval.`,
+        final: (/** @type {string} */ first) => `Difference: loss minus that of “${first}”, with its 95% interval.`,
         bits: (/** @type {string} */ first) =>
-          `Difference: bits a character minus those of “${first}”, with its 95 % interval.`,
+          `Difference: bits a character minus those of “${first}”, with its 95% interval.`,
       },
     },
     zh: {
@@ -146,8 +146,8 @@
       parameters: (/** @type {string} */ count) => `${count} 个参数`,
       mean: (/** @type {number} */ runs) => `${runs} 次训练（种子不同）的平均值 ± 标准差。`,
       difference: {
-        final: (/** @type {string} */ first) => `差别：损失减去“${first}”的损失，附 95 % 区间。`,
-        bits: (/** @type {string} */ first) => `差别：每字符比特减去“${first}”的，附 95 % 区间。`,
+        final: (/** @type {string} */ first) => `差别：损失减去“${first}”的损失，附 95% 区间。`,
+        bits: (/** @type {string} */ first) => `差别：每字符比特减去“${first}”的，附 95% 区间。`,
       },
     },
   });

@@ -90,7 +90,7 @@
     return root;
   }
 
-  /** A number as people type it: "0,25", "−1.5", "25 %", "64,000"; NaN for anything else.
+  /** A number as people type it: "0,25", "−1.5", "25%", "64,000"; NaN for anything else.
    *
    * @type {(text: string) => number} */
   function typed(text) {

@@ -26,7 +26,7 @@ SMOOTHING = 10
 @dataclass(frozen=True, eq=False)
 class Curves:
     """One run's measurements. The first four columns are (N,), one entry for each recorded step; the
-    next three are (M,), one for each measurement on held-out data; the last two have one for each
+    next three are (M,), one for each measurement on validation data; the last two have one for each
     record of how tokens were routed."""
 
     step: Column
@@ -36,9 +36,9 @@ class Curves:
     grad_norm: Column
     """Global L2 norm before clipping."""
     evaluated: Column
-    """Steps of the measurements on held-out data."""
+    """Steps of the measurements on validation data."""
     validation: Column
-    """Held-out loss in nats per token."""
+    """Validation loss in nats per token."""
     accuracy: Column
     """Share of exact answers; NaN where the data has none."""
     routed: Column

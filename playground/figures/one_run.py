@@ -42,7 +42,7 @@ TEXT = Words({
     "grad_norm": "Gradient norm",
     "grad_norm_axis": "Gradient norm before clipping",
     "accuracy": "Right answers",
-    "accuracy_axis": "Right answers on held-out items",
+    "accuracy_axis": "Right answers on validation items",
     "attention": "Attention",
     "query": "Query: the token that looks",
     "key": "Key: the token looked at",
@@ -190,7 +190,7 @@ def gradient_norm(curves: Curves, *, title: str | None = None, theme: Theme = "l
 
 
 def accuracy(curves: Curves, *, title: str | None = None, theme: Theme = "light") -> go.Figure:
-    """The share of held-out items that a task's model answers exactly, in percent."""
+    """The share of validation items that a task's model answers exactly, in percent."""
     figure = blank(title or TEXT["accuracy"], TEXT["accuracy_axis"], theme)
     line = {"color": PALETTE[theme][2]}
     add_points(figure, curves.evaluated, curves.accuracy, TEXT["accuracy"], line)

@@ -37,7 +37,7 @@ TEXT = Words({
     "compare": "Loss of several runs",
     "imbalance_axis": "MaxVio of the least balanced layer",
     "intervals": "Differences between variants",
-    "difference": "Held-out loss minus that of {first} (nats per token): mean and 95 % interval",
+    "difference": "Validation loss minus that of {first} (nats per token): mean and 95% interval",
     "load": "Load of experts",
     "block": "Block",
     "expert": "Expert",
@@ -140,7 +140,7 @@ def _add_run(
     line: dict[str, Any],
     group: str,
 ) -> None:
-    """Of the loss: held-out as points, and training, averaged over `smoothing` steps, faint behind."""
+    """Of the loss: validation as points, and training, averaged over `smoothing` steps, faint behind."""
     if metric == "loss":
         train = smoothed(curves.step, curves.loss, smoothing)
         add_line(
@@ -205,7 +205,7 @@ def _comparing(
 def intervals(
     rows: Sequence[Row], *, title: str | None = None, theme: Theme = "light"
 ) -> go.Figure:
-    """An ablation's table: each variant's difference to the first, with its 95 % interval.
+    """An ablation's table: each variant's difference to the first, with its 95% interval.
 
     A difference within noise is grey; one that is not is green where the loss is lower.
     """

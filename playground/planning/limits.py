@@ -22,7 +22,7 @@ from playground.planning.controls import OWN_TEXT
 from playground.planning.own_text import stored_tokenizer, tokenizer_of
 
 TEXT = {
-    "fork.gone": "The checkpoint that this run was to continue from is gone.",
+    "fork.gone": "The checkpoint from which this run should continue is gone.",
     "fork.model": "must stay {value}, or the weights of the checkpoint would not fit",
     "fork.data": "gives other tokens than those that the checkpoint was trained on",
     "fork.steps": "must be above step {step}, where the fork begins",

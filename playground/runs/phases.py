@@ -12,8 +12,8 @@ multiplied by the letters of a token they are nats per token, as the loss is. In
 count one, two and three characters.
 
 Measured on the shipped runs: `stories` has the thresholds 3.08, 1.34 and 0.62 nats per letter. It passes them at
-steps 50, 200 and 1,050; of the words in its samples 3 % are words of the text at step 0, 57 % at step 100, 75 % at
-step 200, and 95 % from step 1,600 to 2,000.
+steps 50, 200 and 1,050; of the words in its samples 3% are words of the text at step 0, 57% at step 100, 75% at
+step 200, and 95% from step 1,600 to 2,000.
 `stories-zh` has 4.78, 2.23 and 1.03, and passes them at steps 50, 150 and 300.
 
 Nothing in this file loads PyTorch.
@@ -49,7 +49,7 @@ UNSPACED = re.compile(
 NAMES = ("letters", "words", "sentences")
 RIGHT = {"mostly right": 0.6, "solved": 0.99}
 """Phases of a task, by the share of right answers. An answer of two possible ones is right in half of all cases by
-luck, so that 60 % is more than luck."""
+luck, so that 60% is more than luck."""
 
 
 class Phase(TypedDict):

@@ -34,7 +34,7 @@ TEXT = Words({
     "chosen_none": "Choose one or more runs above to compare them.",
     "metric": "What",
     "curves": "Curves",
-    "curves_help": "Of the loss: lines with points are held-out data, faint lines the training batches. Dotted lines are "
+    "curves_help": "Of the loss: lines with points are validation data, faint lines the training batches. Dotted lines are "
     "what guessing and counting reach on the same data, where all runs share it.",
     "axis": "Over",
     "axis_help": "Seconds are those of the training steps alone, on the machine that trained the run.",

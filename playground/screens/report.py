@@ -44,7 +44,7 @@ TEXT = Words({
     ],
     "commands": "Commands that train them",
     "curves": "Curves",
-    "curves_note": "Lines with points: held-out data. Faint lines: training batches, averaged over "
+    "curves_note": "Lines with points: validation data. Faint lines: training batches, averaged over "
     f"{SMOOTHING} steps.",
     "loss": "Loss (nats per token)",
     "steps": "Steps",
@@ -136,7 +136,7 @@ def _outcomes(runs: Mapping[str, History]) -> list[list[str]]:
     rows: list[list[str]] = [list(TEXT["columns"])]
     for name, history in runs.items():
         outcome = Outcome.of(history.run)
-        right = None if outcome.accuracy is None else f"{100 * outcome.accuracy:.1f} %"
+        right = None if outcome.accuracy is None else f"{100 * outcome.accuracy:.1f}%"
         speed = outcome.tokens_per_second
         rows.append(
             [
@@ -183,7 +183,7 @@ def _block(text: str) -> str:
 
 
 def loss_svg(runs: Mapping[str, Curves]) -> str:
-    """Losses over steps, training faint and held-out with points, as a drawing that stands alone."""
+    """Losses over steps, training faint and validation with points, as a drawing that stands alone."""
     lines: list[tuple[int, Column, Column, bool]] = []
     for number, curves in enumerate(runs.values()):
         lines.append((number, curves.step, smoothed(curves.step, curves.loss, SMOOTHING), False))

@@ -35,7 +35,7 @@ NUMBERS = {
     "Final loss": "%.3f",
     "±": "%.3f",
     "Best": "%.3f",
-    "Right": "%.1f %%",
+    "Right": "%.1f%%",
     "Bits a character": "%.3f",
     "Difference": "%+.3f",
     "from": "%+.3f",
@@ -71,7 +71,7 @@ TEXT = Words({
     "command": "The same from a terminal",
     "difference": "Differences to “{first}”",
     "legend": "The mean difference of the validation loss, paired by seed, and the interval that has the true one with "
-    "95 % confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
+    "95% confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
     "alone: of twenty, about one misses.",
     "table": "The table",
     "seeds_one": "With one seed there is no interval: train more.",

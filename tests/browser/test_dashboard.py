@@ -159,7 +159,7 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     in_chinese(page)
     shoot(page, f"dashboard-zh-compare-{width}")
     page.goto(f"{dashboard}/suites?suite-name=norm&lang=zh")
-    title(page, "实验组")
+    title(page, "实验套件")
     expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(1)
     in_chinese(page)
     shoot(page, f"dashboard-zh-suites-{width}")

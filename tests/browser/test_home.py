@@ -47,6 +47,14 @@ TYPED_AND_PRESSED = """([text, button]) => {
 }"""
 """Faster than any pause that the view waits for."""
 
+BROKEN = """() => {
+  const words = [...document.querySelectorAll(".home .word")];
+  return words.filter((node, i) => i && node.offsetTop > words[i - 1].offsetTop + 5)
+    .filter((node) => /^[，。！？：；”.,!?]/.test(node.textContent) || /“$/.test(words[words.indexOf(node) - 1].textContent))
+    .map((node) => node.textContent);
+}"""
+"""The words that begin a line and should not."""
+
 Shoot = Callable[[Page, str], None]
 
 HOME = Watched(".home")
@@ -170,6 +178,29 @@ def test_a_spelled_word_is_named_whole(open_page: Open) -> None:
     caption = page.locator(".home .story > .caption")
     expect(caption).to_contain_text("“slept” looks back at “zebra”")
     assert all(len(word.strip("“”.")) != 1 for word in caption.locator("b").all_inner_texts())
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zh", "从前，有一只小兔，它很忙。“你好！”小兔说：“我在看花。”小熊笑了，小兔也笑了。"),
+        (
+            "en",
+            'Once upon a time, a zebra met a fox. The fox said, "I am hungry!" So they ate, and slept.',
+        ),
+    ],
+)
+def test_no_line_begins_with_a_mark(open_page: Open, language: str, text: str) -> None:
+    """However wide the page is; nor does a line end with an opening mark."""
+    page = open_page(f"?lang={language}")
+    ready(page)
+    page.locator("#home-play").click()
+    page.evaluate(TYPED_AND_PRESSED, [text, ".home .word"])
+    HOME.until(page, "d.text === a", text)
+    for width in range(360, 500, 7):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not page.evaluate(BROKEN), width
+    assert not too_wide(page)
 
 
 def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:

@@ -58,7 +58,7 @@ def test_the_tab_lands_on_the_stored_race(open_page: Open, shoot: Shoot) -> None
     assert all(page.locator(".outcome thead th").all_inner_texts())
     expect(page.locator(".verdicts li").first).to_have_text(
         re.compile(
-            r"Muon ended lower than AdamW by 0\.\d+ nats, 95 % interval \[−0\.\d+, −0\.\d+\], over 3 seeds"
+            r"Muon ended lower than AdamW by 0\.\d+ nats, 95% interval \[−0\.\d+, −0\.\d+\], over 3 seeds"
         )
     )
     assert value(page, "moment") == "300"

@@ -510,14 +510,14 @@ def test_figures_for_people(open_view: Open) -> None:
         1e12: "32k years",
     }
     shares = {
-        0: "0 %", 5e-6: "< 0.01 %", 0.0029: "0.29 %", 0.052: "5.2 %", 0.125: "13 %", 0.5: "50 %",
-        0.996: "99.6 %", 0.9971: "99.71 %", 0.99999: "> 99.99 %", 1: "100 %", 0.9999999: "100 %",
+        0: "0%", 5e-6: "< 0.01%", 0.0029: "0.29%", 0.052: "5.2%", 0.125: "13%", 0.5: "50%",
+        0.996: "99.6%", 0.9971: "99.71%", 0.99999: "> 99.99%", 1: "100%", 0.9999999: "100%",
     }  # fmt: skip
     sizes = {950: "950 B", 295e6: "295 MB", 19e9: "19 GB", 4e12: "4 TB", 123e12: "123 TB"}
     say = "([name, values, more]) => values.map((value) => tp[name](value, ...more))"
     for name, wanted, more in (
         ("duration", durations, []), ("duration", rough, [{"rough": True}]),
-        ("percent", shares, []), ("percent", {0.125: "12.5 %", 1 / 16: "6.25 %", 0.25: "25 %"}, [3]),
+        ("percent", shares, []), ("percent", {0.125: "12.5%", 1 / 16: "6.25%", 0.25: "25%"}, [3]),
         ("size", sizes, []),
     ):  # fmt: skip
         assert page.evaluate(say, [name, list(wanted), more]) == list(wanted.values())
@@ -541,7 +541,7 @@ def test_says_what_takes_long(open_view: Open, run: Run) -> None:
     train(run, 1, 100)
     tell(run, Working(step=100, task="evaluate", done=3, total=8))
     page = open_view("live", run=run.id)
-    expect(page.locator(".status")).to_contain_text("measuring on held-out data, 3 of 8")
+    expect(page.locator(".status")).to_contain_text("measuring on validation data, 3 of 8")
     tell(run, Working(step=100, task="sample", done=40, total=96))
     expect(page.locator(".status")).to_contain_text("writing a sample, 40 of 96")
     train(run, 101, 101)
@@ -599,7 +599,7 @@ def test_a_task_shows_right_and_wrong(open_view: Open, run: Run) -> None:
     train(run, 1, 50, correct=False)
     page = open_view("live", 390, dark=True, run=run.id)
     wait(page, step=50)
-    assert page.inner_text(".stats .accuracy dd") == "50 %"
+    assert page.inner_text(".stats .accuracy dd") == "50%"
     assert page.locator(".answer.wrong .verdict").inner_text() == "✗"
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 

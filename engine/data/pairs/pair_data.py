@@ -107,7 +107,7 @@ class PairData(Generated):
     def _usable(
         self, train: Encoded, held_out: Sequence[Encoded], skip_long: bool
     ) -> list[Encoded]:
-        """Each part without pairs that are too long, and held-out ones without sources of `train`."""
+        """Each part without pairs that are too long, and validation ones without sources of `train`."""
         seen = {source for source, _ in train.pairs}
         unseen = [self._unseen(part, seen) for part in held_out]
         return [self._fitting(part, skip_long) for part in (train, *unseen)]
@@ -264,9 +264,7 @@ class PairData(Generated):
                 f"{self.max_seq_len:,} tokens). "
             )
         if self.repeated:
-            text += (
-                f"Held-out pairs left out: {self.repeated:,} (what they translate is learned from)."
-            )
+            text += f"Validation pairs left out: {self.repeated:,} (what they translate is learned from)."
         return text.strip()
 
     def probe(self) -> str:

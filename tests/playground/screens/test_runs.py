@@ -42,7 +42,7 @@ def test_a_run_in_numbers(store: RunStore) -> None:
     (row,) = rows()
     assert row["Run"] == "first" and row["Status"] == "finished" and row["Progress"] == 100
     assert row["Step"] == 100 and row["Parameters"] == 4321
-    assert row["Held-out loss"] == 1.5 and row["Best"] == 1.25
+    assert row["Validation loss"] == 1.5 and row["Best"] == 1.25
     assert row["Tokens/s"] == pytest.approx(2000)
     assert "3 blocks" in row["What changed"]
     assert abs(row["Made"].timestamp() - time.time()) < 3600

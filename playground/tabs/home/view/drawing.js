@@ -58,20 +58,47 @@ function show() {
 }
 
 /** @returns {HTMLElement[]} */
-const wordNodes = () => /** @type {HTMLElement[]} */ ([...page.words.children]);
+const wordNodes = () => /** @type {HTMLElement[]} */ ([...page.words.querySelectorAll(".word")]);
+
+const CLOSES = /^[，。！？：；、…）》”’]/;
+const OPENS = /[（《“‘]$/;
+
+/** Whether no line may begin with this token: in English without a space before it, in Chinese a closing mark. */
+function joined(/** @type {number} */ i) {
+  if (i === 0) return false;
+  if (tp.language === "en") return !/^\s/.test(seen.pieces[i]);
+  return CLOSES.test(seen.pieces[i]) || OPENS.test(seen.pieces[i - 1]);
+}
+
+/** Put a token's button where it belongs: what stays on one line is one `.unit`.
+ *
+ * @param {HTMLElement} node @param {HTMLElement | undefined} before */
+function place(node, before, together = false) {
+  const unit = before?.parentElement;
+  if (together && unit) {
+    if (node.previousElementSibling !== before) unit.append(node);
+  } else if (!node.parentElement || node.previousElementSibling) {
+    const own = el("span", { class: "unit" }, node);
+    if (unit) unit.after(own);
+    else page.words.prepend(own);
+  }
+}
 
 /** One button a token; those that stay are kept, so that nothing blinks. */
 function showWords() {
   const nodes = wordNodes();
   seen.pieces.forEach((piece, i) => {
-    const node = nodes[i] ?? page.words.appendChild(el("button", { type: "button", class: "word" }));
+    nodes[i] ??= el("button", { type: "button", class: "word" });
+    const node = nodes[i];
+    place(node, nodes[i - 1], joined(i));
     node.className = seen.known[i] ? "word" : "word unknown";
-    node.classList.toggle("joined", i > 0 && !/^\s/.test(piece) && tp.language === "en");
+    node.classList.toggle("joined", joined(i) && tp.language === "en");
     tp.put(node, seen.known[i] ? shown(piece) : piece.trim() || "\u00a0");
     node.dataset.word = String(i);
     node.tabIndex = i === last() ? 0 : -1;
   });
   nodes.slice(seen.pieces.length).forEach((node) => node.remove());
+  for (const unit of page.words.querySelectorAll(".unit:empty")) unit.remove();
 }
 
 const SVG_RISE = 6;
@@ -157,7 +184,7 @@ function showPicture() {
 
 /** Whole percents: the bars say the rest. */
 const percent = (/** @type {number} */ share) =>
-  share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
+  share < 0.01 ? "< 1%" : share > 0.99 && share < 1 ? "> 99%" : `${Math.round(100 * share)}%`;
 
 function showGuesses() {
   page.guesses.replaceChildren(

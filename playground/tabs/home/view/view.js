@@ -288,10 +288,10 @@ page.words.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
   if (step === undefined || !(event.target instanceof HTMLElement)) return;
   const at = Math.min(last(), Math.max(0, Number(event.target.dataset.word) + step));
-  const node = page.words.children[at];
-  if (!(node instanceof HTMLElement)) return;
+  const words = wordNodes();
+  const node = words[at];
   event.preventDefault();
-  for (const word of page.words.children) if (word instanceof HTMLElement) word.tabIndex = word === node ? 0 : -1;
+  for (const word of words) word.tabIndex = word === node ? 0 : -1;
   node.focus();
 });
 

@@ -173,7 +173,7 @@ function showScale() {
   const bar = el("div", { class: "scale-bar" });
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const marks = [0, 0.01, 0.1, 0.25, 0.5, 1].map((share) => {
-    const mark = el("span", { text: share === 1 ? "100 %" : String(share * 100) });
+    const mark = el("span", { text: share === 1 ? "100%" : String(share * 100) });
     mark.style.left = `${100 * sqrt(share)}%`;
     return mark;
   });

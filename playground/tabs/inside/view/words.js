@@ -309,16 +309,16 @@ const TEXT = tp.words({
     moved: (share) => `有 ${share} 的概率移到了别的词元上。`,
     zeroFigure: "下一个词元的概率：全部头打开时，以及关掉一些头之后",
 
-    lens: "Logit 透镜：读到每一层时，模型会说什么？",
+    lens: "logit lens：读到每一层时，模型会说什么？",
     lensTeaser: "看一个预测怎样逐层成形",
     lensNote:
       "在模型的每一步之后，把还没有算完的状态当作最后结果读出来（nostalgebraist，2020）。" +
       "每个格子是模型此时会预测的下一个词元；颜色越浓，它越有把握。",
     lensTry: "沿着一列往下看：正确答案（带框）最早在哪里出现？之后还在吗？",
-    lensRows: { embedding: "嵌入", attention: (n) => `注意力 ${n}`, feedforward: (n) => `前馈 ${n}` },
+    lensRows: { embedding: "嵌入", attention: (n) => `注意力 ${n}`, feedforward: (n) => `前馈网络 ${n}` },
     lensInput: "文本",
     lensTruth: "实际的下一个",
-    lensFigure: (parts) => `Logit 透镜。在最后一个词元处：${parts.join("；")}`,
+    lensFigure: (parts) => `logit lens。在最后一个词元处：${parts.join("；")}`,
     lensPart: (stage, token, share) => `${stage}：${token} ${share}`,
     lensCell: (stage, token, place) => `${stage}，在 ${token}（第 ${place} 个词元）处：`,
     lensKeys: "用方向键在格子之间移动。",

@@ -325,7 +325,7 @@ def _measured(match: re.Match[str]) -> str:
     if values is None or not values.get(column):
         raise LessonError(f"{table}: has no {row!r} with {column}")
     value = float(values[column])
-    return f"{100 * value:.0f} %" if column.startswith(SHARES) else f"{value:.2f}"
+    return f"{100 * value:.0f}%" if column.startswith(SHARES) else f"{value:.2f}"
 
 
 @functools.cache

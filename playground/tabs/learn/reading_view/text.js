@@ -34,7 +34,7 @@ const TEXT = tp.words({
       field: "Your guess, one character",
       space: "space",
       sure: "Answer as:",
-      sureness: ["just a guess: 20 %", "quite sure: 60 %", "certain: 95 %"],
+      sureness: ["just a guess: 20%", "quite sure: 60%", "certain: 95%"],
       empty: "Type one character first, then say how sure you are.",
       unknown: (/** @type {string} */ character) => `“${character}” never occurs in these texts. Choose another one.`,
       /** @type {(right: string, share: string, bits: string, left: string) => string} */
@@ -86,7 +86,7 @@ const TEXT = tp.words({
       field: "你猜的字，一个字符",
       space: "空格",
       sure: "按把握作答：",
-      sureness: ["随便猜：20 %", "比较有把握：60 %", "很确定：95 %"],
+      sureness: ["只是猜测：20%", "比较有把握：60%", "很确定：95%"],
       empty: "先输入一个字，再说你有多大把握。",
       unknown: (character) => `“${character}”在这些文字里从没出现过。换一个吧。`,
       hit: (right, share, bits) => `对，是“${right}”。你给了它 ${share}，代价是 ${bits} 比特。`,

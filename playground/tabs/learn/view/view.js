@@ -30,7 +30,7 @@ const TEXT = tp.words({
     again: "Open again",
     goOn: "Go on",
     teach: "For a class: one link",
-    teachHelp: "Whoever opens it is where you want them: in a lesson, at a preset, or at one tab and nothing else.",
+    teachHelp: "The link opens the page at a place of your choice: a lesson, a preset, or one tab and nothing else.",
     opens: "It opens",
     lesson: (/** @type {string} */ title) => `the lesson “${title}”`,
     preset: (/** @type {string} */ title) => `training with “${title}”`,

@@ -26,7 +26,7 @@ const TEXT = tp.words({
       took: "trained for",
     },
     working: /** @type {{ [task: string]: (work: Answers.LoggedWork) => string }} */ ({
-      evaluate: ({ done, total }) => `measuring on held-out data, ${done} of ${total}`,
+      evaluate: ({ done, total }) => `measuring on validation data, ${done} of ${total}`,
       sample: ({ done, total }) => `writing a sample, ${done} of ${total}`,
     }),
     place: (/** @type {[number, number]} */ [place, waiting]) => `number ${place} of ${waiting} in the queue`,
@@ -46,11 +46,11 @@ const TEXT = tp.words({
     phaseTitle: (by, at) =>
       by === "loss"
         ? `begins when the validation loss falls below ${at.toFixed(2)}: less than a table that only counts could reach`
-        : `begins when ${Math.round(100 * at)} % of held-out items are answered right`,
+        : `begins when ${Math.round(100 * at)}% of validation items are answered right`,
     loss: "Loss",
     lossUnit: "nats per token",
     accuracy: "Right answers",
-    accuracyUnit: "of held-out items",
+    accuracyUnit: "of validation items",
     lr: "Learning rate",
     gradNorm: "Gradient norm",
     gradNormUnit: "before clipping",
@@ -120,7 +120,7 @@ const TEXT = tp.words({
     layer: (/** @type {number} */ i) => `layer ${i + 1}`,
     head: (/** @type {number} */ i) => `head ${i + 1}`,
     /** @type {(query: string, key: string, share: string) => string} */
-    cell: (query, key, share) => `${query} gives ${share} % to ${key}`,
+    cell: (query, key, share) => `${query} gives ${share}% to ${key}`,
     text: "the text",
     newest: "Newest",
     recorded: "recorded step",
@@ -201,7 +201,7 @@ const TEXT = tp.words({
     phaseTitle: (by, at) =>
       by === "loss"
         ? `验证损失降到 ${at.toFixed(2)} 以下时开始：低于只会计数的表格所能达到的值`
-        : `验证题目答对 ${Math.round(100 * at)} % 时开始`,
+        : `验证题目答对 ${Math.round(100 * at)}% 时开始`,
     loss: "损失",
     lossUnit: "奈特/词元",
     accuracy: "答对",
@@ -215,14 +215,16 @@ const TEXT = tp.words({
     validation: "验证",
     nothing: "一无所知",
     counts: {
-      letters: { unigram: "只数单字", bigram: "只数字对" },
+      letters: { unigram: "只数字符", bigram: "只数字符对" },
       tokens: { unigram: "只数词元", bigram: "只数词元对" },
     },
     uniform: (vocabulary, loss) => `在 ${vocabulary} 个词元中均匀猜测：ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
-        unigram: (counted) => `一元模型（unigram），只知道字：统计 ${tp.count(counted)} 个字，看每个字出现得多频繁`,
-        bigram: (counted) => `二元模型（bigram），只知道字对：统计 ${tp.count(counted)} 个字，看前一个字后面跟着哪个字`,
+        unigram: (counted) =>
+          `一元模型（unigram），只知道字符：统计 ${tp.count(counted)} 个字符，看每个字符出现得多频繁`,
+        bigram: (counted) =>
+          `二元模型（bigram），只知道字符对：统计 ${tp.count(counted)} 个字符，看前一个字符后面跟着哪个字符`,
       },
       tokens: {
         unigram: (counted) => `一元模型（unigram），只知道词元：统计 ${tp.count(counted)} 个词元，看每个出现得多频繁`,
@@ -264,7 +266,7 @@ const TEXT = tp.words({
     attentionSummary: (layers, heads, step) => `第 ${step} 步时的注意力权重：${layers} 层，每层 ${heads} 个头。`,
     layer: (i) => `第 ${i + 1} 层`,
     head: (i) => `头 ${i + 1}`,
-    cell: (query, key, share) => `${query} 把 ${share} % 给了 ${key}`,
+    cell: (query, key, share) => `${query} 把 ${share}% 给了 ${key}`,
     text: "文本",
     newest: "最新",
     recorded: "记录的步",

@@ -188,6 +188,7 @@ function drawShares(/** @type {Spec} */ spec) {
       ),
     ]),
     el("p", { class: "point", text: TEXT.point }),
+    el("p", { class: "point", text: TEXT.letters }),
   );
 }
 

@@ -8,7 +8,7 @@ const TEXT = tp.words({
     title: "Your runs",
     rename: (/** @type {string} */ name) => `Rename “${name}”`,
     link: (/** @type {string} */ name) => `Copy a link to “${name}”, for somebody to look at`,
-    copied: "Link copied. Who opens it can look and fork, and not change the run.",
+    copied: "Link copied. Others can open it to look and to fork, but they cannot change the run.",
     remove: (/** @type {string} */ name) => `Delete “${name}”`,
     damaged: "cannot be read",
     more: (/** @type {number} */ count) => `${count} older ones`,

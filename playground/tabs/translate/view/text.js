@@ -313,10 +313,10 @@ const TEXT = tp.words({
     filmPause: "暂停",
     newest: "最新",
     recordedNote: "训练时沿正确译文的记录",
-    sharp: "集中程度",
+    sharp: "集中度",
     sharpTitle: "交叉注意力每一行的最大权重，对各行取平均：1 表示只看一个词",
     exact: "完全正确率",
-    filmLabel: (sharp, exact) => `在训练过程中：对齐的集中程度，现在是 ${sharp}；完全正确率，现在是 ${exact}。`,
+    filmLabel: (sharp, exact) => `在训练过程中：对齐的集中度，现在是 ${sharp}；完全正确率，现在是 ${exact}。`,
 
     matrix: "同样的内容，画成表格",
     matrixHelp: {
@@ -388,7 +388,7 @@ const TEXT = tp.words({
       weights: ["注意力", "层", "头", "行", "行的词元", "列", "列的词元", "权重"],
       tree: ["节点", "父节点", "词元", "概率", "总对数概率", "结局"],
       curves: ["步", "损失", "验证损失", "完全正确率"],
-      film: ["步", "集中程度", "完全正确率"],
+      film: ["步", "集中度", "完全正确率"],
     },
   },
 });

@@ -156,7 +156,7 @@ def test_text_is_marked_up_and_never_markup() -> None:
     assert file_format.spans(text) == [
         ["", "a "], ["b", "b"], ["", " "], ["code", "c"], ["", " <img src=x> * d"]
     ]  # fmt: skip
-    assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88 % right"]]
+    assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88% right"]]
 
 
 def test_a_lesson_that_is_named_is_linked() -> None:
