@@ -170,6 +170,40 @@ def test_a_lesson_is_read_wrong_and_right(
     expect(card).to_contain_text(done[language])
 
 
+def test_what_was_solved_stays_solved(open_page: Open) -> None:
+    """After a reload, a question shows its right answer, also one that was wrong at first; a cleared record asks it
+    again."""
+    page = opened(open_page, "tab=learn&read=softmax")
+    steps = lessons.lesson("softmax", "en").steps
+    at = next(
+        i for i, s in enumerate(steps) if {"quiz", "exercise"} <= {b["kind"] for b in s.blocks}
+    )
+    part = page.locator(f".reading .part[data-section='{at}']")
+    answer_questions(part, steps[at], "en")
+    page.reload()
+    asked = part.locator(".tp-question")
+    right = [
+        option["right"] for b in steps[at].blocks if b["kind"] == "quiz" for option in b["options"]
+    ]
+    options = part.locator("[data-question=quiz] .option")
+    expect(options).to_have_count(len(right))
+    for option, good in zip(options.all(), right, strict=True):
+        expect(option).to_have_attribute("aria-pressed", str(good).lower())
+    for question in asked.all():
+        expect(question).to_have_attribute("data-solved", "true")
+        expect(question.locator(".why:not(:empty)")).to_contain_text("Right.")
+    exercise = next(b for b in steps[at].blocks if b["kind"] == "exercise")
+    expect(asked.locator("input").first).to_have_value(rounded(exercise))
+    page.locator("#reading-back").click()
+    page.locator(".top a[href='#record']").click()
+    page.locator("#record-clear").click()
+    page.locator("#record-sure").click()
+    page.locator("#learn-softmax").click()
+    expect(asked).not_to_have_count(0)
+    expect(part.locator("[data-solved]")).to_have_count(0)
+    expect(page.locator(".reading nav li").nth(at)).not_to_have_class("done")
+
+
 def test_sections_passed_in_one_jump_are_done(open_page: Open) -> None:
     """Whoever presses End has passed the ends of all sections, also of those that were never drawn."""
     name = "attention-by-hand"

@@ -406,8 +406,9 @@ interface Tp {
     lesson(term: Term): HTMLAnchorElement;
   };
   record: {
-    answers(): { [id: string]: { right: boolean; at: number } };
+    answers(): { [id: string]: { right: boolean; at: number; solved?: boolean } };
     answered(id: string, right: boolean, now?: number): void;
+    solved(id: string): boolean;
     cards(): { [id: string]: { box: number; due: number } };
     reviewed(id: string, right: boolean, now?: number): void;
     due(ids: string[], now?: number): string[];

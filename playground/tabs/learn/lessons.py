@@ -91,7 +91,18 @@ def lesson(name: str, language: str) -> Lesson:
         questions = [block for block in step.blocks if block["kind"] in ASKED]
         for place, block in enumerate(questions):
             block["id"] = f"{name}.{number}.{place}"  # the same in every language
+            if block["kind"] == "quiz":
+                block["options"] = shuffled(block["options"], block["id"])
     return found
+
+
+def shuffled(options: list[dict[str, Any]], question: str) -> list[dict[str, Any]]:
+    """The answers to a quiz in an order that depends only on its id: in the files, the right one often stands first."""
+
+    def place(number: int) -> bytes:
+        return hashlib.sha256(f"{question}.{number}".encode()).digest()
+
+    return [options[number] for number in sorted(range(len(options)), key=place)]
 
 
 def stored_id(config: RunConfig) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +181,46 @@ def test_help_stands_below_each_exercise(name: str, language: str) -> None:
         kinds = [block["kind"] for block in step.blocks]
         for this, following in itertools.pairwise([*kinds, ""]):
             assert this != "exercise" or following in ("hint", "answer")
+
+
+def quizzes(language: str) -> list[list[dict[str, Any]]]:
+    """The answers to all quizzes, in the order in which they are shown."""
+    steps = [step for name in lessons.names() for step in lessons.lesson(name, language).steps]
+    return [b["options"] for step in steps for b in step.blocks if b["kind"] == "quiz"]
+
+
+def written(language: str) -> list[list[dict[str, Any]]]:
+    """The same, in the order of the files."""
+    files = [LESSONS / language / f"{name}.md" for name in lessons.names()]
+    found = [file_format.parse(path.read_text("utf-8"), path.stem, language) for path in files]
+    steps = [step for lesson in found for step in lesson.steps]
+    return [b["options"] for step in steps for b in step.blocks if b["kind"] == "quiz"]
+
+
+def test_the_place_of_an_answer_does_not_tell_whether_it_is_right() -> None:
+    """No place has the right one in more than half of all quizzes with as many answers."""
+    places: dict[int, Counter[int]] = defaultdict(Counter)
+    for options in quizzes("en"):
+        places[len(options)][[option["right"] for option in options].index(True)] += 1
+    for counts in places.values():
+        assert max(counts.values()) <= counts.total() / 2, places
+
+
+def test_both_languages_show_answers_in_the_same_order() -> None:
+    orders = [
+        [[file.index(option) for option in shown] for shown, file in pairs]
+        for pairs in (zip(quizzes(of), written(of), strict=True) for of in lessons.LANGUAGES)
+    ]
+    assert orders[0] == orders[1]
+    assert len({tuple(order) for order in orders[0]}) > 4
+
+
+def test_the_answers_to_a_prediction_go_from_low_to_high_or_back() -> None:
+    """They are not shuffled: their order has a meaning, and a stored prediction is the number of an answer."""
+    for name in lessons.names():
+        for step in lessons.lesson(name, "en").steps:
+            lows = [option.low for option in step.options]
+            assert lows in (sorted(lows), sorted(lows, reverse=True)), f"{name}: {step.title}"
 
 
 @pytest.mark.parametrize(
