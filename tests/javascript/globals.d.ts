@@ -309,6 +309,7 @@ interface Tp {
       changes: { [name: string]: string | number | boolean | null | undefined },
       how?: { push?: boolean; kept?: boolean },
     ): boolean;
+    served(path: string): string;
   };
   tabs: { first(): string | null; shown(name: string): void; open(name: string | null): HTMLElement | null };
   memory: {

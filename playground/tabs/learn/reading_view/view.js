@@ -94,12 +94,12 @@ function draw(page) {
       el(
         "footer",
         {},
-        el("p", { class: "paper" }, el("b", { text: `${TEXT.source} ` }), page.paper),
+        el("p", { class: "paper" }, el("b", { text: `${TEXT.source} ` }), page.readings.map(reading)),
         el(
           "p",
           { class: "paper" },
           el("b", { text: `${TEXT.notebook[0]} ` }),
-          el("code", { text: page.notebook }),
+          el("a", { href: tp.url.served(page.notebook), download: true, text: page.notebook }),
           ` ${TEXT.notebook[1]}`,
         ),
         next && !alone
@@ -117,6 +117,14 @@ function draw(page) {
   refresh();
   observe(sections);
 }
+
+/** Something to read elsewhere, after what is named before it.
+ *
+ * @param {{text: string, address: string}} source @param {number} i */
+const reading = ({ text, address: href }, i) => [
+  i ? TEXT.and : "",
+  el("a", { href, target: "_blank", rel: "noopener", text }),
+];
 
 /** @type {(section: HTMLElement) => (event: Event) => void} */
 const jump = (section) => (event) => {
