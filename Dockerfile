@@ -30,6 +30,7 @@ COPY LICENSE README.md ./
 COPY .streamlit/ .streamlit/
 COPY assets/ assets/
 COPY engine/ engine/
+COPY notebooks/ notebooks/
 COPY playground/ playground/
 COPY --chown=learner checkpoints/ checkpoints/
 RUN mkdir -p -m 700 checkpoints/runs && chown learner checkpoints/runs

@@ -66,6 +66,7 @@ from playground.tabs.experts import tab as experts
 from playground.tabs.generate import tab as generate
 from playground.tabs.home import tab as home
 from playground.tabs.inside import tab as inside
+from playground.tabs.learn import notebooks
 from playground.tabs.learn import tab as learn
 from playground.tabs.optimizers import tab as optimizers
 from playground.tabs.tokens import tab as tokens
@@ -236,7 +237,7 @@ MIDDLEWARE = [
 here, streams of events (text/event-stream) are not."""
 
 LAUNCH: dict[str, Any] = {
-    "app_kwargs": {"middleware": MIDDLEWARE, "routes": [ROUTE]},
+    "app_kwargs": {"middleware": MIDDLEWARE, "routes": [ROUTE, notebooks.ROUTE]},
     "theme": theme(),
     "css": CSS.read_text(encoding="utf-8"),
     "head": head(linked=True),

@@ -23,19 +23,11 @@
   /** @type {Map<string, Promise<void>>} */
   const loading = new Map();
 
-  /** The path of a file: below the root of the page, which Gradio knows behind a proxy too.
-   *
-   * @param {string} file */
-  function path(file) {
-    const root = /** @type {any} */ (window).gradio_config?.root || "/";
-    return `${new URL(root, location.href).pathname.replace(/\/$/, "")}/parts/${file}`;
-  }
-
   /** @param {string} file */
   function tried(file) {
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = path(file);
+      script.src = window.tp.url.served(`parts/${file}`);
       script.onload = () => resolve(undefined);
       script.onerror = () => {
         script.remove();

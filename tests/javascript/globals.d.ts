@@ -347,6 +347,7 @@ interface Tp {
       changes: { [name: string]: string | number | boolean | null | undefined },
       how?: { push?: boolean; kept?: boolean },
     ): boolean;
+    served(path: string): string;
   };
   tabs: { first(): string | null; shown(name: string): void; open(name: string | null): HTMLElement | null };
   memory: {
@@ -454,8 +455,9 @@ interface Tp {
     lesson(term: Term): HTMLAnchorElement;
   };
   record: {
-    answers(): { [id: string]: { right: boolean; at: number } };
+    answers(): { [id: string]: { right: boolean; at: number; solved?: boolean } };
     answered(id: string, right: boolean, now?: number): void;
+    solved(id: string): boolean;
     cards(): { [id: string]: { box: number; due: number } };
     reviewed(id: string, right: boolean, now?: number): void;
     due(ids: string[], now?: number): string[];

@@ -22,7 +22,8 @@ const TEXT = tp.words({
     did: "Done.",
     next: (/** @type {string} */ title) => `Next: ${title}`,
     source: "To read on:",
-    notebook: ["To write it yourself:", "in the project's folder, opened with Jupyter."],
+    and: "; ",
+    notebook: ["To write it yourself:", "– a notebook, which Jupyter opens in the project's folder."],
     loading: "Opening the lesson …",
     offline: "The page's server does not answer. Is it still running?",
     game: {
@@ -75,7 +76,8 @@ const TEXT = tp.words({
     did: "完成了。",
     next: (title) => `下一课：${title}`,
     source: "延伸阅读：",
-    notebook: ["动手写代码：", "在项目的文件夹里，用 Jupyter 打开。"],
+    and: "；",
+    notebook: ["动手写代码：", "（笔记本，在项目的文件夹里用 Jupyter 打开）"],
     loading: "正在打开课程……",
     offline: "页面的服务器没有响应。它还在运行吗？",
     game: {
