@@ -121,6 +121,7 @@ def test_a_diverged_run_says_so(store: RunStore) -> None:
     assert rows()[0]["Status"] == "diverged"
 
 
+@pytest.mark.case("K1")
 def test_names_of_a_suites_runs_begin_where_they_differ(store: RunStore) -> None:
     """A column, a chip and a legend have room for the beginning of a name."""
     suite_runs(store, "norm: total_steps 200")
