@@ -136,7 +136,7 @@ def shakespeare(path: str) -> Problem:
     base = size | {"total_steps": 2_000, "warmup_steps": 100, "max_lr": 3e-3}
     text = {"source": "text", "train_data_path": path, "valid_fraction": 0.1}
     more = text | {"eval_interval": 400, "eval_steps": WHOLE_SPLIT}
-    return Problem("shakespeare-size", base, 0.75, more, shorter=1_000)
+    return Problem("shakespeare-size", base, 0.75, more, shorter=1_100)
 
 
 QUICK: Changes = {
