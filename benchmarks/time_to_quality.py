@@ -29,7 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -135,7 +135,7 @@ def shakespeare(path: str) -> Problem:
     size = {"max_seq_len": 64, "d_model": 128, "n_layer": 4, "n_head": 4, "batch_size": 12}
     base = size | {"total_steps": 2_000, "warmup_steps": 100, "max_lr": 3e-3}
     text = {"source": "text", "train_data_path": path, "valid_fraction": 0.1}
-    more = text | {"eval_interval": 400, "eval_steps": WHOLE_SPLIT}
+    more = text | {"eval_interval": 250, "eval_steps": WHOLE_SPLIT}
     return Problem("shakespeare-size", base, 0.75, more, shorter=1_100)
 
 
@@ -232,8 +232,8 @@ def measure(
     changes: Changes,
     scale: float = 1.0,
     rate: float | None = None,
-) -> Numbers:
-    """Train one problem with every recipe and seed; returns its numbers, by recipe.
+) -> Iterator[Numbers]:
+    """Train one problem with every recipe and seed. Yields its numbers so far after each seed.
 
     `rate` is nanoGPT's best learning rate if it is known.
     """
@@ -260,7 +260,7 @@ def measure(
                 f"{name}, seed {seed}: {recipe} {racer.loss:.4f} in {racer.seconds:.1f} s",
                 flush=True,
             )
-    return numbers
+        yield numbers
 
 
 def joined(parts: Sequence[dict[str, Numbers]]) -> dict[str, Numbers]:
@@ -402,7 +402,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps of tiny models")
     parser.add_argument("--steps", action="store_true", help="only what a step costs")
     parser.add_argument("--rounds", type=int, default=30, help="of --steps")
-    parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
+    parser.add_argument(
+        "--out", type=Path, help="write the numbers to this JSON file, after each seed"
+    )
     parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="only print these")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -422,10 +424,11 @@ def main() -> None:
     changes = QUICK if arguments.quick else {}
     found: dict[str, Numbers] = {}
     for name, problem in problems.items():
-        found[name] = measure(name, problem, seeds, changes, arguments.scale, arguments.rate)
+        each = measure(name, problem, seeds, changes, arguments.scale, arguments.rate)
+        for found[name] in each:
+            if arguments.out:
+                arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         report(name, found[name])
-        if arguments.out:
-            arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
