@@ -121,7 +121,12 @@ PROBLEMS = {
         TASK | {"source": "addition_reversed", "task_length": 2, "total_steps": 1_500, "batch_size": 64},
         0.7,
     ),
-    "reverse": Problem("reverse", TASK | {"source": "reverse", "batch_size": 32}, 0.7),
+    "brackets": Problem(
+        "brackets",
+        TASK
+        | {"source": "brackets", "task_length": 6, "total_steps": 1_200, "batch_size": 64, "max_lr": 0.003},
+        0.7,
+    ),
     "sort": Problem(
         "sort", TASK | {"source": "sort", "total_steps": 1_500, "batch_size": 32}, 0.7
     ),
