@@ -2,6 +2,7 @@
 
     python -m benchmarks.shakespeare PATH             the base: RMSNorm, RoPE, SwiGLU, AdamW at 3e-3
     python -m benchmarks.shakespeare PATH --tuned     the preset `shakespeare-size`
+    python -m benchmarks.shakespeare PATH --tuned --change token_pairs=0    as many parameters as the base
 
 PATH is the text file (tiny Shakespeare: 1,115,394 characters). The model has the size that nanoGPT's README trains
 on a CPU: 4 layers, 4 heads, d_model 128, context 64, batch 12, 2000 steps, dropout 0. The last tenth is the
@@ -48,18 +49,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("path")
     parser.add_argument("--tuned", action="store_true", help="with the settings of the preset")
-    parser.add_argument("--max_lr", type=float)
-    parser.add_argument("--min_lr", type=float)
+    parser.add_argument("--change", nargs="+", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--steps", type=int, default=SETTINGS["total_steps"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=SETTINGS["threads"])
     arguments = parser.parse_args()
     tuned = PRESETS["shakespeare-size"].changes if arguments.tuned else {}
-    rates = {name: vars(arguments)[name] for name in ("max_lr", "min_lr")}
     changes = {
         **tuned,
-        **{name: rate for name, rate in rates.items() if rate is not None},
         **SETTINGS,
+        **dict(each.split("=", 1) for each in arguments.change),
         "train_data_path": arguments.path,
         "total_steps": arguments.steps,
         "warmup_steps": min(SETTINGS["warmup_steps"], arguments.steps),

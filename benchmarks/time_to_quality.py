@@ -4,14 +4,19 @@
     python -m benchmarks.time_to_quality --shakespeare PATH       tiny Shakespeare by characters as well
     python -m benchmarks.time_to_quality --scale 0.4              the same in shorter runs, for a busy machine
     python -m benchmarks.time_to_quality --quick                  a few steps of tiny models, to see that it works
+    python -m benchmarks.time_to_quality --first_seed 1 --seeds 2 --out FILE    some seeds, in a process of their own
+    python -m benchmarks.time_to_quality --table FILE...          the table of what such processes wrote
     python -m benchmarks.time_to_quality --steps                  what a step costs, and Muon's share of it
 
 On each problem three recipes train a model of the same width and depth:
 
     nanoGPT       the architecture and the settings that its README publishes for a CPU, and again with the best
-                  learning rate of a grid, found with a seed that is not used again
+                  learning rate of a grid, found with a seed that is not used again. The grid is 0.5, 1 and 2 times the
+                  base's rate, and nanoGPT's own. The first weights are drawn as this project draws them, not as
+                  nanoGPT does
     base          this project's presets before they were tuned: RMSNorm, RoPE, SwiGLU and AdamW
-    new           this project's presets as they are
+    new           this project's presets as they are; of Shakespeare, a second time with a shorter schedule, for its
+                  preset makes as many steps as the base, and each costs more
 
 All train side by side in one process on one thread, a few steps each in turn, so that whatever else the machine does
 slows all of them. The clock is the processor's: only updates count, and not evaluations. "Reaches the base" is when a
@@ -24,7 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +47,10 @@ from engine.training.devices import keep_freed_memory
 from engine.training.loop import TrainState, new_state, train, update
 
 Changes = dict[str, Any]
+Curve = Sequence[tuple[float, float]]
+"""Processor seconds and validation loss at each evaluation."""
+Numbers = dict[str, dict[str, Any]]
+"""By recipe: parameters, steps, seeds, a curve for each seed, and for a new recipe its bound."""
 
 NANOGPT: Changes = {
     "norm": "layernorm",
@@ -59,9 +68,8 @@ NANOGPT: Changes = {
 }
 """nanoGPT's train.py with its README's changes for a CPU (github.com/karpathy/nanoGPT, "i only have a macbook")."""
 
-RATES = (3e-3, 6e-3, 1.2e-2)
-"""Learning rates that are tried for nanoGPT beside its own: the base's times 0.5, 1 and 2. The schedule ends at a tenth
-of it."""
+FACTORS = (0.5, 1.0, 2.0)
+"""Of the base's learning rate: these rates are tried for nanoGPT beside its own. The schedule ends at a tenth of each."""
 
 TRIAL_SEED = 1_000
 TURN = 10
@@ -82,6 +90,8 @@ class Problem:
     """In how much of the base's time the new recipe should be as good."""
     more: Changes = field(default_factory=dict[str, Any])
     """Changes to every recipe."""
+    shorter: int = 0
+    """Steps of the new recipe's second, shorter schedule, if it has one."""
 
     def recipes(self) -> dict[str, Changes]:
         """The changes of each recipe to the defaults."""
@@ -95,7 +105,10 @@ class Problem:
             "batch_size",
         )
         same = {name: self.base[name] for name in (*size, "total_steps") if name in self.base}
-        found = {"nanoGPT": same | NANOGPT, "base": self.base, "new": PRESETS[self.preset].changes}
+        new = PRESETS[self.preset].changes
+        found = {"nanoGPT": same | NANOGPT, "base": self.base, "new": new}
+        if self.shorter:
+            found["new, shorter"] = new | {"total_steps": self.shorter}
         return {name: changes | COMMON | self.more for name, changes in found.items()}
 
 
@@ -108,7 +121,12 @@ PROBLEMS = {
         TASK | {"source": "addition_reversed", "task_length": 2, "total_steps": 1_500, "batch_size": 64},
         0.7,
     ),
-    "reverse": Problem("reverse", TASK | {"source": "reverse", "batch_size": 32}, 0.7),
+    "brackets": Problem(
+        "brackets",
+        TASK
+        | {"source": "brackets", "task_length": 6, "total_steps": 1_200, "batch_size": 64, "max_lr": 0.003},
+        0.7,
+    ),
     "sort": Problem(
         "sort", TASK | {"source": "sort", "total_steps": 1_500, "batch_size": 32}, 0.7
     ),
@@ -122,8 +140,8 @@ def shakespeare(path: str) -> Problem:
     size = {"max_seq_len": 64, "d_model": 128, "n_layer": 4, "n_head": 4, "batch_size": 12}
     base = size | {"total_steps": 2_000, "warmup_steps": 100, "max_lr": 3e-3}
     text = {"source": "text", "train_data_path": path, "valid_fraction": 0.1}
-    more = text | {"eval_interval": 400, "eval_steps": WHOLE_SPLIT}
-    return Problem("shakespeare-size", base, 0.75, more)
+    more = text | {"eval_interval": 250, "eval_steps": WHOLE_SPLIT}
+    return Problem("shakespeare-size", base, 0.75, more, shorter=1_100)
 
 
 QUICK: Changes = {
@@ -178,7 +196,7 @@ def race(configs: Mapping[str, RunConfig], seed: int) -> dict[str, Racer]:
     return racers
 
 
-def reached(loss: float, curve: Sequence[tuple[float, float]]) -> float | None:
+def reached(loss: float, curve: Curve) -> float | None:
     """The seconds at which a curve first is at a loss, between two evaluations in a line; None if it never is."""
     for (before, high), (after, low) in pairwise(curve):
         if low <= loss:
@@ -187,9 +205,10 @@ def reached(loss: float, curve: Sequence[tuple[float, float]]) -> float | None:
     return None
 
 
-def best_rate(config: RunConfig) -> float:
-    """The learning rate of `RATES` with which a recipe ends at the lowest loss."""
-    configs = {str(rate): at_rate(config, rate) for rate in RATES}
+def best_rate(config: RunConfig, base: RunConfig) -> float:
+    """The learning rate with which a recipe ends at the lowest loss: its own, or one of the base's times `FACTORS`."""
+    rates = {config.train.max_lr, *(factor * base.train.max_lr for factor in FACTORS)}
+    configs = {str(rate): at_rate(config, rate) for rate in sorted(rates)}
     ends = {float(rate): racer.loss for rate, racer in race(configs, TRIAL_SEED).items()}
     return min(ends, key=ends.__getitem__)
 
@@ -214,12 +233,12 @@ def scaled(config: RunConfig, scale: float) -> RunConfig:
 def measure(
     name: str,
     problem: Problem,
-    seeds: int,
+    seeds: Sequence[int],
     changes: Changes,
     scale: float = 1.0,
     rate: float | None = None,
-) -> dict[str, Any]:
-    """Train one problem with every recipe and seed, print its table, and return its numbers.
+) -> Iterator[Numbers]:
+    """Train one problem with every recipe and seed. Yields its numbers so far after each seed.
 
     `rate` is nanoGPT's best learning rate if it is known.
     """
@@ -227,68 +246,81 @@ def measure(
         recipe: scaled(RunConfig.from_flat(values | changes), scale)
         for recipe, values in problem.recipes().items()
     }
-    rate = best_rate(configs["nanoGPT"]) if rate is None else rate
+    rate = best_rate(configs["nanoGPT"], configs["base"]) if rate is None else rate
     if rate != configs["nanoGPT"].train.max_lr:
         configs[f"nanoGPT, rate {rate:g}"] = at_rate(configs["nanoGPT"], rate)
-    races: list[dict[str, Racer]] = []
-    for seed in range(seeds):
-        races.append(race(configs, seed))
-        ends = ", ".join(
-            f"{recipe} {racer.loss:.4f} in {racer.seconds:.1f} s"
-            for recipe, racer in races[-1].items()
-        )
-        print(f"{name}, seed {seed}: {ends}", flush=True)
-    print(f"\n{name}, {seeds} seed(s): processor seconds and validation loss")
+    numbers: Numbers = {
+        recipe: {"steps": config.train.total_steps, "seeds": [], "curves": []}
+        for recipe, config in configs.items()
+    }
+    for recipe in (name for name in numbers if name.startswith("new")):
+        numbers[recipe]["bound"] = problem.bound
+    for seed in seeds:
+        for recipe, racer in race(configs, seed).items():
+            weights = sum(weight.numel() for weight in racer.state.model.parameters())
+            numbers[recipe]["parameters"] = weights
+            numbers[recipe]["seeds"].append(seed)
+            numbers[recipe]["curves"].append(racer.curve)
+            print(
+                f"{name}, seed {seed}: {recipe} {racer.loss:.4f} in {racer.seconds:.1f} s",
+                flush=True,
+            )
+        yield numbers
+
+
+def joined(parts: Sequence[dict[str, Numbers]]) -> dict[str, Numbers]:
+    """The numbers of several processes as those of one: all seeds of each problem and recipe."""
+    found: dict[str, Numbers] = {}
+    for part in parts:
+        for name, numbers in part.items():
+            mine = found.setdefault(name, {})
+            for recipe, values in numbers.items():
+                if recipe not in mine:
+                    mine[recipe] = values
+                    continue
+                for lists in ("seeds", "curves"):
+                    mine[recipe][lists] = mine[recipe][lists] + values[lists]
+    return found
+
+
+def report(name: str, numbers: Numbers) -> None:
+    """Print the table of one problem, and whether the new recipes are within their bounds."""
+    base = numbers["base"]["curves"]
     rows: list[list[str]] = []
-    numbers: dict[str, Any] = {}
-    for recipe, config in configs.items():
-        racers = [each[recipe] for each in races]
-        to_base = [reached(each["base"].loss, each[recipe].curve) for each in races]
-        ratios = [
-            None if seconds is None else seconds / each["base"].seconds
-            for seconds, each in zip(to_base, races, strict=True)
-        ]
-        weights = sum(weight.numel() for weight in racers[0].state.model.parameters())
-        numbers[recipe] = {
-            "parameters": weights,
-            "steps": config.train.total_steps,
-            "seconds": [racer.seconds for racer in racers],
-            "loss": [racer.loss for racer in racers],
-            "reaches_base": to_base,
-            "of_base": ratios,
-        }
+    for recipe, values in numbers.items():
+        seconds, losses = zip(*(curve[-1] for curve in values["curves"]), strict=True)
         rows.append(
             [
                 recipe,
-                f"{weights:,}",
-                f"{config.train.total_steps:,}",
-                shown(numbers[recipe]["seconds"], 1),
-                shown(numbers[recipe]["loss"], 4),
-                shown(to_base, 1),
-                shown(ratios, 2),
+                f"{values['parameters']:,}",
+                f"{values['steps']:,}",
+                shown(seconds, 1),
+                shown(losses, 4),
+                shown(shares(values["curves"], base), 2),
             ]
         )
-    header = [
-        "",
-        "parameters",
-        "steps",
-        "seconds",
-        "loss",
-        "reaches the base's loss",
-        "of its time",
-    ]
+    print(f"\n{name}, {len(base)} seed(s): processor seconds and validation loss")
+    header = ["", "parameters", "steps", "seconds", "loss", "the base's loss: of its time"]
     print_table(header, rows)
-    verdict(f"{name}: the base's loss", numbers["new"]["of_base"], problem.bound)
-    for recipe in configs:
-        if recipe.startswith("nanoGPT"):
-            shares = [
-                None if (at := reached(each[recipe].loss, each["new"].curve)) is None
-                else at / each[recipe].seconds
-                for each in races
-            ]  # fmt: skip
-            numbers["new"][f"of {recipe}"] = shares
-            verdict(f"{name}: the loss of {recipe}", shares, NANOGPT_BOUND)
-    return numbers
+    for recipe, values in numbers.items():
+        if "bound" not in values:
+            continue
+        found = shares(values["curves"], base)
+        verdict(f"{recipe}: {name}, the base's loss", found, values["bound"])
+        for other, theirs in numbers.items():
+            if other.startswith("nanoGPT"):
+                found = shares(values["curves"], theirs["curves"])
+                verdict(f"{recipe}: {name}, the loss of {other}", found, NANOGPT_BOUND)
+
+
+def shares(curves: Sequence[Curve], others: Sequence[Curve]) -> list[float | None]:
+    """In how much of the others' time the curves reach their last loss, seed by seed; None if never."""
+    found: list[float | None] = []
+    for curve, other in zip(curves, others, strict=True):
+        seconds, loss = other[-1]
+        at = reached(loss, curve)
+        found.append(None if at is None else at / seconds)
+    return found
 
 
 def shown(values: Sequence[float | None], digits: int) -> str:
@@ -300,12 +332,12 @@ def shown(values: Sequence[float | None], digits: int) -> str:
     return text if len(known) == 1 else f"{text} ± {statistics.stdev(known):.{digits}f}"
 
 
-def verdict(what: str, shares: Sequence[float | None], bound: float) -> None:
+def verdict(what: str, parts: Sequence[float | None], bound: float) -> None:
     """Print whether the mean share of time is within its bound."""
-    known = [share for share in shares if share is not None]
-    within = len(known) == len(shares) and statistics.fmean(known) <= bound
+    known = [share for share in parts if share is not None]
+    within = len(known) == len(parts) and statistics.fmean(known) <= bound
     print(
-        f"  new reaches {what} in {shown(shares, 2)} of the time; "
+        f"  {what} is reached in {shown(parts, 2)} of the time; "
         f"at most {bound:.2f}: {'yes' if within else 'no'}"
     )
 
@@ -368,30 +400,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--problems", nargs="*", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--shakespeare", metavar="PATH", help="the text of tiny Shakespeare")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="times the steps of every run")
     parser.add_argument("--rate", type=float, help="nanoGPT's best learning rate, if it is known")
     parser.add_argument("--quick", action="store_true", help="a few steps of tiny models")
     parser.add_argument("--steps", action="store_true", help="only what a step costs")
     parser.add_argument("--rounds", type=int, default=30, help="of --steps")
-    parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
+    parser.add_argument(
+        "--out", type=Path, help="write the numbers to this JSON file, after each seed"
+    )
+    parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="only print these")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     if arguments.steps:
         step_costs(arguments.rounds)
         return
+    if arguments.table:
+        written = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.table]
+        for name, numbers in joined(written).items():
+            report(name, numbers)
+        return
     problems = {name: PROBLEMS[name] for name in arguments.problems}
     if arguments.shakespeare:
         problems["shakespeare"] = shakespeare(arguments.shakespeare)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     changes = QUICK if arguments.quick else {}
-    numbers: dict[str, Any] = {}
+    found: dict[str, Numbers] = {}
     for name, problem in problems.items():
-        numbers[name] = measure(
-            name, problem, arguments.seeds, changes, arguments.scale, arguments.rate
-        )
-        if arguments.out:
-            arguments.out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        each = measure(name, problem, seeds, changes, arguments.scale, arguments.rate)
+        for found[name] in each:
+            if arguments.out:
+                arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        report(name, found[name])
 
 
 if __name__ == "__main__":

@@ -30,9 +30,6 @@ FLOAT = 4
 OPTIMIZER_STATES: dict[OptimizerName, int] = {"adamw": 2, "sgd": 1, "lion": 1, "muon": 2}
 """Numbers that an optimizer remembers of each weight; of a matrix, Muon remembers one."""
 
-NEWTON_SCHULZ_STEPS = 5
-"""Of Muon, for each update."""
-
 
 def parameters(config: ModelConfig, vocab_size: int | None = None) -> dict[str, int]:
     """Count the parameters by part, and their `total`.
@@ -189,8 +186,8 @@ def optimizer_flops(config: RunConfig) -> int:
     total = 0
     for count, rows, columns in block_matrices(config.model):
         r, c = sorted((rows, columns))
-        total += count * NEWTON_SCHULZ_STEPS * 2 * r * r * (2 * c + r)
-    return total
+        total += count * 2 * r * r * (2 * c + r)
+    return config.train.newton_schulz_steps * total
 
 
 def flops_per_token(config: ModelConfig, context: int, vocab_size: int | None = None) -> int:

@@ -118,7 +118,7 @@ for name, sampler in samplers.items():
 # %%
 orders = {
     "first digit first": trained("addition", task_length=3),
-    "last digit first": trained("addition_reversed", task_length=3),
+    "last digit first": trained("addition", source="addition_reversed", task_length=3),
 }
 for name, (state, curves) in orders.items():
     batch = next(iter(state.data.validation(256, 1)))

@@ -76,8 +76,10 @@ def trained(preset, **changes):
 
 # %%
 runs = {
-    f"{preset}, {'full width' if width is None else 'width 1'}": trained(preset, d_ff=width)
-    for preset in ("copy", "addition_reversed")
+    f"{task}, {'full width' if width is None else 'width 1'}": trained(
+        preset, source=task, d_ff=width
+    )
+    for preset, task in (("copy", "copy"), ("addition", "addition_reversed"))
     for width in (None, 1)
 }
 for name, (state, curves) in runs.items():

@@ -54,8 +54,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Length and rate": ("total_steps", "max_lr"),
         "Optimiser": (
             "optimizer", "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
-            "min_lr", "weight_decay", "beta1", "beta2", "momentum", "embedding_rate", "output_rate", "matrix_rate",
-            "vector_rate", "max_grad_norm", "ema_decay", "label_smoothing", "seed",
+            "min_lr", "weight_decay", "beta1", "beta2", "momentum", "newton_schulz_steps", "embedding_rate", "output_rate",
+            "matrix_rate", "vector_rate", "max_grad_norm", "ema_decay", "label_smoothing", "seed",
         ),
         "Balancing": (
             "switch_loss", "expert_loss", "sequence_loss", "bias_rate", "bias_rule", "z_loss",
@@ -121,6 +121,7 @@ ONLY_WITH: dict[str, tuple[Needs, ...]] = {
     "valid_fraction": (Needs("source", (*CORPORA, OWN_TEXT)),),
     "beta2": (Needs("optimizer", ("adamw", "lion", "muon")),),
     "momentum": (Needs("optimizer", ("muon",)),),
+    "newton_schulz_steps": (Needs("optimizer", ("muon",)),),
     "share_embeddings": (ENCODER,),
     "tokenizer": (WRITTEN,),
     "tokenizer_size": (WRITTEN, Needs("tokenizer", ("word", "bpe"))),

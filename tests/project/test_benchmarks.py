@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -93,16 +94,42 @@ def test_every_recipe_is_as_large_and_learns_the_same(
         }
         assert len(sizes) == len({c.data.to_json() for c in configs}) == 1
         assert {c.train.threads for c in configs} == {1}
-    words = ["", "--quick", "--seeds", "2", "--problems", "reverse", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", [*words, "--shakespeare", str(tmp_path / "text.txt")])
-    time_to_quality.main()
+    words = ["", "--quick", "--problems", "sort", "--shakespeare", str(tmp_path / "text.txt")]
+    for seed in range(2):
+        path = tmp_path / f"out-{seed}"
+        one = ["--first_seed", str(seed), "--seeds", "1", "--rate", "0.003", "--out", str(path)]
+        monkeypatch.setattr(sys, "argv", words + one)
+        time_to_quality.main()
     said = capsys.readouterr().out
-    assert said.count("new reaches shakespeare: the base's loss") == 1 and "nanoGPT, rate" in said
-    found = json.loads((tmp_path / "out").read_text())
-    assert found.keys() == {"reverse", "shakespeare"}
-    base = found["reverse"]["base"]
-    assert base["of_base"] == pytest.approx([1, 1], abs=0.3) and min(base["seconds"]) > 0
-    assert base["steps"] == 20 and base["loss"][0] != base["loss"][1]
+    assert said.count("new: shakespeare, the base's loss") == 2
+    assert said.count("new, shorter: shakespeare, the base's loss") == 2
+    paths = [str(tmp_path / f"out-{seed}") for seed in range(2)]
+    monkeypatch.setattr(sys, "argv", ["", "--table", *paths])
+    time_to_quality.main()
+    assert capsys.readouterr().out.count("2 seed(s)") == 2
+    found = time_to_quality.joined([json.loads(Path(path).read_text()) for path in paths])
+    assert found.keys() == {"sort", "shakespeare"}
+    base = found["sort"]["base"]
+    assert base["steps"] == 20 and base["seeds"] == [0, 1]
+    (seconds, loss), (other_seconds, other) = (curve[-1] for curve in base["curves"])
+    assert min(seconds, other_seconds) > 0 and loss != other
+
+
+def test_the_rates_of_nanogpt_are_a_grid_about_the_base_s_and_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[float] = []
+
+    def race(configs: dict[str, RunConfig], seed: int) -> dict[str, SimpleNamespace]:
+        assert seed not in range(9)
+        tried.extend(config.train.max_lr for config in configs.values())
+        return {name: SimpleNamespace(loss=abs(float(name) - 0.003)) for name in configs}
+
+    monkeypatch.setattr(time_to_quality, "race", race)
+    recipes = time_to_quality.PROBLEMS["stories"].recipes()
+    nanogpt, base = (RunConfig.from_flat(recipes[name]) for name in ("nanoGPT", "base"))
+    assert time_to_quality.best_rate(nanogpt, base) == 0.003
+    assert tried == [0.001, 0.003, 0.006, 0.012]
 
 
 def test_a_loss_is_reached_between_two_evaluations() -> None:

@@ -74,14 +74,17 @@ CASES: dict[str, dict[str, Any]] = {
         "embedding_skip": True,
     },
     "sgd": {"optimizer": "sgd", "max_lr": 0.1, "tie_embeddings": False},
+    "lion": {"optimizer": "lion", "max_lr": 1e-3},
+    "muon": {"optimizer": "muon"},
     "average": {"ema_decay": 0.5},
 }
-"""Every one equals one process, with ddp and with fsdp (but an average of the weights, with ddp)."""
+"""Every one equals one process, with ddp and with fsdp (but Muon and an average of the weights, with ddp)."""
 
 
 def parallels(changes: dict[str, Any]) -> tuple[str, ...]:
     """The ways in which several processes can train this case."""
-    return ("ddp",) if "ema_decay" in changes else ("ddp", "fsdp")
+    whole_weights = "ema_decay" in changes or changes.get("optimizer") == "muon"
+    return ("ddp",) if whole_weights else ("ddp", "fsdp")
 
 
 MISTAKES: dict[str, list[str]] = {

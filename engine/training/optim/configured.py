@@ -34,7 +34,14 @@ def _lion(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
 def _muon(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
     parts = [part for group in groups for part in _by_rows(group)]
     betas = (config.beta1, config.beta2)
-    return Muon(parts, config.max_lr, config.momentum, betas, weight_decay=config.weight_decay)
+    return Muon(
+        parts,
+        lr=config.max_lr,
+        momentum=config.momentum,
+        betas=betas,
+        weight_decay=config.weight_decay,
+        steps=config.newton_schulz_steps,
+    )
 
 
 def _by_rows(group: dict[str, Any]) -> list[dict[str, Any]]:

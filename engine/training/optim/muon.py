@@ -39,6 +39,7 @@ class Muon(AdamW):
         momentum: in [0, 1).
         betas, eps: those of AdamW, for groups that are not orthogonal.
         weight_decay: how strongly weights are pulled towards zero, times `lr`.
+        steps: Newton-Schulz iterations.
         rows: for matrices that are several, one above the other, such as q, k and v: the rows of each.
     """
 
@@ -50,11 +51,12 @@ class Muon(AdamW):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        steps: int = 5,
         rows: tuple[int, ...] | None = None,
     ) -> None:
         defaults = {
             "lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-            "orthogonal": True, "rows": rows,
+            "orthogonal": True, "steps": steps, "rows": rows,
         }  # fmt: skip
         Optimizer.__init__(self, params, defaults)
 
@@ -78,7 +80,7 @@ class Muon(AdamW):
             torch._foreach_mul_(w, 1 - lr * group["weight_decay"])
         if group["rows"] is not None:
             w, n = ([part for x in each for part in x.split(group["rows"])] for each in (w, n))
-        for matrix, o in zip(w, orthogonalized(n), strict=True):
+        for matrix, o in zip(w, orthogonalized(n, group["steps"]), strict=True):
             matrix.add_(o, alpha=-lr * 0.2 * math.sqrt(max(matrix.shape[-2:])))
 
 

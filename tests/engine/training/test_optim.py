@@ -252,6 +252,20 @@ def test_orthogonalized_matrices_have_singular_values_of_about_one() -> None:
     assert torch.equal(orthogonalized([zero])[0], zero)
 
 
+def test_muon_iterates_as_often_as_configured() -> None:
+    """From zero, a step without weight decay is a multiple of the orthogonalized gradient."""
+    config = RunConfig.from_flat({"optimizer": "muon", "newton_schulz_steps": 2, "weight_decay": 0})
+    model = nn.Linear(6, 3, bias=False)
+    optimizer = make_optimizer(model, config.train)
+    nn.init.zeros_(model.weight)
+    gradient = model.weight.grad = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    optimizer.step()
+    for steps, same in ((2, True), (5, False)):
+        (o,) = orthogonalized([gradient], steps)
+        expected = -config.train.max_lr * 0.2 * 6**0.5 * o
+        assert torch.allclose(model.weight.data, expected, rtol=1e-4, atol=1e-6) == same
+
+
 def test_muon_takes_projections_and_experts_apart() -> None:
     """q, k and v in one matrix, and a stack of experts, are updated as matrices of their own."""
     generator = torch.Generator().manual_seed(0)
@@ -314,6 +328,8 @@ def test_flops_of_muon_by_hand() -> None:
     gated = 3 * 2 * (2 * 2 * 4 + 2 * 2 * 2 + 2 * 2 * 4)
     config = RunConfig.from_flat({**small, "optimizer": "muon"})
     assert optimizer_flops(config) == 5 * (2 * squares + gated)
+    fewer = RunConfig.from_flat({**small, "optimizer": "muon", "newton_schulz_steps": 3})
+    assert optimizer_flops(fewer) == 3 * (2 * squares + gated)
     assert optimizer_flops(RunConfig.from_flat(small)) == 0
 
 

@@ -179,7 +179,7 @@ def carries() -> Iterator[Value]:
     import torch
 
     for seed in SEEDS:
-        state = _trained("addition_reversed", seed, d_ff=1, total_steps=600)
+        state = _trained("addition", seed, source="addition_reversed", d_ff=1, total_steps=600)
         tokenizer = state.data.tokenizer
         right: dict[int, list[bool]] = {0: [], 1: [], 2: []}
         for batch in state.data.validation(64, None):
