@@ -100,7 +100,7 @@ FLOORS = {
         ["configured"],
     ],
     "playground.tabs.learn": [
-        ["game"],
+        ["game", "notebooks"],
         ["numbers"],
         ["lesson"],
         ["lessons", "drawings"],
