@@ -160,10 +160,10 @@ def test_a_stored_run_is_watched_and_told(
 @pytest.mark.walk
 @pytest.mark.parametrize("language", lessons.LANGUAGES)
 def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
-    """One after the other, on one page: each is played to its end, and told in its lesson."""
+    """One after the other, on one page: each is played to its end, once, and told in its lesson."""
     page = open_page(f"?tab=learn&lang={language}")
     told = {"en": "Stored run, seed 0: ", "zh": "存储的训练，种子 0："}[language]
-    watched = 0
+    watched: set[str] = set()
     for name in lessons.names():
         steps = lessons.lesson(name, language).steps
         runs = {i: run for i, s in enumerate(steps) if s.measure and (run := lessons.stored_run(s))}
@@ -174,17 +174,18 @@ def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
         expect(page.locator("[data-watch]")).to_have_count(len(runs))
         for step, run in runs.items():
             page.locator(f"[data-watch='{step}']").click()
-            Watched(".live").until(page, "d.status === 'running' && d.run === a", run.id)
-            assert COACH.value(page, "done") == "false", (name, step)
+            if run.id not in watched:  # two sections can ask about the same run
+                Watched(".live").until(page, "d.status === 'running' && d.run === a", run.id)
+                assert COACH.value(page, "done") == "false", (name, step)
             COACH.until(page, "d.done === 'true'")
             state = run.status().state
             Watched(".live").until(page, "d.run === a[0] && d.status === a[1]", [run.id, state])
             back(page, step)
             said = section(page, step).locator(".tp-experiment .said")
             expect(said).to_contain_text(told)
-            watched += 1
+            watched.add(run.id)
         page.locator("#reading-back").click()
-    assert watched > 20
+    assert len(watched) > 20
 
 
 @pytest.fixture
@@ -610,7 +611,6 @@ def test_a_link_to_a_lesson_that_is_not_there(open_page: Open, query: str) -> No
     expect(page.locator(".coach")).to_be_hidden()
 
 
-@pytest.mark.case("K1")
 def test_every_tab_is_reached_on_a_phone(open_page: Open) -> None:
     """Gradio would hide those without room in a menu, where no link and no lesson finds them."""
     page = open_page("?tab=experts", width=390)
