@@ -10,7 +10,7 @@ on the load, which is printed; clicks do not.
 
 Also counts the numbers and the technical terms that are in sight on the first screen (`tests/tools/first_screen.py`).
 
-`--walk before` is the same for the page as it was at commit 3a760c4, of which `--root` is a checkout.
+`--walk before` is the same for the page as it was at commit 7feae34, of which `--root` is a checkout.
 """
 
 from __future__ import annotations
@@ -369,6 +369,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
+        page.set_default_timeout(1000 * arguments.patience)
         page.goto(address)
         page.locator(".home[data-ready=true], .live[data-status=finished]").wait_for()
         page.wait_for_timeout(3000)
