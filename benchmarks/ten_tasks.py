@@ -125,7 +125,7 @@ def head_off(visitor: Visitor) -> None:
 def what_attention_is(visitor: Visitor) -> None:
     """Find what attention is."""
     visitor.click("#home-learn", "#learn-attention")
-    visitor.look(".coach h3")
+    visitor.look(".reading[data-lesson=attention][data-ready=true] h2")
 
 
 def more_layers(visitor: Visitor) -> None:
@@ -157,9 +157,13 @@ def own_text(visitor: Visitor) -> None:
 
 
 def to_a_class(visitor: Visitor) -> None:
-    """Send a lesson to a class, and walk its first step."""
+    """Send a lesson to a class, and do its first experiment."""
     visitor.click("#home-learn")
     class_link(visitor)
+    visitor.click(".reading [data-go]")
+    visitor.wait(".coach[data-pointed]")
+    visitor.click("#coach-back")
+    visitor.wait(".reading[data-lesson=attention][data-ready=true]")
 
 
 def back_again(visitor: Visitor) -> None:
@@ -229,6 +233,8 @@ def to_a_class_before(visitor: Visitor) -> None:
     """The same where the first screen was the tab Train."""
     visitor.click("#tab-learn-button")
     class_link(visitor)
+    visitor.click("#coach-show", "#coach-next")
+    visitor.wait(".coach[data-at='2']")
 
 
 def back_again_before(visitor: Visitor) -> None:
@@ -269,9 +275,6 @@ def class_link(visitor: Visitor) -> None:
     visitor.choose("#teach-what", "lesson attention")
     visitor.click("#teach-only", "#teach-copy")
     visitor.page.goto(visitor.page.locator("#teach-link").input_value())
-    visitor.click("#coach-show")
-    visitor.click("#coach-next")
-    visitor.wait(".coach[data-at='2']")
 
 
 def begun(page: Page) -> None:
