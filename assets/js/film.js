@@ -14,15 +14,15 @@
   const { count: grouped, el, put, poll, whenSeen } = window.tp;
   const TEXT = window.tp.words({
     en: {
-      label: "Checkpoint",
-      play: "Play through the checkpoints",
+      label: "Step of training",
+      play: "Play through the steps of training",
       pause: "Pause",
       step: (/** @type {number} */ step, /** @type {number} */ last) =>
         step === last ? `step ${grouped(step)}, the newest` : `step ${grouped(step)} of ${grouped(last)}`,
     },
     zh: {
-      label: "检查点",
-      play: "依次播放各个检查点",
+      label: "训练到第几步",
+      play: "依次播放训练的各步",
       pause: "暂停",
       step: (/** @type {number} */ step, /** @type {number} */ last) =>
         step === last ? `第 ${grouped(step)} 步，最新` : `第 ${grouped(step)} 步，共 ${grouped(last)} 步`,

@@ -184,6 +184,7 @@ def test_a_page_of_another_site_neither_frames_it_nor_acts(
     assert {run.id for run in RunStore(elsewhere.runs).list()} == before
 
 
+@pytest.mark.case("K1")
 @pytest.mark.case("R10")
 def test_no_tab_asks_for_what_the_policy_denies(address: str, context: BrowserContext) -> None:
     errors: list[str] = []

@@ -515,6 +515,7 @@ def test_start_leaves_the_page_where_it_is_and_the_end_renews_the_estimate(open_
     until(page, "n => Number(document.querySelector('.configure').dataset.asked) > n", int(asked))
 
 
+@pytest.mark.case("K1")
 def test_a_text_that_cannot_be_taken_is_answered_with_what_to_do(open_page: Open) -> None:
     page = open_page(QUICK)
     ready(page)

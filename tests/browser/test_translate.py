@@ -35,6 +35,7 @@ def translated(page: Page, text: str) -> None:
 # In the whole page ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("K1")
 @pytest.mark.case("C6")
 @pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
 def test_words_it_does_not_know_are_marked_and_those_it_knows_offered(

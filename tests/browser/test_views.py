@@ -480,6 +480,7 @@ def test_a_pause_is_no_work(open_view: Open, run: Run) -> None:
     claim.release()
 
 
+@pytest.mark.case("K1")
 def test_figures_for_people(open_view: Open) -> None:
     """Units go up instead of powers of ten, and small shares are no powers of ten either."""
     page = open_view("live", run="")
@@ -638,7 +639,7 @@ def test_old_attention_comes_back_with_the_slider(open_view: Open, run: Run) -> 
     train(run, 1, 200)
     page = open_view("live", run=run.id)
     page.wait_for_selector("canvas.maps[data-step='200']")
-    slider = page.get_by_label("recorded step")
+    slider = page.get_by_label("Step of training")
     slider.focus()
     page.keyboard.press("Home")
     page.wait_for_selector("canvas.maps[data-step='50']")

@@ -723,6 +723,7 @@ def test_a_changed_suite_is_known_by_its_name() -> None:
         assert suites.chosen(other) is None
 
 
+@pytest.mark.case("K1")
 def test_names_of_a_suites_runs_begin_where_they_differ(store: RunStore) -> None:
     """A column, a chip and a legend have room for the beginning of a name."""
     suite_runs(store, "norm: total_steps 200")

@@ -108,7 +108,7 @@ const TEXT = tp.words({
     right: (right, all) => `${right} of ${all} right`,
     correct: "right",
     wrong: "wrong",
-    attention: "Attention as it forms",
+    attention: "Attention at each step",
     attentionHelp:
       "Row: a token of one fixed text. Column: what it looks at, darker for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
     attentionHelpDark:
@@ -123,7 +123,7 @@ const TEXT = tp.words({
     cell: (query, key, share) => `${query} gives ${share} % to ${key}`,
     text: "the text",
     newest: "Newest",
-    recorded: "recorded step",
+    recorded: "Step of training",
     events: "What happened",
     notes: /** @type {{ [kind in FeedNote["kind"]]: (note: FeedNote) => string }} */ ({
       started: (n) => `training on ${n.device}, ${n.threads} thread${n.threads === 1 ? "" : "s"}`,
@@ -255,7 +255,7 @@ const TEXT = tp.words({
     right: (right, all) => `${all} 个中对了 ${right} 个`,
     correct: "对",
     wrong: "错",
-    attention: "注意力的形成",
+    attention: "每一步的注意力",
     attentionHelp:
       "行：同一段文本中的一个词元。列：它在看谁，越深看得越多。起初每个三角形的颜色都很均匀，注意慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；深色的竖线表示大家都在看的词元。",
     attentionHelpDark:
@@ -267,7 +267,7 @@ const TEXT = tp.words({
     cell: (query, key, share) => `${query} 把 ${share} % 给了 ${key}`,
     text: "文本",
     newest: "最新",
-    recorded: "记录的步",
+    recorded: "训练到第几步",
     events: "发生了什么",
     notes: {
       started: (n) => `开始训练：${n.device}，${n.threads} 个线程`,

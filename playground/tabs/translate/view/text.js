@@ -112,7 +112,7 @@ const TEXT = tp.words({
     branched: "You chose a token here, and the model went on from it.",
     branchedBack: "Back to the model's own choice",
 
-    film: "Watch it learn",
+    film: "Step of training",
     filmHelp: "Move through training: the same sentence, at each step that was recorded.",
     filmPlay: "Play through the steps of training",
     filmPause: "Pause",
@@ -308,7 +308,7 @@ const TEXT = tp.words({
     branched: "你在这里选了一个词元，模型从它接着写。",
     branchedBack: "回到模型自己的选择",
 
-    film: "看它怎样学会",
+    film: "训练到第几步",
     filmHelp: "拖动滑块经过训练：同一个句子，在每个记录下来的步。",
     filmPlay: "依次播放训练的各步",
     filmPause: "暂停",
