@@ -259,7 +259,7 @@ def job(page: Page, address: str, text: str, stage: Callable[[str], None]) -> st
     page.locator("#tab-generate-button").click()
     page.locator(".generate[data-length]:not([data-busy])").wait_for()
     begun = len(page.locator("#generate-text").inner_text())
-    page.locator(".transport input[type=range]").press("End")
+    page.locator(".generate .transport input[type=range]").press("End")
     page.locator("#generate-play").click()
     page.wait_for_function(
         "most => document.querySelector('#generate-text').innerText.length >= most",

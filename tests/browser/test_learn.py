@@ -610,6 +610,7 @@ def test_a_link_to_a_lesson_that_is_not_there(open_page: Open, query: str) -> No
     expect(page.locator(".coach")).to_be_hidden()
 
 
+@pytest.mark.case("K1")
 def test_every_tab_is_reached_on_a_phone(open_page: Open) -> None:
     """Gradio would hide those without room in a menu, where no link and no lesson finds them."""
     page = open_page("?tab=experts", width=390)
