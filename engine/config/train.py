@@ -131,7 +131,7 @@ class TrainConfig(Config):
         title="Newton-Schulz iterations (Muon)",
         default=5,
         ge=1,
-        le=20,
+        le=10,
         description="How many times Muon applies its polynomial to a matrix: each time costs three matrix products, and "
         "lifts small singular values about threefold. Five lift a hundredth to about one (Jordan 2024); three leave "
         "the weakest directions behind, and here the loss is no higher for that.",

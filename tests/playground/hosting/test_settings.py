@@ -23,10 +23,10 @@ HARMLESS = {
     "rope_theta", "dropout", "valid_fraction", "seed", "max_lr", "min_lr", "warmup_steps", "weight_decay",
     "beta1", "beta2", "max_grad_norm", "label_smoothing", "switch_loss", "expert_loss", "device_loss",
     "communication_loss", "sequence_loss", "z_loss", "bias_rate", "log_interval", "task_length", "capacity_factor",
-    "n_device", "max_device", "top_k", "n_kv_head", "momentum", "embedding_rate", "output_rate", "matrix_rate",
-    "vector_rate", "logit_softcap", "ema_decay",
+    "n_device", "max_device", "top_k", "n_kv_head", "momentum", "newton_schulz_steps", "embedding_rate",
+    "output_rate", "matrix_rate", "vector_rate", "logit_softcap", "ema_decay",
 }  # fmt: skip
-"""Numbers that make no work for the host: they weigh, or choose among what is there. A new number is none of
+"""Numbers that make no work for the host, or little: they weigh, or choose among what is there. A new number is none of
 these, so its largest value must be refused."""
 NEEDED: dict[str, dict[str, Any]] = {
     "n_layer": {"d_model": 2, "n_head": 1},
