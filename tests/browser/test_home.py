@@ -180,6 +180,16 @@ def test_a_spelled_word_is_named_whole(open_page: Open) -> None:
     assert all(len(word.strip("“”.")) != 1 for word in caption.locator("b").all_inner_texts())
 
 
+def test_a_space_of_its_own_is_a_space(open_page: Open) -> None:
+    """In the sentence it is not the words “a space”, as in the list of guesses; but it has this name."""
+    page = open_page("?lang=en")
+    ready(page)
+    page.evaluate(TYPED_AND_PRESSED, ['Tom was sad. "Where is it', ".home .word"])
+    HOME.until(page, "d.text.startsWith('Tom was sad. \"Where is it')")
+    expect(page.locator(".home .word[aria-label='a space']")).not_to_have_count(0)
+    expect(page.locator(".home .word", has_text="a space")).to_have_count(0)
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [

@@ -209,7 +209,10 @@ def test_a_newcomer_chooses_a_card_a_size_and_starts(open_page: Open, shoot: Sho
     expect(page.locator("#size-M")).to_be_checked()
     for size in ("S", "M", "L"):
         expect(page.locator(f".size:has(#size-{size})")).to_contain_text(re.compile(r"\d+k"))
+    stands = page.locator("#start").bounding_box()
     page.locator("#size-S").check()
+    expect(page.locator(".changed-line")).to_be_visible()
+    assert page.locator("#start").bounding_box() == stands  # a hand on its way to Start meets it
     expect(page.locator("#run-name")).to_have_text("Reverse · S")
     expect(page.locator(".chip")).to_have_text(["Width: 32×"])
     for card in page.locator(".configure .card").all():

@@ -241,7 +241,7 @@ interface Feed<About = Answers.RunAbout, News = Answers.RunNews> {
   secondsLeft(): number;
 }
 /** A run that trains or waits. */
-type Going = { id: string; name: string; step?: number; total?: number };
+type Going = { id: string; name: string; step?: number; total?: number; state?: string };
 /** What a state of a run is called: run_states.py. */
 type RunState = { word: string; mark: string; over: boolean };
 

@@ -45,9 +45,9 @@ function watchTraining() {
       trains.hidden = going.length === 0;
       trains.title = [TRAINS.title, ...going.map((run) => tp.named(tp.runName(run), progress(run)))].join("\n");
       if (going.length) put(trains, `● ${going.length > 1 ? TRAINS.several(going.length) : progress(going[0])}`);
-      const now = going.map(({ id }) => id).join();
+      const now = going.map(({ id, state }) => `${id} ${state}`).join();
       if (now !== were) {
-        list(); // one has begun or ended
+        list(); // one has begun, goes on, pauses or has ended
         if (were) dispatchEvent(new CustomEvent("tp-runs"));
       }
       were = now;

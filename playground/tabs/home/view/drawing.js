@@ -93,7 +93,10 @@ function showWords() {
     place(node, nodes[i - 1], joined(i));
     node.className = seen.known[i] ? "word" : "word unknown";
     node.classList.toggle("joined", joined(i) && tp.language === "en");
-    tp.put(node, seen.known[i] ? shown(piece) : piece.trim() || "\u00a0");
+    const blank = !piece.trim() && !piece.includes("\n");
+    tp.put(node, blank ? "\u00a0" : seen.known[i] ? shown(piece) : piece.trim());
+    if (blank) node.setAttribute("aria-label", TEXT.space);
+    else node.removeAttribute("aria-label");
     node.dataset.word = String(i);
     node.tabIndex = i === last() ? 0 : -1;
   });

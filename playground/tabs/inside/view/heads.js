@@ -62,6 +62,7 @@ function markGrid() {
     row.forEach((cell, head) => {
       const chosen = layer === shownLayer() && head === shownHead();
       const off = state.zeroed.has(`${layer}.${head}`);
+      if (chosen) element.querySelector(".one").classList.toggle("switched-off", off);
       cell.node.classList.toggle("chosen", chosen);
       cell.node.classList.toggle("zeroed", off);
       cell.button.setAttribute("aria-pressed", String(chosen));

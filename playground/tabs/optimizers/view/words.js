@@ -51,7 +51,7 @@ const TEXT = tp.words({
     loss: "Loss of the batches",
     lossUnit: "nats per token, smoothed",
     directions: (/** @type {string} */ matrix) => `Directions · ${matrix}`,
-    directionsUnit: (/** @type {number} */ most) => `that share a step, of ${most}`,
+    directionsUnit: (/** @type {number} */ most) => `over which a step is spread, of ${most}`,
     chartSummary: (/** @type {string} */ found) => `Loss over training. ${found}`,
     chartHelp:
       "Drag over the curves to zoom in, double-click to see all. The dashed line is the step shown at “Inside a step”.",
@@ -78,8 +78,10 @@ const TEXT = tp.words({
       "At another size or length the order may be another one.",
     inside: "Inside a step",
     insideHelp:
-      "A matrix moves the output in as many directions as it has rows or columns, each by a singular value. " +
-      "“Step” is what the optimizer subtracts, scaled so that 1 is the same for all directions.",
+      "A matrix stretches what it multiplies in several directions, each by a factor of its own: its singular values. " +
+      "The step that an optimizer subtracts is a matrix, too. If its curve falls steeply, a few directions get nearly all " +
+      "of the step; if it is flat (1: all alike), every direction moves as far. Muon aims at that. More directions are " +
+      "not better in themselves: the loss decides.",
     block: "Block",
     matrix: "Matrix",
     matrices: {
@@ -179,8 +181,9 @@ const TEXT = tp.words({
       "这是一个小模型训练几百步之后的损失；每个优化器的常用学习率，是试过的几个值里最好的。换一个规模或训练长度，名次可能不同。",
     inside: "一步更新的内部",
     insideHelp:
-      "一个矩阵有多少行或列，就在多少个方向上改变输出，每个方向的幅度是一个奇异值。“更新”是优化器减去的矩阵，" +
-      "已缩放：所有方向相同时都为 1。",
+      "矩阵会在几个方向上拉伸它所乘的向量，每个方向有自己的倍数，这就是奇异值。优化器减去的“更新”也是一个矩阵。" +
+      "曲线陡降，说明少数几个方向占了几乎全部更新；曲线平（1 表示各方向相同），说明每个方向走得一样远，这正是 Muon 的目标。" +
+      "方向多本身并不更好，还要看损失。",
     block: "块",
     matrix: "矩阵",
     matrices: {

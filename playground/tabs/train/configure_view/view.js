@@ -223,7 +223,6 @@ form.append(
   limits,
   forkLine,
   sizes.node,
-  changedLine,
   el("div", { class: "go" }, [
     el("dl", { class: "costs" }, [
       Object.entries(TEXT.costs).map(([name, [title, about]]) =>
@@ -234,6 +233,7 @@ form.append(
     runName,
     reasons,
   ]),
+  changedLine, // below Start, which must not move under a hand
   settingsButton,
   settings,
 );

@@ -188,7 +188,6 @@ function drawShares(/** @type {Spec} */ spec) {
       ),
     ]),
     el("p", { class: "point", text: TEXT.point }),
-    el("p", { class: "point", text: TEXT.letters }),
   );
 }
 
@@ -311,7 +310,12 @@ function rows() {
   return out;
 }
 
-element.querySelector(".foot").append(tp.saveBar({ figure: () => svg, rows, name: () => "model" }));
+element
+  .querySelector(".foot")
+  .append(
+    el("p", { class: "point", text: TEXT.letters }),
+    tp.saveBar({ figure: () => svg, rows, name: () => "model" }),
+  );
 function show(/** @type {Spec} */ changed) {
   spec = told(changed);
   draw();
