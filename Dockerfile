@@ -19,8 +19,9 @@ ENV FRONT=$FRONT \
 RUN useradd --create-home --uid 1000 learner
 WORKDIR /app
 
-# Exact versions, checked by their hashes (`make lock`), then PyTorch without several gigabytes for GPUs;
-# a GPU needs the usual build, without the second line.
+# Exact versions, checked by their hashes (`make lock`), then PyTorch without several gigabytes for GPUs: an exact
+# version too, with no hash of ours, as `make lock` does not ask PyTorch's own index. A GPU needs the usual build,
+# without the second line.
 COPY requirements.txt pre-requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r pre-requirements.txt \
     && pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
@@ -30,6 +31,7 @@ COPY LICENSE README.md ./
 COPY .streamlit/ .streamlit/
 COPY assets/ assets/
 COPY engine/ engine/
+COPY notebooks/ notebooks/
 COPY playground/ playground/
 COPY --chown=learner checkpoints/ checkpoints/
 RUN mkdir -p -m 700 checkpoints/runs && chown learner checkpoints/runs

@@ -5,7 +5,8 @@
     python -m benchmarks.crash --kills 20 --only suites
 
 Small models are trained, checkpoints saved, a text made into files of ids (`prepare`), and a suite trained
-(`ablate`). Each is killed with SIGKILL at a random moment, some of them twice, and the same command goes on.
+(`ablate`). Each is killed with SIGKILL at a random moment and the same command goes on; some are then killed again.
+`--kills` is how many are killed at least once.
 What it leaves is compared byte by byte with what an undisturbed process left: weights, the optimizer's
 averages, the state and the generators of every kept checkpoint, snapshots, `.bin` files; the losses in the log,
 each step once; a suite's table, without its speed. Not compared are checkpoints between those that are due: a
@@ -42,7 +43,7 @@ from engine.runs.store import Run, RunStore
 from engine.training.driver import log
 
 SHARES = {"training": 5, "saving": 2, "prepare": 2, "suites": 1}
-"""Shares of ten kills. With few kills, each kind gets at least one in this order."""
+"""Shares of ten commands that are killed. Of a few, each kind gets at least one in this order."""
 
 SMALL: dict[str, Any] = {
     "d_model": 16, "n_head": 2, "n_layer": 2, "max_seq_len": 32, "batch_size": 4, "dropout": 0.1,
@@ -300,17 +301,17 @@ def works() -> dict[str, list[Work]]:
     }
 
 
-def shared(kills: int) -> dict[str, int]:
-    """The number of kills of each kind."""
+def shared(times: int) -> dict[str, int]:
+    """How many commands of each kind are killed."""
     total = sum(SHARES.values())
-    counts = {kind: max(1, kills * share // total) for kind, share in SHARES.items()}
-    counts["training"] += kills - sum(counts.values())
+    counts = {kind: max(1, times * share // total) for kind, share in SHARES.items()}
+    counts["training"] += times - sum(counts.values())
     return {kind: count for kind, count in counts.items() if count > 0}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=100, help="commands to kill, once or twice")
     parser.add_argument("--minutes", type=float, default=15.0, help="begin nothing new after them")
     parser.add_argument(
         "--only", choices=SHARES, help="kill only this (default: each has its share)"
@@ -329,9 +330,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="crash-") as place:
         while time.monotonic() < until:
             kind = min(
-                counts, key=lambda kind: kills[kind] / counts[kind]
+                counts, key=lambda kind: times[kind] / counts[kind]
             )  # keep the shares balanced
-            if kills[kind] >= counts[kind]:
+            if times[kind] >= counts[kind]:
                 break
             work = draw.choice(works()[kind])
             alone = Path(place) / f"{kind}-{work.name}"
@@ -348,6 +349,8 @@ def main() -> None:
             if differing:
                 print(f"{kind}, {work.name}: differs in {', '.join(differing)}", flush=True)
     rows = [(kind, str(kills[kind]), f"{same[kind]} of {times[kind]}") for kind in counts]
+    total = f"{sum(same.values())} of {sum(times.values())}"
+    rows.append(("all", str(sum(kills.values())), total))
     print_table(("", "kills", "identical"), rows)
     raise SystemExit(same != times)
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.first_page
     python -m benchmarks.first_page --install
+    python -m benchmarks.first_page --job PATH
 
 Clones this repository and starts `app_file` of the README's front matter as a Space does (SPACE_ID, SYSTEM and
 the port in the environment, no terminal). Then requests the first page and the loss curve of the model that it
@@ -10,6 +11,10 @@ shows. Uncommitted changes are not in the clone.
 Without `--install` it runs in this environment, with all packages hidden that requirements.txt does not require
 directly or indirectly. With `--install`, a new environment gets only requirements.txt, as on a Space. This
 downloads PyTorch; `--index` can name an index with the small CPU build.
+
+With `--job`, does the main job by README's two commands in the clone, and prints the seconds of each stage: installs,
+starts the page, and in a headless Chromium pastes the first 400,000 characters of the text file, trains the size that
+is chosen already, and writes 200 characters with the trained model.
 """
 
 from __future__ import annotations
@@ -24,18 +29,23 @@ import tempfile
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from playwright.sync_api import Page, sync_playwright
 
+from tests.tools import chromium
 from tests.tools.served import address_of, free_port
 from tests.tools.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
+
+PASTED, WRITTEN = 400_000, 200
+"""Characters that are pasted, and that the trained model writes."""
 
 HIDDEN = '''
 """Hides packages that requirements.txt does not require, from this process and its child processes."""
@@ -200,11 +210,108 @@ def installed(folder: Path, root: Path, index: str | None) -> str:
     return python
 
 
+def commands(readme: str) -> tuple[str, list[str]]:
+    """README's two commands without make: the shell line that installs, and the words of the one that starts."""
+    found = re.search(r"^(python -m venv .* && .*)\n(.+)\n```", readme, re.MULTILINE)
+    if found is None:
+        raise ValueError("README.md does not have the two commands")
+    return found[1], found[2].split()
+
+
+@contextmanager
+def started(root: Path, words: list[str], scratch: Path) -> Iterator[str]:
+    """Start the page of this folder by these words; yields its address."""
+    log = scratch / "page.log"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [str(root / words[0]), *words[1:]],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield address_of(process, log)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def job(page: Page, address: str, text: str, stage: Callable[[str], None]) -> str:
+    """Paste a text, train on it, write with the result; `stage` is called at the end of each. Returns what it wrote."""
+    page.goto(f"{address}?tab=train&lang=en")
+    page.locator("#start:enabled").wait_for()
+    stage("first page, ready to train")
+    page.locator("label:has(#card-text)").click()
+    page.locator("#own-text").click()
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("Control+v")  # typed in, so many lines would take minutes
+    page.locator("#run-name:text('Own text')").wait_for()
+    page.locator("#start:enabled").wait_for()
+    stage(f"{len(text):,} characters pasted")
+    page.locator("#start").click()
+    page.locator(".live[data-status=running]").wait_for()
+    page.locator(".live[data-status=finished]").wait_for()
+    steps = page.locator(".live").get_attribute("data-step")
+    stage(f"trained, {int(steps or 0):,} steps")
+    page.locator("#tab-generate-button").click()
+    page.locator(".generate[data-length]:not([data-busy])").wait_for()
+    begun = len(page.locator("#generate-text").inner_text())
+    page.locator(".generate .transport input[type=range]").press("End")
+    page.locator("#generate-play").click()
+    page.wait_for_function(
+        "most => document.querySelector('#generate-text').innerText.length >= most",
+        arg=begun + WRITTEN,
+    )
+    page.locator("#generate-play").click()
+    stage(f"{WRITTEN} characters written")
+    return page.locator("#generate-text").inner_text()
+
+
+def main_job(path: Path, index: str | None) -> None:
+    """Clone, install, start and do the job; prints the seconds of each stage."""
+    text = path.read_text("utf-8")[:PASTED]
+    browser = chromium.find()
+    if browser is None:
+        sys.exit("No Chromium was found: python tests/tools/chromium.py installs one.")
+    begun = latest = time.monotonic()
+
+    def stage(name: str) -> None:
+        nonlocal latest
+        print(f"{time.monotonic() - latest:8.1f} s  {name}", flush=True)
+        latest = time.monotonic()
+
+    environment = os.environ | ({"PIP_EXTRA_INDEX_URL": index} if index else {})
+    with tempfile.TemporaryDirectory() as folder:
+        root = clone(Path(folder) / "clone")
+        stage("cloned")
+        install, start = commands((root / "README.md").read_text("utf-8"))
+        subprocess.run(
+            install, shell=True, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+        stage("installed in a new environment")
+        with started(root, start, Path(folder)) as address, sync_playwright() as playwright:
+            stage("page started")
+            chrome = playwright.chromium.launch(executable_path=browser, args=chromium.FLAGS)
+            page = chrome.new_page(permissions=["clipboard-read", "clipboard-write"])
+            page.set_default_timeout(3_600_000)
+            written = job(page, address, text, stage)
+        print(
+            f"{latest - begun:8.1f} s  in all; load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"
+        )
+        print(written)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--install", action="store_true", help="in a new environment")
     parser.add_argument("--index", help="where pip also looks, such as PyTorch's for CPUs")
+    parser.add_argument("--job", type=Path, metavar="PATH", help="do the main job on this text")
     arguments = parser.parse_args()
+    if arguments.job:
+        return main_job(arguments.job, arguments.index)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         root = clone(scratch / "clone")

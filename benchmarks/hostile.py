@@ -2,24 +2,25 @@
 
     python -m benchmarks.hostile --minutes 5 --seed 0
 
-Starts its own playground. Each request is drawn at random: an endpoint (`/gradio_api/call/...`, `run`, `api`,
-`queue/join`), a view's server function, headers, an invalid body, an upload, a file path, or a cross-site action
-(another site's Origin or Host). Values are hostile: wrong types, deep lists, lone surrogates, numbers beyond 64
-bits, file records, paths, markup.
+Starts its own playground, as a public host. Each request is drawn at random: an endpoint (`/gradio_api/call/...`,
+`run`, `api`, `queue/join`), a view's server function, headers, an invalid body, an upload, a file path, or a
+stranger's action: from another site (its Origin or Host), or on a run whose id is known and whose key is not. Values
+are hostile: wrong types, deep lists, lone surrogates, numbers beyond 64 bits, file records, paths, markup; and ids of
+stored runs. The files of one of these are damaged again and again, as in `tests/tools/damage.py`.
 
-Counts requests; tracebacks in the server's log; responses with status 500; errors without a sentence; responses
-that contain an outside file, a server path or an object's memory address; executed cross-site actions. All except
-the first must be 0. Each kind of failure is printed with its first request.
-
-Between requests, the files of a stored run are damaged as in `tests/tools/damage.py`.
+Counts requests, and those that name the damaged run; tracebacks in the server's log; responses with status 500; errors
+without a sentence; responses that contain an outside file, a server path or an object's memory address; actions of
+strangers that were executed. All but the first two must be 0. Each kind of failure is printed with its first request.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import re
+import secrets
 import shutil
 import socket
 import sys
@@ -35,74 +36,53 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from tests.tools.damage import damage, lay_out
+from benchmarks.hostile_values import (
+    DAMAGED,
+    HEADERS,
+    KEY,
+    METHODS,
+    STORED,
+    STRANGERS,
+    VALUES,
+    VICTIM,
+    WRITTEN,
+)
+from engine.config import RunConfig
+from engine.runs.events import Stop
+from engine.runs.store import RunStore
+from engine.training.driver import drive
+from playground.access import keys
+from tests.tools.damage import SMALL, damage, lay_out
 from tests.tools.served import ROOT, served
 
 MARKER = "a-file-from-outside-5d1c"
 """The contents of a file that no response may contain."""
 
 SETTINGS = {
-    "TP_MAX_RUNS": "1",
+    "TP_PUBLIC": "1",
+    "TP_MAX_RUNS": "2",
     "TP_MAX_WAITING": "1",
-    "TP_MAX_STEPS": "50",
-    "TP_MAX_PARAMETERS": "100000",
+    "TP_MAX_ADDRESS": "none",
+    "TP_MAX_STEPS": "2510",
+    "TP_MAX_PARAMETERS": "1000000",
+    "TP_MAX_MINUTES": "0.2",
+    "TP_AWAY_SECONDS": "none",
 }
-"""Environment of the playground: limits that keep runs started by requests few and small."""
+"""Environment of the playground: runs started by requests are few and small, and most are not refused."""
+
+COMMANDS = ("pause", "resume", "step", "stop", "change", "reset", "delete")
+"""What changes or deletes a run."""
+
+DAMAGE_INTERVAL = 20
+"""Requests between two damages."""
 
 SECONDS = 30.0
 """Maximum time of one response."""
 
 FAILURES = (
     "tracebacks", "answers of 500", "errors without a sentence", "files from outside", "leaked paths and addresses",
-    "actions of a stranger", "no answer",
+    "actions of a stranger", "hidden runs", "no answer",
 )  # fmt: skip
-
-TREE = {"a": [{"b": [{"c": None}]}]}
-RECORD = {
-    "path": "/etc/passwd",
-    "url": "http://127.0.0.1:9/x",
-    "meta": {"_type": "gradio.FileData"},
-}
-
-VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 3, 2**31, 2**63, -(2**63) - 1, 10**40, 0.5, 3.0, 1e308, "", "x", "stories", "train",
-    "tokens", "en", "zh", "attention", "introduction", "../../etc/passwd", "/etc/passwd", "a" * 70, "x" * 21_000,
-    "<img src=x onerror=alert(1)>", "${1}{{x}}`", "\0", "‮", "ﷺ🙂", [], {}, [[]], [None], ["stories"], [1, 2, 3],
-    [0] * 500, {"run": "stories"}, {"preset": "stories"}, {"changes": {"d_model": "x"}}, {"temperature": -1},
-    {"fork": {"run": "stories", "step": 1}}, TREE, RECORD, [RECORD],
-)  # fmt: skip
-
-WRITTEN = (
-    '"\\ud800"',
-    "NaN",
-    "Infinity",
-    "1e999",
-    "[" * 2_000 + "]" * 2_000,
-    "9" * 5_000,
-    '{"a":1,"a":2}',
-    "",
-)
-"""Valid and almost valid JSON that Python's encoder would not write."""
-
-HEADERS: tuple[dict[str, str], ...] = (
-    {"X-Forwarded-Host": "evil.test"}, {"X-Forwarded-Proto": "javascript"}, {"X-Forwarded-For": "' OR 1=1"},
-    {"X-Forwarded-For": ", ".join(["1.2.3.4"] * 500)}, {"Forwarded": "for=;host=evil.test"}, {"Referer": "\x7f"},
-    {"Content-Type": "text/plain"}, {"Content-Type": "application/xml"}, {"Content-Type": "application/json; a=\xff"},
-    {"Content-Type": "multipart/form-data"}, {"Content-Type": "multipart/form-data; boundary=x"},
-    {"Content-Encoding": "gzip"}, {"Transfer-Encoding": "gzip, chunked"}, {"Range": "bytes=9-1"}, {"Accept": "*" * 9_000},
-    {"Cookie": "access-token=" + "x" * 3_000}, {"Accept-Language": "zh;q=x"}, {"X-HTTP-Method-Override": "DELETE"},
-    {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "\xff"}, {"Upgrade": "websocket"},
-)  # fmt: skip
-
-STRANGERS: tuple[dict[str, str], ...] = (
-    {"Origin": "http://evil.test"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Host": "evil.test"},
-    {"Host": "evil.test:80", "Origin": "http://evil.test"}, {"Host": "127.0.0.1.evil.test"},
-    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate"},
-    {"Origin": "http://evil.test", "Content-Type": "text/plain"}, {"Host": "evil.test@127.0.0.1"},
-    {"Origin": "http://evil.test", "X-Forwarded-Host": "evil.test"}, {"Origin": "file://"},
-)  # fmt: skip
-
-METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONE")
 
 
 @dataclass
@@ -110,6 +90,8 @@ class Counts:
     """Counts of responses and failures, with the first request of each kind of failure."""
 
     requests: int = 0
+    damaged: int = 0
+    """Requests that name the damaged run."""
     failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(FAILURES, 0)))
     statuses: Counter[int] = field(default_factory=Counter[int])
     examples: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
@@ -143,7 +125,7 @@ class Hostile:
         self.log_offset = 0  # bytes of the log read so far
         self.attacks: tuple[Callable[[], None], ...] = (
             self.endpoint, self.endpoint, self.function, self.function, self.function, self.event,
-            self.header, self.body, self.file, self.upload, self.stranger, self.route,
+            self.header, self.body, self.file, self.upload, self.stranger, self.without_key, self.route, self.listed,
         )  # fmt: skip
 
     def one(self) -> None:
@@ -154,12 +136,15 @@ class Hostile:
 
     def value(self) -> Any:
         """A random value, usually hostile."""
-        return self.random.choice(VALUES)
+        return self.random.choice(STORED if self.random.random() < 0.2 else VALUES)
 
     def values(self, count: int) -> list[Any]:
-        """About `count` values."""
+        """About `count` values. With the damaged run there is often its key, which comes last."""
         more = self.random.choice((0, 0, 0, 0, 1, -1))
-        return [self.value() for _ in range(max(0, count + more))]
+        found = [self.value() for _ in range(max(0, count + more))]
+        if found and found[0] == DAMAGED and self.random.random() < 0.5:
+            found[-1] = KEY if len(found) > 1 else DAMAGED
+        return found
 
     def written(self, body: dict[str, Any]) -> bytes:
         """Encode the body as JSON, sometimes with a part that no encoder would write."""
@@ -205,7 +190,7 @@ class Hostile:
             "session_hash": self.odd("x"),
             "trigger_id": self.odd(1),
             "event_data": self.random.choice(
-                (self.value(), {"run": self.value(), "own": self.value()})
+                (self.value(), {"run": self.value(), "own": self.value(), "key": KEY})
             ),
         }
         self.post(
@@ -325,6 +310,44 @@ class Hostile:
         if obeyed or self.state() != before:
             self.counts.failed("actions of a stranger", path, f"{headers} {data}")
 
+    def without_key(self) -> None:
+        """Attempt to change or delete a run of another learner from this site: its id is known, its key is not."""
+        before = self.files_of(VICTIM)
+        key = self.random.choice(("", KEY, "x", None, 7, [KEY], "x" * 5_000))
+        component, name = self.random.choice(self.functions)
+        more = [self.random.choice((*COMMANDS, *VALUES)) for _ in range(self.random.randint(0, 3))]
+        fn_index, count = self.random.choice(self.events)
+        session = {"session_hash": "x"}
+        path, body = self.random.choice(
+            (
+                (f"run/{self.random.choice(COMMANDS)}", {"data": [VICTIM, key]}),
+                ("run/step", {"data": [VICTIM, 1, key]}),
+                ("run/change", {"data": [VICTIM, "max_lr", 0.001, key]}),
+                ("component_server", {"data": [VICTIM, *more, key], "fn_name": name, "component_id": component, **session}),
+                ("run/predict", {
+                    "data": [VICTIM] * count, "fn_index": fn_index, "trigger_id": 1, **session,
+                    "event_data": {"run": VICTIM, "key": key, "own": [VICTIM]},
+                }),
+            )
+        )  # fmt: skip
+        self.post(f"/gradio_api/{path}", json.dumps(body).encode(), name)
+        if self.files_of(VICTIM) != before:
+            self.counts.failed("actions of a stranger", path, str(body))
+
+    def listed(self) -> None:
+        """A whole run is listed, whatever is in the files of another."""
+        answer = self.post(
+            "/gradio_api/run/runs", json.dumps({"data": [[DAMAGED, VICTIM]]}).encode()
+        )
+        if answer is not None and f'"id":"{VICTIM}"' not in answer[1].replace(" ", ""):
+            self.counts.failed("hidden runs", "run/runs", answer[1])
+
+    def files_of(self, run: str) -> dict[str, tuple[int, int]]:
+        """Size and time of each file of a run."""
+        folder = self.folder / "runs" / run
+        found = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+        return {path.name: (each.st_size, each.st_mtime_ns) for path, each in found.items()}
+
     def state(self) -> dict[str, int]:
         """The ids of all runs, and the size of each run's commands."""
         found: dict[str, int] = {}
@@ -345,6 +368,7 @@ class Hostile:
     def ask(self, method: str, path: str, name: str = "", **given: Any) -> tuple[int, str] | None:
         """Send a request and check its response; None if there is none, or if it never ends."""
         self.counts.requests += 1
+        self.counts.damaged += f'"{DAMAGED}"'.encode() in given.get("content", b"")
         place = name or path.partition("?")[0].partition("=")[0]
         sent = f"{method} {path[:300]!r} {given.get('headers', '')} {given.get('content', b'')[:300]!r}"
         try:
@@ -397,37 +421,48 @@ class Hostile:
             file.seek(self.log_offset)
             news = file.read().decode("utf-8", "replace")
             self.log_offset = file.tell()
-        if "Traceback" in news:
+        if "Traceback" in news or "host scheduler:" in news:
             counts.failed("tracebacks", place, f"{sent}: {news[-600:]}")
 
 
 def hostile(folder: Path, seed: int, seconds: float, most: float = float("inf")) -> Counts:
     """Fuzz a new playground in this folder until a number of seconds or of requests is reached."""
     (folder / "secret.txt").write_text(MARKER, encoding="utf-8")
+    _victim(RunStore(folder / "runs"))
     with served(folder, settings=SETTINGS) as address:
         client = Hostile(address, folder, seed)
-        damaged = _damage(folder / "runs", client.random)
+        damaged = _damage(folder / "runs" / DAMAGED, client.random)
         until = time.monotonic() + seconds
         while time.monotonic() < until and client.counts.requests < most:
-            client.one()
             next(damaged)
+            client.one()
         client.client.close()
     return client.counts
 
 
-def _damage(runs: Path, generator: random.Random) -> Iterator[None]:
-    """Between requests, damage a copy of a shipped run among the users' runs."""
-    shipped, copy = ROOT / "checkpoints" / "stories", runs / "damaged"
-    files = {
-        str(path.relative_to(shipped)): path.read_bytes()
-        for path in shipped.rglob("*")
-        if path.is_file()
-    }
+def _victim(store: RunStore) -> None:
+    """A run of a learner that was stopped: it can be resumed, reset and deleted, by whom has its key."""
+    run = store.create(RunConfig.from_flat(SMALL), VICTIM)
+    run.send(Stop())
+    drive(run)
+    keys.lock(run, secrets.token_urlsafe())
+    run.path.rename(store.root / VICTIM)
+
+
+def _damage(folder: Path, generator: random.Random) -> Iterator[None]:
+    """Between requests, damage a copy of a shipped run among the learners' runs."""
+    shipped = [path.parent for path in sorted((ROOT / "checkpoints").glob("*/run.json"))]
+    stored = [
+        {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        for run in shipped
+    ]
+    key = {keys.FILE: hashlib.sha256(KEY.encode()).hexdigest().encode()}
     while True:
-        for _ in range(50):
+        files = generator.choice(stored)
+        shutil.rmtree(folder, ignore_errors=True)
+        lay_out({**files, **key, **damage(files, generator)}, folder)
+        for _ in range(DAMAGE_INTERVAL):
             yield
-        shutil.rmtree(copy, ignore_errors=True)
-        lay_out(files | damage(files, generator), copy)
 
 
 def main() -> int:
@@ -437,7 +472,9 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         counts = hostile(Path(folder), arguments.seed, 60 * arguments.minutes)
-    print(f"{counts.requests} requests; answers: {dict(sorted(counts.statuses.items()))}")
+    print(
+        f"{counts.requests} requests, {counts.damaged} name a damaged run; answers: {dict(sorted(counts.statuses.items()))}"
+    )
     for kind, count in counts.failures.items():
         print(f"{count} {kind}")
     for (kind, place), example in counts.examples.items():

@@ -21,7 +21,7 @@ from benchmarks import shakespeare
 from benchmarks.common import print_table
 from engine.config import RunConfig
 from engine.data import IGNORE, make_data
-from engine.model.routing import dead_experts, max_violation
+from engine.model.routing import max_violation
 from engine.runs.events import Diverged
 from engine.training.loop import TrainState, new_state, train
 from engine.training.loss import cross_entropy
@@ -66,7 +66,8 @@ def measure(state: TrainState, batch_size: int = 64) -> tuple[float, float, int]
         chosen = [record.chosen.flatten(0, 1).sum(0) for record in output.routing]  # (E,) each
         loads = loads + torch.stack(chosen)
     worst = max(map(max_violation, loads))
-    return worst, total / tokens, sum(len(dead_experts(load, NEARLY_DEAD)) for load in loads)
+    dead = loads <= NEARLY_DEAD * loads.float().mean(-1, keepdim=True)  # (layers, E)
+    return worst, total / tokens, int(dead.sum())
 
 
 def main() -> None:

@@ -212,7 +212,7 @@ def main() -> None:
         ["a request of the page while a run trains", f"{statistics.median(requests):.0f} ms"],
         ["steps per second without a page", f"{statistics.median(alone):.1f}"],
         ["steps per second with the page live", f"{median('speed'):.1f}"],
-        ["speed that a run keeps with the page live", f"{100 * kept:.0f} %"],
+        ["speed that a run keeps with the page live", f"{100 * kept:.0f}%"],
     ]
     print_table(["", "median"], rows)
 

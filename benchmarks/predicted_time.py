@@ -55,12 +55,12 @@ def main() -> None:
         measured = statistics.median(taken[name])
         predicted = seconds_per_step(config, speed, state.model.config.vocab_size)
         off.append(predicted / measured - 1)
-        row = [f"{1e3 * measured:.1f} ms", f"{1e3 * predicted:.1f} ms", f"{100 * off[-1]:+.0f} %"]
+        row = [f"{1e3 * measured:.1f} ms", f"{1e3 * predicted:.1f} ms", f"{100 * off[-1]:+.0f}%"]
         rows.append([name, str(threads), *row])
     print_table(["", "threads", "measured", "predicted", "off by"], rows)
     close = sum(abs(each) <= 0.25 for each in off)
     print(
-        f"within 25 %: {close} of {len(off)}; median {100 * statistics.median(map(abs, off)):.0f} %"
+        f"within 25%: {close} of {len(off)}; median {100 * statistics.median(map(abs, off)):.0f}%"
     )
 
 

@@ -107,7 +107,7 @@ def main() -> None:
         for title, taken in seconds.items():
             share = statistics.median(t / o for t, o in zip(taken, off, strict=True)) - 1
             median = 1e3 * statistics.median(taken) / STEPS
-            rows.append([f"{size}: {title}", f"{median:.2f}", f"{100 * share:+.1f} %"])
+            rows.append([f"{size}: {title}", f"{median:.2f}", f"{100 * share:+.1f}%"])
     print_table(["", "ms/step", "against tracing off"], rows)
 
 

@@ -276,7 +276,7 @@ def report(learners: list[Learner], found: dict[str, Any]) -> bool:
     late = answers[int(0.95 * len(answers))]
     print(
         f"{len(answers):,} answers: half of them within {1e3 * statistics.median(answers):.0f} ms, "
-        f"95 % within {1e3 * late:.0f} ms"
+        f"95% within {1e3 * late:.0f} ms"
     )
     total = found["cores"].pop("all")
     shares = ", ".join(f"{name} {cores:.2f}" for name, cores in found["cores"].items())

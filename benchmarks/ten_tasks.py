@@ -10,7 +10,7 @@ on the load, which is printed; clicks do not.
 
 Also counts the numbers and the technical terms that are in sight on the first screen (`tests/tools/first_screen.py`).
 
-`--walk before` is the same for the page as it was at commit 3a760c4, of which `--root` is a checkout.
+`--walk before` is the same for the page as it was at commit 7feae34, of which `--root` is a checkout.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def head_off(visitor: Visitor) -> None:
 def what_attention_is(visitor: Visitor) -> None:
     """Find what attention is."""
     visitor.click("#home-learn", "#learn-attention")
-    visitor.look(".coach h3")
+    visitor.look(".reading[data-lesson=attention][data-ready=true] h2")
 
 
 def more_layers(visitor: Visitor) -> None:
@@ -157,9 +157,13 @@ def own_text(visitor: Visitor) -> None:
 
 
 def to_a_class(visitor: Visitor) -> None:
-    """Send a lesson to a class, and walk its first step."""
+    """Send a lesson to a class, and do its first experiment."""
     visitor.click("#home-learn")
     class_link(visitor)
+    visitor.click(".reading [data-go]")
+    visitor.wait(".coach[data-pointed]")
+    visitor.click("#coach-back")
+    visitor.wait(".reading[data-lesson=attention][data-ready=true]")
 
 
 def back_again(visitor: Visitor) -> None:
@@ -229,6 +233,8 @@ def to_a_class_before(visitor: Visitor) -> None:
     """The same where the first screen was the tab Train."""
     visitor.click("#tab-learn-button")
     class_link(visitor)
+    visitor.click("#coach-show", "#coach-next")
+    visitor.wait(".coach[data-at='2']")
 
 
 def back_again_before(visitor: Visitor) -> None:
@@ -269,9 +275,6 @@ def class_link(visitor: Visitor) -> None:
     visitor.choose("#teach-what", "lesson attention")
     visitor.click("#teach-only", "#teach-copy")
     visitor.page.goto(visitor.page.locator("#teach-link").input_value())
-    visitor.click("#coach-show")
-    visitor.click("#coach-next")
-    visitor.wait(".coach[data-at='2']")
 
 
 def begun(page: Page) -> None:
@@ -369,6 +372,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
+        page.set_default_timeout(1000 * arguments.patience)
         page.goto(address)
         page.locator(".home[data-ready=true], .live[data-status=finished]").wait_for()
         page.wait_for_timeout(3000)

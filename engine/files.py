@@ -132,7 +132,7 @@ def remove_unfinished(folder: Path, *patterns: str) -> None:
 def atomic_output(path: Path) -> Generator[BinaryIO]:
     """Open an output file that a user named, like `atomic_writer`. Raises `OSError` that names `path`.
 
-    Anything but a regular file, such as /dev/stdout or a pipe, is written to directly. A link is followed.
+    Anything but a regular file, such as /dev/stdout or a pipe, is written to directly. A link is resolved.
     """
     target = Path(os.path.realpath(path))
     try:

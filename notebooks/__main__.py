@@ -1,8 +1,8 @@
 """`python -m notebooks` renders every source, such as attention.py, to a notebook, attention.ipynb.
 
 Edit the sources: Python with cells ("py:percent"), which diffs, linters and type checkers can read. Those in zh/ have the
-same code, but for the language of `check`, and text in Chinese. A rendered notebook also has the title of its lesson, names
-lesson and paper, has a cell that fetches the project where there is no clone of it, and holds what its code printed and drew
+same code, but for the language of `check`, and text in Chinese. A rendered notebook also has the title of its lesson, links
+to lesson and papers, has a cell that fetches the project where there is no clone of it, and holds what its code printed and drew
 when it was last run.
 
 `python -m notebooks --run` runs the code of all notebooks, or of those that are named, and stores their outputs.
@@ -59,8 +59,8 @@ PAGE = "http://127.0.0.1:7860"
 """Where `gradio playground/app.py` serves the lessons."""
 
 LINKS = {
-    "en": "The lesson: [{title}]({address}), on the page that `gradio playground/app.py` serves. The paper: {paper}.",
-    "zh": "对应的课程：[{title}]({address})（页面由 `gradio playground/app.py` 提供）。论文：{paper}。",
+    "en": "The lesson: [{title}]({address}), on the page that `gradio playground/app.py` serves. To read on: {readings}.",
+    "zh": "对应的课程：[{title}]({address})（页面由 `gradio playground/app.py` 提供）。延伸阅读：{readings}。",
 }
 """The last line of a rendered notebook's first cell."""
 
@@ -105,10 +105,12 @@ def fetching(of: str) -> str:
 
 
 def headed(text: str, source: Path) -> str:
-    """A notebook's first cell: the title of its lesson, this text, and where the lesson and its paper are."""
+    """A notebook's first cell: the title of its lesson, this text, and links to the lesson and what to read."""
     found = lessons.lesson(source.stem, of := language(source))
     address = f"{PAGE}/?tab=learn&read={source.stem}&lang={of}"
-    links = LINKS[of].format(title=found.title, address=address, paper=found.paper)
+    linked = [f"[{each.text}]({each.address})" for each in found.papers + found.readings]
+    readings = lessons.SEPARATORS[of].join(linked)
+    links = LINKS[of].format(title=found.title, address=address, readings=readings)
     return f"# {found.title}\n\n{text}\n\n{links}"
 
 

@@ -157,8 +157,8 @@ one_run.attention(weights[0, 0], tokens, title="Block 1, head 1").show()
 #
 #   <details><summary>Answer</summary>
 #
-#   Block 2, head 1: 34 % of its attention is on the previous character, above what even attention would give; block
-#   1, head 3 has 33 %. No head of this model looks only there, unlike the model that is trained in the notebook
+#   Block 2, head 1: 34% of its attention is on the previous character, above what even attention would give; block
+#   1, head 3 has 33%. No head of this model looks only there, unlike the model that is trained in the notebook
 #   `attention`.
 #
 #   </details>

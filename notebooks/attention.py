@@ -152,7 +152,7 @@ print(f"without all {len(matching)} that find the match: {harm(matching):+.3f} n
 #
 #   <details><summary>Answer</summary>
 #
-#   Not in 600 steps: 3 % of the rows are right, against 100 % with four heads each. Its loss of 0.794 is far below
+#   Not in 600 steps: 3% of the rows are right, against 100% with four heads each. Its loss of 0.794 is far below
 #   the 3.094 of one layer, so it does find matches, but not surely enough for a whole row. Whether more steps would
 #   do, this run does not say.
 #
@@ -171,8 +171,8 @@ print(f"without all {len(matching)} that find the match: {harm(matching):+.3f} n
 #
 #   <details><summary>Answer</summary>
 #
-#   No: the numbers of heads mean nothing. With seed 0 the head for the previous token is head 1 of layer 1 (87 %),
-#   and head 2 of layer 2 is the clearest that finds the match (99 %). With seed 1 they are head 4 (85 %) and head 3
-#   (92 %). All rows are right both times.
+#   No: the numbers of heads mean nothing. With seed 0 the head for the previous token is head 1 of layer 1 (87%),
+#   and head 2 of layer 2 is the clearest that finds the match (99%). With seed 1 they are head 4 (85%) and head 3
+#   (92%). All rows are right both times.
 #
 #   </details>

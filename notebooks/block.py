@@ -136,7 +136,7 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   <details><summary>Answer</summary>
 #
-#   All three are too small: 46, 55 and 39 % of the sums are right, no more than with width 1 (52 %), against 92 % at
+#   All three are too small: 46, 55 and 39% of the sums are right, no more than with width 1 (52%), against 92% at
 #   full width. The order of the three is chance: one seed each.
 #
 #   </details>
@@ -145,7 +145,7 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   <details><summary>Answer</summary>
 #
-#   ReLU without a gate has 58 % of the sums right, GELU 95 %, SwiGLU 92 %; with other seeds SwiGLU has 80 and 98 %.
+#   ReLU without a gate gets 58% of the sums right, GELU 95%, SwiGLU 92%; with other seeds SwiGLU gets 80 and 98%.
 #   So GELU is within what seeds do, and ReLU is below all three of them. One run of ReLU is a hint, no proof.
 #
 #   </details>
@@ -156,6 +156,6 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   The last feed-forward, whatever the depth. With one block the right digit has 0.10 after attention and 0.68 after
 #   the feed-forward; with two, 0.39 before the last feed-forward and 0.79 after it; with four, 0.34 and 0.97. 50, 92
-#   and 98 % of the sums are right.
+#   and 98% of the sums are right.
 #
 #   </details>

@@ -75,7 +75,7 @@ def new(**changes):
 # %% [markdown]
 # ## The output is the same
 #
-# A model of four layers processes a text token by token in two ways: the complete text up to each token, and
+# A model of four blocks processes a text token by token in two ways: the complete text up to each token, and
 # only that token with the cache. The next cell compares all logits. The remaining difference is the rounding
 # error of 32-bit floating-point numbers.
 

@@ -145,8 +145,8 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>Answer</summary>
 #
-#   Yes: “first digit first” has 86 % of the sums right after 3,000 steps, and 33 % after 1,000. The other order has
-#   79 % after 1,000. So the order decides how fast the task is learned, not whether (one seed).
+#   Yes: “first digit first” gets 86% of the sums right after 3,000 steps, and 33% after 1,000. The other order gets
+#   79% after 1,000. So the order decides how fast the task is learned, not whether (one seed).
 #
 #   </details>
 #
@@ -154,9 +154,9 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>Answer</summary>
 #
-#   The second, in both: 53 % and 80 %. Written first digit first, it needs a carry from digits that are not yet
-#   written, while the first digit can often be told from the leading digits alone (87 %). Written last digit first,
-#   the first needs no carry at all: 100 %.
+#   The second, in both: 53% and 80%. Written first digit first, it needs a carry from digits that are not yet
+#   written, while the first digit can often be told from the leading digits alone (87%). Written last digit first,
+#   the first needs no carry at all: 100%.
 #
 #   </details>
 #
@@ -164,8 +164,8 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>Answer</summary>
 #
-#   In four texts of 200 characters each, all of them at 0.5, 88 % at 1, and 42 % at 2. At 0.5 it repeats itself
+#   In four texts of 200 characters each, all of them at 0.5, 88% at 1, and 42% at 2. At 0.5 it repeats itself
 #   (`said Max`, `said Mia`); at 2 even the spaces are no longer certain. In between, near 0.8, it invents little and
-#   still varies: 93 %.
+#   still varies: 93%.
 #
 #   </details>

@@ -20,7 +20,7 @@ from notebooks.exercises import check
 from playground.figures import one_run, several_runs
 from playground.figures.curves import Curves
 
-STEPS = 200  # about ten seconds a model: it has twelve layers
+STEPS = 200  # about ten seconds a model: it has twelve blocks
 
 # %% [markdown]
 # ## Write it yourself
@@ -98,7 +98,7 @@ def gradients(state):
 # %% [markdown]
 # ## Before the first step
 #
-# These two models have twelve layers and random weights. The next cell plots the size of the stream after each
+# These two models have twelve blocks and random weights. The next cell plots the size of the stream after each
 # sub-layer, and the gradient norm of each block.
 
 # %%
@@ -120,7 +120,7 @@ arriving.show()
 # With post-norm the stream has the same size everywhere; with pre-norm it grows. Both models get gradients, so
 # the start does not show which of them will learn.
 #
-# ## Twelve layers without warm-up
+# ## Twelve blocks without warm-up
 #
 # The learning rate is high, and there is no warm-up. Before you run the next cell, predict: which model learns?
 
@@ -152,8 +152,8 @@ several_runs.compare(runs, metric="gradient", title="Gradients", log=True).show(
 #
 #   <details><summary>Answer</summary>
 #
-#   Between 8 and 12 layers, in our runs. With 4 and with 8 layers all rows are right after 200 steps, with 12 none.
-#   With 2 layers 59 % are right: they learn, but more slowly.
+#   Between 8 and 12 blocks, in our runs. With 4 and with 8 blocks all rows are right after 200 steps, with 12 none.
+#   With 2 blocks 59% are right: they learn, but more slowly.
 #
 #   </details>
 #

@@ -142,7 +142,7 @@ several_runs.compare(runs, metric="right answers", title="Right answers").show()
 #
 #   <details><summary>Answer</summary>
 #
-#   33 % of the rows are right, instead of 43 % with 100 (one seed each). With base 10,000 and heads of 16 numbers,
+#   33% of the rows are right, instead of 43% with 100 (one seed each). With base 10,000 and heads of 16 numbers,
 #   half of the pairs turn by at most 0.01 radians a position: in a row of at most a few dozen tokens they say nothing
 #   about the distance.
 #
@@ -152,8 +152,8 @@ several_runs.compare(runs, metric="right answers", title="Right answers").show()
 #
 #   <details><summary>Answer</summary>
 #
-#   It is no good choice here: 19 % of the rows are right, and 15 % with larger embeddings, a difference that one seed
-#   cannot show. Both are better than no positions, 6 %, and far below learned ones, 87 %, which the model can change.
+#   It is no good choice here: 19% of the rows are right, and 15% with larger embeddings, a difference that one seed
+#   cannot show. Both are better than no positions, 6%, and far below learned ones, 87%, which the model can change.
 #   On the stories larger embeddings help: 1.389 against 1.943 (`assets/lessons/results/positions`).
 #
 #   </details>

@@ -138,7 +138,7 @@ for (source, wanted), written in zip(pairs, translate(model, encoded), strict=Tr
 #
 #   <details><summary>Answer</summary>
 #
-#   No. In our run the first head of block 1 puts 55 to 100 % of every row on one digit. The last head of block 2
+#   No. In our run the first head of block 1 puts 55 to 100% of every row on one digit. The last head of block 2
 #   gives the end token nearly everything at four of the words, and a third of its attention on average: a place where
 #   there is nothing to read.
 #
@@ -150,7 +150,7 @@ for (source, wanted), written in zip(pairs, translate(model, encoded), strict=Tr
 #
 #   Yes: it reads in the order in which it writes, year, month, day. For `April 24, 2017` the row in which it chooses
 #   the first digit has 0.59 on the 2 of 2017; the row that begins the month has 0.97 on `April`, and that of the last
-#   digit 0.99 on the 4 of 24. After 500 steps 99 % of the dates are right.
+#   digit 0.99 on the 4 of 24. After 500 steps 99% of the dates are right.
 #
 #   </details>
 #

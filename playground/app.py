@@ -66,6 +66,7 @@ from playground.tabs.experts import tab as experts
 from playground.tabs.generate import tab as generate
 from playground.tabs.home import tab as home
 from playground.tabs.inside import tab as inside
+from playground.tabs.learn import notebooks
 from playground.tabs.learn import tab as learn
 from playground.tabs.optimizers import tab as optimizers
 from playground.tabs.tokens import tab as tokens
@@ -141,7 +142,10 @@ def arrive(event: gr.EventData) -> str:
     linked, remembered, preset = data.get("linked"), data.get("shown"), data.get("preset")
     if _exists(linked):
         return str(linked)
-    if _exists(remembered) and preset in (None, nearest(actions.find(remembered).config)[0].name):
+    if _exists(remembered) and preset in (
+        None,
+        nearest(run_lookup.find(remembered).config)[0].name,
+    ):
         return str(remembered)
     return run_lookup.first(data.get("language")) if preset is None else ""
 
@@ -155,7 +159,7 @@ def pick(event: gr.EventData) -> Any:
 def show_in_header(run_id: str) -> dict[str, Any]:
     """Show the page's run in the header. For a damaged run, the views show the reason."""
     try:
-        run = actions.find(run_id)
+        run = run_lookup.find(run_id)
     except DamagedRun:
         return gr.update(shown={"id": run_id, "name": run_id[:8], "shipped": False, "first": None})
     except ValueError:  # deleted since; the page is on its way to another one
@@ -191,7 +195,7 @@ def here(shown: str | None, own: list[str]) -> dict[str, Any]:
 def _exists(run_id: object) -> bool:
     """Whether there is such a run, damaged or not."""
     try:
-        actions.find(run_id)
+        run_lookup.find(run_id)
     except DamagedRun:
         return True
     except ValueError:
@@ -233,7 +237,7 @@ MIDDLEWARE = [
 here, streams of events (text/event-stream) are not."""
 
 LAUNCH: dict[str, Any] = {
-    "app_kwargs": {"middleware": MIDDLEWARE, "routes": [ROUTE]},
+    "app_kwargs": {"middleware": MIDDLEWARE, "routes": [ROUTE, notebooks.ROUTE]},
     "theme": theme(),
     "css": CSS.read_text(encoding="utf-8"),
     "head": head(linked=True),

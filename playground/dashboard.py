@@ -3,7 +3,7 @@
     streamlit run playground/dashboard.py
 
 It reads the runs' folders, and starts and stops suites. Its pages are one file each in `screens/`; what
-they compute is in `shelf.py`, `compare.py` and `suites.py`.
+they compute is in `run_index.py`, `histories.py` and `suite_runs.py`.
 
 The libraries and the logs are read when the server starts, while the browser still loads its part: a first
 visitor would wait for both, one after the other.

@@ -14,7 +14,8 @@
   const { url } = window.tp;
   const LONGEST = 1500; // characters of a text that a link may hold
   const MOST_IDS = 256; // tokens of a path that a link may hold
-  const [BURST, REST] = [10, 200]; // browsers refuse many changes a second: after a few, the next waits for a rest of 200 ms
+  // Browsers refuse many changes a second: after a few, the next waits for a rest of 200 ms.
+  const [BURST, REST] = [10, 200];
 
   /* ---------------------------------------------------------------- types
    *

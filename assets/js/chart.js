@@ -180,12 +180,10 @@
           );
         }
         textParts.push(
-          el(
-            "text",
-            { x: 0, y: top - header + 18, class: "title" },
+          el("text", { x: 0, y: top - header + 18, class: "title" }, [
             el("tspan", { text: panel.title }),
             panel.unit && el("tspan", { class: "unit", dx: 7, text: panel.unit }),
-          ),
+          ]),
         );
         const references = referencesOf(placed);
         parts.push(...references.lines);
@@ -369,17 +367,13 @@
       const here = data.marks.filter((mark) => Math.abs(frame.X(mark.x) - place) < 4).map((mark) => mark.text);
       const heading = `${data.x.name} ${at.toLocaleString("en-US")}`;
       tp.tip(
-        el(
-          "div",
-          {},
+        el("div", {}, [
           el("strong", { text: heading }),
-          el(
-            "table",
-            { class: "tp-facts" },
+          el("table", { class: "tp-facts" }, [
             facts.map(([name, value]) => el("tr", {}, el("td", { text: name }), el("td", { text: value }))),
-          ),
+          ]),
           here.map((text) => el("div", { text })),
-        ),
+        ]),
         clientX,
         clientY,
       );

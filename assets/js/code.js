@@ -1,8 +1,8 @@
 /* Source code in lessons, for `tp.lessons.blocks`: coloured, with the numbers of its lines, and with notes below the
  * lines that they are about. A short excerpt is open; a long one opens when it is asked for.
  *
- *   tp.lessons.coloured(line, inside)    the parts of a line of Python as [kind, text]; `inside` is the delimiter of the
- *                                        text that began before it, or ""; returns {parts, inside}
+ *   tp.lessons.coloured(line, inside)    the parts of a line of Python as [kind, text]; `inside` is the delimiter of
+ *                                        the text that began before it, or ""; returns {parts, inside}
  */
 (() => {
   "use strict";
@@ -21,12 +21,18 @@
 
   const KEYWORDS = new Set(
     (
-      "and as assert async await break class continue def del elif else except False finally for from global if import " +
-      "in is lambda match None nonlocal not or pass raise return True try while with yield self"
+      "and as assert async await break class continue def del elif else except False finally for from global if " +
+      "import in is lambda match None nonlocal not or pass raise return True try while with yield self"
     ).split(" "),
   );
-  const TOKEN =
-    /(?<comment>#.*)|(?<text>[rbf]{0,2}(?:"""|'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))|(?<number>\b\d[\d_]*(?:\.\d+)?(?:e-?\d+)?\b)|(?<word>[A-Za-z_]\w*)/y;
+  const KINDS = {
+    comment: /#.*/,
+    text: /[rbf]{0,2}(?:"""|'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')/,
+    number: /\b\d[\d_]*(?:\.\d+)?(?:e-?\d+)?\b/,
+    word: /[A-Za-z_]\w*/,
+  };
+  const ANY = Object.entries(KINDS).map(([kind, { source }]) => `(?<${kind}>${source})`);
+  const TOKEN = new RegExp(ANY.join("|"), "y");
   const LONG = /"""|'''/;
 
   /** @type {Tp["lessons"]["coloured"]} */
@@ -79,29 +85,23 @@
       const here = notes.filter((/** @type {any} */ note) => note.line === i);
       const found = coloured(line, inside);
       inside = found.inside;
-      const row = el(
-        "code",
-        { class: here.length ? "line noted" : "line", "data-line": first + i },
+      const row = el("code", { class: here.length ? "line noted" : "line", "data-line": first + i }, [
         found.parts.map(([kind, part]) => (kind ? el("span", { class: kind, text: part }) : part)),
         "\n",
-      );
+      ]);
       const below = here.map((/** @type {any} */ note) =>
-        el(
-          "span",
-          { class: "note" },
+        el("span", { class: "note" }, [
           el("span", { class: "tp-hidden", text: `${TEXT.note} ` }),
           lessons.spans(note.spans),
-        ),
+        ]),
       );
       return [row, ...below];
     });
     const caption = range ? `${text} · ${TEXT.lines(first, first + lines.length - 1)}` : text;
-    return el(
-      "details",
-      { class: "tp-code", open: lines.length <= SHORT || undefined },
+    return el("details", { class: "tp-code", open: lines.length <= SHORT || undefined }, [
       el("summary", { text: caption }),
       el("pre", { tabindex: 0, translate: "no", "aria-label": caption }, rows),
-    );
+    ]);
   }
 
   lessons.draw.code = code;

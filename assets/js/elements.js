@@ -1,10 +1,14 @@
 /* Elements of the page, and what is said about them. A learner's or a model's text reaches the page as text only.
  *
- *   el(tag, attributes, ...children)   build an element        put(node, text)      change a text where it differs
+ *   el(tag, attributes, ...children)   build an element        button(text, attributes, click)  one that acts
+ *   put(node, text)       change a text where it differs       drawing(width, height, attributes, children)  as SVG
  *   unsaid(...nodes)      a parent's label says it all         whenSeen(node, act)  begin when it is first shown
  *   scheduler()           draw before the next frame, once     say(text)            a polite announcement
  *   tip(content, x, y)    the one tooltip of the page          elsewhere(...)       another tab shows this run
  *   fold(attributes, title, teaser, body)                      details under a title, and what they are about
+ *   segments(label, options, pick)                             buttons of which one is pressed
+ *   table(attributes, columns, rows, foot)                     with a name over each column
+ *   tableHead(columns), tableRow(attributes, name, cells)      its parts, for one that is drawn again
  */
 (() => {
   "use strict";
@@ -25,7 +29,8 @@
   /** Build an element: `el("button", {class: "x", text: "Go", "aria-label": "Go", on: {click: go}}, child, ...)`.
    *
    * `class`, `text` (as textContent) and `on` are special; every other name is an attribute, left out
-   * when null, undefined or false. A child is a node, a string (as text), an array of these, or null.
+   * when null, undefined or false. A child is a node, a string (as text), an array of these, or null; children
+   * that need more than a line stand in one array, so that the formatter keeps the tag beside its attributes.
    * SVG elements get their namespace (an HTML <title> cannot be built here).
    *
    * @type {Tp["el"]} */
@@ -48,17 +53,79 @@
    *
    * @type {Tp["fold"]} */
   function fold(attributes, title, teaser, body) {
-    return el(
-      "details",
-      { class: "tp-fold", ...attributes },
-      el(
-        "summary",
-        {},
+    return el("details", { class: "tp-fold", ...attributes }, [
+      el("summary", {}, [
         el("span", { class: "tp-fold-title", text: title }),
         el("span", { class: "tp-fold-teaser", text: teaser }),
-      ),
+      ]),
       body,
+    ]);
+  }
+
+  /** A button that acts on a click.
+   *
+   * @type {Tp["button"]} */
+  const button = (text, attributes, click) => el("button", { type: "button", text, ...attributes, on: { click } });
+
+  /** A drawing of this size, in pixels.
+   *
+   * @type {Tp["drawing"]} */
+  const drawing = (width, height, attributes, children) =>
+    el("svg", { width, height, viewBox: `0 0 ${width} ${height}`, ...attributes }, children);
+
+  /** Buttons beside their name, one for each of `options`, of which `press(value)` presses one.
+   *
+   * @type {Tp["segments"]} */
+  function segments(label, options, pick, { id, titles = {} } = {}) {
+    const buttons = Object.entries(options).map(([value, text]) =>
+      button(text, { id: id ? `${id}-${value}` : null, title: titles[value], "data-value": value }, () =>
+        pick(/** @type {any} */ (value)),
+      ),
     );
+    return {
+      field: el("div", { class: "choice" }, [
+        el("span", { text: label }),
+        el("div", { class: "segments", role: "group", "aria-label": label }, buttons),
+      ]),
+      buttons,
+      press(value) {
+        for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+      },
+    };
+  }
+
+  /** Whether a row takes it as it is: a cell, or false, which `el` leaves out. */
+  const isCell = (/** @type {unknown} */ child) => child === false || child instanceof HTMLTableCellElement;
+
+  /** The head of a table; a column is its name, or the attributes of its cell, or the cell.
+   *
+   * @type {Tp["tableHead"]} */
+  function tableHead(columns) {
+    const cell = (/** @type {any} */ column) =>
+      isCell(column) ? column : el("th", { scope: "col", ...(typeof column === "string" ? { text: column } : column) });
+    return el("thead", {}, el("tr", {}, columns.map(cell)));
+  }
+
+  /** A row of a table; a name or a cell that is none yet becomes one.
+   *
+   * @type {Tp["tableRow"]} */
+  function tableRow(attributes, name, cells) {
+    return el("tr", attributes, [
+      isCell(name) ? name : el("th", { scope: "row" }, name),
+      cells.map((cell) => (isCell(cell) ? cell : el("td", {}, cell))),
+    ]);
+  }
+
+  /** A table; `caption` is one of its attributes.
+   *
+   * @type {Tp["table"]} */
+  function table({ caption, ...attributes }, columns, rows, foot) {
+    return el("table", attributes, [
+      caption && el("caption", { text: caption }),
+      tableHead(columns),
+      el("tbody", {}, rows),
+      foot && el("tfoot", {}, foot),
+    ]);
   }
 
   /** Keep nodes from screen readers, which read the label of what they stand in instead.
@@ -135,15 +202,8 @@
   function elsewhere(root, message, sentence, tab) {
     root.toggleAttribute("data-elsewhere", Boolean(tab));
     if (!tab) return;
-    const button = document.getElementById(`tab-${tab}-button`);
-    const open =
-      button &&
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        text: TEXT.open(button.textContent),
-        on: { click: () => button.click() },
-      });
+    const opener = document.getElementById(`tab-${tab}-button`);
+    const open = opener && button(TEXT.open(opener.textContent), { class: "tp-button" }, () => opener.click());
     message.replaceChildren(sentence, " ", open ?? "");
   }
 
@@ -168,5 +228,6 @@
     tooltip.style.top = `${Math.max(4, top)}px`;
   }
 
-  Object.assign(window.tp, { el, fold, put, unsaid, depict, scheduler, whenSeen, say, elsewhere, tip });
+  Object.assign(window.tp, { el, button, drawing, fold, segments, table, tableHead, tableRow, put, unsaid, depict });
+  Object.assign(window.tp, { scheduler, whenSeen, say, elsewhere, tip });
 })();

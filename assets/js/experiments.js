@@ -1,8 +1,8 @@
 /* Predictions and experiments of lessons, for the page on which a lesson is read and for the coach beside a tab.
  *
- *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, the one before, or null
+ *   lessons.asking(page, at)        the step whose answers the result of step `at` decides: itself, one before, or null
  *   lessons.prediction(page, at)    the question of a step: {node, draw}; what is chosen is kept in `progress`
- *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null where nothing is measured
+ *   lessons.judge(call, page, at)   ask how the experiment stands; keeps what it came to. Null if it measures nothing
  *   lessons.verdict(page, at, state)   what to say of it, as nodes: the state, or the result beside the prediction
  */
 (() => {
@@ -20,14 +20,14 @@
       training: (step, total) => `Your run trains: step ${step} of ${total}.`,
       /** @type {{[measure: string]: (value: number) => string}} */
       value: {
-        accuracy: (v) => `${Math.round(100 * v)} % were right`,
+        accuracy: (v) => `${Math.round(100 * v)}% were right`,
         loss: (v) => `a validation loss of ${v.toFixed(2)}`,
         bits: (v) => `${v.toFixed(2)} bits a character`,
         idle: (v) => (v === 1 ? "1 expert was idle" : `${v} experts were idle`),
-        saved: (v) => `the cache saved ${Math.round(100 * v)} % of the arithmetic`,
+        saved: (v) => `the cache saved ${Math.round(100 * v)}% of the arithmetic`,
         gain: (v) => `Muon ended ${fixed(v, 2)} nats lower`,
-        directions: (v) => `${Math.round(100 * v)} % of the directions share the step`,
-        sharpness: (v) => `a sharpness of ${Math.round(100 * v)} %`,
+        directions: (v) => `${Math.round(100 * v)}% of the directions share the step`,
+        sharpness: (v) => `a sharpness of ${Math.round(100 * v)}%`,
         finished: (v) => (v ? "it came to its last step" : "it diverged before its last step"),
       },
       own: (/** @type {string} */ value) => `Your result: ${value}.`,
@@ -46,14 +46,14 @@
       unseen: "在页面上做完，结果会和你的预测作比较。",
       training: (step, total) => `正在训练：第 ${step} 步，共 ${total} 步。`,
       value: {
-        accuracy: (v) => `答对了 ${Math.round(100 * v)} %`,
+        accuracy: (v) => `答对了 ${Math.round(100 * v)}%`,
         loss: (v) => `验证损失为 ${v.toFixed(2)}`,
         bits: (v) => `每个字符 ${v.toFixed(2)} 比特`,
         idle: (v) => `有 ${v} 个专家闲置`,
-        saved: (v) => `缓存省下了 ${Math.round(100 * v)} % 的计算`,
+        saved: (v) => `缓存省下了 ${Math.round(100 * v)}% 的计算`,
         gain: (v) => `Muon 最终低 ${fixed(v, 2)} 奈特`,
-        directions: (v) => `${Math.round(100 * v)} % 的方向分担这一步`,
-        sharpness: (v) => `集中度为 ${Math.round(100 * v)} %`,
+        directions: (v) => `${Math.round(100 * v)}% 的方向分担这一步`,
+        sharpness: (v) => `集中度为 ${Math.round(100 * v)}%`,
         finished: (v) => (v ? "训练到了最后一步" : "没到最后一步就发散了"),
       },
       own: (value) => `你的结果：${value}。`,
@@ -89,19 +89,15 @@
       node.dispatchEvent(new CustomEvent("tp-solved", { bubbles: true }));
     };
     const buttons = options.map(({ text }, i) =>
-      el(
-        "button",
-        { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } },
+      el("button", { type: "button", class: "option", "data-option": i, on: { click: () => choose(i) } }, [
         el("span", { text }),
         el("small"),
-      ),
+      ]),
     );
-    const node = el(
-      "section",
-      { class: "tp-question", "data-question": "predict" },
+    const node = el("section", { class: "tp-question", "data-question": "predict" }, [
       el("p", { class: "ask" }, el("b", { text: `${TEXT.predict} ` }), predict),
       el("div", { role: "group", "aria-label": predict }, buttons),
-    );
+    ]);
 
     /** Once it is decided, a prediction stays as it is; who has made none may still say what they think. */
     function draw() {
@@ -180,13 +176,11 @@
     const hit = mine === result.right;
     const { why } = options[mine];
     return [
-      el(
-        "span",
-        {},
+      el("span", {}, [
         value,
         " ",
         hit ? el("b", { text: TEXT.hit }) : TEXT.missed(options[mine].text, options[result.right].text),
-      ),
+      ]),
       ...(why.length ? [el("span", { class: "why" }, lessons.spans(why))] : []),
     ];
   }

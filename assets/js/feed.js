@@ -114,7 +114,8 @@
       /** @type {Answers.RunStatus | null} */
       this.status = null; // {state, step, total_steps, reason, place, alive, shipped, ...}
       /** @type {RunTable<StepColumn>} */
-      this.steps = /** @type {any} */ (new Table(...COLUMNS.slice(1), "smooth", "clock")); // clock: seconds of training until then
+      // `clock`: seconds of training until then
+      this.steps = /** @type {any} */ (new Table(...COLUMNS.slice(1), "smooth", "clock"));
       /** @type {RunTable<"loss" | "accuracy">} */
       this.evaluated = /** @type {any} */ (new Table("loss", "accuracy")); // NaN where no answer is right or wrong
       /** @type {Answers.LoggedSample[]} */

@@ -14,18 +14,18 @@
   const { count: grouped, el, put, poll, whenSeen } = window.tp;
   const TEXT = window.tp.words({
     en: {
-      label: "Checkpoint",
-      play: "Play through the checkpoints",
+      label: "Step of training",
+      play: "Play through the steps of training",
       pause: "Pause",
-      step: (/** @type {number} */ step, /** @type {number} */ last) =>
-        step === last ? `step ${grouped(step)}, the newest` : `step ${grouped(step)} of ${grouped(last)}`,
+      newest: (/** @type {number} */ step) => `step ${grouped(step)}, the newest`,
+      step: (/** @type {number} */ step, /** @type {number} */ last) => `step ${grouped(step)} of ${grouped(last)}`,
     },
     zh: {
-      label: "检查点",
-      play: "依次播放各个检查点",
+      label: "训练到第几步",
+      play: "依次播放训练的各步",
       pause: "暂停",
-      step: (/** @type {number} */ step, /** @type {number} */ last) =>
-        step === last ? `第 ${grouped(step)} 步，最新` : `第 ${grouped(step)} 步，共 ${grouped(last)} 步`,
+      newest: (step) => `第 ${grouped(step)} 步，最新`,
+      step: (step, last) => `第 ${grouped(step)} 步，共 ${grouped(last)} 步`,
     },
   });
 
@@ -151,34 +151,58 @@
     return { node, draw, clear, stop: playing.stop, playing: playing.playing };
   }
 
-  /** A film of the checkpoints of what is shown: `frame()` has its `step` and all `steps`, `choose({ step })` shows
-   * another one; null is the newest.
+  /** A film of the checkpoints of what is shown: `frame()` has its `step` and all `steps`, and may say which of them
+   * are `stored`. `more` is the rest of `FilmOptions`.
    *
    * @type {Tp["checkpointFilm"]} */
-  function checkpointFilm({ id, frame, choose }) {
+  function checkpointFilm({ frame, ...more }) {
     const steps = () => frame()?.steps ?? [];
+    const last = () => steps()[steps().length - 1];
+    const newestOf = (/** @type {{ steps: number[], stored?: boolean[] }} */ { stored }) =>
+      stored ? newest({ steps: steps(), stored }) : last();
     return film({
-      id,
       label: TEXT.label,
       text: TEXT,
       count: () => steps().length,
       at: () => steps().indexOf(frame()?.step ?? -1),
-      goTo: (index) => choose({ step: index === steps().length - 1 ? null : steps()[index] }),
-      name: (index) => (frame() ? TEXT.step(steps()[index], steps()[steps().length - 1]) : ""),
+      name(index) {
+        const shown = frame();
+        if (!shown) return "";
+        const step = steps()[index];
+        return step === newestOf(shown) ? TEXT.newest(step) : TEXT.step(step, last());
+      },
+      ...more,
     });
   }
 
   /** What a view does that shows one checkpoint of the page's run at a time: it asks when it is first seen and
    * when something else was chosen, and follows the run while it trains.
    *
-   * `state` has `run` and `step` (null: the newest). `ask()` asks the server, and `show(answer)` shows what it said;
-   * `steps()` are the checkpoints that are shown, null before any; `stored()` asks which there are by now, and
-   * `forget(other)` drops what is shown when another run comes. Returns {load, turn}: ask now; the page turned to another run.
+   * `state` is what was chosen, kept in the address of the view `name`: its `run`, its `step` (null: the newest), and
+   * what else `fresh` has, which is chosen for another run. `ask()` asks the server, and `show(answer)` shows the
+   * answer as `frame()`, which `forget()` drops; `stored()` asks which checkpoints there are by now.
+   * Returns the film of the checkpoints, where an error is shown, and `choose(change)`, which changes the state.
    *
    * @type {Tp["checkpointView"]} */
-  function checkpointView({ root, message, film: slider, state, ask, show, steps, stored, renew, forget }) {
+  function checkpointView({ name, root, props, watch, state, fresh, ask, show, frame, stored, forget }) {
+    const message = el("p", { class: "message", role: "alert", hidden: true });
+    const slider = checkpointFilm({
+      id: `${name}-step`,
+      frame,
+      goTo(index) {
+        const steps = frame()?.steps ?? [];
+        return choose({ step: index === steps.length - 1 ? null : steps[index] });
+      },
+    });
+    const address = window.tp.address(name, () => state);
     let asked = 0;
     let begun = false;
+
+    function choose(/** @type {object} */ change) {
+      Object.assign(state, change);
+      address.save();
+      return load();
+    }
 
     async function load() {
       if (!state.run) return;
@@ -196,34 +220,38 @@
     /** While the run trains, show each checkpoint as it is stored, unless an earlier one was chosen. */
     async function follow() {
       if (!begun || slider.playing()) return;
-      if (!steps()) return load();
+      if (!frame()) return load();
       const answer = await stored();
-      const shown = steps();
-      if (answer.error || !shown || answer.steps.join() === shown.join()) return;
+      const shown = frame();
+      if (answer.error || !shown || answer.steps.join() === shown.steps.join()) return;
       if (state.step === null) return load();
-      renew(answer.steps);
+      shown.steps = answer.steps;
       slider.draw();
     }
 
-    /** @param {string} run */
-    function turn(run) {
+    function turn() {
+      const { run } = props;
       if (!run || run === state.run) return;
-      forget(state.run !== "");
+      forget();
+      if (state.run !== "") Object.assign(state, fresh);
       state.run = run;
       slider.stop();
       root.dataset.ready = "false";
       if (begun) load();
     }
 
+    Object.assign(state, address.read());
+    turn();
+    watch("run", turn);
     whenSeen(root, () => {
       begun = true;
       load();
     });
     poll(follow, { hz: 0.5, hidden_hz: 0.1, element: root });
-    return { load, turn };
+    return { film: slider, message, choose };
   }
 
-  /** Of `steps`, of which some have a checkpoint (`stored`), the newest that has: what is shown while none is chosen. */
+  /** Of `steps`, of which some have a checkpoint (`stored`), the newest that has one: shown while none is chosen. */
   const newest = (/** @type {{ steps: number[], stored: boolean[] }} */ { steps, stored }) =>
     steps[stored.lastIndexOf(true)];
 

@@ -150,7 +150,8 @@
   function difference(part) {
     const known = entry(part);
     if (known !== null) return known;
-    const titles = Object.entries(labels).sort(([, a], [, b]) => b.length - a.length); // "encoder blocks" before "blocks"
+    // The longest first: "encoder blocks" before "blocks".
+    const titles = Object.entries(labels).sort(([, a], [, b]) => b.length - a.length);
     for (const [field, title] of titles) {
       const called = /^\S*[A-Z]/.test(title.slice(1)) ? title : title[0].toLowerCase() + title.slice(1);
       const zh = label(field);

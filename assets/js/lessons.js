@@ -127,9 +127,9 @@
       parameters: (/** @type {string} */ count) => `${count} parameters`,
       mean: (/** @type {number} */ runs) => `Mean ± standard deviation of ${runs} runs with different seeds.`,
       difference: {
-        final: (/** @type {string} */ first) => `Difference: loss minus that of “${first}”, with its 95 % interval.`,
+        final: (/** @type {string} */ first) => `Difference: loss minus that of “${first}”, with its 95% interval.`,
         bits: (/** @type {string} */ first) =>
-          `Difference: bits a character minus those of “${first}”, with its 95 % interval.`,
+          `Difference: bits a character minus those of “${first}”, with its 95% interval.`,
       },
     },
     zh: {
@@ -146,8 +146,8 @@
       parameters: (/** @type {string} */ count) => `${count} 个参数`,
       mean: (/** @type {number} */ runs) => `${runs} 次训练（种子不同）的平均值 ± 标准差。`,
       difference: {
-        final: (/** @type {string} */ first) => `差别：损失减去“${first}”的损失，附 95 % 区间。`,
-        bits: (/** @type {string} */ first) => `差别：每字符比特减去“${first}”的，附 95 % 区间。`,
+        final: (/** @type {string} */ first) => `差别：损失减去“${first}”的损失，附 95% 区间。`,
+        bits: (/** @type {string} */ first) => `差别：每字符比特减去“${first}”的，附 95% 区间。`,
       },
     },
   });
@@ -194,59 +194,36 @@
     const small = (/** @type {string[]} */ texts) => texts.map((text) => el("small", { text }));
     const cells = (/** @type {Measured} */ row) =>
       lost(row)
-        ? el("td", { colspan: names.length, text: TEXT.diverged })
+        ? [el("td", { colspan: names.length, text: TEXT.diverged })]
         : names.map((name) => {
             const [text, ...below] = cell(row, name);
-            return el("td", {}, text, small(below));
+            return [text, small(below)];
           });
-    const head = (/** @type {Measured} */ row) =>
-      el(
-        "th",
-        { scope: "row" },
-        window.tp.translate(row.variant),
-        small(row.parameters ? [TEXT.parameters(Number(row.parameters).toLocaleString("en-US"))] : []),
-      );
+    const head = (/** @type {Measured} */ row) => [
+      window.tp.translate(row.variant),
+      small(row.parameters ? [TEXT.parameters(Number(row.parameters).toLocaleString("en-US"))] : []),
+    ];
     const runs = Math.max(...rows.map((row) => Number(row.finished) + Number(row.diverged)));
     const difference = TEXT.difference[names.includes("bits") ? "bits" : "final"];
     const notes = [
       TEXT.mean(runs),
       ...(names.includes("difference") ? [difference(window.tp.translate(rows[0].variant))] : []),
     ];
-    return el(
-      "div",
-      { class: "tp-measured" },
-      el(
-        "table",
+    return el("div", { class: "tp-measured" }, [
+      window.tp.table(
         {},
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            el("th"),
-            names.map((name) => el("th", { scope: "col", text: TEXT.columns[name] })),
-          ),
-        ),
-        el(
-          "tbody",
-          {},
-          rows.map((row) => el("tr", {}, head(row), cells(row))),
-        ),
+        [el("th"), ...names.map((name) => TEXT.columns[name])],
+        rows.map((row) => window.tp.tableRow({}, head(row), cells(row))),
       ),
       el("p", { class: "note", text: notes.join(" ") }),
-    );
+    ]);
   }
 
   /** @type {Tp["lessons"]["draw"]} */
   const DRAW = {
     text: ({ spans: list }) => el("p", {}, spans(list)),
     list: ({ items }) =>
-      el(
-        "ul",
-        {},
-        items.map((/** @type {[kind: string, text: string][]} */ item) => el("li", {}, spans(item))),
-      ),
+      el("ul", {}, [items.map((/** @type {[kind: string, text: string][]} */ item) => el("li", {}, spans(item)))]),
     equation: ({ text }) => el("div", { class: "tp-equation", text }),
     table: ({ rows }) => table(rows),
   };

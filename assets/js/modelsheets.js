@@ -5,8 +5,8 @@
 (() => {
   "use strict";
 
-  const { el, fixed, put, worked } = window.tp;
-  const { bar, field, heads: header, sheets: kinds } = window.tp.lessons.sheets;
+  const { el, fixed, put, table, tableRow, worked } = window.tp;
+  const { arrow, bar, button, changeable, labelled, plane, sheets: kinds, vector } = window.tp.lessons.sheets;
 
   const TEXT = window.tp.words({
     en: {
@@ -134,81 +134,38 @@
     },
   });
 
-  const vector = (/** @type {number[]} */ numbers) => `(${numbers.map((each) => fixed(each)).join(", ")})`;
-  const row = (/** @type {Child[]} */ ...cells) => el("tr", {}, cells);
-  const first = (/** @type {string} */ text) => el("th", { scope: "row", text });
-
-  /** A head of a table, its rows, and its last row. */
-  const table = (/** @type {string[]} */ names, /** @type {Child[]} */ rows, /** @type {Child[]} */ foot = []) =>
-    el("table", {}, header(names), el("tbody", {}, rows), foot.length ? el("tfoot", {}, foot) : "");
-
-  /** Give the fields their first numbers again.
-   *
-   * @param {HTMLInputElement[]} inputs @param {number[]} values */
-  const refill = (inputs, values) =>
-    inputs.forEach((input, i) => {
-      input.value = String(values[i]);
-    });
-
   /* ------------------------------------------------------------------ several heads */
 
   /** @param {{names: string[], scores: number[][], v: number[][]}} given */
   kinds.heads = ({ names, scores, v }) => {
     const words = TEXT.heads;
-    const now = scores.map((each) => [...each]);
-    const cells = names.map((_, i) =>
-      now.map((_, head) => {
-        const share = bar();
-        const input = field(words.field(names[i], head + 1), scores[head][i], (value) => {
-          now[head][i] = value;
-          draw();
-        });
-        return { share, input };
-      }),
-    );
-    const outputs = now.map(() => el("td", { class: "strong" }));
+    const { now, field, reset } = changeable({ scores }, draw);
+    const shares = scores.map(() => names.map(bar));
+    const outputs = scores.map(() => el("td", { class: "strong" }));
     const joined = el("p", { class: "tp-sheet-sum" });
     function draw() {
-      const found = worked.heads({ scores: now, v });
+      const found = worked.heads({ scores: now.scores, v });
       found.forEach(({ weights, output }, head) => {
         weights.forEach((weight, i) => {
-          cells[i][head].share.show(weight);
+          shares[head][i].show(weight);
         });
         put(outputs[head], vector(output));
       });
       put(joined, words.joined(vector(found.flatMap(({ output }) => output))));
     }
     draw();
-    const columns = now.flatMap((_, head) => [words.score(head + 1), words.weight(head + 1)]);
-    return {
-      name: words.name,
-      reset() {
-        scores.forEach((each, head) => {
-          now[head] = [...each];
-          refill(
-            cells.map((list) => list[head].input),
-            each,
-          );
-        });
-        draw();
-      },
-      nodes: [
-        table(
-          [words.token, words.value, ...columns],
-          names.map((name, i) =>
-            row(
-              first(name),
-              el("td", { text: `(${v[i].join(", ")})` }),
-              ...cells[i].flatMap(({ input, share }) => [el("td", {}, input), share.node]),
-            ),
-          ),
-          outputs.map((output, head) =>
-            row(el("th", { scope: "row", colspan: 1 + 2 * now.length, text: words.reads(head + 1) }), output),
-          ),
-        ),
-        joined,
-      ],
-    };
+    const columns = scores.flatMap((_, head) => [words.score(head + 1), words.weight(head + 1)]);
+    const rows = names.map((name, i) => {
+      const cells = shares.flatMap((each, head) => [
+        field(words.field(name, head + 1), ["scores", head, i]),
+        each[i].node,
+      ]);
+      return tableRow({}, name, [`(${v[i].join(", ")})`, ...cells]);
+    });
+    const foot = outputs.map((output, head) =>
+      tableRow({}, el("th", { scope: "row", colspan: 1 + 2 * scores.length, text: words.reads(head + 1) }), [output]),
+    );
+    return { name: words.name, reset, nodes: [table({}, [words.token, words.value, ...columns], rows, foot), joined] };
   };
 
   /* ------------------------------------------------------------------ a rotated pair */
@@ -219,47 +176,9 @@
   /** @param {{q: number[], k: number[], angle: number, m: number, n: number}} given */
   kinds.rotation = (given) => {
     const words = TEXT.rotation;
-    let now = { ...given, q: [...given.q], k: [...given.k] };
+    const { now, field, slider, reset } = changeable(given, draw);
     const half = PLANE.size / 2;
-    const arrows = ["q", "k"].map((name, i) => ({
-      line: el("line", { class: `vector v${i + 1}`, x1: half, y1: half }),
-      tip: el("circle", { class: `tip v${i + 1}`, r: 6 }),
-      text: el("text", { class: "strong middle", text: name }),
-    }));
-    const inputs = /** @type {const} */ (["q", "k"]).map((which) =>
-      [0, 1].map((i) =>
-        field(
-          words.part(which, i + 1),
-          given[which][i],
-          (value) => {
-            now[which][i] = value;
-            draw();
-          },
-          { step: 0.5 },
-        ),
-      ),
-    );
-    const angle = field(words.angle, given.angle, (value) => {
-      now.angle = value;
-      draw();
-    });
-    const sliders = /** @type {const} */ (["m", "n"]).map((which) => {
-      const shown = el("b");
-      const input = el("input", {
-        type: "range",
-        class: "slider",
-        min: 0,
-        max: MOST,
-        step: 1,
-        value: String(given[which]),
-        "aria-label": which === "m" ? words.query : words.key,
-      });
-      input.addEventListener("input", () => {
-        now[which] = input.valueAsNumber;
-        draw();
-      });
-      return { input, shown, which };
-    });
+    const arrows = ["q", "k"].map((text, i) => arrow(i + 1, half, 6, { class: "strong middle", text }));
     const product = el("p", { class: "tp-sheet-sum" });
     const more = el("p", { class: "tp-sheet-note" });
     function draw() {
@@ -267,70 +186,35 @@
       [query, key].forEach(([x, y], i) => {
         const [right, down] = [half + PLANE.unit * x, half - PLANE.unit * y];
         const away = Math.max(worked.size([x, y]), 0.1);
-        arrows[i].line.setAttribute("x2", String(right));
-        arrows[i].line.setAttribute("y2", String(down));
-        arrows[i].tip.setAttribute("cx", String(right));
-        arrows[i].tip.setAttribute("cy", String(down));
-        arrows[i].text.setAttribute("x", String(right + (16 * x) / away));
-        arrows[i].text.setAttribute("y", String(down - (16 * y) / away + 4));
+        arrows[i].show([right, down], [right + (16 * x) / away, down - (16 * y) / away + 4]);
       });
-      for (const { input, shown, which } of sliders) {
-        put(shown, String(now[which]));
-        input.style.setProperty("--filled", `${(100 * now[which]) / MOST}%`);
-      }
       put(product, `${words.distance(now.m - now.n)} ${words.product(fixed(found))}`);
       put(more, words.turned(vector(query), vector(key)));
     }
     draw();
+    const vectors = ["q", "k"].map((which, i) => {
+      const [x, y] = [0, 1].map((n) => field(words.part(which, n + 1), [which, n], { step: 0.5 }));
+      return el("p", { class: `tp-vector v${i + 1}` }, el("b", { text: `${which} ` }), "(", x, ", ", y, ")");
+    });
+    const positions = { min: 0, max: MOST, step: 1 };
     return {
       name: words.name,
-      reset() {
-        now = { ...given, q: [...given.q], k: [...given.k] };
-        refill(inputs.flat(), [...given.q, ...given.k]);
-        angle.value = String(given.angle);
-        for (const { input, which } of sliders) input.value = String(given[which]);
-        draw();
-      },
+      reset,
       nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-beside" },
-          el(
-            "svg",
-            {
-              class: "tp-drawing tp-plane",
-              viewBox: `0 0 ${PLANE.size} ${PLANE.size}`,
-              role: "img",
-              "aria-label": words.plane,
-            },
+        el("div", { class: "tp-sheet-beside" }, [
+          plane(words.plane, PLANE.size, [
             el("circle", { class: "rule", cx: half, cy: half, r: PLANE.unit }),
-            el("line", { class: "rule", x1: 0, x2: PLANE.size, y1: half, y2: half }),
-            el("line", { class: "rule", y1: 0, y2: PLANE.size, x1: half, x2: half }),
-            arrows.map(({ line, tip, text }) => [line, tip, text]),
-          ),
-          el(
-            "div",
-            {},
-            inputs.map((pair, i) =>
-              el(
-                "p",
-                { class: `tp-vector v${i + 1}` },
-                el("b", { text: i ? "k " : "q " }),
-                "(",
-                pair[0],
-                ", ",
-                pair[1],
-                ")",
-              ),
-            ),
-            el("p", {}, el("label", {}, `${words.angle} `, angle)),
-            sliders.map(({ input, shown, which }) =>
-              el("label", { class: "tp-sheet-slider" }, `${which} = `, shown, input),
-            ),
+            arrows.map(({ nodes }) => nodes),
+          ]),
+          el("div", {}, [
+            vectors,
+            el("p", {}, labelled(words.angle, field(words.angle, ["angle"]))),
+            slider("m = ", words.query, ["m"], positions),
+            slider("n = ", words.key, ["n"], positions),
             product,
             more,
-          ),
-        ),
+          ]),
+        ]),
       ],
     };
   };
@@ -338,21 +222,10 @@
   /* ------------------------------------------------------------------ a gate */
 
   /** @param {{a: number[], b: number[]}} given */
-  kinds.gate = ({ a, b }) => {
+  kinds.gate = (given) => {
     const words = TEXT.gate;
-    const now = { a: [...a], b: [...b] };
-    const cells = a.map((_, i) => ({
-      a: field(words.field(words.gate, i + 1), a[i], (value) => {
-        now.a[i] = value;
-        draw();
-      }),
-      b: field(words.field(words.value, i + 1), b[i], (value) => {
-        now.b[i] = value;
-        draw();
-      }),
-      opened: el("td"),
-      product: el("td"),
-    }));
+    const { now, field, reset } = changeable(given, draw);
+    const cells = given.a.map(() => ({ opened: el("td"), product: el("td") }));
     const output = el("td", { class: "strong" });
     function draw() {
       const found = worked.gate(now);
@@ -363,30 +236,14 @@
       put(output, fixed(found.output, 3));
     }
     draw();
-    return {
-      name: words.name,
-      reset() {
-        Object.assign(now, { a: [...a], b: [...b] });
-        refill(
-          cells.map((each) => each.a),
-          a,
-        );
-        refill(
-          cells.map((each) => each.b),
-          b,
-        );
-        draw();
-      },
-      nodes: [
-        table(
-          [words.number, words.gate, words.opened, words.value, words.product],
-          cells.map((each, i) =>
-            row(first(String(i + 1)), el("td", {}, each.a), each.opened, el("td", {}, each.b), each.product),
-          ),
-          [row(el("th", { scope: "row", colspan: 4, text: words.output }), output)],
-        ),
-      ],
-    };
+    const rows = cells.map(({ opened, product }, i) => {
+      const gate = field(words.field(words.gate, i + 1), ["a", i]);
+      const value = field(words.field(words.value, i + 1), ["b", i]);
+      return tableRow({}, String(i + 1), [gate, opened, value, product]);
+    });
+    const columns = [words.number, words.gate, words.opened, words.value, words.product];
+    const foot = tableRow({}, el("th", { scope: "row", colspan: 4, text: words.output }), [output]);
+    return { name: words.name, reset, nodes: [table({}, columns, rows, [foot])] };
   };
 
   /* ------------------------------------------------------------------ a norm */
@@ -394,63 +251,29 @@
   const plain = (/** @type {number} */ value) => Number(value.toFixed(2)).toLocaleString("en-US");
 
   /** @param {{x: number[]}} given */
-  kinds.rms = ({ x }) => {
+  kinds.rms = (given) => {
     const words = TEXT.rms;
-    let now = [...x];
-    const cells = x.map((value, i) => ({
-      input: field(words.field(i + 1), value, (typed) => {
-        now[i] = typed;
-        draw();
-      }),
-      square: el("td"),
-      y: el("td"),
-    }));
+    const { now, field, set, reset } = changeable(given, draw);
+    const cells = given.x.map(() => ({ square: el("td"), y: el("td") }));
     const result = el("p", { class: "tp-sheet-sum" });
     function draw() {
-      const normed = worked.normed(now);
+      const normed = worked.normed(now.x);
       cells.forEach(({ square, y }, i) => {
-        put(square, plain(now[i] ** 2));
+        put(square, plain(now.x[i] ** 2));
         put(y, fixed(normed[i]));
       });
-      const rms = worked.rms(now);
+      const rms = worked.rms(now.x);
       put(result, words.result(plain(rms ** 2), plain(rms)));
     }
-    const fill = () =>
-      refill(
-        cells.map(({ input }) => input),
-        now,
-      );
     draw();
+    const rows = cells.map(({ square, y }, i) =>
+      tableRow({}, String(i + 1), [field(words.field(i + 1), ["x", i]), square, y]),
+    );
+    const times = button(words.times, {}, () => set({ x: now.x.map((value) => 10 * value) }));
     return {
       name: words.name,
-      reset() {
-        now = [...x];
-        fill();
-        draw();
-      },
-      nodes: [
-        table(
-          [words.number, words.x, words.square, words.y],
-          cells.map(({ input, square, y }, i) => row(first(String(i + 1)), el("td", {}, input), square, y)),
-        ),
-        result,
-        el(
-          "p",
-          {},
-          el("button", {
-            type: "button",
-            class: "tp-button",
-            text: words.times,
-            on: {
-              click() {
-                now = now.map((value) => 10 * value);
-                fill();
-                draw();
-              },
-            },
-          }),
-        ),
-      ],
+      reset,
+      nodes: [table({}, [words.number, words.x, words.square, words.y], rows), result, el("p", {}, times)],
     };
   };
 
@@ -459,20 +282,9 @@
   /** @param {{vocabulary: number, width: number, layers: number, hidden: number}} given */
   kinds.parameters = (given) => {
     const words = TEXT.parameters;
-    const now = { ...given };
+    const { now, field, reset } = changeable(given, draw);
     const names = /** @type {const} */ (["vocabulary", "width", "layers", "hidden"]);
     const parts = /** @type {const} */ (["embedding", "attention", "feedforward", "norms"]);
-    const inputs = names.map((name) =>
-      field(
-        words[name],
-        given[name],
-        (value) => {
-          now[name] = Math.max(0, Math.round(value));
-          draw();
-        },
-        { step: 1, min: 0 },
-      ),
-    );
     const cells = parts.map(() => ({ count: el("td"), share: bar() }));
     const total = el("td", { class: "strong" });
     function draw() {
@@ -484,27 +296,15 @@
       put(total, found.total.toLocaleString("en-US"));
     }
     draw();
+    const whole = (/** @type {number} */ typed) => Math.max(0, Math.round(typed));
+    const inputs = names.map((name) => labelled(words[name], field(words[name], [name], { step: 1, min: 0 }, whole)));
+    const rows = parts.map((part, i) => tableRow({}, words.rows[part], [cells[i].count, cells[i].share.node]));
     return {
       name: words.name,
-      reset() {
-        Object.assign(now, given);
-        refill(
-          inputs,
-          names.map((name) => given[name]),
-        );
-        draw();
-      },
+      reset,
       nodes: [
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
-          names.map((name, i) => el("label", {}, `${words[name]} `, inputs[i])),
-        ),
-        table(
-          [words.part, words.count, words.share],
-          parts.map((part, i) => row(first(words.rows[part]), cells[i].count, cells[i].share.node)),
-          [row(first(words.total), total, el("td"))],
-        ),
+        el("p", { class: "tp-sheet-choices" }, inputs),
+        table({}, [words.part, words.count, words.share], rows, [tableRow({}, words.total, [total, ""])]),
       ],
     };
   };

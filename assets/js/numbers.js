@@ -1,10 +1,10 @@
 /* Numbers for people: what more than one view writes in the same way.
  *
- *   number(12345)       "12.3k"                    percent(0.052)   "5.2 %"
+ *   number(12345)       "12.3k"                    percent(0.052)   "5.2%"
  *   duration(185)       "3 min 5 s"                size(295e6)      "295 MB"
  *   count(12345)        "12,345"                   fixed(-1.5)      "−1.50"; "–" for what is no number
  *   scientific(1.14e26) "1.14 × 10²⁶"; "162,755", "7.39", as a calculator shows it
- *   loss(3.14159)       "3.142", "12.3k"           rounded(0.123)   "12 %": of a byte, which knows no more
+ *   loss(3.14159)       "3.142", "12.3k"           rounded(0.123)   "12%": of a byte, which knows no more
  *   calm()              does the reader ask for less motion?
  */
 (() => {
@@ -46,18 +46,18 @@
     return String(Number(value.toPrecision(digits)));
   }
 
-  /** A share from 0 to 1 for a person, as exact as it is near 0 or 1: "12 %", "5.2 %", "0.29 %", "99.71 %".
+  /** A share from 0 to 1 for a person, as exact as it is near 0 or 1: "12%", "5.2%", "0.29%", "99.71%".
    *
-   * None but 0 and 1 seems to be one of them. More than two `digits` are for an axis: "12.5 %".
+   * None but 0 and 1 seems to be one of them. More than two `digits` are for an axis: "12.5%".
    *
    * @type {Tp["percent"]} */
   function percent(share, digits = 2) {
     if (!Number.isFinite(share)) return "–";
     const near = Math.min(share, 1 - share);
-    if (near < 1e-6 && share > 0.5) return "100 %"; // as sums of 32-bit numbers come out
-    if (near > 0 && near < 0.00005) return share < 0.5 ? "< 0.01 %" : "> 99.99 %";
+    if (near < 1e-6 && share > 0.5) return "100%"; // as sums of 32-bit floats come out
+    if (near > 0 && near < 0.00005) return share < 0.5 ? "< 0.01%" : "> 99.99%";
     const decimals = (near >= 0.0995 ? 0 : near >= 0.00995 ? 1 : 2) + digits - 2;
-    return `${Number((100 * share).toFixed(decimals))} %`;
+    return `${Number((100 * share).toFixed(decimals))}%`;
   }
 
   /** @type {[seconds: number, unit: keyof typeof TEXT.units][]} */
@@ -141,7 +141,7 @@
   /** A share that was stored in a byte: whole percent, and only zero is zero.
    *
    * @param {number} share */
-  const rounded = (share) => (share >= 0.005 ? `${Math.round(share * 100)} %` : share > 0 ? "< 1 %" : "0 %");
+  const rounded = (share) => (share >= 0.005 ? `${Math.round(share * 100)}%` : share > 0 ? "< 1%" : "0%");
 
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 

@@ -6,6 +6,7 @@
  *   tp.part(view, script)   what such a file calls
  *   tp.draw(file, given, initial)   run the script of a file: `given` are its parameters, `initial` its properties
  *                                   as the server built them; where one has changed since, its watchers are called
+ *   tp.needed(view)         load what this view needs beside its own script, if anything
  */
 (() => {
   "use strict";
@@ -22,19 +23,11 @@
   /** @type {Map<string, Promise<void>>} */
   const loading = new Map();
 
-  /** The path of a file: below the root of the page, which Gradio knows behind a proxy too.
-   *
-   * @param {string} file */
-  function path(file) {
-    const root = /** @type {any} */ (window).gradio_config?.root || "/";
-    return `${new URL(root, location.href).pathname.replace(/\/$/, "")}/parts/${file}`;
-  }
-
   /** @param {string} file */
   function tried(file) {
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = path(file);
+      script.src = window.tp.url.served(`parts/${file}`);
       script.onload = () => resolve(undefined);
       script.onerror = () => {
         script.remove();
@@ -77,14 +70,14 @@
   /** @type {Tp["draw"]} */
   async function draw(file, { element, trigger, props, server, upload, watch }, initial) {
     const view = file.replace(/-[0-9a-f]+\.js$/, "");
-    if (view in needs) load(needs[view]);
+    needed(view);
     load(file);
     if (window.tp.language in files) load(files[window.tp.language]);
     await new Promise((wake) => setTimeout(wake)); // the other views of this tab
     // All begin together, in the order of the page: they speak to each other.
     await Promise.allSettled(loading.values());
     try {
-      await Promise.all([needs[view], file].filter(Boolean).map(load));
+      await Promise.all([needed(view), load(file)]);
     } catch {
       return failed(element);
     }
@@ -112,11 +105,14 @@
    *
    * @type {{[view: string]: string}} */
   const needs = {};
+  /** @type {Tp["needed"]} */
+  const needed = async (view) => (view in needs ? load(needs[view]) : undefined);
 
   Object.assign(window.tp, {
     part: (/** @type {string} */ view, /** @type {Script<any>} */ script) => scripts.set(view, script),
     draw,
     catalogues: files,
     needs,
+    needed,
   });
 })();

@@ -1,7 +1,8 @@
 /* Figures, formulas and questions of lessons, for `tp.lessons.blocks`.
  *
  * A quiz explains every answer that is pressed; an exercise reads a number and knows the usual mistakes. When one is
- * solved, its node dispatches "tp-solved", and says so in data-solved; at each answer "tp-answered" {id, right}.
+ * solved, its node dispatches "tp-solved", and says so in data-solved; at each answer "tp-answered" {id, right}. A
+ * block that is `solved` already shows what is right from the beginning.
  */
 (() => {
   "use strict";
@@ -66,7 +67,7 @@
     node.dispatchEvent(new CustomEvent("tp-answered", { bubbles: true, detail: { id, right } }));
 
   /** @param {Block} block */
-  function quiz({ id, spans, options }) {
+  function quiz({ id, spans, options, solved: already }) {
     const root = el("section", { class: "tp-question", "data-question": "quiz" });
     const ask = el("p", { class: "ask" }, el("b", { text: `${TEXT.quiz} ` }), lessons.spans(spans));
     const rows = options.map((/** @type {any} */ option) => {
@@ -76,21 +77,26 @@
         { type: "button", class: "option", "aria-pressed": "false" },
         lessons.spans(option.spans),
       );
-      answer.addEventListener("click", () => {
+      const explain = () => {
         answer.setAttribute("aria-pressed", "true");
         answer.classList.add(option.right ? "good" : "bad");
         const verdict = el("b", { text: `${option.right ? TEXT.right : TEXT.wrong} ` });
         why.replaceChildren(verdict, ...lessons.spans(option.why));
+      };
+      if (already && option.right) explain();
+      answer.addEventListener("click", () => {
+        explain();
         answered(root, id, option.right);
         if (option.right) solved(root);
       });
       return [answer, why];
     });
+    if (already) root.dataset.solved = "true";
     root.append(ask, ...rows.flat());
     return root;
   }
 
-  /** A number as people type it: "0,25", "−1.5", "25 %", "64,000"; NaN for anything else.
+  /** A number as people type it: "0,25", "−1.5", "25%", "64,000"; NaN for anything else.
    *
    * @type {(text: string) => number} */
   function typed(text) {
@@ -105,7 +111,7 @@
   }
 
   /** @param {Block} block */
-  function exercise({ id, spans, value, tolerance, wrong }) {
+  function exercise({ id, spans, value, tolerance, wrong, solved: already }) {
     const root = el("section", { class: "tp-question", "data-question": "exercise" });
     const input = el("input", { type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": TEXT.answer });
     const why = el("p", { class: "why", role: "status" });
@@ -128,6 +134,11 @@
       event.preventDefault();
       check();
     });
+    if (already) {
+      input.value = value.toFixed(Math.max(0, Math.round(-Math.log10(tolerance))));
+      why.replaceChildren(el("b", { text: TEXT.right }));
+      Object.assign(root.dataset, { state: "right", solved: "true" });
+    }
     root.append(el("p", { class: "ask" }, el("b", { text: `${TEXT.exercise} ` }), ...lessons.spans(spans)), form, why);
     return root;
   }

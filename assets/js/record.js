@@ -1,7 +1,10 @@
-/* `tp.record`: what a learner predicted and answered, and the cards that bring questions back. Nothing leaves this browser.
+/* `tp.record`: what a learner predicted and answered, and the cards that bring questions back. Nothing leaves this
+ * browser.
  *
- *   answers()                 the first answer to each question of a lesson: {[id]: {right, at}}
- *   answered(id, right, now)  keep an answer, if it is the first one; the question becomes a card
+ *   answers()                 the first answer to each question of a lesson: {[id]: {right, at, solved}}
+ *   answered(id, right, now)  keep an answer, if it is the first one; the question becomes a card. Of later ones it is
+ *                             only kept that the question has been `solved`
+ *   solved(id)                whether a question has been answered right, at first or later
  *   cards()                   the cards: {[id]: {box, due}}
  *   due(ids, now), next(ids, now)   which of these questions are due, the longest waiting first; when the next one is
  *   reviewed(id, right, now)  move a card: one box up, or back to the first
@@ -49,10 +52,19 @@
   /** @type {Tp["record"]["cards"]} */
   const cards = () => stored(CARDS);
 
+  /** @type {Tp["record"]["solved"]} */
+  function solved(id) {
+    const all = answers();
+    return Object.hasOwn(all, id) && Boolean(all[id].right || all[id].solved);
+  }
+
   /** @type {Tp["record"]["answered"]} */
   function answered(id, right, now = Date.now()) {
     const all = answers();
-    if (Object.hasOwn(all, id)) return;
+    if (Object.hasOwn(all, id)) {
+      if (right && !solved(id)) keep(ANSWERS, { ...all, [id]: { ...all[id], solved: true } });
+      return;
+    }
     keep(ANSWERS, { ...all, [id]: { right, at: now } });
     const box = right ? 1 : 0;
     keep(CARDS, { ...cards(), [id]: { box, due: now + wait(box) } });
@@ -149,15 +161,21 @@
     if (!plain(file) || file.format !== FORMAT || file.version !== 1) throw new Error("format");
     const found = {
       lessons: sound(file.lessons, (lesson) => sound(lesson, soundStep)),
-      answers: sound(file.answers, ({ right, at }) => (typeof right === "boolean" && time(at) ? { right, at } : null)),
+      answers: sound(file.answers, ({ right, at, solved: later }) =>
+        typeof right === "boolean" && time(at) ? { right, at, ...(later === true && { solved: true }) } : null,
+      ),
       cards: sound(file.cards, ({ box, due: at }) => (whole(box) && box < BOXES && time(at) ? { box, due: at } : null)),
     };
     const count = Object.values(found).reduce((sum, part) => sum + Object.keys(part).length, 0);
     if (!count) throw new Error("empty");
     // What both know: the first answer counts, and of a card the one that was seen last.
     const first = answers();
-    for (const [id, answer] of Object.entries(found.answers))
-      if (!first[id] || answer.at < first[id].at) first[id] = answer;
+    for (const [id, answer] of Object.entries(found.answers)) {
+      const ours = first[id];
+      const known = !ours || answer.at < ours.at ? answer : ours;
+      const later = !known.right && [answer, ours].some((each) => each?.right || each?.solved);
+      first[id] = { ...known, ...(later && { solved: true }) };
+    }
     keep(ANSWERS, first);
     const later = cards();
     for (const [id, card] of Object.entries(found.cards)) if (!later[id] || card.due > later[id].due) later[id] = card;
@@ -185,6 +203,6 @@
     if (id && !card) answered(id, right);
   });
 
-  const own = { answers, cards, answered, reviewed, due, next };
+  const own = { answers, cards, answered, solved, reviewed, due, next };
   window.tp.record = { ...own, calibration, written, taken, clear };
 })();

@@ -1,7 +1,7 @@
-/* `tp.running`: the arithmetic of the lessons on writing, training, experts and the cache, on plain arrays. The page draws
- * it (sheets.js); tests compare it with the engine.
+/* `tp.running`: the arithmetic of the lessons on writing, training, experts and the cache, on plain arrays. The page
+ * draws it (sheets.js); tests compare it with the engine.
  *
- *   filtered(logits, {temperature, k, p, least})   the filters in the engine's order: what is drawn from, what was removed
+ *   filtered(logits, {temperature, k, p, least})   the filters in the engine's order: what is kept, what is removed
  *   entropy(shares)                    in bits
  *   moves(gradients, {beta1, beta2})   momentum and Adam on one weight, step by step
  *   clip(gradient, limit)              its length, the factor, and what is left

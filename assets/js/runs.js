@@ -62,7 +62,7 @@
           settle(answer);
           dialog.close();
         };
-        return el("button", { type: "button", id, class: `tp-button ${kind}`, text, on: { click: press } });
+        return window.tp.button(text, { id, class: `tp-button ${kind}` }, press);
       });
       dialog.append(el("div", {}, content), el("div", { class: "buttons" }, buttons));
       dialog.addEventListener("close", () => {

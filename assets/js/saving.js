@@ -146,21 +146,12 @@
   function saveBar({ figure, rows, name }) {
     /** @type {(format: string, title: string, action: () => unknown) => HTMLElement} */
     const button = (format, title, action) =>
-      el("button", {
-        type: "button",
-        class: "tp-save-button",
-        title,
-        "aria-label": title,
-        text: format.toUpperCase(),
-        on: { click: action },
-      });
-    return el(
-      "div",
-      { class: "tp-save", role: "group", "aria-label": TEXT.save },
+      window.tp.button(format.toUpperCase(), { class: "tp-save-button", title, "aria-label": title }, action);
+    return el("div", { class: "tp-save", role: "group", "aria-label": TEXT.save }, [
       figure && button("png", TEXT.pngTitle, () => save(figure(), name(), "png")),
       figure && button("svg", TEXT.svgTitle, () => save(figure(), name(), "svg")),
       rows && button("csv", TEXT.csvTitle, () => csv(`${name()}.csv`, rows())),
-    );
+    ]);
   }
 
   /** @type {Tp["saveText"]} */

@@ -1,17 +1,17 @@
-/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip, router, cache.
+/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip,
+ * router, cache.
  *
  * What is computed is in running.js.
  */
 (() => {
   "use strict";
 
-  const { el, fixed, lessons, number, put, running } = window.tp;
-  const { bar, button, field, heads, sheets } = lessons.sheets;
+  const { el, fixed, lessons, number, put, running, table, tableRow } = window.tp;
+  const { bar, button, changeable, labelled, sheets, vector } = lessons.sheets;
 
   const TEXT = window.tp.words({
     en: {
       token: "token",
-      logit: "logit",
       sampling: {
         name: "From logits to the next token",
         columns: ["token", "logit", "model", "drawn from"],
@@ -68,7 +68,6 @@
     },
     zh: {
       token: "词元",
-      logit: "logit",
       sampling: {
         name: "从 logits 到下一个词元",
         columns: ["词元", "logit", "模型", "从中抽取"],
@@ -115,48 +114,30 @@
     },
   });
 
-  /** A field with its name before it.
-   *
-   * @param {string} label @param {HTMLElement} input */
-  const labelled = (label, input) => el("label", {}, `${label} `, input);
-
-  /** Put numbers into fields.
-   *
-   * @param {HTMLInputElement[]} inputs @param {number[]} values */
-  const fill = (inputs, values) =>
-    inputs.forEach((input, i) => {
-      input.value = String(values[i]);
-    });
+  const choices = (/** @type {Child[]} */ ...children) => el("div", { class: "tp-sheet-choices" }, children);
 
   /* ------------------------------------------------------------------ sampling */
 
-  /** @param {{names: string[], logits: number[], temperature: number, top_k: number, top_p: number, min_p: number}} given */
+  /** @param {{names: string[], logits: number[],
+   *   temperature: number, top_k: number, top_p: number, min_p: number}} given */
   function sampling({ names, logits, temperature, top_k, top_p, min_p }) {
-    const first = { temperature, k: top_k, p: top_p, least: min_p };
-    const now = { ...first, logits: [...logits] };
-    const inputs = logits.map((logit, i) =>
-      field(TEXT.sampling.of(names[i]), logit, (value) => {
-        now.logits[i] = value;
-        draw();
-      }),
-    );
+    const words = TEXT.sampling;
+    const first = { logits, temperature, k: top_k, p: top_p, least: min_p };
+    const { now, field, reset } = changeable(first, draw);
     const rows = names.map((name, i) => {
       const before = el("td");
       const after = bar();
       const why = el("span", { class: "tp-sheet-note" });
       after.node.append(" ", why);
-      const head = el("th", { scope: "row", text: name });
-      return { before, after, why, node: el("tr", {}, head, el("td", {}, inputs[i]), before, after.node) };
+      const input = field(words.of(name), ["logits", i]);
+      return { before, after, why, node: tableRow({}, name, [input, before, after.node]) };
     });
-    const limits = { temperature: [0.1, 5, 0.1], k: [0, names.length, 1], p: [0.01, 1, 0.05], least: [0, 1, 0.05] };
-    const kinds = /** @type {const} */ (["temperature", "k", "p", "least"]);
-    const settings = kinds.map((kind) => {
-      const [min, max] = limits[kind];
-      return field(TEXT.sampling[kind], now[kind], (value) => {
-        now[kind] = Math.min(max, Math.max(min, value));
-        draw();
-      });
-    });
+    /** @type {(kind: "temperature" | "k" | "p" | "least", min: number, max: number) => Node} */
+    const setting = (kind, min, max) =>
+      labelled(
+        words[kind],
+        field(words[kind], [kind], {}, (typed) => Math.min(max, Math.max(min, typed))),
+      );
     const note = el("p", { class: "tp-sheet-sum" });
     function draw() {
       const { before, after, removed } = running.filtered(now.logits, now);
@@ -164,37 +145,25 @@
         const gone = removed[i];
         put(row.before, fixed(before[i], 3));
         row.after.show(after[i]);
-        put(row.why, gone ? TEXT.sampling.removed(gone) : "");
+        put(row.why, gone ? words.removed(gone) : "");
       });
-      put(note, TEXT.sampling.entropy(fixed(running.entropy(before), 2), fixed(running.entropy(after), 2)));
+      put(note, words.entropy(fixed(running.entropy(before), 2), fixed(running.entropy(after), 2)));
     }
     draw();
     return {
-      name: TEXT.sampling.name,
-      reset() {
-        Object.assign(now, first, { logits: [...logits] });
-        fill(inputs, logits);
-        fill(
-          settings,
-          kinds.map((kind) => first[kind]),
-        );
-        draw();
-      },
+      name: words.name,
+      reset,
       nodes: [
-        el(
-          "table",
+        table(
           {},
-          heads(TEXT.sampling.columns),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
+          words.columns,
+          rows.map(({ node }) => node),
         ),
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
-          kinds.map((kind, i) => labelled(TEXT.sampling[kind], settings[i])),
+        choices(
+          setting("temperature", 0.1, 5),
+          setting("k", 0, names.length),
+          setting("p", 0.01, 1),
+          setting("least", 0, 1),
         ),
         note,
       ],
@@ -207,53 +176,32 @@
 
   /** @param {{gradients: number[], beta1: number, beta2: number}} given */
   function moves({ gradients, beta1, beta2 }) {
-    let now = [...gradients];
-    const inputs = gradients.map((value, i) =>
-      field(TEXT.moves.of(i + 1), value, (typed) => {
-        now[i] = typed;
-        draw();
-      }),
-    );
-    const rows = gradients.map((_, i) => {
-      const cells = [el("td"), el("td"), el("td"), el("td", { class: "strong" })];
-      const head = el("th", { scope: "row", text: String(i + 1) });
-      return { cells, node: el("tr", {}, head, el("td", {}, inputs[i]), cells) };
-    });
-    const use = (/** @type {number[]} */ values) => () => {
-      now = [...values];
-      fill(inputs, values);
-      draw();
-    };
+    const words = TEXT.moves;
+    const { now, field, set, reset } = changeable({ gradients }, draw);
+    const cells = gradients.map(() => [el("td"), el("td"), el("td"), el("td", { class: "strong" })]);
+    /** @type {(text: string, gradient: (i: number) => number) => Node} */
+    const use = (text, gradient) => button(text, {}, () => set({ gradients: gradients.map((_, i) => gradient(i)) }));
     function draw() {
-      running.moves(now, { beta1, beta2 }).forEach(({ momentum, mean, root, adam }, i) => {
+      running.moves(now.gradients, { beta1, beta2 }).forEach(({ momentum, mean, root, adam }, i) => {
         [momentum, mean, root, adam].forEach((value, n) => {
-          put(rows[i].cells[n], fixed(value, 2));
+          put(cells[i][n], fixed(value, 2));
         });
       });
     }
     draw();
+    const rows = cells.map((list, i) =>
+      tableRow({}, String(i + 1), [field(words.of(i + 1), ["gradients", i]), ...list]),
+    );
+    const steady = use(words.steady, () => 1);
+    const alternating = use(words.alternating, (i) => (i % 2 ? -1 : 1));
+    const noise = use(words.noise, (i) => NOISE[i % NOISE.length]);
     return {
-      name: TEXT.moves.name,
-      reset: use(gradients),
+      name: words.name,
+      reset,
       nodes: [
-        el(
-          "table",
-          {},
-          heads(TEXT.moves.columns),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-        ),
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
-          button(TEXT.moves.steady, use(gradients.map(() => 1))),
-          button(TEXT.moves.alternating, use(gradients.map((_, i) => (i % 2 ? -1 : 1)))),
-          button(TEXT.moves.noise, use(gradients.map((_, i) => NOISE[i % NOISE.length]))),
-        ),
-        el("p", { class: "tp-sheet-note", text: TEXT.moves.note }),
+        table({}, words.columns, rows),
+        choices(steady, alternating, noise),
+        el("p", { class: "tp-sheet-note", text: words.note }),
       ],
     };
   }
@@ -261,83 +209,32 @@
   /* ------------------------------------------------------------------ clipping */
 
   /** @param {{gradient: number[], limit: number}} given */
-  function clip({ gradient, limit }) {
-    const now = { gradient: [...gradient], limit };
-    const inputs = gradient.map((value, i) =>
-      field(TEXT.clip.of(i + 1), value, (typed) => {
-        now.gradient[i] = typed;
-        draw();
-      }),
-    );
-    const most = field(TEXT.clip.limit, limit, (typed) => {
-      now.limit = typed;
-      draw();
-    });
-    const words = el("p");
+  function clip(given) {
+    const words = TEXT.clip;
+    const { now, field, reset } = changeable(given, draw);
+    const found = el("p");
     const result = el("p", { class: "tp-sheet-sum" });
     function draw() {
       const { length, factor, clipped } = running.clip(now.gradient, now.limit);
-      put(words, TEXT.clip.result(fixed(length, 2), fixed(factor, 3)));
-      put(result, `(${clipped.map((value) => fixed(value, 2)).join(", ")})`);
+      put(found, words.result(fixed(length, 2), fixed(factor, 3)));
+      put(result, vector(clipped));
     }
     draw();
-    return {
-      name: TEXT.clip.name,
-      reset() {
-        Object.assign(now, { gradient: [...gradient], limit });
-        fill(inputs, gradient);
-        most.value = String(limit);
-        draw();
-      },
-      nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-choices" },
-          el("span", {}, `${TEXT.clip.gradient} `, inputs),
-          labelled(TEXT.clip.limit, most),
-        ),
-        words,
-        result,
-      ],
-    };
+    const inputs = given.gradient.map((_, i) => field(words.of(i + 1), ["gradient", i]));
+    const gradient = el("span", {}, `${words.gradient} `, inputs);
+    const limit = labelled(words.limit, field(words.limit, ["limit"]));
+    return { name: words.name, reset, nodes: [choices(gradient, limit), found, result] };
   }
 
   /* ------------------------------------------------------------------ a router */
 
   /** @param {{names: string[], scores: number[][], k: number}} given */
   function router({ names, scores, k }) {
-    const copy = () => scores.map((row) => [...row]);
-    let now = { scores: copy(), k };
+    const words = TEXT.router;
+    const { now, field, reset } = changeable({ scores, k }, draw);
     const experts = scores[0].map((_, i) => i);
-    const inputs = names.map((name, t) =>
-      experts.map((e) =>
-        field(TEXT.router.of(name, e + 1), scores[t][e], (typed) => {
-          now.scores[t][e] = typed;
-          draw();
-        }),
-      ),
-    );
-    const cells = names.map(() => experts.map(() => el("small")));
-    const rows = names.map((name, t) =>
-      el(
-        "tr",
-        {},
-        el("th", { scope: "row", text: name }),
-        experts.map((e) => el("td", {}, inputs[t][e], el("br"), cells[t][e])),
-      ),
-    );
+    const shares = names.map(() => experts.map(() => el("small")));
     const sums = { first: experts.map(() => el("td")), mean: experts.map(() => el("td")) };
-    const sum = (/** @type {"first" | "mean"} */ name) =>
-      el("tr", {}, el("th", { scope: "row", text: TEXT.router[name] }), sums[name]);
-    const many = field(
-      TEXT.router.k,
-      k,
-      (typed) => {
-        now.k = Math.min(experts.length, Math.max(1, Math.round(typed)));
-        draw();
-      },
-      { step: 1, min: 1, max: experts.length },
-    );
     const loss = el("p", { class: "tp-sheet-sum" });
     function draw() {
       const found = running.route(now.scores, now.k);
@@ -345,38 +242,29 @@
         experts.forEach((e) => {
           const gate = found.gates[t][e];
           const share = fixed(found.shares[t][e], 2);
-          put(cells[t][e], gate ? `${share} → ${TEXT.router.gate(fixed(gate, 2))}` : share);
-          cells[t][e].classList.toggle("strong", gate > 0);
+          put(shares[t][e], gate ? `${share} → ${words.gate(fixed(gate, 2))}` : share);
+          shares[t][e].classList.toggle("strong", gate > 0);
         });
       });
       experts.forEach((e) => {
         put(sums.first[e], fixed(found.first[e], 2));
         put(sums.mean[e], fixed(found.mean[e], 2));
       });
-      put(loss, TEXT.router.loss(fixed(found.loss, 2)));
+      put(loss, words.loss(fixed(found.loss, 2)));
     }
     draw();
+    const rows = names.map((name, t) => {
+      const cells = experts.map((e) => [field(words.of(name, e + 1), ["scores", t, e]), el("br"), shares[t][e]]);
+      return tableRow({}, name, cells);
+    });
+    const possible = (/** @type {number} */ typed) => Math.min(experts.length, Math.max(1, Math.round(typed)));
+    const many = field(words.k, ["k"], { step: 1, min: 1, max: experts.length }, possible);
+    const columns = [TEXT.token, ...experts.map((e) => words.expert(e + 1))];
+    const foot = [tableRow({}, words.first, sums.first), tableRow({}, words.mean, sums.mean)];
     return {
-      name: TEXT.router.name,
-      reset() {
-        now = { scores: copy(), k };
-        inputs.forEach((row, t) => {
-          fill(row, scores[t]);
-        });
-        many.value = String(k);
-        draw();
-      },
-      nodes: [
-        el(
-          "table",
-          { class: "tp-router" },
-          heads([TEXT.token, ...experts.map((e) => TEXT.router.expert(e + 1))]),
-          el("tbody", {}, rows),
-          el("tfoot", {}, sum("first"), sum("mean")),
-        ),
-        el("div", { class: "tp-sheet-choices" }, labelled(TEXT.router.k, many)),
-        loss,
-      ],
+      name: words.name,
+      reset,
+      nodes: [table({ class: "tp-router" }, columns, rows, foot), choices(labelled(words.k, many)), loss],
     };
   }
 
@@ -394,47 +282,21 @@
 
   /** @param {{layers: number, heads: number, width: number, tokens: number, bytes: number}} given */
   function cache(given) {
-    const now = { ...given };
-    const kinds = /** @type {const} */ (["layers", "heads", "width", "tokens", "bytes"]);
-    const inputs = kinds.map((kind) =>
-      field(
-        TEXT.cache.fields[kind],
-        given[kind],
-        (typed) => {
-          now[kind] = Math.max(0, typed);
-          draw();
-        },
-        { min: 0, step: 1 },
-      ),
-    );
+    const words = TEXT.cache;
+    const { now, field, reset } = changeable(given, draw);
     const each = el("p");
     const all = el("p", { class: "tp-sheet-sum" });
     function draw() {
       const found = running.cached(now);
-      put(each, TEXT.cache.each(found.each.toLocaleString("en-US")));
-      put(all, TEXT.cache.all(found.numbers.toLocaleString("en-US"), size(found.bytes)));
+      put(each, words.each(found.each.toLocaleString("en-US")));
+      put(all, words.all(found.numbers.toLocaleString("en-US"), size(found.bytes)));
     }
     draw();
-    return {
-      name: TEXT.cache.name,
-      reset() {
-        Object.assign(now, given);
-        fill(
-          inputs,
-          kinds.map((kind) => given[kind]),
-        );
-        draw();
-      },
-      nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-choices wide" },
-          kinds.map((kind, i) => labelled(TEXT.cache.fields[kind], inputs[i])),
-        ),
-        each,
-        all,
-      ],
-    };
+    const inputs = /** @type {const} */ (["layers", "heads", "width", "tokens", "bytes"]).map((kind) => {
+      const positive = (/** @type {number} */ typed) => Math.max(0, typed);
+      return labelled(words.fields[kind], field(words.fields[kind], [kind], { min: 0, step: 1 }, positive));
+    });
+    return { name: words.name, reset, nodes: [el("div", { class: "tp-sheet-choices wide" }, inputs), each, all] };
   }
 
   Object.assign(sheets, { sampling, moves, clip, router, cache });

@@ -5,8 +5,8 @@
 (() => {
   "use strict";
 
-  const { el, fixed, put, worked } = window.tp;
-  const { button, field, heads, sheets } = window.tp.lessons.sheets;
+  const { el, fixed, put, tableHead, tableRow, worked } = window.tp;
+  const { button, changeable, labelled, sheets } = window.tp.lessons.sheets;
 
   const TEXT = window.tp.words({
     en: {
@@ -72,8 +72,8 @@
    * @param {{x: number, y: number, w: number, rate: number}} given */
   function step({ x, y, w, rate }) {
     const best = y / x;
+    const { now: typed, field, reset } = changeable({ w, rate }, restart);
     const now = { x, y, w, rate };
-    let first = w;
     /** @type {({weight: number} & ReturnType<typeof worked.step>)[]} */
     let taken = [];
     const across = (/** @type {number} */ share) => BOWL.width / 2 + share * (BOWL.width / 2 - BOWL.left);
@@ -85,9 +85,7 @@
     const marks = el("g");
     const ball = el("circle", { class: "dot", r: 6 });
     const ticks = [-1, 0, 1].map(() => el("text", { class: "muted middle", y: BOWL.height - 8 }));
-    const svg = el(
-      "svg",
-      { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}` },
+    const svg = el("svg", { class: "tp-drawing tp-bowl", viewBox: `0 0 ${BOWL.width} ${BOWL.height}` }, [
       el("line", { class: "rule", x1: BOWL.left, x2: BOWL.width - BOWL.left, y1: up(0), y2: up(0) }),
       ticks,
       el("text", { class: "muted end", x: BOWL.width - BOWL.left, y: up(0) - 6, text: TEXT.step.axis }),
@@ -95,43 +93,31 @@
       path,
       marks,
       ball,
-    );
+    ]);
     const body = el("tbody");
     const note = el("p", { class: "tp-sheet-note", role: "status" });
-    const inputs = {
-      w: field(TEXT.step.w, w, (value) => restart({ from: value }), { step: 0.5 }),
-      rate: field(TEXT.step.rate, rate, (value) => restart({ rate: value }), { step: 0.05, min: 0 }),
-    };
-    const take = button(
-      TEXT.step.take,
-      () => {
-        taken.push({ weight: now.w, ...worked.step(now) });
-        now.w = taken[taken.length - 1].next;
-        draw();
-      },
-      { class: "tp-button primary" },
-    );
-    function restart({ from = first, rate: other = now.rate } = {}) {
+    const take = button(TEXT.step.take, { class: "tp-button primary" }, () => {
+      taken.push({ weight: now.w, ...worked.step(now) });
+      now.w = taken[taken.length - 1].next;
+      draw();
+    });
+    function restart() {
       taken = [];
-      first = from;
-      Object.assign(now, { w: from, rate: other });
+      Object.assign(now, typed);
       draw();
     }
     function draw() {
       const all = [...taken, { weight: now.w, ...worked.step(now) }];
       const rows = all.map((each, i) =>
-        el(
-          "tr",
+        tableRow(
           { class: i === taken.length ? "right" : "" },
-          el("th", { scope: "row", text: String(i + 1) }),
-          [each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) =>
-            el("td", { text: fixed(value) }),
-          ),
+          String(i + 1),
+          [each.weight, each.prediction, each.loss, each.gradient, each.next].map((value) => fixed(value)),
         ),
       );
-      const gap = el("tr", {}, el("th", { scope: "row", text: "⋮" }), el("td", { colspan: 5 }));
+      const gap = tableRow({}, "⋮", [el("td", { colspan: 5 })]);
       body.replaceChildren(...(rows.length > SHOWN ? [rows[0], gap, ...rows.slice(1 - SHOWN)] : rows));
-      const far = Math.max(1.25, Math.abs(first - best), ...all.map(({ weight }) => Math.abs(weight - best))) * 1.2;
+      const far = Math.max(1.25, Math.abs(typed.w - best), ...all.map(({ weight }) => Math.abs(weight - best))) * 1.2;
       const points = all.map(({ weight }) => at((weight - best) / far));
       path.setAttribute("points", points.map((point) => point.join(",")).join(" "));
       marks.replaceChildren(...points.slice(0, -1).map(([cx, cy]) => el("circle", { class: "ring", cx, cy, r: 3 })));
@@ -150,24 +136,18 @@
     draw();
     return {
       name: TEXT.step.name,
-      reset() {
-        inputs.w.value = String(w);
-        inputs.rate.value = String(rate);
-        restart({ from: w, rate });
-      },
+      reset,
       nodes: [
         el("p", { class: "tp-sheet-note", text: TEXT.step.model(x, y) }),
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
-          el("label", {}, `${TEXT.step.w} `, inputs.w),
-          el("label", {}, `${TEXT.step.rate} `, inputs.rate),
+        el("p", { class: "tp-sheet-choices" }, [
+          labelled(TEXT.step.w, field(TEXT.step.w, ["w"], { step: 0.5 })),
+          labelled(TEXT.step.rate, field(TEXT.step.rate, ["rate"], { step: 0.05, min: 0 })),
           take,
-          button(TEXT.step.again, () => restart()),
-        ),
+          button(TEXT.step.again, {}, restart),
+        ]),
         note,
         svg,
-        el("table", {}, heads(TEXT.step.columns), body),
+        el("table", {}, tableHead(TEXT.step.columns), body),
       ],
     };
   }
@@ -185,16 +165,12 @@
     const pairs = el("p", { class: "tp-sheet-note" });
     const counts = el("p", { class: "tp-sheet-note" });
     const history = el("p", { class: "tp-sheet-note" });
-    const go = button(
-      "",
-      () => {
-        const [{ pair }] = worked.frequent(list);
-        list = worked.merge(list, pair);
-        done.push(pair.join(""));
-        draw();
-      },
-      { class: "tp-button primary" },
-    );
+    const go = button("", { class: "tp-button primary" }, () => {
+      const [{ pair }] = worked.frequent(list);
+      list = worked.merge(list, pair);
+      done.push(pair.join(""));
+      draw();
+    });
     input.addEventListener("input", () => {
       list = worked.words(input.value);
       done = [];
@@ -205,11 +181,7 @@
       const possible = (found[0]?.count ?? 0) > 1;
       words.replaceChildren(
         ...list.map((word) =>
-          el(
-            "span",
-            { class: "word" },
-            word.map((piece) => el("code", { translate: "no", text: piece })),
-          ),
+          el("span", { class: "word" }, [word.map((piece) => el("code", { translate: "no", text: piece }))]),
         ),
       );
       const favourites = found.slice(0, 4).map(({ pair, count }) => `${pair.join(" + ")} (${count}×)`);

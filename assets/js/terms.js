@@ -1,11 +1,11 @@
 /* `tp.terms`: the glossary's terms in a text, which open their definitions.
  *
  *   mark(node, terms)          make the first occurrence of each term in a text a word that opens its definition
- *   find(text, terms, used)    where terms occur in a text: [{start, end, term}]; `used` holds those that are not wanted
+ *   find(text, terms, used)    where terms occur in a text: [{start, end, term}]; `used` holds those not wanted
  *   means(term)                its definition in the page's language; lesson(term) a link to the lesson that teaches it
  *
- * The definition opens by pointing, by focus and by tapping; Escape, a click elsewhere and scrolling close it. It stands
- * in the document right after its word, so that Tab leads into it, but takes no place in the line.
+ * The definition opens by pointing, by focus and by tapping; Escape, a click elsewhere and scrolling close it. It
+ * stands in the document right after its word, so that Tab leads into it, but takes no place in the line.
  */
 (() => {
   "use strict";
@@ -19,7 +19,8 @@
 
   const WAIT = 250; // ms: between a word and its definition the pointer may be over neither
   const NOT_IN =
-    "h1, h2, h3, h4, nav, footer, figure, .place, .goal, .objectives, a, button, code, pre, summary, svg, math, input, label, table, .tp-term, .tp-math";
+    "h1, h2, h3, h4, nav, footer, figure, .place, .goal, .objectives, a, button, code, pre, summary, svg, math, " +
+    "input, label, table, .tp-term, .tp-math";
   const TEXT_OF = "p, li, dd";
   const SHORT = /^[\u4e00-\u9fff]$/; // one Chinese character is part of many other words
 
@@ -114,14 +115,12 @@
     if (open?.word === word) return;
     close();
     const other = chinese ? term.en : term.zh;
-    const node = el(
-      "span",
-      { class: "tp-definition", role: "dialog", "aria-label": `${TEXT.label}: ${named(term)}` },
+    const node = el("span", { class: "tp-definition", role: "dialog", "aria-label": `${TEXT.label}: ${named(term)}` }, [
       el("b", { text: named(term) }),
       other === named(term) ? "" : el("i", { lang: chinese ? "en" : "zh-CN", text: other }),
       el("span", { class: "means", text: means(term) }),
       lesson(term),
-    );
+    ]);
     node.addEventListener("pointerenter", stay);
     node.addEventListener("pointerleave", leave);
     word.after(node);

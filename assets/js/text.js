@@ -1,5 +1,6 @@
 /* Text for people, in the language of the page.
  *
+ *   codePoint(code)       the name of a character: "U+0041"
  *   visible(token)        how one token is shown: "␣", "⏎"       series(parts)    one after the other: "a, b"
  *   named(name, what)     a name and what it has: "a: b"         sentences(list)  several as one text
  *   kind("vowel")         a kind of token, in words              halves(text)     its width, in half-width characters
@@ -48,6 +49,7 @@
 
   /** @type {{[char: string]: string}} */
   const NAMED = { " ": "␣", "\n": "⏎", "\t": "⇥" };
+  /** @type {Tp["codePoint"]} */
   const codePoint = (/** @type {number} */ code) => `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 
   /** How one token is shown: every character can be seen, and none changes the text around it.
@@ -96,13 +98,15 @@
   /** @type {Tp["kind"]} */
   const kind = (name) => /** @type {{[kind: string]: string}} */ (TEXT.kinds)[name] ?? name;
 
-  const WIDE =
-    /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+  const EAST_ASIAN = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/;
+  const EMOJI = /\p{Emoji_Presentation}/u;
 
   /** How wide a text is, in half-width characters, where measuring it would force a layout: a Chinese one counts twice.
    *
    * @type {Tp["halves"]} */
-  const halves = (text) => [...text].reduce((sum, char) => sum + (WIDE.test(char) ? 2 : 1), 0);
+  const halves = (text) =>
+    [...text].reduce((sum, char) => sum + (EAST_ASIAN.test(char) || EMOJI.test(char) ? 2 : 1), 0);
 
-  Object.assign(window.tp, { visible, inWords, shownPieces, beginning, series, named, sentences, kind, halves });
+  Object.assign(window.tp, { visible, codePoint, inWords, shownPieces, beginning, halves });
+  Object.assign(window.tp, { series, named, sentences, kind });
 })();

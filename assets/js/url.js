@@ -4,6 +4,7 @@
  *   cameWith()                      did the address have anything then but the language and the theme?
  *   get(name)                       a value now, or null
  *   set(changes, {push, kept})      change some; null drops one. Returns whether the query string is another one now
+ *   served(path)                    the address of a file that the page's server has
  */
 (() => {
   "use strict";
@@ -43,6 +44,12 @@
       unseen = shown ? null : text;
       if (shown) written = location.search;
       return text !== before;
+    },
+
+    /** The address of a file: below the root of the page, which Gradio knows behind a proxy too. */
+    served(path) {
+      const root = /** @type {any} */ (window).gradio_config?.root || "/";
+      return `${new URL(root, location.href).pathname.replace(/\/$/, "")}/${path}`;
     },
   };
 

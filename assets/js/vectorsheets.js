@@ -5,8 +5,8 @@
 (() => {
   "use strict";
 
-  const { el, fixed, put, worked } = window.tp;
-  const { bar, field, heads, sheets } = window.tp.lessons.sheets;
+  const { el, fixed, put, table, tableRow, worked } = window.tp;
+  const { arrow, bar, changeable, plane, sheets, vector } = window.tp.lessons.sheets;
 
   const TEXT = window.tp.words({
     en: {
@@ -95,40 +95,20 @@
 
   /** @param {{names: string[], logits: number[], temperature: number, target?: number}} given */
   function softmax({ names, logits, temperature, target }) {
-    const now = { logits: [...logits], temperature };
+    const words = TEXT.softmax;
+    const { now, field, slider, reset } = changeable({ logits, temperature }, draw);
     const rows = names.map((name, i) => {
       const cells = { power: el("td"), share: bar(), gradient: el("td") };
-      const input = field(TEXT.softmax.of(name), logits[i], (value) => {
-        now.logits[i] = value;
-        draw();
-      });
-      const node = el(
-        "tr",
-        { class: i === target ? "right" : "" },
-        el("th", { scope: "row", text: name }),
-        el("td", {}, input),
+      const node = tableRow({ class: i === target ? "right" : "" }, name, [
+        field(words.of(name), ["logits", i]),
         cells.power,
         cells.share.node,
-        target === undefined ? "" : cells.gradient,
-      );
-      return { ...cells, input, node };
+        target !== undefined && cells.gradient,
+      ]);
+      return { ...cells, node };
     });
     const total = el("td");
     const loss = el("p", { class: "tp-sheet-note" });
-    const slider = el("input", {
-      type: "range",
-      class: "slider",
-      min: 0.1,
-      max: 5,
-      step: 0.1,
-      value: String(temperature),
-      "aria-label": TEXT.softmax.temperature,
-    });
-    const shown = el("b");
-    slider.addEventListener("input", () => {
-      now.temperature = slider.valueAsNumber;
-      draw();
-    });
     function draw() {
       const shares = worked.softmax(now.logits, now.temperature);
       const powers = now.logits.map((logit) => Math.exp(logit / now.temperature));
@@ -138,49 +118,22 @@
         if (target !== undefined) put(row.gradient, fixed(shares[i] - (i === target ? 1 : 0), 3));
       });
       put(total, window.tp.scientific(powers.reduce((a, b) => a + b, 0)));
-      put(shown, now.temperature.toFixed(1));
-      slider.style.setProperty("--filled", `${((now.temperature - 0.1) / 4.9) * 100}%`);
-      if (target !== undefined) put(loss, TEXT.softmax.loss(names[target], fixed(-Math.log(shares[target]), 4)));
+      if (target !== undefined) put(loss, words.loss(names[target], fixed(-Math.log(shares[target]), 4)));
     }
-    const columns = [TEXT.token, TEXT.softmax.logit, TEXT.softmax.power(target === undefined), TEXT.softmax.share];
-    const reset = () => {
-      Object.assign(now, { logits: [...logits], temperature });
-      rows.forEach(({ input }, i) => {
-        input.value = String(logits[i]);
-      });
-      slider.value = String(temperature);
-      draw();
-    };
     draw();
+    const columns = [TEXT.token, words.logit, words.power(target === undefined), words.share];
     return {
-      name: TEXT.softmax.name,
+      name: words.name,
       reset,
       nodes: [
-        el(
-          "table",
+        table(
           {},
-          heads(target === undefined ? columns : [...columns, TEXT.softmax.gradient]),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-          el(
-            "tfoot",
-            {},
-            el(
-              "tr",
-              {},
-              el("th", { scope: "row", text: TEXT.softmax.sum }),
-              el("td"),
-              total,
-              el("td", { text: fixed(1, 3) }),
-              target === undefined ? "" : el("td", { text: fixed(0, 3) }),
-            ),
-          ),
+          [...columns, target !== undefined && words.gradient],
+          rows.map(({ node }) => node),
+          [tableRow({}, words.sum, ["", total, fixed(1, 3), target !== undefined && fixed(0, 3)])],
         ),
         target === undefined
-          ? el("label", { class: "tp-sheet-slider" }, `${TEXT.softmax.temperature}: `, shown, slider)
+          ? slider(`${words.temperature}: `, words.temperature, ["temperature"], { min: 0.1, max: 5, step: 0.1 })
           : loss,
       ],
     };
@@ -192,39 +145,12 @@
 
   /** @param {{names: string[], a: number[], b: number[]}} given */
   function dot({ names, a, b }) {
-    const vectors = [[...a], [...b]];
+    const words = TEXT.dot;
+    const { now, field, set, reset } = changeable({ vectors: [a, b] }, draw);
     /** @type {(vector: number[]) => [number, number]} */
     const place = ([x, y]) => [PLANE.size / 2 + PLANE.unit * x, PLANE.size / 2 - PLANE.unit * y];
-    const arrows = vectors.map((_, n) => ({
-      line: el("line", { class: `vector v${n + 1}`, x1: PLANE.size / 2, y1: PLANE.size / 2 }),
-      tip: el("circle", { class: `tip v${n + 1}`, r: 7 }),
-      text: el("text", { class: "strong", text: names[n] }),
-    }));
-    const svg = el(
-      "svg",
-      {
-        class: "tp-drawing tp-plane",
-        viewBox: `0 0 ${PLANE.size} ${PLANE.size}`,
-        role: "img",
-        "aria-label": TEXT.dot.plane,
-      },
-      el("line", { class: "rule", x1: 0, x2: PLANE.size, y1: PLANE.size / 2, y2: PLANE.size / 2 }),
-      el("line", { class: "rule", y1: 0, y2: PLANE.size, x1: PLANE.size / 2, x2: PLANE.size / 2 }),
-      arrows.map(({ line, tip, text }) => [line, tip, text]),
-    );
-    const inputs = vectors.map((vector, n) =>
-      vector.map((value, i) =>
-        field(
-          TEXT.dot.part(names[n], i),
-          value,
-          (typed) => {
-            vectors[n][i] = typed;
-            draw();
-          },
-          { step: 0.5 },
-        ),
-      ),
-    );
+    const arrows = names.map((text, n) => arrow(n + 1, PLANE.size / 2, 7, { class: "strong", text }));
+    const svg = plane(words.plane, PLANE.size, [arrows.map(({ nodes }) => nodes)]);
     arrows.forEach(({ tip }, n) => {
       tip.addEventListener("pointerdown", (event) => tip.setPointerCapture(event.pointerId));
       tip.addEventListener("pointermove", (event) => {
@@ -233,80 +159,38 @@
         const scale = PLANE.size / width;
         const half = (/** @type {number} */ value) =>
           Math.max(-PLANE.most, Math.min(PLANE.most, Math.round(2 * value) / 2));
-        vectors[n][0] = half(((event.clientX - left) * scale - PLANE.size / 2) / PLANE.unit);
-        vectors[n][1] = half((PLANE.size / 2 - (event.clientY - top) * scale) / PLANE.unit);
-        fill();
-        draw();
+        const x = half(((event.clientX - left) * scale - PLANE.size / 2) / PLANE.unit);
+        const y = half((PLANE.size / 2 - (event.clientY - top) * scale) / PLANE.unit);
+        set({ vectors: now.vectors.with(n, [x, y]) });
       });
     });
     const result = el("p", { class: "tp-sheet-sum" });
     const more = el("p", { class: "tp-sheet-note" });
-    const fill = () =>
-      inputs.forEach((row, n) =>
-        row.forEach((input, i) => {
-          input.value = String(vectors[n][i]);
-        }),
-      );
     const short = (/** @type {number} */ value) => String(Number(value.toFixed(2))).replace("-", "−");
     function draw() {
-      arrows.forEach(({ line, tip, text }, n) => {
-        const [x, y] = place(vectors[n]);
-        line.setAttribute("x2", String(x));
-        line.setAttribute("y2", String(y));
-        tip.setAttribute("cx", String(x));
-        tip.setAttribute("cy", String(y));
-        text.setAttribute("x", String(Math.max(4, Math.min(PLANE.size - 34, x + 12))));
-        text.setAttribute("y", String(Math.max(14, Math.min(PLANE.size - 4, y + (n ? 22 : -12)))));
+      arrows.forEach(({ show }, n) => {
+        const [x, y] = place(now.vectors[n]);
+        const beside = Math.max(4, Math.min(PLANE.size - 34, x + 12));
+        show([x, y], [beside, Math.max(14, Math.min(PLANE.size - 4, y + (n ? 22 : -12)))]);
       });
-      const [first, second] = vectors;
+      const [first, second] = now.vectors;
       const cosine = worked.cosine(first, second);
       const turn = Math.sign(Math.round(cosine * 1e4)) * (Math.abs(cosine) > 0.9999 ? 2 : 1);
       const products = first.map((value, i) => `${short(value)} × ${short(second[i])}`).join(" + ");
+      const lengths = [fixed(worked.size(first)), fixed(worked.size(second))];
       put(result, `${products} = ${short(worked.dot(first, second))}`);
-      put(
-        more,
-        TEXT.dot.more(
-          [fixed(worked.size(first)), fixed(worked.size(second))],
-          fixed(cosine),
-          TEXT.dot.angles[2 + turn] ?? "–",
-        ),
-      );
+      put(more, words.more(lengths, fixed(cosine), words.angles[2 + turn] ?? "–"));
     }
     draw();
+    const fields = names.map((name, n) => {
+      const [x, y] = [0, 1].map((i) => field(words.part(name, i), ["vectors", n, i], { step: 0.5 }));
+      return el("p", { class: `tp-vector v${n + 1}` }, el("b", { text: `${name} ` }), "(", x, ", ", y, ")");
+    });
+    const drag = el("p", { class: "tp-sheet-note", text: words.drag });
     return {
-      name: TEXT.dot.name,
-      reset() {
-        vectors[0] = [...a];
-        vectors[1] = [...b];
-        fill();
-        draw();
-      },
-      nodes: [
-        el(
-          "div",
-          { class: "tp-sheet-beside" },
-          svg,
-          el(
-            "div",
-            {},
-            names.map((name, n) =>
-              el(
-                "p",
-                { class: `tp-vector v${n + 1}` },
-                el("b", { text: `${name} ` }),
-                "(",
-                inputs[n][0],
-                ", ",
-                inputs[n][1],
-                ")",
-              ),
-            ),
-            result,
-            more,
-            el("p", { class: "tp-sheet-note", text: TEXT.dot.drag }),
-          ),
-        ),
-      ],
+      name: words.name,
+      reset,
+      nodes: [el("div", { class: "tp-sheet-beside" }, svg, el("div", {}, fields, result, more, drag))],
     };
   }
 
@@ -315,60 +199,31 @@
   let groups = 0; // of radio buttons
 
   /** @param {{names: string[], q: number[][], k: number[][], v: number[][], asks: number}} given */
-  function attention(given) {
-    const { names, asks } = given;
-    const copy = () => ({
-      q: given.q.map((row) => [...row]),
-      k: given.k.map((row) => [...row]),
-      v: given.v.map((row) => [...row]),
-    });
-    let now = { ...copy(), asks, scaled: true, masked: true };
+  function attention({ names, q, k, v, asks }) {
+    const words = TEXT.attention;
+    const { now, field, set } = changeable({ q, k, v, asks, scaled: true, masked: true }, draw);
     groups += 1;
     const group = `tp-asks-${groups}`;
-    const kinds = /** @type {const} */ (["q", "k", "v"]);
-    const inputs = names.map((name, i) =>
-      kinds.map((kind) =>
-        now[kind][i].map((value, d) =>
-          field(TEXT.attention.part(kind, name, d), value, (typed) => {
-            now[kind][i][d] = typed;
-            draw();
-          }),
-        ),
-      ),
-    );
     const choices = names.map((name, i) => {
       const radio = el("input", { type: "radio", name: group, value: i, checked: i === asks });
-      radio.addEventListener("change", () => {
-        now.asks = i;
-        draw();
-      });
+      radio.addEventListener("change", () => set({ asks: i }));
       return { radio, node: el("label", {}, radio, ` ${name}`) };
     });
-    const check = (/** @type {"scaled" | "masked"} */ what) => {
+    const boxes = /** @type {const} */ (["scaled", "masked"]).map((what) => {
       const box = el("input", { type: "checkbox", checked: true });
-      box.addEventListener("change", () => {
-        now[what] = box.checked;
-        draw();
-      });
-      return { box, node: el("label", {}, box, ` ${TEXT.attention[what]}`) };
-    };
-    const boxes = [check("scaled"), check("masked")];
+      box.addEventListener("change", () => set({ [what]: box.checked }));
+      return { box, node: el("label", {}, box, ` ${words[what]}`) };
+    });
+    const vectors = names.map((name, i) => {
+      const cells = ["q", "k", "v"].map((kind) => q[i].map((_, d) => field(words.part(kind, name, d), [kind, i, d])));
+      return tableRow({}, name, cells);
+    });
     const rows = names.map((name) => {
       const cells = { product: el("td"), score: el("td"), seen: el("td"), weight: bar(), value: el("td") };
-      const node = el(
-        "tr",
-        {},
-        el("th", { scope: "row", text: name }),
-        cells.product,
-        cells.score,
-        cells.seen,
-        cells.weight.node,
-        cells.value,
-      );
-      return { ...cells, node };
+      const { product, score, seen, weight, value } = cells;
+      return { ...cells, node: tableRow({}, name, [product, score, seen, weight.node, value]) };
     });
     const output = el("td", { class: "strong" });
-    const pair = (/** @type {number[]} */ vector) => `(${vector.map((each) => fixed(each)).join(", ")})`;
     function draw() {
       const { products, scores, seen, weights, output: sum } = worked.attention(now);
       rows.forEach((row, i) => {
@@ -376,74 +231,33 @@
         put(row.score, fixed(scores[i]));
         put(row.seen, seen[i] === -Infinity ? "−∞" : fixed(seen[i]));
         row.weight.show(weights[i]);
-        put(row.value, pair(now.v[i].map((each) => each * weights[i])));
+        put(row.value, vector(now.v[i].map((each) => each * weights[i])));
         row.node.className = seen[i] === -Infinity ? "hidden" : i === now.asks ? "right" : "";
       });
-      put(output, pair(sum));
-    }
-    function reset() {
-      now = { ...copy(), asks, scaled: true, masked: true };
-      inputs.forEach((kinds_, i) =>
-        kinds_.forEach((vector, n) =>
-          vector.forEach((input, d) => {
-            input.value = String(now[kinds[n]][i][d]);
-          }),
-        ),
-      );
-      choices.forEach(({ radio }, i) => {
-        radio.checked = i === asks;
-      });
-      boxes.forEach(({ box }) => {
-        box.checked = true;
-      });
-      draw();
+      put(output, vector(sum));
     }
     draw();
-    const { attention: words } = TEXT;
     return {
       name: words.name,
-      reset,
+      reset() {
+        choices.forEach(({ radio }, i) => {
+          radio.checked = i === asks;
+        });
+        for (const { box } of boxes) box.checked = true;
+        set({ q, k, v, asks, scaled: true, masked: true });
+      },
       nodes: [
-        el(
-          "table",
-          { class: "vectors" },
-          el("caption", { text: words.given }),
-          heads([TEXT.token, "q", "k", "v"]),
-          el(
-            "tbody",
-            {},
-            names.map((name, i) =>
-              el(
-                "tr",
-                {},
-                el("th", { scope: "row", text: name }),
-                inputs[i].map((vector) => el("td", {}, vector)),
-              ),
-            ),
-          ),
-        ),
-        el(
-          "fieldset",
-          { class: "tp-sheet-choices" },
+        table({ class: "vectors", caption: words.given }, [TEXT.token, "q", "k", "v"], vectors),
+        el("fieldset", { class: "tp-sheet-choices" }, [
           el("legend", { text: words.asks }),
           choices.map(({ node }) => node),
-        ),
-        el(
-          "p",
-          { class: "tp-sheet-choices" },
-          boxes.map(({ node }) => node),
-        ),
-        el(
-          "table",
-          {},
-          el("caption", { text: words.result }),
-          heads([TEXT.token, words.product, "÷ √d", words.seen, words.weight, words.value]),
-          el(
-            "tbody",
-            {},
-            rows.map(({ node }) => node),
-          ),
-          el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: 5, text: words.output }), output)),
+        ]),
+        el("p", { class: "tp-sheet-choices" }, [boxes.map(({ node }) => node)]),
+        table(
+          { caption: words.result },
+          [TEXT.token, words.product, "÷ √d", words.seen, words.weight, words.value],
+          rows.map(({ node }) => node),
+          [tableRow({}, el("th", { scope: "row", colspan: 5, text: words.output }), [output])],
         ),
       ],
     };

@@ -1,7 +1,7 @@
 /* `tp.worked`: the arithmetic of the lessons, on plain arrays. The page draws it; tests compare it with PyTorch.
  *
  *   softmax(logits, temperature)       probabilities
- *   surprise(logits, target, t)        −ln p(target), in nats      gradient(logits, target)  p − 1 at the target, else p
+ *   surprise(logits, target, t)        −ln p(target), in nats      gradient(logits, target)  p − 1 there, else p
  *   dot, size, cosine                  of two vectors
  *   attention({q, k, v, asks, scaled, masked})   one row of attention, step by step
  *   heads({scores, v})                 several heads read the same values, each with its own scores
@@ -123,10 +123,9 @@
    *
    * @param {{x: number, y: number, w: number, rate: number}} given */
   function step({ x, y, w, rate }) {
-    const loss = (/** @type {number} */ weight) => (weight * x - y) ** 2;
     const slope = 2 * x * (w * x - y);
     const next = w - rate * slope;
-    return { prediction: w * x, loss: loss(w), gradient: slope, next, nextLoss: loss(next) };
+    return { prediction: w * x, loss: (w * x - y) ** 2, gradient: slope, next };
   }
 
   /** The words of a text as tokens: one for each character, and "␣" for the space before a word.

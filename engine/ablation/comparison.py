@@ -291,7 +291,7 @@ TABLE_TEXT: dict[str, Any] = {
     "at equal time": "after equal processor seconds",
     "difference in bits": "difference to {first}, bits",
     "note": "Losses are validation losses in nats per token: mean ± standard deviation over the seeds. "
-    "Differences compare the final losses, paired by seed, with a 95 % confidence interval (Student's t). "
+    "Differences compare the final losses, paired by seed, with a 95% confidence interval (Student's t). "
     "Within noise: the interval contains zero. The intervals are not corrected for multiple comparisons: "
     "about one in twenty misses the true difference.",
     "note on time": "After equal processor seconds: the seconds of a pair are those of the shorter run; the loss of the longer "
@@ -434,7 +434,7 @@ def _states(row: Row, translate: Callable[[str], str]) -> str:
 def _spread(spread: Spread | None, percent: bool = False) -> str:
     if spread is None:
         return "–"
-    scale, digits, unit = (100, 1, " %") if percent else (1, 3, "")
+    scale, digits, unit = (100, 1, "%") if percent else (1, 3, "")
     text = f"{scale * spread.mean:.{digits}f}"
     if spread.deviation is not None:
         text += f" ± {scale * spread.deviation:.{digits}f}"

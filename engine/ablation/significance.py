@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, with its 95 % confidence interval."""
+    """The mean of paired differences, with its 95% confidence interval."""
 
     mean: float
     low: float | None

@@ -50,10 +50,7 @@ def add_choice(parser: ArgumentParser, default: str) -> None:
         "--run", metavar="RUN", help=f"folder, id or name of the run (default: {default})"
     )
     parser.add_argument(
-        "--step",
-        type=NON_NEGATIVE,
-        metavar="N",
-        help="step of the checkpoint (default: the newest)",
+        "--step", type=NON_NEGATIVE, help="step of the checkpoint (default: the newest)"
     )
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER", help="checkpoint folder, instead of --run"

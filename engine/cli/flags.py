@@ -55,6 +55,11 @@ class Number:
             raise argparse.ArgumentTypeError(f"{text[:80]!r} must be {self}")
         return value
 
+    @property
+    def metavar(self) -> str:
+        """The value's name in the help."""
+        return "N" if self.kind is int else "X"
+
     def __str__(self) -> str:
         kind = "a whole number" if self.kind is int else "a number"
         return f"{kind} from {self.minimum:,} to {self.maximum:,}"
@@ -74,6 +79,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; the help names the value of a `Number` by its kind."""
+        if isinstance(kind := options.get("type"), Number):
+            options.setdefault("metavar", kind.metavar)
+        return super().add_argument(*names, **options)
 
     def parse(self, words: Sequence[str] | None = None) -> argparse.Namespace:
         """Parse a command. An invalid command ends the program with status 2."""

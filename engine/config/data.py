@@ -53,7 +53,7 @@ class DataConfig(Config):
         description="Translations of valid_data_path, line by line, if target_data_path is set.",
     )
     valid_fraction: float = Field(
-        title="Held-out share",
+        title="Validation share",
         default=0.1,
         gt=0,
         lt=1,

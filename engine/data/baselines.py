@@ -2,22 +2,22 @@
 
     uniform    every token is equally likely                      ln V
     unigram    as often as the token is a target of the training data
-    bigram     as often as it follows the token before it
+    bigram     as often as it comes after the token before it
 
 A model whose loss is that of the unigram knows how often each token occurs, and no more; at the bigram's it knows
-which token follows which. Both are estimated on the training data and measured on the validation batches that the
+which token comes after which. Both are estimated on the training data and measured on the validation batches that the
 run's own loss is measured on, with the same targets: of a task only the answer counts, of a translation only the
 target language.
 
 A validation pair that training never had must not have probability zero. Each estimate is mixed with a coarser one,
 the bigram with the unigram and the unigram with the uniform distribution (Witten & Bell 1991, "The Zero-Frequency
 Problem", method C; Chen & Goodman 1998, section 2.5). With c the number of occurrences and T the number of different
-tokens that follow,
+tokens that come next,
 
     p(b)      = (c(b)     + T    / V)    / (c    + T)
     p(b | a)  = (c(a, b)  + T(a) p(b))   / (c(a) + T(a))
 
-so a context that many different tokens follow trusts its counts less, and one that was never seen is the unigram.
+so a context with many different next tokens trusts its counts less, and one that was never seen is the unigram.
 
 Nothing in this file loads PyTorch.
 """
@@ -67,7 +67,7 @@ class Counts:
         self.pairs, self.count = np.unique(
             before * size + targets, return_counts=True
         )  # (P,) sorted keys
-        self.followers = np.bincount(self.pairs // size, minlength=size)  # (V,) T(a)
+        self.successors = np.bincount(self.pairs // size, minlength=size)  # (V,) T(a)
 
     def unigram(self, targets: Integers) -> Floats:
         """p(b), the shape of `targets`."""
@@ -79,7 +79,7 @@ class Counts:
         keys = before * self.size + targets
         place = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
         seen = np.where(self.pairs[place] == keys, self.count[place], 0)
-        mixed, coarse = self.followers[before], self.unigram(targets)
+        mixed, coarse = self.successors[before], self.unigram(targets)
         trust = self.context[before] + mixed
         return np.where(trust > 0, (seen + mixed * coarse) / np.maximum(trust, 1), coarse)
 

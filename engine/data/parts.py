@@ -29,7 +29,7 @@ AT_ONCE = 2**20
 """Ids per yielded array."""
 
 DOCUMENT_END = re.compile(rb"(?<=[!-~\xb0-\xbf])(?=\r?\n\r?\n)")
-"""Matches, in UTF-8, before an empty line that follows a visible character."""
+"""Matches, in UTF-8, before an empty line after a visible character."""
 
 NEAR = 2**16
 """Bytes that are searched for the end of a document, before the end of a line is searched for."""

@@ -22,8 +22,8 @@ from engine.data.reading import read_text
 from engine.data.tokens import text_tokenizer
 from engine.tokenizers import CharTokenizer, IdTokenizer, TextStream, TokenArray, Tokenizer
 
-PROBE_LENGTH = 64
-"""Tokens of the text whose attention is recorded: the most that a page can show."""
+PROBE_TOKENS = 64
+"""Tokens of the text that is kept for recording attention; a snapshot takes the first of them."""
 
 MIN_VALIDATION = 2
 """One token to read and one to predict."""
@@ -97,10 +97,10 @@ class TextData(Generated):
             yield Batch(rows[:, :-1], np.where(counted, rows[:, 1:], IGNORE))
 
     def training_targets(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of the whole text each token after the first; of a longer one, windows of `COUNTED_WINDOW` tokens."""
+        """Of the complete text each token after the first; of a longer one, windows of `COUNTED_WINDOW` tokens."""
         if len(self.train) <= most + 1:
-            whole = np.asarray(self.train, np.int64)
-            return whole[:-1], whole[1:]
+            ids = np.asarray(self.train, np.int64)
+            return ids[:-1], ids[1:]
         available = (len(self.train) - 1) // COUNTED_WINDOW
         starts = spread(available, max(1, most // COUNTED_WINDOW)) * COUNTED_WINDOW
         rows = self.train[starts[:, None] + np.arange(COUNTED_WINDOW + 1)].astype(np.int64)
@@ -119,7 +119,7 @@ class TextData(Generated):
 
     def _opening(self) -> str:
         """See `probe`."""
-        length = min(PROBE_LENGTH, self.sequence_length)
+        length = min(PROBE_TOKENS, self.sequence_length)
         for part in (self.valid, self.train):
             text = self._text(part[: 16 * length])
             start = _first_start(text)
@@ -164,8 +164,8 @@ class TextData(Generated):
     def _text(self, ids: TokenArray) -> str:
         """The text of these tokens, without incomplete characters at its ends."""
         content = self.tokenizer.decode_bytes(ids)
-        whole = (i for i, byte in enumerate(content[:MAX_CHARACTER]) if byte & 0xC0 != 0x80)
-        return codecs.getincrementaldecoder("utf-8")("replace").decode(content[next(whole, 0) :])
+        starts = (i for i, byte in enumerate(content[:MAX_CHARACTER]) if byte & 0xC0 != 0x80)
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(content[next(starts, 0) :])
 
 
 def _character_counts(tokenizer: Tokenizer) -> NDArray[np.int64] | None:

@@ -35,7 +35,7 @@ def text_tokenizer(
 ) -> Tokenizer:
     """The tokenizer of a text, trained on the training data, except for its `characters`.
 
-    `characters` are those of the whole text, so that validation words can be spelled. Raises
+    `characters` are those of the complete text, so that validation words can be spelled. Raises
     `DataError` naming `tokenizer_size`.
     """
     alphabet = set(characters)

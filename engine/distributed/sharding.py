@@ -1,12 +1,12 @@
 """One model on several processes: each computes its rows of every batch, and gradients are summed.
 
-    ddp    every process has the whole model (Li et al. 2020, "PyTorch Distributed")
+    ddp    every process has the complete model (Li et al. 2020, "PyTorch Distributed")
     fsdp   every process has a shard of each weight, of its gradient and of its optimizer averages. The
-           whole weights are gathered block by block while they are needed (Rajbhandari et al. 2020,
+           full weights are gathered block by block while they are needed (Rajbhandari et al. 2020,
            "ZeRO", stage 3; Zhao et al. 2023, "PyTorch FSDP"): for models that do not fit into one GPU
 
-Every loss is divided by the targets of the whole batch, so the sum of gradients over processes is the
-gradient of the whole batch. DDP and FSDP average gradients; `accumulate_gradients` multiplies the loss
+Every loss is divided by the targets of the global batch, so the sum of gradients over processes is the
+gradient of the global batch. DDP and FSDP average gradients; `accumulate_gradients` multiplies the loss
 by the number of processes to make it a sum.
 """
 
@@ -49,7 +49,7 @@ class _Predicting(nn.Module):
 
 
 def replicated(model: Decoder, predict: Predict) -> Distributed:
-    """DDP: average the gradients of whole models. All processes must call it at the same moment."""
+    """DDP: average the gradients of complete models. All processes must call it at the same moment."""
     from torch.nn.parallel import DistributedDataParallel
 
     names = signature(DistributedDataParallel).parameters
@@ -78,8 +78,8 @@ PARALLELS: dict[ParallelName, Callable[[Decoder, Predict], Distributed]] = {
 def placed(model: Decoder, device: torch.device, ranks: Ranks, parallel: ParallelName) -> Decoder:
     """Move the model to its device; with fsdp, only this process's shard of every weight.
 
-    Sharding starts from the CPU's memory, block by block, so the device never holds the whole model. A
-    router's bias has no gradient and stays whole in every process.
+    Sharding starts from the CPU's memory, block by block, so the device never holds the complete model. A
+    router's bias has no gradient and stays unsharded in every process.
     """
     if not ranks.together or parallel != "fsdp":
         return model.to(device)
@@ -87,15 +87,15 @@ def placed(model: Decoder, device: torch.device, ranks: Ranks, parallel: Paralle
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(device.type, (ranks.size,))
-    whole = {weight for weight in model.parameters() if not weight.requires_grad}
+    kept = {weight for weight in model.parameters() if not weight.requires_grad}
     encoder = list(model.encoder.blocks) if isinstance(model, Transformer) else []
     for part in (*encoder, *model.blocks, model):
-        fully_shard(part, mesh=mesh, ignored_params=whole)
+        fully_shard(part, mesh=mesh, ignored_params=kept)
     register_fsdp_forward_method(model, "predict")
     return model.to(device)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def unshard(tensor: Tensor) -> Tensor:
     """Gather a sharded tensor from all processes; any other tensor is returned as it is.
 
     All processes must call it at the same moment.

@@ -83,7 +83,7 @@ class _Batch:
         return going
 
     def _goes_on(self, row: int, token: int) -> bool:
-        if len(self.texts[row]) == self.length:  # the whole prompt is read
+        if len(self.texts[row]) == self.length:  # the prompt is read
             if token == self.end:
                 return False
             self.texts[row].append(token)

@@ -22,8 +22,8 @@ from engine.model.decoder import Decoder
 from engine.model.encoder_decoder import Transformer
 from engine.runs.snapshots import NO_WEIGHTS, Bytes, Floats, Snapshot, quantise, quantise_up
 
-PROBE_LENGTH = 48
-"""Maximum tokens of a `probe`, so that recording takes a small share of training time."""
+RECORDED_TOKENS = 48
+"""Maximum tokens of a text whose attention is recorded, so that this takes a small share of training time."""
 
 # One traced forward pass -------------------------------------------------------------------------
 
@@ -93,12 +93,12 @@ _PROBED = ("embedding", "blocks.*.weights", "encoder.*.weights", "blocks.*.resid
 def probe(
     model: Decoder, ids: Sequence[int], step: int = 0, sources: Sequence[int] | None = None
 ) -> Snapshot:
-    """Record a snapshot of one sequence, cut to `PROBE_LENGTH` tokens or the model's context.
+    """Record a snapshot of one sequence, cut to `RECORDED_TOKENS` tokens or the model's context.
 
     Runs one forward pass with B = 1; `sources` as in `trace_sequence`. Raises `ValueError` for an empty sequence.
     """
     config = model.config
-    length = min(PROBE_LENGTH, config.max_seq_len)
+    length = min(RECORDED_TOKENS, config.max_seq_len)
     ids, read = list(ids)[:length], [] if sources is None else list(sources)[:length]
     trace = Trace(_PROBED)
     output = _run(model, ids, trace, read or None)
@@ -336,14 +336,7 @@ class HeadEffect:
 
 def head_effect(model: Decoder, ids: Sequence[int], heads: Iterable[tuple[int, int]]) -> HeadEffect:
     """Set the outputs of these heads, (layer, head) each, to zero and compare the predictions."""
-    before, after = logits_without_heads(model, ids, ()), logits_without_heads(model, ids, heads)
     tokens = np.array(ids, np.int32)
-    return HeadEffect(
-        softmax(before), softmax(after), token_losses(before, tokens), token_losses(after, tokens)
-    )
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last dimension."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    logits = [logits_without_heads(model, ids, some) for some in ((), heads)]
+    shares = [torch.from_numpy(some).softmax(-1).numpy() for some in logits]
+    return HeadEffect(*shares, *(token_losses(some, tokens) for some in logits))

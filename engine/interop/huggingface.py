@@ -49,7 +49,7 @@ from engine.tokenizers import (
 from engine.training.checkpoint import (
     CheckpointError,
     load_model,
-    packed,
+    safetensors_bytes,
     save_weights,
     write_synced,
 )
@@ -88,7 +88,7 @@ def export(checkpoint: Path, out: Path) -> None:
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     temporary.mkdir(parents=True)
     try:
-        write_synced(temporary / safetensors_shards.WHOLE, packed(weights))
+        write_synced(temporary / safetensors_shards.WHOLE, safetensors_bytes(weights))
         write_synced(temporary / CONFIG, json.dumps(values, indent=2).encode())
         save_tokenizer(tokenizer, temporary / TOKENIZER)
         write_synced(
@@ -132,7 +132,7 @@ The view has as many numbers as the shape, in the same order: reading it exports
 
 def correspondence(model: Decoder) -> Iterator[Entry]:
     """Every weight of a model."""
-    yield whole("model.embed_tokens.weight", model.embedding.weight)
+    yield same_layout("model.embed_tokens.weight", model.embedding.weight)
     for layer, block in enumerate(cast("Any", model.blocks)):
         prefix = f"model.layers.{layer}"
         yield from _attention(f"{prefix}.self_attn", block.attention)
@@ -142,14 +142,14 @@ def correspondence(model: Decoder) -> Iterator[Entry]:
             for part, name in (("gate", "gate_proj"), ("up", "up_proj"), ("output", "down_proj")):
                 yield from _matrix(f"{prefix}.mlp.{name}", getattr(block.feedforward, part))
         norms = block.attention_residual.norm, block.feedforward_residual.norm
-        yield whole(f"{prefix}.input_layernorm.weight", norms[0].weight)
-        yield whole(f"{prefix}.post_attention_layernorm.weight", norms[1].weight)
-    yield whole("model.norm.weight", cast("Any", model.norm).weight)
+        yield same_layout(f"{prefix}.input_layernorm.weight", norms[0].weight)
+        yield same_layout(f"{prefix}.post_attention_layernorm.weight", norms[1].weight)
+    yield same_layout("model.norm.weight", cast("Any", model.norm).weight)
     if not model.config.tie_embeddings:
-        yield whole(HEAD, model.output.weight)
+        yield same_layout(HEAD, model.output.weight)
 
 
-def whole(name: str, weight: Tensor) -> Entry:
+def same_layout(name: str, weight: Tensor) -> Entry:
     """A weight with the same layout in both."""
     return name, weight, tuple(weight.shape)
 
@@ -157,7 +157,7 @@ def whole(name: str, weight: Tensor) -> Entry:
 def _matrix(prefix: str, linear: nn.Module) -> Iterator[Entry]:
     """A matrix, and its bias if it has one."""
     for kind, weight in linear.named_parameters():
-        yield whole(f"{prefix}.{kind}", weight)
+        yield same_layout(f"{prefix}.{kind}", weight)
 
 
 def _attention(prefix: str, attention: Attention) -> Iterator[Entry]:
@@ -171,11 +171,11 @@ def _attention(prefix: str, attention: Attention) -> Iterator[Entry]:
 
 
 def _mixture(prefix: str, mixture: MixtureOfExperts) -> Iterator[Entry]:
-    yield whole(f"{prefix}.gate.weight", mixture.router.weight)
+    yield same_layout(f"{prefix}.gate.weight", mixture.router.weight)
     experts = cast("Any", mixture.experts)
     for theirs, ours in (("w1", experts.gate), ("w3", experts.up), ("w2", experts.output)):
         for number, weight in enumerate(ours.weight):
-            yield whole(f"{prefix}.experts.{number}.{theirs}.weight", weight)
+            yield same_layout(f"{prefix}.experts.{number}.{theirs}.weight", weight)
 
 
 def halves(rows: Tensor) -> Tensor:

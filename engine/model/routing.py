@@ -36,14 +36,14 @@ class Routing:
     """D"""
     rows: Tensor | None = None
     """(N,) the row of the batch that each token is from, ascending; None: the batch has no padding."""
-    whole: Mapping[str, Tensor] | None = None
+    global_counts: Mapping[str, Tensor] | None = None
     """The `COUNTS` of the global batch, if other processes have other rows of it."""
     share: float | Tensor = 1.0
     """The share of these tokens in the global batch."""
 
     def count(self, name: str) -> Tensor:
         """One of `COUNTS`, over the global batch."""
-        return COUNTS[name](self) if self.whole is None else self.whole[name]
+        return COUNTS[name](self) if self.global_counts is None else self.global_counts[name]
 
     @property
     def load(self) -> Tensor:
@@ -100,8 +100,8 @@ def sum_counts(
 ) -> list[Routing]:
     """Add the counts of all processes to the records of this one, and its share of the global batch.
 
-    f then is that of the whole batch. Every balance loss is linear in P or a mean over tokens, so the
-    losses of all processes, weighted by their shares, sum to the loss of the whole batch. The same holds
+    f then is that of the global batch. Every balance loss is linear in P or a mean over tokens, so the
+    losses of all processes, weighted by their shares, sum to the loss of the global batch. The same holds
     for its gradient.
 
     Args:
@@ -114,9 +114,9 @@ def sum_counts(
     total = iter(add(flat * counted).split([n.numel() for counts in own for n in counts.values()]))
     records: list[Routing] = []
     for part, counts in zip(parts, own, strict=True):
-        whole = {name: next(total).view_as(count) for name, count in counts.items()}
-        share = counted * counts["first"].sum() / whole["first"].sum()
-        records.append(replace(part, whole=whole, share=share))
+        summed = {name: next(total).view_as(count) for name, count in counts.items()}
+        share = counted * counts["first"].sum() / summed["first"].sum()
+        records.append(replace(part, global_counts=summed, share=share))
     return records
 
 
@@ -130,11 +130,6 @@ def max_violation(load: Tensor) -> float:
     """
     mean = load.float().mean().item()
     return load.max().item() / mean - 1 if mean else 0.0
-
-
-def dead_experts(load: Tensor, below: float = 0.0) -> list[int]:
-    """The experts of (E,) loads whose load is at most `below` times the mean."""
-    return torch.nonzero(load <= below * load.float().mean()).flatten().tolist()
 
 
 def coactivation(chosen: Tensor) -> Tensor:

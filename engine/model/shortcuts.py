@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from engine.config import ModelConfig
 
 MULTIPLIERS = (2_654_435_761, 2_246_822_519)
-"""Of the previous token and of the token in the hash: odd numbers whose bits look random (the first is Knuth's)."""
+"""Of the previous token and of the token in the hash: odd numbers whose bits seem random (the first is Knuth's)."""
 
 
 class TokenPairs(nn.Module):

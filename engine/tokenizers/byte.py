@@ -101,7 +101,7 @@ def readable_bytes(content: bytes) -> str:
     """A token's bytes for display: valid UTF-8 as text, other bytes as `⟨E4 BD⟩`.
 
     `b" the"` is `" the"`; the first two bytes of `你`, `b"\\xe4\\xbd"`, are `⟨E4 BD⟩`; with a space
-    before them ` ⟨E4 BD⟩`. For display only: a token whose text is `⟨E4 BD⟩` looks the same.
+    before them ` ⟨E4 BD⟩`. For display only: a token whose text is `⟨E4 BD⟩` is displayed alike.
     """
     text = content.decode("utf-8", "surrogateescape")  # an invalid byte becomes U+DC80 to U+DCFF
     return STRAYS.sub(

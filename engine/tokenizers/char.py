@@ -1,7 +1,7 @@
 """One token for each character: the simplest tokenizer.
 
 A character is a Unicode code point. The vocabulary is the characters of the training text, sorted by
-code point, followed by special tokens with names such as `<end>`.
+code point, then special tokens with names such as `<end>`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class CharTokenizer(WholePieces):
         self._special_id = {special: id_of[special] for special in specials}
         longest_first = sorted(self.specials, key=len, reverse=True)
         self._special_pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
-        # One look-up per character: id_of[code point] is the id, or UNKNOWN.
+        # One index per character: id_of[code point] is the id, or UNKNOWN.
         code_points = np.array([ord(character) for character in characters], dtype=np.int64)
         self._id_of = np.full(int(code_points.max(initial=-1)) + 2, UNKNOWN, dtype=np.int32)
         self._id_of[code_points] = [id_of[character] for character in characters]

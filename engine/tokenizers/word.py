@@ -1,6 +1,6 @@
 """One token for each word: with it, the alignment of a translation is easiest to read.
 
-A text is split into pieces that together are the whole text:
+A text is split into pieces, which joined are the text again:
 
 - a word with the space before it: letters with their combining marks, and apostrophes inside, so
   "don't" is one piece;
@@ -201,7 +201,7 @@ class WordTokenizer(WholePieces):
         return np.array(self.encode(text), token_type(self.vocab_size))
 
     def pipeline(self) -> Pipeline:
-        """BPE without merges spells a word, unless the whole word is in the vocabulary."""
+        """BPE without merges spells a word, unless the word itself is in the vocabulary."""
         return Pipeline(self.pieces, split_at(PATTERN), FUSE, ignore_merges=True)
 
     def to_json(self) -> str:

@@ -14,9 +14,6 @@ average would begin at zero. It is computed in place, from the average before:
 The first update's factor is 1: the initial weights are forgotten.
 """
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 import copy

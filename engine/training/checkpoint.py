@@ -34,7 +34,7 @@ from torch import Tensor
 from engine.config import ModelConfig, RunConfig
 from engine.data.base import Data
 from engine.distributed.ranks import ALONE, Ranks
-from engine.distributed.sharding import part_like, placed, whole
+from engine.distributed.sharding import part_like, placed, unshard
 from engine.estimate import parameters
 from engine.files import check_stored, is_stored, sync_folder
 from engine.model.build import build
@@ -81,11 +81,13 @@ def save(state: TrainState, folder: Path) -> None:
     try:
         temporary.mkdir()
         if state.average is None:
-            write_synced(temporary / MODEL, packed(weights))
+            write_synced(temporary / MODEL, safetensors_bytes(weights))
         else:
-            write_synced(temporary / MODEL, packed(dict(state.average.model.named_parameters())))
-            write_synced(temporary / LAST, packed(weights))
-        write_synced(temporary / OPTIMIZER, packed(averages))
+            write_synced(
+                temporary / MODEL, safetensors_bytes(dict(state.average.model.named_parameters()))
+            )
+            write_synced(temporary / LAST, safetensors_bytes(weights))
+        write_synced(temporary / OPTIMIZER, safetensors_bytes(averages))
         write_synced(temporary / STATE, json.dumps(values, allow_nan=False).encode())
         sync_folder(temporary)
         replace_folder(temporary, folder)
@@ -99,7 +101,7 @@ def contents(state: TrainState) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
     All processes must call it at the same moment.
     """
-    return whole_weights(state), _whole(averages(state.optimizer), state.ranks)
+    return unsharded_weights(state), _unsharded(averages(state.optimizer), state.ranks)
 
 
 def averages(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -122,16 +124,16 @@ def _set_averages(optimizer: Optimizer, stored: Mapping[str, Tensor]) -> None:
             remembered[kind].copy_(part_like(stored[f"{kind}.{name}"], remembered[kind]))
 
 
-def whole_weights(state: TrainState) -> dict[str, Tensor]:
+def unsharded_weights(state: TrainState) -> dict[str, Tensor]:
     """All weights, unsharded; only in the first process. All must call it at the same moment."""
-    return _whole(dict(state.model.named_parameters()), state.ranks)
+    return _unsharded(dict(state.model.named_parameters()), state.ranks)
 
 
-def _whole(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
+def _unsharded(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
     """Gather sharded tensors one by one, so that the device holds at most one complete tensor."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        value = whole(tensor)
+        value = unshard(tensor)
         if ranks.leads:
             found[name] = value.cpu()
     return found
@@ -150,11 +152,11 @@ def save_weights(model: Decoder, config: RunConfig, folder: Path) -> None:
         "step": 0,
         "tokens": 0,
     }
-    write_synced(folder / MODEL, packed(weights))
+    write_synced(folder / MODEL, safetensors_bytes(weights))
     write_synced(folder / STATE, json.dumps(values, allow_nan=False).encode())
 
 
-def packed(tensors: Mapping[str, Tensor]) -> bytes:
+def safetensors_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """The content of a safetensors file."""
     on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(on_cpu, metadata={"format": "pt"})

@@ -201,9 +201,9 @@ def measure_threads(
 ) -> tuple[int, dict[int, float]]:
     """The currently fastest number of threads, and the seconds of a step with each tried number.
 
-    Tries 1, 2, 4, ... and all processors, alternating, for about `seconds`. More threads must be 10 %
+    Tries 1, 2, 4, ... and all processors, alternating, for about `seconds`. More threads must be 10%
     faster to be chosen, since threads that wait for a busy processor can be many times slower. A few
-    small products exclude such numbers first, since a whole step could take seconds. Sets PyTorch's
+    small products exclude such numbers first, since a complete step could take seconds. Sets PyTorch's
     number of threads to the result.
 
     Args:

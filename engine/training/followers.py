@@ -1,7 +1,7 @@
-"""Tasks that several processes do together: the first process names a task, and all do it.
+"""Operations that several processes do together: the first process names one, and all do it.
 
 The first process drives the run. Before each operation that needs the others (an update, an evaluation,
-gathering weights) it sends the name of one of `TASKS`, for which the others wait. So commands take effect
+gathering weights) it sends the name of one of `OPERATIONS`, for which the others wait. So commands take effect
 at the same step everywhere, and the others idle while the first process samples or writes files.
 """
 
@@ -27,7 +27,7 @@ from engine.validation import ConfigError
 
 @dataclass
 class Work:
-    """The training of one process, and the tasks that all processes do at the same moment."""
+    """The training of one process, and the operations that all processes do at the same moment."""
 
     state: TrainState
     training: Iterator[Message]
@@ -47,7 +47,7 @@ class Work:
 
     def weights(self) -> dict[str, Tensor]:
         """All weights, unsharded; only in the first process."""
-        return checkpoint.whole_weights(self.state)
+        return checkpoint.unsharded_weights(self.state)
 
     def save(self, folder: str) -> None:
         """Gather everything; the first process writes the checkpoint, and may raise `OSError`."""
@@ -57,7 +57,7 @@ class Work:
         """Do nothing: a heartbeat of the first process."""
 
 
-TASKS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "next": Work.next,
     "evaluate": Work.evaluate,
     "change": Work.change,
@@ -65,7 +65,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "save": Work.save,
     "wait": Work.wait,
 }
-"""The tasks by name."""
+"""The operations by name."""
 
 
 def begin(
@@ -77,14 +77,14 @@ def begin(
     return checkpoint.load(folder, data, fresh_optimizer=fresh_optimizer, ranks=ranks)
 
 
-def lead(work: Work, task: str, *given: Any) -> Any:
-    """Do one of `TASKS` in all processes; returns the result of this one, the first."""
-    work.state.ranks.say([task, *given])
-    return TASKS[task](work, *given)
+def lead(work: Work, operation: str, *given: Any) -> Any:
+    """Do one of `OPERATIONS` in all processes; returns the result of this one, the first."""
+    work.state.ranks.say([operation, *given])
+    return OPERATIONS[operation](work, *given)
 
 
 def follow(config: RunConfig, ranks: Ranks) -> None:
-    """Do the tasks that the first process names, until the run ends.
+    """Do the operations that the first process names, until the run ends.
 
     `config` is the run's, with absolute paths of its data.
     """
@@ -94,6 +94,6 @@ def follow(config: RunConfig, ranks: Ranks) -> None:
     state = begin(config, data, None if folder is None else Path(folder), ranks, fresh_optimizer)
     work = Work(state, train(state))
     while (message := ranks.hear()) is not None:
-        task, *given = message
+        operation, *given = message
         with suppress(ConfigError):  # an impossible change is refused in every process
-            TASKS[task](work, *given)
+            OPERATIONS[operation](work, *given)

@@ -20,7 +20,7 @@ from engine.config import RunConfig, TrainConfig
 from engine.data.base import IGNORE, Batch, Data
 from engine.distributed.processes import OneProcess, spread
 from engine.distributed.ranks import ALONE, Ranks
-from engine.distributed.sharding import Predict, placed, whole
+from engine.distributed.sharding import Predict, placed, unshard
 from engine.generation.metrics import bits_per_character
 from engine.model.balance import BALANCERS, update_expert_bias
 from engine.model.build import build
@@ -258,7 +258,7 @@ def clip_gradients(state: TrainState) -> Tensor:
         for weight in weights:
             if weight.grad is not None:
                 weight.grad /= state.scale.scale
-    return whole(clip_grad_norm(weights, state.config.train.max_grad_norm))
+    return unshard(clip_grad_norm(weights, state.config.train.max_grad_norm))
 
 
 def reject(state: TrainState, loss: float, grad_norm: float) -> Diverged | Noted:

@@ -153,7 +153,7 @@ one_run.attention(weights[0, 0], tokens, title="Block 1, head 1").show()
 #
 #   <details><summary>答案</summary>
 #
-#   第 2 块的第 1 个头：扣除均匀分布的部分，它有 34 % 的注意力在前一个字符上；第 1 块的第 3 个头是 33 %。
+#   第 2 块的第 1 个头：扣除均匀分布的部分，它有 34% 的注意力在前一个字符上；第 1 块的第 3 个头是 33%。
 #   这个模型没有哪个头只看前一个字符，这一点与笔记本 `attention` 里训练的模型不同。
 #
 #   </details>

@@ -131,7 +131,7 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   <details><summary>答案</summary>
 #
-#   三个都太小：答对 46 %、55 % 和 39 % 的算式，不比宽度 1（52 %）强，而完整宽度是 92 %。三者的先后只是偶然：
+#   三个都太小：答对 46%、55% 和 39% 的算式，不比宽度 1（52%）强，而完整宽度是 92%。三者的先后只是偶然：
 #   各只有一个种子。
 #
 #   </details>
@@ -140,7 +140,7 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   <details><summary>答案</summary>
 #
-#   去掉门的 ReLU 答对 58 % 的算式，GELU 95 %，SwiGLU 92 %；换别的种子，SwiGLU 是 80 % 和 98 %。
+#   去掉门的 ReLU 答对 58% 的算式，GELU 95%，SwiGLU 92%；换别的种子，SwiGLU 是 80% 和 98%。
 #   所以 GELU 的差别还在种子之间的差别以内，ReLU 则低于这三个种子。ReLU 只训练了一次，这是线索，不是证明。
 #
 #   </details>
@@ -149,7 +149,7 @@ for label, probability in zip(labels, right.mean(1), strict=True):
 #
 #   <details><summary>答案</summary>
 #
-#   无论有几层，都是最后一个前馈网络。一个块时，正确数字的概率在注意力之后是 0.10，前馈网络之后是 0.68；两个块时，
-#   最后一个前馈网络之前是 0.39，之后是 0.79；四个块时是 0.34 和 0.97。答对的算式是 50 %、92 % 和 98 %。
+#   无论有几个块，都是最后一个前馈网络。一个块时，正确数字的概率在注意力之后是 0.10，前馈网络之后是 0.68；两个块时，
+#   最后一个前馈网络之前是 0.39，之后是 0.79；四个块时是 0.34 和 0.97。答对的算式是 50%、92% 和 98%。
 #
 #   </details>

@@ -140,7 +140,7 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>答案</summary>
 #
-#   学得会：先写最高位，3,000 步之后答对 86 % 的算式，1,000 步时是 33 %。另一种顺序 1,000 步时就有 79 %。
+#   学得会：先写最高位，3,000 步之后答对 86% 的算式，1,000 步时是 33%。另一种顺序 1,000 步时就有 79%。
 #   所以顺序决定的是学得多快，而不是学不学得会（一个种子）。
 #
 #   </details>
@@ -149,8 +149,8 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>答案</summary>
 #
-#   都是第二位：53 % 和 80 %。先写最高位时，它要用到还没写出的那些位的进位，
-#   而第一位往往只看最高的几位数字就能知道（87 %）。先写最低位时，第一位完全不需要进位：100 %。
+#   都是第二位：53% 和 80%。先写最高位时，它要用到还没写出的那些位的进位，
+#   而第一位往往只看最高的几位数字就能知道（87%）。先写最低位时，第一位完全不需要进位：100%。
 #
 #   </details>
 #
@@ -158,7 +158,7 @@ several_runs.compare(by_name, metric="right answers", title="Right answers").sho
 #
 #   <details><summary>答案</summary>
 #
-#   四段各 200 个字符的文字里，0.5 时全部都是，1 时 88 %，2 时 42 %。0.5 时它翻来覆去（`said Max`、`said Mia`）；
-#   2 时连空格在哪里都说不准了。在两者之间，0.8 左右，它很少编造，又有变化：93 %。
+#   四段各 200 个字符的文字里，0.5 时全部都是，1 时 88%，2 时 42%。0.5 时它翻来覆去（`said Max`、`said Mia`）；
+#   2 时连空格在哪里都说不准了。在两者之间，0.8 左右，它很少编造，又有变化：93%。
 #
 #   </details>

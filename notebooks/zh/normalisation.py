@@ -1,5 +1,5 @@
 # %% [markdown]
-# Transformer 的每个子层都往残差流上**加**自己的输出。层数一多，向量就可能变大或变小。
+# Transformer 的每个子层都往残差流上**加**自己的输出。块数一多，向量就可能变大或变小。
 # **归一化**（norm）把每个词元的向量缩放到同样的大小。它放在哪里，决定了深的模型学不学得会。
 
 # %%
@@ -19,7 +19,7 @@ from notebooks.exercises.zh import check
 from playground.figures import one_run, several_runs
 from playground.figures.curves import Curves
 
-STEPS = 200  # 每个模型大约十秒：它有十二层
+STEPS = 200  # 每个模型大约十秒：它有十二个块
 
 # %% [markdown]
 # ## 动手写
@@ -97,7 +97,7 @@ def gradients(state):
 # %% [markdown]
 # ## 第一步之前
 #
-# 这两个模型都有十二层，权重是随机的。下一格画出每个子层之后残差流的大小，以及每个块的梯度范数。
+# 这两个模型都有十二个块，权重是随机的。下一格画出每个子层之后残差流的大小，以及每个块的梯度范数。
 
 # %%
 stream = one_run.blank("The residual stream", "Root mean square", "light")
@@ -117,7 +117,7 @@ arriving.show()
 # %% [markdown]
 # 用后置归一化，残差流处处一样大；用前置归一化，它越来越大。两个模型都有梯度，所以单看开头，看不出哪个学得会。
 #
-# ## 十二层，没有预热
+# ## 十二个块，没有预热
 #
 # 学习率很高，而且没有预热。运行下一格之前，先猜一猜：哪个模型学得会？
 
@@ -145,11 +145,11 @@ several_runs.compare(runs, metric="gradient", title="Gradients", log=True).show(
 #
 #   </details>
 #
-# - 深到多少层，后置归一化就学不会了？试试 `n_layer=2, 4, 8`。
+# - 深到多少个块，后置归一化就学不会了？试试 `n_layer=2, 4, 8`。
 #
 #   <details><summary>答案</summary>
 #
-#   在我们的训练里，在 8 层和 12 层之间。4 层和 8 层时，200 步后全部答对；12 层时一行也不对。2 层时答对 59 %：学得会，
+#   在我们的训练里，在 8 个块和 12 个块之间。4 个块和 8 个块时，200 步后全部答对；12 个块时一行也不对。2 个块时答对 59%：学得会，
 #   只是慢一些。
 #
 #   </details>

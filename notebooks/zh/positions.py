@@ -137,7 +137,7 @@ several_runs.compare(runs, metric="right answers", title="Right answers").show()
 #
 #   <details><summary>答案</summary>
 #
-#   答对 33 % 的行，而基数为 100 时是 43 %（各一个种子）。基数 10,000、每个头 16 个数时，
+#   答对 33% 的行，而基数为 100 时是 43%（各一个种子）。基数 10,000、每个头 16 个数时，
 #   有一半的数对每个位置最多只转 0.01 弧度：在只有几十个词元的行里，它们说明不了距离。
 #
 #   </details>
@@ -146,8 +146,8 @@ several_runs.compare(runs, metric="right answers", title="Right answers").show()
 #
 #   <details><summary>答案</summary>
 #
-#   不是好选择：答对 19 % 的行；放大嵌入之后是 15 %，一个种子说明不了这个差别。两者都比完全没有位置信息的 6 % 好，
-#   都远不如可学习的位置，87 %：固定的向量模型自己改不了。在小故事上，放大嵌入有帮助：
+#   不是好选择：答对 19% 的行；放大嵌入之后是 15%，一个种子说明不了这个差别。两者都比完全没有位置信息的 6% 好，
+#   都远不如可学习的位置，87%：固定的向量模型自己改不了。在小故事上，放大嵌入有帮助：
 #   1.389 对 1.943（`assets/lessons/results/positions`）。
 #
 #   </details>

@@ -133,7 +133,7 @@ for (source, wanted), written in zip(pairs, translate(model, encoded), strict=Tr
 #
 #   <details><summary>答案</summary>
 #
-#   不是。在我们的训练里，第 1 块的第一个头，每一行都有 55 % 到 100 % 的权重在一位数字上。
+#   不是。在我们的训练里，第 1 块的第一个头，每一行都有 55% 到 100% 的权重在一位数字上。
 #   第 2 块的最后一个头在四个词上把权重几乎全给了结束符，平均有三分之一：那里没有什么可读。
 #
 #   </details>
@@ -144,7 +144,7 @@ for (source, wanted), written in zip(pairs, translate(model, encoded), strict=Tr
 #
 #   会：它按书写的顺序去读，先年，再月，后日。对 `April 24, 2017`，选出第一位数字的那一行，
 #   有 0.59 的权重在 2017 的 2 上；写月份的那一行，0.97 在 `April` 上；写最后一位的那一行，0.99 在 24 的 4 上。
-#   500 步之后，99 % 的日期是对的。
+#   500 步之后，99% 的日期是对的。
 #
 #   </details>
 #

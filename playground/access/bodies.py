@@ -1,7 +1,7 @@
 """What a request may hold: JSON that can be written again, of a bounded size, and no file.
 
 Gradio reads a body by Python's `json`, which takes numbers that are none, half characters, whole numbers of
-any length and lists of any depth; what comes later fails on each. Gradio also fetches whatever looks like
+any length and lists of any depth; what comes later fails on each. Gradio also fetches whatever resembles
 its record of an uploaded file, wherever it stands, and nothing on this page takes a file. So a body is read here
 once, by orjson, and handed on as orjson writes it.
 

@@ -30,10 +30,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from playground import i18n, settings
 
 TEXT = {
-    "host": "This page is not served under the name “{host}”. Whoever serves it can allow the name: "
+    "host": "This page is not served under the name “{host}”. The host can allow the name: "
     "set TP_SITES={host} in its environment.",
     "no host": "The request names no valid host.",
-    "origin": "A page of another site ({origin}) may not use this one. Whoever serves this page can allow "
+    "origin": "A page of another site ({origin}) may not use this one. The host of this page can allow "
     "that site in TP_SITES.",
 }
 

@@ -1,7 +1,7 @@
 """Whose request this is: the learner, by a signed cookie, and the network address, as far as it can be trusted.
 
 A public host limits the runs that one learner trains at once. A cookie signed by this server identifies a
-browser. A client that drops the cookie looks like a new learner, but has the same address, and addresses
+browser. A client that drops the cookie counts as a new learner, but has the same address, and addresses
 are counted too.
 
     app_kwargs = {"middleware": [visitors.MIDDLEWARE]}   gives each page its cookie

@@ -26,7 +26,7 @@ SMOOTHING = 10
 @dataclass(frozen=True, eq=False)
 class Curves:
     """One run's measurements. The first four columns are (N,), one entry for each recorded step; the
-    next three are (M,), one for each measurement on held-out data; the last two have one for each
+    next three are (M,), one for each measurement on validation data; the last two have one for each
     record of how tokens were routed."""
 
     step: Column
@@ -36,9 +36,9 @@ class Curves:
     grad_norm: Column
     """Global L2 norm before clipping."""
     evaluated: Column
-    """Steps of the measurements on held-out data."""
+    """Steps of the measurements on validation data."""
     validation: Column
-    """Held-out loss in nats per token."""
+    """Validation loss in nats per token."""
     accuracy: Column
     """Share of exact answers; NaN where the data has none."""
     routed: Column
@@ -94,7 +94,7 @@ def smoothed(steps: Column, values: Column, window: float) -> Column:
 
         total_i = d_i total_(i-1) + (1 - d_i) value_i,    weight_i = d_i weight_(i-1) + (1 - d_i),
 
-    and the average is total_i / weight_i. The decay follows the gap, so the curve does not depend on how often
+    and the average is total_i / weight_i. The decay depends on the gap, so the curve does not depend on how often
     a loss was logged; dividing by the weight removes the bias towards zero at the beginning (as in Adam, Kingma
     & Ba 2015, section 3). The page has the same formula, `tp.smoothed` in `assets/js/feed.js`.
     """

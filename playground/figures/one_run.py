@@ -42,7 +42,7 @@ TEXT = Words({
     "grad_norm": "Gradient norm",
     "grad_norm_axis": "Gradient norm before clipping",
     "accuracy": "Right answers",
-    "accuracy_axis": "Right answers on held-out items",
+    "accuracy_axis": "Right answers on validation items",
     "attention": "Attention",
     "query": "Query: the token that looks",
     "key": "Key: the token looked at",
@@ -190,7 +190,7 @@ def gradient_norm(curves: Curves, *, title: str | None = None, theme: Theme = "l
 
 
 def accuracy(curves: Curves, *, title: str | None = None, theme: Theme = "light") -> go.Figure:
-    """The share of held-out items that a task's model answers exactly, in percent."""
+    """The share of validation items that a task's model answers exactly, in percent."""
     figure = blank(title or TEXT["accuracy"], TEXT["accuracy_axis"], theme)
     line = {"color": PALETTE[theme][2]}
     add_points(figure, curves.evaluated, curves.accuracy, TEXT["accuracy"], line)
@@ -199,7 +199,7 @@ def accuracy(curves: Curves, *, title: str | None = None, theme: Theme = "light"
 
 
 def line_of(number: int, theme: Theme) -> dict[str, Any]:
-    """The look of the run at this place, the same in every figure."""
+    """The colour and dash of the run at this place, the same in every figure."""
     colours = PALETTE[theme]
     return {
         "color": colours[number % len(colours)],
@@ -269,7 +269,7 @@ def visible(token: str) -> str:
 
 
 def blank(title: str, y_title: str, theme: Theme, *, log: bool = False) -> go.Figure:
-    """An empty figure over steps, in the look of the page."""
+    """An empty figure over steps, in the style of the page."""
     ink = INK[theme]
     axis: dict[str, Any] = {
         "gridcolor": ink["line"],
@@ -300,23 +300,13 @@ def add_line(
 ) -> None:
     """A line; of very many points, those that draw the same picture."""
     kept = extremes([y], MOST_POINTS) if len(y) else slice(0)
-    figure.add_scatter(
-        x=x[kept], y=y[kept], name=escape(name, quote=False), mode="lines", line=line, **more
-    )
+    look = {"mode": "lines", "line": line} | more
+    figure.add_scatter(x=x[kept], y=y[kept], name=escape(name, quote=False), **look)
 
 
 def add_points(
     figure: go.Figure, x: Column, y: Column, name: str, line: dict[str, Any], **more: Any
 ) -> None:
     """Measurements: points, with a line that leads the eye; an only one is still seen."""
-    kept = extremes([y], MOST_POINTS) if len(y) else slice(0)
-    figure.add_scatter(
-        x=x[kept],
-        y=y[kept],
-        name=escape(name, quote=False),
-        mode="lines+markers",
-        line={"width": 1.5} | line,
-        marker={"size": 5},
-        hovertemplate="%{y:.3f}",
-        **more,
-    )
+    points = {"mode": "lines+markers", "marker": {"size": 5}, "hovertemplate": "%{y:.3f}"}
+    add_line(figure, x, y, name, {"width": 1.5} | line, **points, **more)

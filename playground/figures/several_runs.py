@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -35,7 +37,7 @@ TEXT = Words({
     "compare": "Loss of several runs",
     "imbalance_axis": "MaxVio of the least balanced layer",
     "intervals": "Differences between variants",
-    "difference": "Held-out loss minus that of {first} (nats per token): mean and 95 % interval",
+    "difference": "Validation loss minus that of {first} (nats per token): mean and 95% interval",
     "load": "Load of experts",
     "block": "Block",
     "expert": "Expert",
@@ -99,7 +101,7 @@ def known(x: Column, y: Column) -> tuple[Column, Column]:
 
 
 def compare(
-    runs: Mapping[str, Curves],
+    runs: Mapping[str, Curves | Sequence[Curves]],
     *,
     metric: str = "loss",
     axis: str | None = None,
@@ -112,72 +114,65 @@ def compare(
 ) -> go.Figure:
     """One of `METRICS` of several runs over each other, by name. `levels` are what the loss is without training.
 
-    Of the loss: held-out as points, and training, averaged over `smoothing` steps, faint behind. A run
-    without the metric keeps its colour only. `axis` names what the curves are over.
+    Runs that belong together, such as seeds, are one entry: their mean, and from least to most. `axis` names
+    what the curves are over. A run without the metric keeps its colour only.
     """
     figure = _comparing(metric, axis, title, log, log_x, theme)
-    for number, (name, curves) in enumerate(runs.items()):
+    for number, (name, given) in enumerate(runs.items()):
         line = line_of(number, theme)
-        if metric == "loss":
-            train = smoothed(curves.step, curves.loss, smoothing)
-            add_line(
-                figure, curves.step, train, name, line | {"width": 1},
-                opacity=0.45, showlegend=False, legendgroup=str(number), hoverinfo="skip",
-            )  # fmt: skip
-        x, y = METRICS[metric].values(curves)
-        if METRICS[metric].measured:
-            add_points(figure, x, y, name, line, legendgroup=str(number))
-        elif len(x):
-            y = y if metric == "learning rate" else smoothed(x, y, smoothing)
-            add_line(figure, x, y, name, line)
-    _add_levels(figure, levels, metric, list(runs.values()), theme, log)
-    return figure
-
-
-def bands(
-    groups: Mapping[str, Sequence[Curves]],
-    *,
-    metric: str = "loss",
-    axis: str | None = None,
-    title: str | None = None,
-    log: bool = False,
-    log_x: bool = False,
-    levels: Sequence[Level] = (),
-    theme: Theme = "light",
-) -> go.Figure:
-    """The same of runs that belong together, such as seeds: their mean, and from least to most.
-
-    Over the places that all of a group have; one alone is a line.
-    """
-    figure = _comparing(metric, axis, title, log, log_x, theme)
-    for number, (name, members) in enumerate(groups.items()):
-        line = line_of(number, theme)
-        x, values = together([METRICS[metric].values(curves) for curves in members])
-        if len(members) > 1 and len(x):
-            edge = {"mode": "lines", "line": {"width": 0}, "showlegend": False}
-            edge |= {"hoverinfo": "skip", "legendgroup": str(number)}
-            figure.add_scatter(x=x, y=values.min(0), **edge)
-            fill = rgba(line["color"], 0.2)
-            figure.add_scatter(x=x, y=values.max(0), fill="tonexty", fillcolor=fill, **edge)
-        add = add_points if METRICS[metric].measured else add_line
-        add(figure, x, values.mean(0), name, line, legendgroup=str(number))
-    _add_levels(
-        figure, levels, metric, [each for some in groups.values() for each in some], theme, log
-    )
-    return figure
-
-
-def _add_levels(
-    figure: go.Figure,
-    levels: Sequence[Level],
-    metric: str,
-    runs: Sequence[Curves],
-    theme: Theme,
-    log: bool,
-) -> None:
+        if isinstance(given, Curves):
+            _add_run(figure, given, metric, smoothing, name, line, str(number))
+        else:
+            _add_band(figure, given, metric, name, line, str(number))
     if metric == "loss":
-        shown = [column for curves in runs for column in (curves.loss, curves.validation)]
+        groups = ([given] if isinstance(given, Curves) else given for given in runs.values())
+        shown = [column for each in chain(*groups) for column in (each.loss, each.validation)]
         add_levels(figure, levels, shown, theme, log=log)
+    return figure
+
+
+def _add_run(
+    figure: go.Figure,
+    curves: Curves,
+    metric: str,
+    smoothing: float,
+    name: str,
+    line: dict[str, Any],
+    group: str,
+) -> None:
+    """Of the loss: validation as points, and training, averaged over `smoothing` steps, faint behind."""
+    if metric == "loss":
+        train = smoothed(curves.step, curves.loss, smoothing)
+        add_line(
+            figure, curves.step, train, name, line | {"width": 1},
+            opacity=0.45, showlegend=False, legendgroup=group, hoverinfo="skip",
+        )  # fmt: skip
+    x, y = METRICS[metric].values(curves)
+    if METRICS[metric].measured:
+        add_points(figure, x, y, name, line, legendgroup=group)
+    elif len(x):
+        y = y if metric == "learning rate" else smoothed(x, y, smoothing)
+        add_line(figure, x, y, name, line)
+
+
+def _add_band(
+    figure: go.Figure,
+    members: Sequence[Curves],
+    metric: str,
+    name: str,
+    line: dict[str, Any],
+    group: str,
+) -> None:
+    """Over the steps that all of a group have; one alone is a line."""
+    x, values = together([METRICS[metric].values(curves) for curves in members])
+    if len(members) > 1 and len(x):
+        edge = {"mode": "lines", "line": {"width": 0}, "showlegend": False}
+        edge |= {"hoverinfo": "skip", "legendgroup": group}
+        figure.add_scatter(x=x, y=values.min(0), **edge)
+        fill = rgba(line["color"], 0.2)
+        figure.add_scatter(x=x, y=values.max(0), fill="tonexty", fillcolor=fill, **edge)
+    add = add_points if METRICS[metric].measured else add_line
+    add(figure, x, values.mean(0), name, line, legendgroup=group)
 
 
 def together(curves: Sequence[tuple[Column, Column]]) -> tuple[Column, Column]:
@@ -210,7 +205,7 @@ def _comparing(
 def intervals(
     rows: Sequence[Row], *, title: str | None = None, theme: Theme = "light"
 ) -> go.Figure:
-    """An ablation's table: each variant's difference to the first, with its 95 % interval.
+    """An ablation's table: each variant's difference to the first, with its 95% interval.
 
     A difference within noise is grey; one that is not is green where the loss is lower.
     """

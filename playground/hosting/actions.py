@@ -46,7 +46,6 @@ from playground.planning.controls import OWN_TEXT
 from playground.planning.own_text import learns, most_text
 from playground.planning.plan import plan
 from playground.runs import run_lookup
-from playground.runs.run_lookup import find
 
 PREDICTED = "predicted.json"
 """In a run's folder: its costs as the page predicted them before the start."""
@@ -83,7 +82,7 @@ TEXT = {
 
 def own(run_id: object, key: object) -> Run:
     """The run of this id, if this client may change it: not a shipped one, and only with its key."""
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     if run_lookup.is_shipped(run):
         raise ValueError(TEXT["shipped"].format(name=run.name))
     keys.check(run, key)
@@ -157,14 +156,14 @@ def reset(
     The old run stops and keeps its checkpoints, which takes its key; a shipped run needs no key and does
     not stop. `new_key` is needed to change the new run.
     """
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     if not run_lookup.is_shipped(run):
         keys.check(run, key)
     check_host(replacing=run.id)
     store, parent, step = run_lookup.store(), run.info.parent, run.info.parent_step
     name = unique_name(NUMBER.sub("", run.name), own)
     if parent is not None and step is not None:
-        again = forks.fork(store, find(parent), step, run.config.flat(), name)
+        again = forks.fork(store, run_lookup.find(parent), step, run.config.flat(), name)
     else:
         again = forks.rerun(store, run, name)
     if is_stored(run.path / PREDICTED):
@@ -246,7 +245,7 @@ class StatusAnswer(TypedDict):
     """The highest learning rate."""
     parent: str | None
     predicted: Costs | None
-    """Of the whole run; once it has ended, of the steps that `measured` is about."""
+    """Of the complete run; once it has ended, of the steps that `measured` is about."""
     measured: Measured | None
 
 
@@ -278,7 +277,7 @@ Runs = dict[str, list[Entry]]
 
 def status(run_id: object) -> StatusAnswer:
     """Where a run is."""
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     run_queue.see([run.id])
     now = run_queue.status(run)
     saved = run.checkpoints()
@@ -338,17 +337,17 @@ def going(ids: object) -> list[Entry]:
 
 def download(run_id: object) -> str:
     """The path of the run as a zip, from where Gradio serves it. Raises `RunError` without a checkpoint."""
-    return str(downloads.copy_of(find(run_id)))
+    return str(downloads.copy_of(run_lookup.find(run_id)))
 
 
 def events(run_id: object, offset: object = 0) -> Events:
     """The events since byte `offset` of the run's log."""
     if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 2**53:
         raise ValueError(f"{str(offset)[:40]!r} is not a place in a run's log.")
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     run_queue.see([run.id])
     found, after = run.raw_events(offset)
-    return {"events": list(map(checks.told, found)), "offset": after}
+    return {"events": list(map(checks.public_event, found)), "offset": after}
 
 
 def runs(ids: object = ()) -> Runs:
@@ -448,8 +447,8 @@ def _predicted(run: Run, steps: int | None = None) -> Costs | None:
         return None
     seconds = None if costs is None else costs.get("seconds")
     if costs is not None and steps is not None and seconds is not None:
-        whole = run.config.train.total_steps - (run.info.parent_step or 0)
-        costs = costs | {"seconds": seconds * steps / whole}
+        total = run.config.train.total_steps - (run.info.parent_step or 0)
+        costs = costs | {"seconds": seconds * steps / total}
     return costs
 
 

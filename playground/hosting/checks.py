@@ -101,8 +101,8 @@ def without_paths(text: str) -> str:
     return text
 
 
-def told(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event's fields; what it says in words, without paths of the server."""
+def public_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's fields, its texts without paths of the server."""
     said = {name: without_paths(event[name]) for name in ("reason", "text") if name in event}
     return {**event, **said}
 
@@ -243,7 +243,7 @@ def encode(tokenizer: Tokenizer, given: str) -> list[int]:
         raise ValueError(TEXT["unknown"].format(unknown=unknown, known=known)) from None
 
 
-def packed(array: npt.NDArray[Any]) -> str:
+def base64_of(array: npt.NDArray[Any]) -> str:
     """The array's bytes as base64, little-endian, row after row."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(np.ascontiguousarray(little).tobytes()).decode("ascii")

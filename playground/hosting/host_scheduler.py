@@ -1,6 +1,6 @@
 """Background scheduler of a shared host: queue, time limits, storage quota.
 
-One thread looks at the queue and the time limits twice a second, and at the storage once a minute, only if the host
+One thread checks the queue and the time limits twice a second, and the storage once a minute, only if the host
 has a limit.
 
 Nothing in this file loads PyTorch.
@@ -20,7 +20,7 @@ from playground.hosting import downloads, processes, run_queue, storage
 from playground.hosting.processes import Worker
 from playground.runs import run_lookup
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 TIDY_SECONDS = 60.0
 
 _HOME = "_playground_host_scheduler"
@@ -45,16 +45,16 @@ def _forever() -> None:
     tidied = -TIDY_SECONDS
     while getattr(sys, _HOME, None) is threading.current_thread():
         try:
-            look()
+            check()
             if time.monotonic() - tidied > TIDY_SECONDS:
                 tidied = time.monotonic()
                 tidy()
         except Exception as error:  # a full disk, say: the next pass may succeed
             print(f"host scheduler: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
 
 
-def look() -> None:
+def check() -> None:
     """Stop runs whose time is up, make room for waiting runs, and start the next ones."""
     host = settings.current()
     training = _training()

@@ -1,6 +1,6 @@
 """The page and the dashboard are two programs; each leads to the other where that one runs.
 
-On one's own machine the other is looked for at its port. A public host says where it is: `TP_PAGE`, `TP_DASHBOARD`.
+On one's own machine the other is expected at its port. A public host says where it is: `TP_PAGE`, `TP_DASHBOARD`.
 
 Nothing in this file loads PyTorch.
 """

@@ -1,8 +1,8 @@
-"""Start, follow and end the processes that train runs.
+"""Start, watch and end the processes that train runs.
 
 Each run is trained by its own process, `python -m engine train --run -`, which obeys the run's folder and
 not this program. One process is kept warm: it has imported PyTorch and waits for a folder on its standard
-input, so that Start answers at once. A thread follows each process that was handed a run: it waits for
+input, so that Start answers at once. A thread watches each process that was handed a run: it waits for
 the end, so that no zombie is left, and records the memory used. Which run is next says `run_queue`.
 
 The registry of processes is kept on `sys` and not in this module: Gradio's hot reload executes the
@@ -21,10 +21,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import psutil
 from pydantic import ConfigDict, TypeAdapter
@@ -62,6 +63,8 @@ ENDED = "The process for “{name}” ended at once: {reason}"
 
 _HOME = "_playground_sessions"
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False)
 class Worker:
@@ -81,7 +84,7 @@ class Worker:
     """Most resident memory seen, in bytes."""
     last_words: str = ""
     """The last line that it wrote, once it has ended: the reason, where it failed."""
-    follower: threading.Thread | None = None
+    watcher: threading.Thread | None = None
     """Waits for its end, and writes into the run's folder then."""
 
     @property
@@ -135,11 +138,16 @@ class Registry:
 
 
 def registry() -> Registry:
-    """The one registry of this program, however often the module is executed."""
-    if not hasattr(sys, _HOME):
-        setattr(sys, _HOME, Registry())
+    """The one registry of this program."""
+    return kept(_HOME, Registry, close)
+
+
+def kept(name: str, make: Callable[[], T], close: Callable[[], None]) -> T:
+    """The one value of this name in this program, however often a module is executed; `close` ends it."""
+    if not hasattr(sys, name):
+        setattr(sys, name, make())
         atexit.register(close)
-    return getattr(sys, _HOME)
+    return getattr(sys, name)
 
 
 def training() -> list[str]:
@@ -182,10 +190,10 @@ def train(run: Run) -> None:
             worker.end()
             raise RunError(ENDED.format(name=run.name, reason=worker.last_words))
     known.workers[run.id] = worker
-    worker.follower = threading.Thread(
-        target=_follow, args=(worker,), name=f"follow-{run.id}", daemon=True
+    worker.watcher = threading.Thread(
+        target=_watch, args=(worker,), name=f"watch-{run.id}", daemon=True
     )
-    worker.follower.start()
+    worker.watcher.start()
     timer = threading.Timer(WARM_DELAY, keep_warm)
     timer.daemon = True
     timer.start()
@@ -211,8 +219,8 @@ def end(run_id: str) -> None:
     if worker is None or not worker.alive:
         return
     worker.process.kill()
-    if worker.follower is not None:
-        worker.follower.join(CLOSE_SECONDS)
+    if worker.watcher is not None:
+        worker.watcher.join(CLOSE_SECONDS)
 
 
 def close() -> None:
@@ -293,8 +301,8 @@ def _hand_over(worker: Worker, run: Run) -> bool:
     return True
 
 
-def _follow(worker: Worker) -> None:
-    """Wait for the process's end; meanwhile look at its memory twice a second."""
+def _watch(worker: Worker) -> None:
+    """Wait for the process's end; measure its memory twice a second until then."""
     process = psutil.Process(worker.process.pid)
     while True:
         try:

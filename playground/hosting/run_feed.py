@@ -1,7 +1,7 @@
 """The server's side of every view that follows a run: what happened since the page last asked.
 
 `follow` reads on from a byte offset and answers with compact columns; it remembers nothing, so that a
-page may be reloaded, several may look at one run, and a restarted server goes on as if nothing had
+page may be reloaded, several may follow one run, and a restarted server goes on as if nothing had
 happened. The page's side is `assets/js/feed.js`. `poll` is what the live view asks, and `probe` gives one recorded
 attention snapshot as bytes.
 """
@@ -33,7 +33,7 @@ from engine.runs.history import REPEATED, History, restarted, standing
 from engine.runs.store import Run, State
 from playground.figures.curves import extremes
 from playground.hosting import checks, run_queue
-from playground.hosting.checks import packed
+from playground.hosting.checks import base64_of
 from playground.runs import phases, run_data, run_lookup
 from playground.runs import recordings as probes
 
@@ -198,12 +198,12 @@ def poll(run_id: str, offset: int) -> RunNews:
     """What is new in this run, for the live view: see `follow` and `about`. A stored run of a lesson is played: each
     answer has a little more of it, and `status` says how far it is."""
     offset = checks.whole("offset", offset, 0, 2**53 - 1)
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     if not run_lookup.is_stored(run):
         return cast("RunNews", follow(run, offset, about))
-    whole = file_size(run.path / "events.jsonl")
-    news = follow(run, offset, about, chunk=max(1, whole // PLAYED))
-    if news["offset"] < whole:
+    size = file_size(run.path / "events.jsonl")
+    news = follow(run, offset, about, chunk=max(1, size // PLAYED))
+    if news["offset"] < size:
         lines, _ = run.lines(0, news["offset"])
         step = max((getattr(line.message, "step", 0) for line in lines), default=0)
         news["status"] |= {"state": "running", "step": step}
@@ -265,13 +265,13 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     ]
     notes = [
         {"kind": event.type, "step": getattr(event, "step", 0), "stays": event.type not in REPEATED}
-        | checks.told({name: getattr(event, name) for name in NOTED[event.type]})
+        | checks.public_event({name: getattr(event, name) for name in NOTED[event.type]})
         for event, _, _ in lines
         if event.type in NOTED
     ]
     table = decimate(table_of(lines), MOST_ROWS)
     return {
-        "columns": {name: packed(table[:, i]) for i, name in enumerate(COLUMNS)},
+        "columns": {name: base64_of(table[:, i]) for i, name in enumerate(COLUMNS)},
         "evaluated": [[event.step, event.loss, event.accuracy] for event in log.of(Evaluated)],
         "samples": thinned(samples, MOST_SAMPLED),
         "probes": [event.step for event in log.of(Probed)],
@@ -349,7 +349,7 @@ def probe(run_id: str, step: int) -> ProbeMaps:
     """The attention that was recorded at this step."""
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < checks.MAX_STEP:
         raise ValueError(f"{str(step)[:40]!r} is not a step.")
-    run = find(run_id)
+    run = run_lookup.find(run_id)
     path = run.snapshot_path(f"step-{step:06d}.npz")
     if not path.exists():
         raise ValueError(f"“{run.name}” has no attention recorded at step {step}.")
@@ -363,15 +363,8 @@ def probe(run_id: str, step: int) -> ProbeMaps:
         "heads": heads,
         "length": len(snapshot.tokens),
         "tokens": [pieces[i] if i < len(pieces) else "?" for i in map(int, snapshot.tokens)],
-        "attention": packed(snapshot.attention[np.ix_(layers, heads)]),
+        "attention": base64_of(snapshot.attention[np.ix_(layers, heads)]),
     }
-
-
-def find(run_id: object) -> Run:
-    """The run of this id. Raises `ValueError` in a sentence for the learner."""
-    if not isinstance(run_id, str) or not 0 < len(run_id) <= 64:
-        raise ValueError("No run is chosen yet.")
-    return run_lookup.find(run_id)
 
 
 def chosen(count: int, most: int) -> list[int]:

@@ -53,9 +53,10 @@ def stored() -> list[Stored]:
         if path.parent == run_lookup.ROOT / "checkpoints":
             continue  # shipped, where someone keeps the learners' runs beside them
         with suppress(OSError):  # it is being deleted
-            files = ("events.jsonl", "run.json", "config.json")
-            times = [(path / name).stat().st_mtime for name in files if (path / name).exists()]
-            found.append(Stored(path.name, size_of(path), max(times)))
+            files = [path / name for name in ("events.jsonl", "run.json", "config.json")]
+            times = [file.lstat().st_mtime for file in files if os.path.lexists(file)]
+            if times:
+                found.append(Stored(path.name, size_of(path), max(times)))
     return sorted(found, key=lambda run: run.used)
 
 

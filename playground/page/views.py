@@ -59,7 +59,8 @@ OF_LESSONS = {
     "worked", "running", "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions",
     "code", "experiments", "record",
 }  # fmt: skip
-"""Scripts that only the views of lessons need: a file of its own, loaded before the first of them."""
+"""Scripts that only the views of lessons need: a file of its own, loaded before the first of them. The coach, which is
+on every page, loads it when it opens."""
 STYLES = ("common", "lessons")
 
 PARTS: dict[str, bytes] = {}
@@ -109,7 +110,7 @@ def head(linked: bool = False) -> str:
             for language, found in others.items()
         }
         later = part("lessons", "".join(text.pop(name) for name in SCRIPTS if name in OF_LESSONS))
-        needs = {name: later for name, folder in VIEWS.items() if folder.parent.name == "learn"}
+        needs = dict.fromkeys(("learn", "reading"), later)
         text["parts"] += f"Object.assign(tp.catalogues, {json.dumps(files)});"
         text["parts"] += f"Object.assign(tp.needs, {json.dumps(needs)});"
     return f"<style>{style}</style>" + "".join(

@@ -41,7 +41,7 @@ ASKED = ("preset", "changes", "fork", "text", "link")
 """What a choice may hold: `text` are facts about the learner's own, `link` says that it is out of a link."""
 
 FACTS = ("characters", "vocabulary", "words", "bytes")
-"""What is told of the learner's own text."""
+"""What a choice says about the learner's own text."""
 
 FORK = ("run", "step", "name")
 """What names a checkpoint; `name` is the run's, as the form shows it."""
@@ -175,12 +175,18 @@ def _read_object(
     return value
 
 
-def _read_fork(value: object, refused: list[Problem]) -> Fork | None:
-    if value is None:
-        return None
+def _read_part(
+    name: str, value: object, known: Sequence[str], refused: list[Problem]
+) -> Mapping[str, Any] | None:
+    """The same for a value that may be left out; None where it is, and where anything of it is refused."""
     before = len(refused)
-    given = _read_object("fork", value, FORK, refused)
-    if len(refused) > before:
+    given = None if value is None else _read_object(name, value, known, refused)
+    return given if len(refused) == before else None
+
+
+def _read_fork(value: object, refused: list[Problem]) -> Fork | None:
+    given = _read_part("fork", value, FORK, refused)
+    if given is None:
         return None
     run_id, step = given.get("run"), given.get("step")
     try:
@@ -193,15 +199,12 @@ def _read_fork(value: object, refused: list[Problem]) -> Fork | None:
 
 
 def _read_text(value: object, refused: list[Problem]) -> TextFacts | None:
-    if value is None:
+    given = _read_part("text", value, FACTS, refused)
+    if given is None:
         return None
-    before = len(refused)
-    given = _read_object("text", value, FACTS, refused)
     counts = {name: given.get(name, 0) for name in FACTS}
-    wrong = any(type(count) is not int or not 0 <= count < 10**9 for count in counts.values())
-    if len(refused) == before and wrong:
+    if any(type(count) is not int or not 0 <= count < 10**9 for count in counts.values()):
         refused.append(Problem("text", _short(value), TEXT["facts"]))
-    if len(refused) > before:
         return None
     return TextFacts(**counts | {"vocabulary": min(counts["vocabulary"], 0x110000)})
 

@@ -33,7 +33,7 @@ HIDDEN = {
     "valid_target_path", "parallel",
 }  # fmt: skip
 """Fields without a control: a page's visitor has no business with paths on the machine that serves
-it, the vocabulary follows from the data, and each of the page's runs is one process."""
+it, the vocabulary is derived from the data, and each of the page's runs is one process."""
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Model": {
@@ -162,7 +162,7 @@ class Control:
     """Values worth trying, ascending; any other in the limits can be typed."""
     integer: bool = False
     empty: str | None = None
-    """What it is called when left empty, so that the value follows from others; None: it cannot be."""
+    """What it is called when left empty, so that the value is derived from others; None: it cannot be."""
     only_with: tuple[Needs, ...] = ()
     words: dict[str, str] = field(default_factory=dict[str, str])
     """What its choices are called, where their own names do not say it."""

@@ -22,7 +22,7 @@ from playground.planning.controls import OWN_TEXT
 from playground.planning.own_text import stored_tokenizer, tokenizer_of
 
 TEXT = {
-    "fork.gone": "The checkpoint that this run was to continue from is gone.",
+    "fork.gone": "The checkpoint from which this run should continue is gone.",
     "fork.model": "must stay {value}, or the weights of the checkpoint would not fit",
     "fork.data": "gives other tokens than those that the checkpoint was trained on",
     "fork.steps": "must be above step {step}, where the fork begins",
@@ -142,7 +142,7 @@ def limit_problems(config: RunConfig) -> list[Problem]:
 
 
 def host_problems(config: RunConfig, vocabulary: int) -> list[Problem]:
-    """What of the whole run is beyond what this host allows."""
+    """What of the complete run is beyond what this host allows."""
     host, model, train = settings.current(), config.model, config.train
     values = config.flat()
     problems: list[Problem] = []

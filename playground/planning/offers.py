@@ -20,7 +20,7 @@ class Offer(TypedDict):
     """These, and the learning rate: what is set when it is chosen."""
     parameters: float | None
     seconds: float | None
-    """Of the whole run on this machine; None until the machine has been measured."""
+    """Of the complete run on this machine; None until the machine has been measured."""
     ready: bool
     """Can it be started?"""
 

@@ -130,13 +130,13 @@ class Plan:
         counts = parameters(model, self.vocabulary)
         memory = memory_bytes(self.config, self.vocabulary)
         speed = machine_speed.speed()
-        whole = None if speed is None else seconds(self.config, speed, self.vocabulary)
+        full = None if speed is None else seconds(self.config, speed, self.vocabulary)
         return {
             "parameters": counts["total"],
             "active": active_parameters(model, self.vocabulary) if model.n_experts else None,
             "flops": flops_per_token(model, model.max_seq_len, self.vocabulary),
             "memory": memory["total"],
-            "seconds": None if whole is None else self._share() * whole,
+            "seconds": None if full is None else self._share() * full,
         }
 
     def _share(self) -> float:

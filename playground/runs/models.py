@@ -72,7 +72,7 @@ _loading = threading.Lock()
 
 
 def steps(run: Run) -> list[int]:
-    """The steps of the run's whole checkpoints, the earliest first."""
+    """The steps of the run's complete checkpoints, the earliest first."""
     return [checkpoint.step for checkpoint in run.checkpoints()]
 
 

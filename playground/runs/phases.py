@@ -4,7 +4,7 @@ A phase of a text begins when the validation loss falls below that of a table th
 
     how often each letter comes           has the loss H(letter), the entropy of single letters
     how often each word comes             has H(word), here per letter of the text
-    which word follows which              has H(word | the word before), likewise
+    which word comes after which          has H(word | the word before), likewise
 
 so a model with a lower loss than the table of letters knows more of letters than the table does, and so on. All
 are entropies of the run's own text (Shannon 1951, "Prediction and Entropy of Printed English", section 2), and
@@ -12,8 +12,8 @@ multiplied by the letters of a token they are nats per token, as the loss is. In
 count one, two and three characters.
 
 Measured on the shipped runs: `stories` has the thresholds 3.08, 1.34 and 0.62 nats per letter. It passes them at
-steps 50, 200 and 1,050; of the words in its samples 3 % are words of the text at step 0, 57 % at step 100, 75 % at
-step 200, and 95 % from step 1,600 to 2,000.
+steps 50, 200 and 1,050; of the words in its samples 3% are words of the text at step 0, 57% at step 100, 75% at
+step 200, and 95% from step 1,600 to 2,000.
 `stories-zh` has 4.78, 2.23 and 1.03, and passes them at steps 50, 150 and 300.
 
 Nothing in this file loads PyTorch.
@@ -49,7 +49,7 @@ UNSPACED = re.compile(
 NAMES = ("letters", "words", "sentences")
 RIGHT = {"mostly right": 0.6, "solved": 0.99}
 """Phases of a task, by the share of right answers. An answer of two possible ones is right in half of all cases by
-luck, so that 60 % is more than luck."""
+luck, so that 60% is more than luck."""
 
 
 class Phase(TypedDict):
@@ -108,12 +108,12 @@ def entropies(path: Path) -> tuple[float, float, float]:
 
 def entropy(symbols: Sequence[str], length: int) -> float:
     """Entropy of a symbol given the `length - 1` before it, in nats: H = -sum p(s, before) log p(s | before)."""
-    whole = Counter(zip(*(symbols[i:] for i in range(length)), strict=False))
+    counts = Counter(zip(*(symbols[i:] for i in range(length)), strict=False))
     before: Counter[tuple[str, ...]] = Counter()
-    for symbol, count in whole.items():
+    for symbol, count in counts.items():
         before[symbol[:-1]] += count
-    total = max(1, whole.total())
-    return -sum(n / total * math.log(n / before[s[:-1]]) for s, n in whole.items())
+    total = max(1, counts.total())
+    return -sum(n / total * math.log(n / before[s[:-1]]) for s, n in counts.items())
 
 
 @lru_cache(maxsize=64)

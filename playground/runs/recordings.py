@@ -1,4 +1,4 @@
-"""The text that training recorded, and what it recorded of it: for every view that looks inside a run.
+"""The text that training recorded, and what it recorded of it: for every view that shows the inside of a model.
 
 Nothing in this file loads PyTorch before it is asked for a text.
 """
@@ -57,7 +57,7 @@ def recorded_ids(run: Run, loaded: Loaded) -> list[int]:
 
 def default_ids(run: Run, loaded: Loaded, limit: int) -> list[int]:
     """The text to begin with: the one that training recorded, else the one it would record."""
-    from engine.inspection.observe import PROBE_LENGTH
+    from engine.inspection.observe import RECORDED_TOKENS
 
     ids = recorded_ids(run, loaded)
     if not ids:
@@ -68,4 +68,4 @@ def default_ids(run: Run, loaded: Loaded, limit: int) -> list[int]:
             ids = []
     if not ids:
         ids = list(range(len(loaded.tokenizer.pieces)))
-    return ids[: min(PROBE_LENGTH, limit)]
+    return ids[: min(RECORDED_TOKENS, limit)]

@@ -28,7 +28,7 @@ MARKS: dict[State, str] = {
     "new": "○", "waiting": "◷", "starting": "◌", "running": "●", "paused": "‖", "finished": "✓",
     "stopped": "■", "diverged": "▲", "failed": "✕", "interrupted": "◍",
 }  # fmt: skip
-"""A sign for each state, so that colour is not needed to tell them apart."""
+"""A sign for each state, so that they differ by more than colour."""
 
 GOING_ON: tuple[State, ...] = ("waiting", "starting", "running", "paused")
 """In these a process is at work, or will be by itself; in the others nothing more happens."""

@@ -74,12 +74,18 @@ def keep(key: str, values: list[str]) -> None:
 def write_address() -> None:
     """Write what is kept into the address, at the end of every run of a page or of a part of it.
 
-    All of it, since the address that a rerun was given may be older than what was written last. Nothing is left
-    for the browser to write, as Streamlit's `bind` would: each would overwrite what the other knows nothing of.
+    All of it, since the address that a rerun was given may be older than what was written last. At once: key by
+    key, such a rerun would take the newest choices out of the browser's address for a moment, and a reload then
+    would lose them. In one order, so that the way back has no two addresses of one meaning. Nothing is left for
+    the browser to write, as Streamlit's `bind` would: each would overwrite what the other knows nothing of.
     """
-    for key, values in st.session_state.get("kept", {}).items():
-        if st.query_params.get_all(key) != values:
-            st.query_params[key] = values
+    state = st.session_state
+    given = {key: st.query_params.get_all(key) for key in st.query_params}
+    kept = given | state.get("kept", {})
+    meant = {key: kept[key] for key in sorted(kept) if kept[key]}
+    if meant != given or meant != state.get("written", meant):
+        st.query_params.from_dict(meant)
+    state.written = meant
 
 
 def address(**query: Any) -> dict[str, Any]:

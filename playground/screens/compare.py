@@ -34,7 +34,7 @@ TEXT = Words({
     "chosen_none": "Choose one or more runs above to compare them.",
     "metric": "What",
     "curves": "Curves",
-    "curves_help": "Of the loss: lines with points are held-out data, faint lines the training batches. Dotted lines are "
+    "curves_help": "Of the loss: lines with points are validation data, faint lines the training batches. Dotted lines are "
     "what guessing and counting reach on the same data, where all runs share it.",
     "axis": "Over",
     "axis_help": "Seconds are those of the training steps alone, on the machine that trained the run.",
@@ -161,10 +161,10 @@ def show_curves(histories: dict[str, History], names: dict[str, str]) -> None:
     look |= {"log_x": log_x, "theme": theme(), "levels": levels(histories.values())}
     if banded:
         groups = seeded({run_id: history.run.config for run_id, history in histories.items()})
-        plot(several_runs.bands(banded_names(groups, names, curves), **look), "curves")
+        named = banded_names(groups, names, curves)
     else:
         named = {names[run_id]: each for run_id, each in curves.items()}
-        plot(several_runs.compare(named, smoothing=smoothing, **look), "curves")
+    plot(several_runs.compare(named, smoothing=smoothing, **look), "curves")
 
 
 def averaged(given: str) -> int | None:
@@ -218,9 +218,7 @@ def show_samples(histories: dict[str, History], names: dict[str, str]) -> None:
     if not steps:
         st.info(TEXT["no_samples"])
         return
-    step = steps[-1]
-    if len(steps) > 1:
-        step = st.select_slider(TEXT["step"], steps, value=step, key=f"step-{step}")
+    step = step_of(steps, "step")
     beside = min(len(histories), BESIDE)
     columns = [column for _ in range(0, len(histories), beside) for column in st.columns(beside)]
     for number, (run_id, history) in enumerate(histories.items()):
@@ -233,6 +231,13 @@ def show_samples(histories: dict[str, History], names: dict[str, str]) -> None:
                 st.code(sample.prompt + sample.text, language=None, wrap_lines=True)
                 at = TEXT["sample"].format(step=sample.step)
                 st.caption(f"{at} · {verdict}" if verdict else at)
+
+
+def step_of(steps: list[int], key: str) -> int:
+    """One of these steps, chosen with a slider if there are several; first, and whenever there is a newer one, the last."""
+    if len(steps) == 1:
+        return steps[0]
+    return st.select_slider(TEXT["step"], steps, value=steps[-1], key=f"{key}-{steps[-1]}")
 
 
 # Inside -------------------------------------------------------------------------------------------
@@ -261,9 +266,7 @@ def show_inside(histories: dict[str, History], names: dict[str, str]) -> None:
     )
     if not steps:
         return
-    step = steps[-1]
-    if len(steps) > 1:
-        step = st.select_slider(TEXT["step"], steps, value=step, key=f"inside-{step}")
+    step = step_of(steps, "inside")
     for column, run_id in zip(st.columns(2), pair, strict=False):
         with column:
             st.text(names[run_id])

@@ -20,7 +20,7 @@ from engine.cli.flags import command_line
 from engine.runs.archive import add_file
 from engine.runs.summary import Outcome, differing_fields
 from playground.figures.curves import SMOOTHING, Column, Curves, extremes, smoothed
-from playground.figures.one_run import DASHES, INK, PALETTE
+from playground.figures.one_run import INK, line_of
 from playground.i18n import Words
 from playground.runs import run_states
 from playground.screens.histories import History, sampled_steps
@@ -44,7 +44,7 @@ TEXT = Words({
     ],
     "commands": "Commands that train them",
     "curves": "Curves",
-    "curves_note": "Lines with points: held-out data. Faint lines: training batches, averaged over "
+    "curves_note": "Lines with points: validation data. Faint lines: training batches, averaged over "
     f"{SMOOTHING} steps.",
     "loss": "Loss (nats per token)",
     "steps": "Steps",
@@ -136,7 +136,7 @@ def _outcomes(runs: Mapping[str, History]) -> list[list[str]]:
     rows: list[list[str]] = [list(TEXT["columns"])]
     for name, history in runs.items():
         outcome = Outcome.of(history.run)
-        right = None if outcome.accuracy is None else f"{100 * outcome.accuracy:.1f} %"
+        right = None if outcome.accuracy is None else f"{100 * outcome.accuracy:.1f}%"
         speed = outcome.tokens_per_second
         rows.append(
             [
@@ -183,7 +183,7 @@ def _block(text: str) -> str:
 
 
 def loss_svg(runs: Mapping[str, Curves]) -> str:
-    """Losses over steps, training faint and held-out with points, as a drawing that stands alone."""
+    """Losses over steps, training faint and validation with points, as a drawing that stands alone."""
     lines: list[tuple[int, Column, Column, bool]] = []
     for number, curves in enumerate(runs.values()):
         lines.append((number, curves.step, smoothed(curves.step, curves.loss, SMOOTHING), False))
@@ -236,10 +236,9 @@ def _thin(x: Column, y: Column) -> list[tuple[float, float]]:
 
 def _line(number: int, points: Sequence[tuple[float, float]], measured: bool) -> str:
     """The run's colour and dash are those it has in every figure."""
-    colour = PALETTE["light"][number % len(PALETTE["light"])]
-    dash = {"solid": "", "dash": "8 5", "dot": "2 4", "dashdot": "8 4 2 4"}[
-        DASHES[number // len(PALETTE["light"]) % len(DASHES)]
-    ]
+    line = line_of(number, "light")
+    colour = line["color"]
+    dash = {"solid": "", "dash": "8 5", "dot": "2 4", "dashdot": "8 4 2 4"}[line["dash"]]
     path = "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
     look = 'stroke-width="1.75"' if measured else 'stroke-width="1" stroke-opacity="0.4"'
     drawn = f'<path d="M{path}" fill="none" stroke="{colour}" stroke-dasharray="{dash}" {look}/>'

@@ -27,9 +27,9 @@ TEXT = Words({
     "compare": "Compare the marked runs",
     "compare_none": "Mark runs at the left edge of the table",
     "count": "{shown} of {all} runs, {training} training now",
-    "loss_help": "The newest loss on held-out data, in nats per token",
+    "loss_help": "The newest loss on validation data, in nats per token",
     "best_help": "The lowest validation loss so far",
-    "right_help": "Exact answers on held-out items, for a task",
+    "right_help": "Exact answers on validation items, for a task",
     "speed_help": "Tokens of a step over the seconds of the median step, of the last 50",
     "made_help": "When the run was made, by the clock of the machine that shows this page",
     "changed_help": "The nearest preset, and what differs from it",
@@ -38,7 +38,7 @@ TEXT = Words({
         "Status": "Status",
         "Progress": "Progress",
         "Step": "Step",
-        "Held-out loss": "Held-out loss",
+        "Validation loss": "Validation loss",
         "Best": "Best",
         "Right": "Right",
         "Tokens/s": "Tokens/s",
@@ -55,11 +55,11 @@ def columns() -> dict[str, Any]:
     looks: dict[str, Any] = {
         "Run": config.TextColumn(pinned=True, width=230),
         "Status": config.TextColumn(),
-        "Progress": config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+        "Progress": config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100),
         "Step": config.NumberColumn(format="localized"),
-        "Held-out loss": config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
+        "Validation loss": config.NumberColumn(format="%.3f", help=TEXT["loss_help"]),
         "Best": config.NumberColumn(format="%.3f", help=TEXT["best_help"]),
-        "Right": config.NumberColumn(format="%.0f %%", help=TEXT["right_help"]),
+        "Right": config.NumberColumn(format="%.0f%%", help=TEXT["right_help"]),
         "Tokens/s": config.NumberColumn(format="compact", help=TEXT["speed_help"]),
         "Parameters": config.NumberColumn(format="compact"),
         "What changed": config.TextColumn(help=TEXT["changed_help"]),
@@ -68,7 +68,7 @@ def columns() -> dict[str, Any]:
     return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}
 
 
-COMPARE: list[Any] = []  # the page that compares, once `dashboard.main` has made it
+COMPARE: list[Any] = []  # the page that compares, once `main.main` has made it
 
 
 def show() -> None:
@@ -163,7 +163,7 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
             "Status": run_states.TEXT[status.state],
             "Progress": 100 * status.step / status.total_steps,
             "Step": status.step,
-            "Held-out loss": outcome.final_loss,
+            "Validation loss": outcome.final_loss,
             "Best": outcome.best_loss,
             "Right": None if outcome.accuracy is None else 100 * outcome.accuracy,
             "Tokens/s": outcome.tokens_per_second,
@@ -173,7 +173,7 @@ def table(entries: dict[str, Entry]) -> pd.DataFrame:
             "Suite": entry.run.info.suite,
         }
     # As numbers, so that a column in which nothing is known yet is an empty one.
-    numbers = ("Held-out loss", "Best", "Right", "Tokens/s", "Parameters")
+    numbers = ("Validation loss", "Best", "Right", "Tokens/s", "Parameters")
     return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(numbers, "float64"))
 
 

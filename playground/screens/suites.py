@@ -31,6 +31,21 @@ FAULT = "suite-fault"
 
 TIMED = ("Processor s", "After equal time", "Verdict then")
 """Columns of suites whose runs recorded processor seconds."""
+NUMBERS = {
+    "Final loss": "%.3f",
+    "±": "%.3f",
+    "Best": "%.3f",
+    "Right": "%.1f%%",
+    "Bits a character": "%.3f",
+    "Difference": "%+.3f",
+    "from": "%+.3f",
+    "to": "%+.3f",
+    "Processor s": "%.1f",
+    "After equal time": "%+.3f",
+    "Parameters": "localized",
+    "Tokens/s": "compact",
+}
+"""Columns that may be empty, and how their numbers are written."""
 
 TEXT = Words({
     "title": "Suites",
@@ -56,7 +71,7 @@ TEXT = Words({
     "command": "The same from a terminal",
     "difference": "Differences to “{first}”",
     "legend": "The mean difference of the validation loss, paired by seed, and the interval that has the true one with "
-    "95 % confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
+    "95% confidence. Left is better. Grey: zero is inside, so it may be noise. Each interval stands "
     "alone: of twenty, about one misses.",
     "table": "The table",
     "seeds_one": "With one seed there is no interval: train more.",
@@ -98,7 +113,7 @@ def show_all() -> None:
     entries, damaged = common.shelf().look()
     stored = comparison.suite_names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
-    first = stored[0] if stored else None
+    first = next(iter(stored or filter(measured, SUITES)), None)
     for asked in (st.session_state.get(NAME), st.query_params.get(NAME)):
         if asked and asked not in names and suite_runs.chosen(asked):
             names.append(asked)  # just started: nothing is stored of it yet
@@ -272,21 +287,7 @@ def table(rows: list[Row]) -> pd.DataFrame:
                 "Tokens/s": row.tokens_per_second and row.tokens_per_second.mean,
             }
         )
-    numbers = (
-        "Final loss",
-        "±",
-        "Best",
-        "Right",
-        "Bits a character",
-        "Difference",
-        "from",
-        "to",
-        "Processor s",
-        "After equal time",
-        "Parameters",
-        "Tokens/s",
-    )
-    found = pd.DataFrame(shown).astype(dict.fromkeys(numbers, "float64"))
+    found = pd.DataFrame(shown).astype(dict.fromkeys(NUMBERS, "float64"))
     timed = any(row.seconds is not None for row in rows)
     return found if timed else found.drop(columns=list(TIMED))
 
@@ -300,19 +301,6 @@ def columns() -> dict[str, Any]:
     """How the table's columns look."""
     config = st.column_config
     looks: dict[str, Any] = {name: config.Column() for name in TEXT["columns"]}
-    looks |= {
-        "Variant": config.TextColumn(pinned=True),
-        "Final loss": config.NumberColumn(format="%.3f"),
-        "±": config.NumberColumn(format="%.3f"),
-        "Best": config.NumberColumn(format="%.3f"),
-        "Right": config.NumberColumn(format="%.1f %%"),
-        "Bits a character": config.NumberColumn(format="%.3f"),
-        "Difference": config.NumberColumn(format="%+.3f"),
-        "from": config.NumberColumn(format="%+.3f"),
-        "to": config.NumberColumn(format="%+.3f"),
-        "Processor s": config.NumberColumn(format="%.1f"),
-        "After equal time": config.NumberColumn(format="%+.3f"),
-        "Parameters": config.NumberColumn(format="localized"),
-        "Tokens/s": config.NumberColumn(format="compact"),
-    }
+    looks |= {name: config.NumberColumn(format=look) for name, look in NUMBERS.items()}
+    looks["Variant"] = config.TextColumn(pinned=True)
     return {name: looks[name] | {"label": label} for name, label in TEXT["columns"].items()}

@@ -43,6 +43,7 @@ def browser() -> Iterator[Browser]:
     assert path, "no Chromium was found: python tests/tools/chromium.py installs one"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
+        started.on("context", lambda context: context.set_default_timeout(PATIENCE_MS))
         yield started
         started.close()
 
@@ -69,7 +70,6 @@ def open_page(address: str, browser: Browser) -> Iterator[Open]:
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
-        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", failed)

@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from engine.runs.store import RunStore
-from tests.browser.conftest import PATIENCE_MS
-from tests.playground.screens.test_dashboard import make, suite_runs
+from tests.playground.screens.pages import ENGLISH, make, suite_runs
 from tests.tools.served import served
 from tests.tools.waiting import until
 
@@ -41,16 +40,12 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page on which no script may fail."""
     errors: list[str] = []
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
     context.close()
     assert not errors
 
-
-ENGLISH = re.compile(r"[A-Za-z]{2,}[,;]? [a-z]{2,}")
-"""A sentence, or two words of one."""
 
 SEEN = """() => {
   const page = document.body.cloneNode(true);
@@ -164,7 +159,7 @@ def test_the_way_in_chinese(dashboard: str, page: Page, shoot: Shoot, width: int
     in_chinese(page)
     shoot(page, f"dashboard-zh-compare-{width}")
     page.goto(f"{dashboard}/suites?suite-name=norm&lang=zh")
-    title(page, "实验组")
+    title(page, "实验套件")
     expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(1)
     in_chinese(page)
     shoot(page, f"dashboard-zh-suites-{width}")

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from engine.runs.store import RunStore
-from tests.browser.conftest import PATIENCE_MS
 from tests.tools.reverse_proxy import below, framing, listening
 from tests.tools.served import EQUAL_SHARE, served
 
@@ -65,7 +64,6 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1440, "height": 1250})
-    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 
@@ -186,6 +184,7 @@ def test_a_page_of_another_site_neither_frames_it_nor_acts(
     assert {run.id for run in RunStore(elsewhere.runs).list()} == before
 
 
+@pytest.mark.case("K1")
 @pytest.mark.case("R10")
 def test_no_tab_asks_for_what_the_policy_denies(address: str, context: BrowserContext) -> None:
     errors: list[str] = []

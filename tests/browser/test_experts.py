@@ -233,10 +233,10 @@ def test_a_link_brings_the_choices_back(open_view: Open) -> None:
     page = open_view("?e.layer=3&e.step=5&e.x=flops&e.text=the%20cat")
     assert value(page, "step") == "5"
     expect(page.locator(".bars-layer h4")).to_have_text("Block 3")
-    expect(page.locator("[data-axis=flops]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-value=flops]")).to_have_attribute("aria-pressed", "true")
     assert page.locator(".token-row .piece").all_text_contents() == list("the␣cat")
     expect(page.locator("#experts-text")).to_have_value("the cat")
-    page.locator("[data-axis=seconds]").click()
+    page.locator("[data-value=seconds]").click()
     page.wait_for_function("location.search.includes('e.x=seconds')")
 
 

@@ -145,6 +145,7 @@ def test_a_class_gets_one_link(open_page: Open, shoot: Shoot) -> None:
     shoot(page, "only")
 
 
+@pytest.mark.case("K1")
 def test_another_tab_learns_of_a_new_run(open_page: Open) -> None:
     """Its list has a run that was started elsewhere in this browser, without being loaded again."""
     first = open_page("?lang=en")

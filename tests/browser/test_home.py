@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from playground.tabs.home.server import GUESSES
-from tests.browser.conftest import PATIENCE_MS, Open, Watched, too_wide
+from tests.browser.conftest import Open, Watched, too_wide
 from tests.tools import first_screen
 
 pytestmark = pytest.mark.browser
@@ -46,6 +46,14 @@ TYPED_AND_PRESSED = """([text, button]) => {
   document.querySelector(button).click();
 }"""
 """Faster than any pause that the view waits for."""
+
+BROKEN = """() => {
+  const words = [...document.querySelectorAll(".home .word")];
+  return words.filter((node, i) => i && node.offsetTop > words[i - 1].offsetTop + 5)
+    .filter((node) => /^[，。！？：；”.,!?]/.test(node.textContent) || /“$/.test(words[words.indexOf(node) - 1].textContent))
+    .map((node) => node.textContent);
+}"""
+"""The words that begin a line and should not."""
 
 Shoot = Callable[[Page, str], None]
 
@@ -84,6 +92,19 @@ def test_it_writes_by_itself_until_it_is_paused(open_page: Open, shoot: Shoot) -
     stopped(page)
     page.locator("#home-play").click()
     HOME.until(page, "Number(d.tokens) > a", tokens(page))
+
+
+def test_a_first_visit_loads_no_lessons(open_page: Open) -> None:
+    """Nor their scripts, which the coach would need: it is on every page, and opens with an experiment."""
+    page = open_page("")
+    parts = """() => performance.getEntriesByType("resource")
+      .map(({ name }) => name.match(/parts\\/(\\w+)-/)?.[1]).filter(Boolean)"""
+    ready(page)
+    page.wait_for_function(f"() => ({parts})().includes('coach')")
+    assert "lessons" not in page.evaluate(parts)
+    page.locator("#tab-learn-button").click()
+    page.wait_for_selector(".learn[data-ready=true]")
+    assert page.evaluate(parts).count("lessons") == 1
 
 
 def test_the_first_screen_has_few_numbers_and_terms(open_page: Open) -> None:
@@ -159,6 +180,29 @@ def test_a_spelled_word_is_named_whole(open_page: Open) -> None:
     assert all(len(word.strip("“”.")) != 1 for word in caption.locator("b").all_inner_texts())
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zh", "从前，有一只小兔，它很忙。“你好！”小兔说：“我在看花。”小熊笑了，小兔也笑了。"),
+        (
+            "en",
+            'Once upon a time, a zebra met a fox. The fox said, "I am hungry!" So they ate, and slept.',
+        ),
+    ],
+)
+def test_no_line_begins_with_a_mark(open_page: Open, language: str, text: str) -> None:
+    """However wide the page is; nor does a line end with an opening mark."""
+    page = open_page(f"?lang={language}")
+    ready(page)
+    page.locator("#home-play").click()
+    page.evaluate(TYPED_AND_PRESSED, [text, ".home .word"])
+    HOME.until(page, "d.text === a", text)
+    for width in range(360, 500, 7):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not page.evaluate(BROKEN), width
+    assert not too_wide(page)
+
+
 def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
     page = open_page("")
     ready(page)
@@ -174,7 +218,6 @@ def test_every_layer_says_what_it_looks_back_at(open_page: Open) -> None:
 def test_it_says_early_that_it_loads(browser: Browser, address: str) -> None:
     """Before any script of a view is there, and in one language."""
     context = browser.new_context(locale="zh-CN")
-    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.route("**/parts/home-*.js", lambda _: None)  # it does not come
     page.goto(address)
@@ -278,7 +321,6 @@ def visitor(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     def visit(query: str = "", **options: object) -> Page:
         context = browser.new_context(**options)  # pyright: ignore[reportArgumentType]
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(address + query)
         return page
@@ -325,6 +367,12 @@ def test_on_a_phone_it_is_one_column(open_page: Open, shoot: Shoot, language: st
     HOME.until(page, "Number(d.tokens) >= 8")
     page.locator("#home-play").click()
     assert too_wide(page) == []
-    left = [page.locator(part).bounding_box() for part in (".home .story", ".home .model")]
-    assert left[0] and left[1] and abs(left[0]["x"] - left[1]["x"]) < 2
+    own, guesses = (page.locator(part).bounding_box() for part in (".home .own", ".home .guesses"))
+    assert own and guesses and abs(own["x"] - guesses["x"]) < 2
+    assert guesses["y"] + guesses["height"] <= 844  # on the first screen
     shoot(page, f"home-phone-{language}")
+    word = {"en": "small ", "zh": "小兔"}[language]
+    page.locator("#home-text").fill(40 * word)  # a long story takes no more room
+    HOME.until(page, "Number(d.tokens) >= 40")
+    assert page.locator(".home .guesses").bounding_box() == guesses
+    expect(page.locator(".home .word").last).to_be_in_viewport()

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.runs.store import Run, RunStore
-from tests.browser.conftest import PATIENCE_MS
 from tests.browser.test_train import past, ready, start, state
 from tests.tools.served import EQUAL_SHARE, served
 from tests.tools.waiting import PATIENCE
@@ -45,7 +44,6 @@ def visit(host: str, browser: Browser) -> Iterator[Visit]:
 
     def opened(query: str) -> Page:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(host + query)
         ready(page)

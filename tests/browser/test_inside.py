@@ -129,7 +129,7 @@ def test_hovering_shows_lines_and_leaving_takes_them_back(open_view: Open, run: 
     )
     assert max(strongest)[1] == max(range(11), key=lambda key: row[key])
     first = page.locator(".list li").first
-    assert first.locator(".share").inner_text() == f"{round(max(row) * 100)} %"
+    assert first.locator(".share").inner_text() == f"{round(max(row) * 100)}%"
     page.mouse.move(2, 2)
     expect(root(page)).to_have_attribute("data-query", str(before))
 
@@ -185,7 +185,7 @@ def test_the_table_reads_out_one_weight(open_view: Open, run: Run) -> None:
     page.mouse.move(x, y)
     weight = weights(run, None, "hello, hello again", 0, 1)[9][4]
     expect(page.locator(".matrix-text")).to_have_text(
-        f"l (10) reads {round(weight * 100)} % from o (5)"
+        f"l (10) reads {round(weight * 100)}% from o (5)"
     )
     page.mouse.click(x, y)
     expect(root(page)).to_have_attribute("data-locked", "true")
@@ -528,7 +528,7 @@ def test_a_head_without_a_rule_is_described_by_its_sharpest_pair(open_view: Open
         if text[q].isalnum() and text[k].isalnum()
     )
     expect(page.locator(".pattern")).to_contain_text("No simple rule")
-    sentence = f"“{text[query]}” reads {round(share * 100)} % from “{text[key]}”"
+    sentence = f"“{text[query]}” reads {round(share * 100)}% from “{text[key]}”"
     expect(page.locator(".pattern")).to_contain_text(sentence)
     expect(root(page)).to_have_attribute("data-query", str(query))
 

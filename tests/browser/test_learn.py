@@ -17,6 +17,7 @@ from playground.tabs.learn import game, lessons
 from playground.tabs.learn.lesson import file_format
 from playground.tabs.learn.lesson.file_format import Lesson, Step
 from tests.browser.conftest import Watched, alone, too_wide
+from tests.browser.test_accessibility import AXE, LOOK
 from tests.browser.test_reading import READING, answer_questions, play
 from tests.tools import measured
 
@@ -156,6 +157,37 @@ def test_a_stored_run_is_watched_and_told(
     shoot(page, f"learn-watched-{language}")
 
 
+@pytest.mark.walk
+@pytest.mark.parametrize("language", lessons.LANGUAGES)
+def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
+    """One after the other, on one page: each is played to its end, once, and told in its lesson."""
+    page = open_page(f"?tab=learn&lang={language}")
+    told = {"en": "Stored run, seed 0: ", "zh": "存储的训练，种子 0："}[language]
+    watched: set[str] = set()
+    for name in lessons.names():
+        steps = lessons.lesson(name, language).steps
+        runs = {i: run for i, s in enumerate(steps) if s.measure and (run := lessons.stored_run(s))}
+        if not runs:
+            continue
+        page.locator(f"#learn-{name}").click()
+        read(page, name)
+        expect(page.locator("[data-watch]")).to_have_count(len(runs))
+        for step, run in runs.items():
+            page.locator(f"[data-watch='{step}']").click()
+            if run.id not in watched:  # two sections can ask about the same run
+                Watched(".live").until(page, "d.status === 'running' && d.run === a", run.id)
+                assert COACH.value(page, "done") == "false", (name, step)
+            COACH.until(page, "d.done === 'true'")
+            state = run.status().state
+            Watched(".live").until(page, "d.run === a[0] && d.status === a[1]", [run.id, state])
+            back(page, step)
+            said = section(page, step).locator(".tp-experiment .said")
+            expect(said).to_contain_text(told)
+            watched.add(run.id)
+        page.locator("#reading-back").click()
+    assert len(watched) > 20
+
+
 @pytest.fixture
 def open_view(browser: Browser) -> Iterator[Open]:
     """The reading page by itself, answered by this process, whose learners have runs of the tests' own."""
@@ -260,6 +292,19 @@ def test_the_coach_covers_nothing_and_show_me_arrives(
             back(page, number)
         page.locator(".reading .back:visible").first.click()
     assert page.evaluate("window.kept")
+
+
+def test_nothing_serious_is_found_with_the_coach_docked(open_page: Open) -> None:
+    """By axe-core, on a phone, with a prediction to be made in the coach: over the whole page."""
+    steps = lessons.lesson("attention", "zh").steps
+    at = next(i for i, step in enumerate(steps) if step.measure)
+    page = open_page(f"?tab=train&read=attention&at={at + 1}&lang=zh", width=390, height=844)
+    page.emulate_media(reduced_motion="reduce")
+    page.wait_for_selector(f".coach[data-at='{at + 1}']")
+    page.wait_for_selector(".configure[data-answered]")
+    expect(page.locator(".coach .option").first).to_be_visible()
+    page.evaluate(AXE.read_text("utf-8"))
+    assert page.evaluate(LOOK, [False, True]) == []
 
 
 @pytest.mark.case("C18")
@@ -565,6 +610,7 @@ def test_a_link_to_a_lesson_that_is_not_there(open_page: Open, query: str) -> No
     expect(page.locator(".coach")).to_be_hidden()
 
 
+@pytest.mark.case("K1")
 def test_every_tab_is_reached_on_a_phone(open_page: Open) -> None:
     """Gradio would hide those without room in a menu, where no link and no lesson finds them."""
     page = open_page("?tab=experts", width=390)

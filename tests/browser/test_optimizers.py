@@ -55,9 +55,10 @@ def test_the_tab_lands_on_the_stored_race(open_page: Open, shoot: Shoot) -> None
     drawn(page)
     expect(page.locator(".source code")).to_contain_text("python -m engine race adamw muon sgd")
     expect(page.locator(".outcome tbody tr")).to_have_count(3)
+    assert all(page.locator(".outcome thead th").all_inner_texts())
     expect(page.locator(".verdicts li").first).to_have_text(
         re.compile(
-            r"Muon ended lower than AdamW by 0\.\d+ nats, 95 % interval \[−0\.\d+, −0\.\d+\], over 3 seeds"
+            r"Muon ended lower than AdamW by 0\.\d+ nats, 95% interval \[−0\.\d+, −0\.\d+\], over 3 seeds"
         )
     )
     assert value(page, "moment") == "300"
@@ -134,7 +135,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(open_view: Open) ->
     page = open_view()
     drawn(page)
     before = page.evaluate(PATHS)
-    page.locator("[data-axis=flops]").click()
+    page.locator("[data-value=flops]").click()
     page.locator("#optimizers-matrix").select_option("q")
     page.locator("#optimizers-block").select_option(index=1)
     page.locator("#optimizers-moment").fill("0")
@@ -148,7 +149,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(open_view: Open) ->
     again = open_view("?" + page.url.partition("?")[2])
     drawn(again)
     assert again.evaluate(PATHS) == after
-    expect(again.locator("[data-axis=flops]")).to_have_attribute("aria-pressed", "true")
+    expect(again.locator("[data-value=flops]")).to_have_attribute("aria-pressed", "true")
     assert value(again, "moment") == "1"
 
 

@@ -387,8 +387,9 @@ def test_a_link_is_reproduced_and_a_hostile_one_is_refused_kindly(open_page: Ope
     page = open_page(hostile)
     ready(page)
     notes = page.locator("#link-notes")
-    for field in ("d_model", "seed", "train_data_path", "preset"):
+    for field in ("Width", "Seed", "Train data path", "preset"):  # as the form names them
         expect(notes).to_contain_text(field)
+    expect(notes).not_to_contain_text("d_model")
     expect(page.locator("#start")).to_be_enabled()
     assert "passwd" not in page.url
 
@@ -515,6 +516,7 @@ def test_start_leaves_the_page_where_it_is_and_the_end_renews_the_estimate(open_
     until(page, "n => Number(document.querySelector('.configure').dataset.asked) > n", int(asked))
 
 
+@pytest.mark.case("K1")
 def test_a_text_that_cannot_be_taken_is_answered_with_what_to_do(open_page: Open) -> None:
     page = open_page(QUICK)
     ready(page)

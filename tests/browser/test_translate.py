@@ -35,6 +35,7 @@ def translated(page: Page, text: str) -> None:
 # In the whole page ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("K1")
 @pytest.mark.case("C6")
 @pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
 def test_words_it_does_not_know_are_marked_and_those_it_knows_offered(
@@ -51,12 +52,22 @@ def test_words_it_does_not_know_are_marked_and_those_it_knows_offered(
     field.fill("I love the ")
     field.press_sequentially("ca")
     expect(strangers.locator("s")).to_have_text(["I", "love"])
+    expect(page.locator("#translate-real code")).to_have_text("python -m engine download multi30k")
     shoot(page, f"translate-words-{language}")
     fitting = [word for word in words if word.startswith("ca")]
     expect(page.locator("#translate-offered .example")).to_have_text(fitting)
     page.locator("#translate-offered .example", has_text=re.compile("^cat$")).click()
     expect(field).to_have_value("I love the cat ")
     expect(strangers.locator("s")).to_have_text(["I", "love"])
+
+    field.fill("")
+    field.press_sequentially("The fox has lost the shi")  # "shirt", soon: nothing is said of it yet
+    until(page, "d.text === 'The fox has lost the shi'")
+    expect(strangers).to_be_hidden()
+    expect(outside).to_be_hidden()
+    field.press_sequentially("rt.")
+    until(page, "d.text === 'The fox has lost the shirt.' && d.expected")
+    expect(outside).to_be_hidden()
 
     translated(page, "The cat sleeps.")  # known words, and not a sentence of its language
     expect(outside).to_be_visible()

@@ -38,7 +38,7 @@ from playground.page.theme import CSS
 from playground.page.views import HEAD, sources
 from playground.planning.choice import Choice
 from playground.planning.plan import plan
-from playground.runs import phases, run_data
+from playground.runs import phases, run_data, run_lookup
 from playground.tabs.learn.tab import terms
 from playground.tabs.train import tab as train_tab
 from playground.tabs.train.model_spec import model_spec
@@ -417,6 +417,20 @@ def test_the_badge_and_the_newest_sample_are_of_one_phase(
     claim.release()
 
 
+def test_another_machine_s_speed_is_not_told(
+    open_view: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the time that a card says for this machine, that of a shipped run would contradict it."""
+    train(run, 1, 100)
+    run.append(Ended(step=100, how="finished"), trained=500.0)
+    monkeypatch.setattr(run_lookup, "is_shipped", lambda run: True)
+    page = open_view("live", run=run.id)
+    wait(page, status="finished")
+    expect(page.locator(".stats .loss")).to_be_visible()
+    expect(page.locator(".stats .left")).to_be_hidden()
+    expect(page.locator(".stats .speed")).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", [390, 430, 500, 700])
 @pytest.mark.parametrize("correct", [None, True])
 def test_numbers_and_samples_are_whole_at_every_width(
@@ -480,6 +494,7 @@ def test_a_pause_is_no_work(open_view: Open, run: Run) -> None:
     claim.release()
 
 
+@pytest.mark.case("K1")
 def test_figures_for_people(open_view: Open) -> None:
     """Units go up instead of powers of ten, and small shares are no powers of ten either."""
     page = open_view("live", run="")
@@ -496,14 +511,14 @@ def test_figures_for_people(open_view: Open) -> None:
         1e12: "32k years",
     }
     shares = {
-        0: "0 %", 5e-6: "< 0.01 %", 0.0029: "0.29 %", 0.052: "5.2 %", 0.125: "13 %", 0.5: "50 %",
-        0.996: "99.6 %", 0.9971: "99.71 %", 0.99999: "> 99.99 %", 1: "100 %", 0.9999999: "100 %",
+        0: "0%", 5e-6: "< 0.01%", 0.0029: "0.29%", 0.052: "5.2%", 0.125: "13%", 0.5: "50%",
+        0.996: "99.6%", 0.9971: "99.71%", 0.99999: "> 99.99%", 1: "100%", 0.9999999: "100%",
     }  # fmt: skip
     sizes = {950: "950 B", 295e6: "295 MB", 19e9: "19 GB", 4e12: "4 TB", 123e12: "123 TB"}
     say = "([name, values, more]) => values.map((value) => tp[name](value, ...more))"
     for name, wanted, more in (
         ("duration", durations, []), ("duration", rough, [{"rough": True}]),
-        ("percent", shares, []), ("percent", {0.125: "12.5 %", 1 / 16: "6.25 %", 0.25: "25 %"}, [3]),
+        ("percent", shares, []), ("percent", {0.125: "12.5%", 1 / 16: "6.25%", 0.25: "25%"}, [3]),
         ("size", sizes, []),
     ):  # fmt: skip
         assert page.evaluate(say, [name, list(wanted), more]) == list(wanted.values())
@@ -527,7 +542,7 @@ def test_says_what_takes_long(open_view: Open, run: Run) -> None:
     train(run, 1, 100)
     tell(run, Working(step=100, task="evaluate", done=3, total=8))
     page = open_view("live", run=run.id)
-    expect(page.locator(".status")).to_contain_text("measuring on held-out data, 3 of 8")
+    expect(page.locator(".status")).to_contain_text("measuring on validation data, 3 of 8")
     tell(run, Working(step=100, task="sample", done=40, total=96))
     expect(page.locator(".status")).to_contain_text("writing a sample, 40 of 96")
     train(run, 101, 101)
@@ -585,7 +600,7 @@ def test_a_task_shows_right_and_wrong(open_view: Open, run: Run) -> None:
     train(run, 1, 50, correct=False)
     page = open_view("live", 390, dark=True, run=run.id)
     wait(page, step=50)
-    assert page.inner_text(".stats .accuracy dd") == "50 %"
+    assert page.inner_text(".stats .accuracy dd") == "50%"
     assert page.locator(".answer.wrong .verdict").inner_text() == "✗"
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -638,7 +653,7 @@ def test_old_attention_comes_back_with_the_slider(open_view: Open, run: Run) -> 
     train(run, 1, 200)
     page = open_view("live", run=run.id)
     page.wait_for_selector("canvas.maps[data-step='200']")
-    slider = page.get_by_label("recorded step")
+    slider = page.get_by_label("Step of training")
     slider.focus()
     page.keyboard.press("Home")
     page.wait_for_selector("canvas.maps[data-step='50']")

@@ -84,10 +84,10 @@ def test_look_inside_waits_for_its_run(open_page: Open) -> None:
 
 
 SHOWN = {
-    "tab=generate&run=stories": None,
-    "tab=generate&run=stories&gen_path=none": None,
-    "tab=inside&run=stories&panel=numbers": "numbers",
-    "tab=inside&run=stories&panel=lens": "lens",
+    "tab=generate&run=stories-words": None,
+    "tab=generate&run=stories-words&gen_path=none": None,
+    "tab=inside&run=stories-words&panel=numbers": "numbers",
+    "tab=inside&run=stories-words&panel=lens": "lens",
 }
 """What lessons show of these two tabs, and the panel that is open then."""
 
@@ -100,7 +100,7 @@ def test_what_a_lesson_shows_is_the_trained_model(open_page: Open) -> None:
         if step.open.startswith(("tab=generate", "tab=inside"))
         and "run=experiment" not in step.open  # opens the learner's own run, or the stored one
     }
-    page = open_page("?tab=generate&run=stories", width=1366, height=768)
+    page = open_page("?tab=generate&run=stories-words", width=1366, height=768)
     GENERATE.until(page, "d.ready === 'true'")
     page.locator(
         ".generate h2"
@@ -112,7 +112,7 @@ def test_what_a_lesson_shows_is_the_trained_model(open_page: Open) -> None:
         page.evaluate("(query) => tp.lessons.open(query)", f"tab={tab}&{BEFORE[tab]}")
         view.until(page, "d.ready === 'true' && d.step === '0'")
         page.evaluate("(query) => tp.lessons.open(query)", query)
-        view.until(page, "d.ready === 'true' && d.step === '2500'")
+        view.until(page, "d.ready === 'true' && d.step === '2000'")
         if tab == "generate":
             expect(page.locator("#generate-prompt")).to_have_value(usual)
             continue

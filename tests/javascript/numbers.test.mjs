@@ -16,7 +16,7 @@ test("numbers as people write them", () => {
     ...["7.39", "1", "162,755", "1.14 × 10²⁶", "4.54 × 10⁻⁵", "0", "−0.5", "–", "∞"],
   ]);
   assert.deepEqual([4.0123, 12000, NaN].map(loss), ["4.012", "12k", "–"]);
-  assert.deepEqual([0, 1 / 255, 0.123, 1].map(rounded), ["0 %", "< 1 %", "12 %", "100 %"]);
+  assert.deepEqual([0, 1 / 255, 0.123, 1].map(rounded), ["0%", "< 1%", "12%", "100%"]);
   assert.equal(css([1, 2, 3]), "rgb(1,2,3)");
 });
 

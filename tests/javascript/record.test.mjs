@@ -25,10 +25,31 @@ test("the first answer counts, and its question becomes a card", () => {
   const { record } = browser();
   record.answered("softmax.1.0", false, NOW);
   record.answered("softmax.1.0", true, NOW + 1);
-  assert.deepEqual(plain(record.answers()), { "softmax.1.0": { right: false, at: NOW } });
+  assert.deepEqual(plain(record.answers()), { "softmax.1.0": { right: false, at: NOW, solved: true } });
   assert.deepEqual(plain(record.cards()), { "softmax.1.0": { box: 0, due: NOW + DAY } });
   record.answered("softmax.1.1", true, NOW);
   assert.deepEqual(plain(record.cards()["softmax.1.1"]), { box: 1, due: NOW + 2 * DAY });
+});
+
+test("a question that was answered right later is solved, and its first answer stays", () => {
+  const { record } = browser();
+  assert.equal(record.solved("a"), false);
+  record.answered("a", false, NOW);
+  assert.equal(record.solved("a"), false);
+  record.answered("a", true, NOW + 1);
+  record.answered("a", false, NOW + 2);
+  record.answered("b", true, NOW);
+  assert.deepEqual([record.solved("a"), record.solved("b")], [true, true]);
+  assert.deepEqual(plain(record.answers()), {
+    a: { right: false, at: NOW, solved: true },
+    b: { right: true, at: NOW },
+  });
+  const other = browser();
+  other.record.answered("a", false, NOW - 1);
+  other.record.answered("b", false, NOW - 1);
+  other.record.taken(record.written(NOW));
+  assert.deepEqual([other.record.solved("a"), other.record.solved("b")], [true, true]);
+  assert.equal(other.record.answers().b.right, false);
 });
 
 test("a right answer doubles the time until a card comes back, a wrong one begins again", () => {
@@ -109,7 +130,7 @@ test("what is no record is refused, and what is wrong in one is left out", () =>
   record.taken(
     file({
       answers: {
-        good: { right: true, at: 5, more: "x" },
+        good: { right: true, at: 5, more: "x", solved: "yes" },
         bad: { right: true, at: -1 },
         ["x".repeat(300)]: { right: true, at: 1 },
       },

@@ -69,6 +69,19 @@ def test_an_error_has_its_place_in_the_files(printed: str, place: str, rule: str
     assert check.error(printed, {"view-jump": check.view("jump")}) == f"{place}: {rule}"
 
 
+def test_a_long_line_has_its_place(tmp_path: Path) -> None:
+    """Comments and code are measured, sentences of a view and packages are not."""
+    (tmp_path / "a_view").mkdir()
+    (tmp_path / "node_modules").mkdir()
+    for name in ("view.js", "a_view/words.js", "words.js", "node_modules/b.js", "c.mjs"):
+        (tmp_path / name).write_text("1;\n// " + 118 * "x" + "\n// " + 117 * "x", encoding="utf-8")
+    found = [line.partition(": ") for line in check.too_long([str(tmp_path)])]
+    assert [place for place, _, _ in found] == [
+        f"{tmp_path / n}:2" for n in ("c.mjs", "view.js", "words.js")
+    ]
+    assert {text for _, _, text in found} == {"121 characters, more than 120"}
+
+
 @pytest.mark.parametrize(
     "printed",
     [

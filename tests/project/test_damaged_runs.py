@@ -30,7 +30,7 @@ from engine.runs.events import Ended, Noted, Pause
 from engine.runs.store import TEXT_PATH, DamagedRun, Run, RunStore
 from engine.validation import ConfigError
 from playground.access import keys
-from playground.hosting import actions, run_feed
+from playground.hosting import actions, run_feed, storage
 from playground.planning import own_text
 from playground.runs import models, phases, run_lookup
 from playground.screens import common, compare, report, run_index, suite_runs
@@ -153,6 +153,9 @@ def look(root: Path, species: str, change: Files) -> None:
                 history.curves(axis)
             report.archive({"damaged": history})
 
+        assert (run_id in {each.id for each in storage.stored()}) == there
+        storage.in_use()
+
         said(run_feed.poll, run_id, 0)
         said(run_feed.probe, run_id, 2)
         said(actions.status, run_id)
@@ -189,18 +192,21 @@ def shown(change: Files) -> dict[str, str]:
 
 SPECIES_OF_RUN = st.sampled_from(["experts", "translator"])
 SEEDS = st.integers(0, 2**32)
+PARTS = range(4)
+"""Of the damaged runs, for several processes; the seeds of each part differ."""
 STEADY = {"derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
 @pytest.mark.slow
 @pytest.mark.case("R4")
 @pytest.mark.case("R18")
+@pytest.mark.parametrize("part", PARTS)
 @settings(max_examples=500, **STEADY)
 @given(species=SPECIES_OF_RUN, seed=SEEDS)
 def test_a_damaged_run_is_shown_or_explained(
-    root: Path, valid: dict[str, dict[str, bytes]], species: str, seed: int
+    root: Path, valid: dict[str, dict[str, bytes]], part: int, species: str, seed: int
 ) -> None:
-    change = damage(valid[species], Random(seed))
+    change = damage(valid[species], Random(len(PARTS) * seed + part))
     note(str(shown(change)))
     look(root, species, change)
 
@@ -454,6 +460,21 @@ def test_every_view_says_why_it_shows_nothing(root: Path, name: str, kind: Kind)
         if "error" in answer:
             assert isinstance(answer["error"], str) and answer["error"]
             assert str(root) not in answer["error"]
+
+
+@pytest.mark.case("R4")
+def test_what_a_folder_without_a_readable_file_takes_is_counted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that could not count one run would delete none, and start none."""
+    made = make(
+        root,
+        "experts",
+        {"config.json": "missing", "run.json": "link to itself", "events.jsonl": "missing"},
+    )
+    assert made in {each.id for each in storage.stored()}
+    monkeypatch.setattr(RunStore, "folders", lambda store: [root / "just deleted", root / "whole"])
+    assert [each.id for each in storage.stored()] == ["whole"]
 
 
 @pytest.mark.case("R4")

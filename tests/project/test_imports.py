@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tools.floors import ROOT, exists, floors, imports, module_of, room_of, rooms, sources
 
 INTERFACES = {"gradio", "streamlit", "plotly", "pandas", "playground", "benchmarks", "tests"}
 """What the engine never imports: it has no idea how it is shown."""
@@ -100,7 +98,7 @@ FLOORS = {
         ["configured"],
     ],
     "playground.tabs.learn": [
-        ["game"],
+        ["game", "notebooks"],
         ["numbers"],
         ["lesson"],
         ["lessons", "drawings"],
@@ -110,50 +108,6 @@ FLOORS = {
 }
 """Each house from the ground up: a room imports from the rooms above its own line here, and from none beside it.
 So do the rooms of a large room."""
-
-
-def sources(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
-
-
-def module_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def room_of(module: str, house: str) -> str:
-    """The room of this house that the module is in; "" if it is in none."""
-    start = f"{house}."
-    return module[len(start) :].partition(".")[0] if module.startswith(start) else ""
-
-
-def imports(path: Path, anywhere: bool = True) -> Iterator[str]:
-    """The modules a file imports; without `anywhere`, only when it is itself imported."""
-    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
-    while waiting:
-        node = waiting.pop()
-        if not anywhere:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                continue
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-                waiting.extend(node.orelse)
-                continue
-        waiting.extend(ast.iter_child_nodes(node))
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = module_of(path).split(".")
-                above = len(package) - node.level + (path.name == "__init__.py")
-                base = ".".join([*package[:above], *filter(None, [node.module])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def exists(module: str) -> bool:
-    place = ROOT.joinpath(*module.split("."))
-    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
 
 
 def reached(module: str, seen: dict[str, str]) -> dict[str, str]:
@@ -179,11 +133,11 @@ def test_the_engine_knows_no_interface(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*sources("engine"), *sources("playground")], ids=module_of)
 def test_imports_run_downward(path: Path) -> None:
-    for house, floors in FLOORS.items():
+    for house, levels in FLOORS.items():
         room = room_of(module_of(path), house)
         if not room:
             continue  # outside; or __init__.py, which offers the public names of all rooms
-        floor = {name: number for number, rooms in enumerate(floors) for name in rooms}
+        floor = {name: number for number, names in enumerate(levels) for name in names}
         assert room in floor, f"{house}.{room} has no floor yet"
         for module in imports(path):
             other = room_of(module, house)
@@ -192,8 +146,26 @@ def test_imports_run_downward(path: Path) -> None:
 
 
 def test_every_room_with_a_floor_exists() -> None:
-    rooms = {f"{house}.{room}" for house in FLOORS for floor in FLOORS[house] for room in floor}
-    assert {room for room in rooms if not exists(room)} == set()
+    named = {f"{house}.{room}" for house in FLOORS for floor in FLOORS[house] for room in floor}
+    assert {room for room in named if not exists(room)} == set()
+
+
+def test_the_floors_that_are_printed_stand_on_each_other(tmp_path: Path) -> None:
+    """`python -m tests.tools.floors FOLDER`"""
+    for name, line in {
+        "cellar": "import torch",
+        "hall": "from engine import Public\nfrom engine.cellar import stairs",
+        "attic": "from ..hall import stairs\nimport engine.cellar",
+        "one": "import engine.other",
+        "other": "import engine.one",
+    }.items():
+        (tmp_path / "engine" / name).mkdir(parents=True)
+        (tmp_path / "engine" / name / "__init__.py").write_text(line)
+    files, arrows = rooms("engine", tmp_path)
+    assert files == dict.fromkeys(("attic", "cellar", "hall", "one", "other"), 1)
+    assert floors(arrows) == ([["cellar"], ["hall"], ["attic"]], ["one", "other"])
+    for house in ("engine", "playground"):
+        assert floors(rooms(house)[1])[1] == []
 
 
 @pytest.mark.parametrize("house", ["engine", "playground"])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from setuptools.config.pyprojecttoml import read_configuration
@@ -50,12 +51,14 @@ def test_an_installation_of_the_checkout_has_its_packages_and_what_they_need() -
     assert callable(getattr(import_module(module), function))
 
 
+@pytest.mark.case("K2")
 def test_every_requirement_is_locked_within_its_range() -> None:
     for requirement in wanted():
         version = LOCKED[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), (requirement, version)
 
 
+@pytest.mark.case("K2")
 def test_every_locked_package_has_a_hash() -> None:
     entries = re.split(r"^(?=\S+==)", LOCK, flags=re.MULTILINE)[1:]
     assert len(entries) == len(LOCKED) > 50
@@ -63,6 +66,7 @@ def test_every_locked_package_has_a_hash() -> None:
     assert not [name for name in LOCKED if name.startswith("nvidia") or name == "torch"]
 
 
+@pytest.mark.case("K2")
 def test_the_lock_is_for_the_python_of_the_image_and_of_the_space() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (version,) = re.findall(r"--python-version (\S+)", makefile)
@@ -70,6 +74,7 @@ def test_the_lock_is_for_the_python_of_the_image_and_of_the_space() -> None:
     assert f'python_version: "{version}"' in (ROOT / "README.md").read_text("utf-8")
 
 
+@pytest.mark.case("K2")
 def test_the_image_installs_a_pytorch_that_the_requirements_allow() -> None:
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     (torch,) = [Requirement(line) for line in lines if line.startswith("torch")]

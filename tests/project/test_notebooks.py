@@ -115,12 +115,14 @@ def test_it_starts_with_its_title_and_ends_with_exercises(source: Path) -> None:
 
 
 @both
-def test_it_names_its_lesson_and_its_paper(source: Path) -> None:
+def test_it_links_to_its_lesson_and_its_papers(source: Path) -> None:
     book = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
     (_, first), (kind, fetches), *_ = cells(book)
     lesson = lessons.lesson(source.stem, language(source))
     address = f"http://127.0.0.1:7860/?tab=learn&read={source.stem}&lang={language(source)}"
-    assert f"[{lesson.title}]({address})" in first and lesson.paper in first
+    assert f"[{lesson.title}]({address})" in first
+    for each in lesson.papers + lesson.readings:
+        assert f"[{each.text}]({each.address})" in first
     assert (kind, fetches) == ("code", fetching(language(source)))
 
 

@@ -286,7 +286,7 @@ def test_pairs_that_are_left_out_are_counted_when_training_begins(
     assert main(["train", *words, "--checkpoint_dir", str(root)]) == 0
     expected = (
         f"Pairs left out: 2 (longer than the context of {READS} tokens). "
-        "Held-out pairs left out: 1 (what they translate is learned from)."
+        "Validation pairs left out: 1 (what they translate is learned from)."
     )
     assert expected in capsys.readouterr().err
     (made,) = RunStore(root).list()

@@ -298,6 +298,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.case("E14")
 @pytest.mark.case("C14")
 def test_every_link_and_picture_is_in_a_clone() -> None:
     """Of both READMEs and what is in docs: files that git knows, and headings that there are."""

@@ -76,6 +76,8 @@ CASES: dict[str, str] = {
     "C16": "a suite with changed steps starts, and the page says nothing",
     "C17": "a stopped suite with changed steps cannot go on",
     "C26": "a run of one's own hides the shipped run of the same name",
+    "K1": "small things: a dot left over, odd units, cut names, tabs out of reach, a list that is not renewed",
+    "K2": "an image or a Space has other versions tomorrow",
     # The lessons.
     "E1": "digits for letters",
     "E2": "right rows called right letters",
@@ -90,6 +92,7 @@ CASES: dict[str, str] = {
     "E11": "a BPE vocabulary called so many byte pairs",
     "E12": "a MaxVio below 2 called even",
     "E13": "32-bit floats called numbers of 32 digits",
+    "E14": "the pictures at the top of the READMEs can never be committed",
     "L1": "Chinese lessons name English buttons",
     "L2": "a prediction that is never judged",
     "L3": "variants untranslated in Chinese tables",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from statistics import fmean, stdev
 
 from engine.ablation.suites import SUITES
-from engine.data import make_data
 from engine.estimate import flops_per_token
-from engine.presets import PRESETS
+from playground.runs import run_lookup
 from playground.tabs.learn import lessons
 from playground.tabs.learn.lesson import file_format
 from playground.tabs.learn.lesson.file_format import Lesson, Option, Step
@@ -61,8 +60,8 @@ def right(options: list[Option], value: float) -> list[int]:
 
 def saved(prompt: int, tokens: int = 30) -> float:
     """The share of the arithmetic that the cache saves the model of the stories, which writes so many tokens."""
-    config = PRESETS["llama-style"].config().model
-    size = make_data(PRESETS["llama-style"].config()).tokenizer.vocab_size
+    run = run_lookup.of_language("en")
+    config, size = run.config.model, run.tokenizer().vocab_size
     each = [flops_per_token(config, prompt + written, size) for written in range(tokens + 1)]
     whole = sum((prompt + written) * flops for written, flops in enumerate(each))
     computed = prompt * each[0] + sum(each[1:])

@@ -24,7 +24,7 @@ from engine.cli import main as cli
 from engine.config import RunConfig
 from engine.data import make_data
 from engine.distributed.ranks import Ranks, join
-from engine.distributed.sharding import whole
+from engine.distributed.sharding import unshard
 from engine.files import write_atomic
 from engine.runs.events import Change, Message, Pause, Resume, Save, Stepped, Stop
 from engine.runs.store import Run
@@ -111,13 +111,13 @@ def updates(changes: dict[str, Any], ranks: Ranks, out: Path) -> None:
             told.append(asdict(routed(state)))
     told.append(asdict(evaluate(state)))
     weights = state.optimizer.named_parameters()
-    found = {f"weight {name}": whole(weight) for name, weight in weights.items()}
+    found = {f"weight {name}": unshard(weight) for name, weight in weights.items()}
     if state.average is not None:
         averaged = state.average.model.named_parameters()
         found |= {f"average {name}": weight for name, weight in averaged}
     for name, weight in weights.items():
         if weight.grad is not None:
-            found[f"gradient {name}"] = whole(weight.grad)
+            found[f"gradient {name}"] = unshard(weight.grad)
     if ranks.leads:
         out.with_suffix(".json").write_text(json.dumps(told))
         write_atomic(out, save({name: tensor.clone() for name, tensor in found.items()}))

@@ -53,14 +53,9 @@ def add_ablate_flags(parser: ArgumentParser) -> None:
         help=f"one of {', '.join(SUITES)}, or a .json file; if omitted, list the suites",
     )
     parser.add_argument(
-        "--seeds",
-        type=Number(int, 1, 100),
-        metavar="N",
-        help="number of seeds (default: the suite's)",
+        "--seeds", type=Number(int, 1, 100), help="number of seeds (default: the suite's)"
     )
-    parser.add_argument(
-        "--jobs", type=Number(int, 1, 1_000), metavar="N", help="runs at once (default: 1)"
-    )
+    parser.add_argument("--jobs", type=Number(int, 1, 1_000), help="runs at once (default: 1)")
     parser.add_argument(
         "--report", action="store_true", help="only compare the existing runs, without training"
     )
@@ -190,8 +185,8 @@ class Board:
         self.waiting = [run for run in runs if run.status().state not in FINAL_STATES]
         self.done = kept = self.count - len(self.waiting)
         self.begun_at = {run.id: run.status().step for run in self.waiting}
-        self.spent, self.looked = 0.0, perf_counter()
-        """Seconds in which a run trained, until the last look."""
+        self.spent, self.described = 0.0, perf_counter()
+        """Seconds in which a run trained, until the last description."""
         self.line.note(
             f"{name}: {self.count} runs" + f", {kept} with a result already" * bool(kept)
         )
@@ -211,9 +206,9 @@ class Board:
         at = {run.id: run.status() for run in self.waiting}
         made = sum(status.step - self.begun_at[run] for run, status in at.items())
         left = sum(s.total_steps - s.step for s in at.values() if s.state not in FINAL_STATES)
-        before, self.looked = self.looked, perf_counter()
+        before, self.described = self.described, perf_counter()
         if any(status.state in ("starting", "running") for status in at.values()):
-            self.spent += self.looked - before
+            self.spent += self.described - before
         parts = [f"{duration(self.spent * left / made)} left"] if made > 0 else []
         for run in self.waiting:
             if at[run.id].alive:

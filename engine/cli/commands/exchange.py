@@ -13,7 +13,7 @@ from engine.runs.store import RunStore
 
 def add_export_flags(parser: ArgumentParser) -> None:
     add_run(parser)
-    parser.add_argument("--step", type=NON_NEGATIVE, metavar="N", help="step of the checkpoint")
+    parser.add_argument("--step", type=NON_NEGATIVE, help="step of the checkpoint")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new folder, for from_pretrained"
     )

@@ -33,7 +33,6 @@ def add_prepare_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--vocab_size",
         type=POSITIVE,
-        metavar="N",
         help="size for bpe (default: 8,000) or word (default: every sufficiently frequent word)",
     )
     parser.add_argument(
@@ -43,15 +42,10 @@ def add_prepare_flags(parser: ArgumentParser) -> None:
         "--valid_fraction",
         type=Number(float, 0, 1),
         default=Settings.valid_fraction,
-        metavar="X",
         help=f"share at the end of the text for validation (default: {Settings.valid_fraction})",
     )
     parser.add_argument(
-        "--processes",
-        type=Number(int, 1, 1_024),
-        default=1,
-        metavar="N",
-        help="number of processes (default: 1)",
+        "--processes", type=Number(int, 1, 1_024), default=1, help="processes (default: 1)"
     )
 
 

@@ -42,10 +42,10 @@ def add_race_flags(parser: ArgumentParser) -> None:
         help="an optimizer, with settings if they are not the usual ones: muon,max_lr=0.02",
     )
     parser.add_argument(
-        "--steps", type=Number(int, 1, MAX_STEPS), default=300, metavar="N", help="updates of each (default: 300)"
+        "--steps", type=Number(int, 1, MAX_STEPS), default=300, help="updates of each (default: 300)"
     )  # fmt: skip
     parser.add_argument(
-        "--seeds", type=Number(int, 1, MAX_SEEDS), default=1, metavar="N", help="seeds (default: 1)"
+        "--seeds", type=Number(int, 1, MAX_SEEDS), default=1, help="seeds (default: 1)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the lines to a file when all is done"
@@ -64,7 +64,7 @@ def race(options: Namespace) -> int:
     if options.out:
         words += ["--out", options.out]
     lines: list[str] = []
-    tell: Callable[[str], None] = lines.append if options.out else _print
+    write: Callable[[str], None] = lines.append if options.out else _print
     losses: list[dict[int, float]] = [{} for _ in plan.entries]
     stop = threading.Event()
     if options.until_eof:
@@ -76,7 +76,7 @@ def race(options: Namespace) -> int:
             return 0
         if event["kind"] == "Measured" and event["step"] == plan.steps:
             losses[event["entry"]][event["seed"]] = event["loss"]
-        tell(json.dumps(_short(event), separators=(",", ":")))
+        write(json.dumps(_short(event), separators=(",", ":")))
     if options.out:
         write_atomic(options.out, "".join(f"{line}\n" for line in lines).encode())
     _report(plan, losses)
@@ -106,12 +106,12 @@ def _report(plan: RacePlan, losses: list[dict[int, float]]) -> None:
     """Print each entry's validation loss, and its difference to the first, to standard error."""
     for entry, found, verdict in zip(plan.entries, losses, verdicts(losses), strict=True):
         mean = sum(found.values()) / len(found) if found else math.nan
-        told = f"{entry['optimizer']:6} {mean:.3f} nats, {len(found)} of {plan.seeds} seeds"
+        line = f"{entry['optimizer']:6} {mean:.3f} nats, {len(found)} of {plan.seeds} seeds"
         if verdict is not None:
-            told += f"; {verdict.mean:+.3f} to the first"
+            line += f"; {verdict.mean:+.3f} to the first"
             if verdict.low is not None:
-                told += f" [{verdict.low:+.3f}, {verdict.high:+.3f}]"
-        print(told, file=sys.stderr)
+                line += f" [{verdict.low:+.3f}, {verdict.high:+.3f}]"
+        print(line, file=sys.stderr)
 
 
 def _short(value: Any) -> Any:

@@ -59,30 +59,21 @@ def add_evaluate_flags(parser: ArgumentParser) -> None:
         "--sources", metavar="FILE", help="other texts to translate, or a TSV file of pairs"
     )
     parser.add_argument("--targets", metavar="FILE", help="translations of --sources, line by line")
-    parser.add_argument(
-        "--show", type=NON_NEGATIVE, default=0, metavar="N", help="print this many translations"
-    )
+    parser.add_argument("--show", type=NON_NEGATIVE, default=0, help="print this many translations")
     _add_beam_flags(parser)
 
 
 def _add_beam_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--beams",
-        type=Number(int, 1, 1_000),
-        default=1,
-        metavar="N",
-        help="number of beams; 1: greedy (default)",
+        "--beams", type=Number(int, 1, 1_000), default=1, help="beams; 1: greedy (default)"
     )
     parser.add_argument(
         "--length_penalty",
         type=Number(float, 0, 10),
         default=0.6,
-        metavar="X",
         help="length penalty of beam search (default: 0.6)",
     )
-    parser.add_argument(
-        "--threads", type=THREADS, default=1, metavar="N", help="CPU threads (default: 1)"
-    )
+    parser.add_argument("--threads", type=THREADS, default=1, help="CPU threads (default: 1)")
 
 
 # translate ---------------------------------------------------------------------------------------

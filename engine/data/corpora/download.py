@@ -99,7 +99,7 @@ def _fetch(file: KnownFile, path: Path, network: Network, watch: Watch) -> Path:
             if not left:
                 raise DownloadError(
                     f"{fault}: run the command again to go on, or put what is at "
-                    f"{file.site}{file.source}{', unpacked,' if file.packed else ''} at {path} yourself "
+                    f"{file.site}{file.source}{', unpacked,' if file.gzipped else ''} at {path} yourself "
                     "and run it: the file will be checked"
                 ) from None
             watch.note(f"{fault}; once more in {pause:g} s")
@@ -220,7 +220,7 @@ def _receive(file: KnownFile, url: str, part: _Part, network: Network, watch: Wa
     host = urlsplit(url).netloc
     with _open(url, headers, part, network.timeout) as response:
         encoding = response.headers.get("Content-Encoding", "identity")
-        packing = ("gzip", "x-gzip") if file.packed else ()  # what Apache says of any .gz file
+        packing = ("gzip", "x-gzip") if file.gzipped else ()  # what Apache says of any .gz file
         if encoding.lower() not in ("identity", *packing):
             raise _Wrong(f"it comes encoded as {_quoted(encoding)}")
         sent = response.headers.get("ETag", "")
@@ -245,7 +245,7 @@ def _receive(file: KnownFile, url: str, part: _Part, network: Network, watch: Wa
                     watch.received(file.name, have, total)
                     if have > file.limit:
                         raise _Wrong(f"it goes on after {file.limit:,} bytes")
-    if total is None and not file.packed:
+    if total is None and not file.gzipped:
         total = file.size
     if total is not None and have < total:
         raise _Fault(f"{host} sent {have:,} of {total:,} bytes of {file.name} and broke off")
@@ -353,7 +353,7 @@ def _put(file: KnownFile, part: _Part, path: Path) -> None:
 def _unpacked(file: KnownFile, path: Path) -> Iterator[bytes]:
     """The content of a received file, in chunks. Raises `_Wrong` or `_Fault`."""
     try:
-        with gzip.open(path, "rb") if file.packed else open(path, "rb") as content:
+        with gzip.open(path, "rb") if file.gzipped else open(path, "rb") as content:
             while piece := content.read(CHUNK):
                 yield piece
     except FileNotFoundError:

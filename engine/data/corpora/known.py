@@ -40,14 +40,14 @@ class KnownFile:
     site: str = SITE
 
     @property
-    def packed(self) -> bool:
+    def gzipped(self) -> bool:
         """Whether it is downloaded as gzip."""
         return self.source.endswith(".gz")
 
     @property
     def limit(self) -> int:
         """The maximum number of bytes that are accepted from a server."""
-        return self.size + (MARGIN if self.packed else 0)
+        return self.size + (MARGIN if self.gzipped else 0)
 
 
 @dataclass(frozen=True)

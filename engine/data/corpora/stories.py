@@ -131,13 +131,13 @@ class Telling:
 def tell(grammar: Grammar, seed: int, separator: str) -> Iterator[str]:
     """Endless different stories, their lines joined by `separator`."""
     random = Random(seed)
-    told: set[str] = set()
+    seen: set[str] = set()
     while True:
         telling = Telling(grammar, random)
         lines = telling.pick(list(grammar.stories.values()))
         story = separator.join(filter(None, map(telling.sentence, lines)))
-        if story not in told:
-            told.add(story)
+        if story not in seen:
+            seen.add(story)
             yield story
 
 

@@ -25,8 +25,8 @@ HeldOut = Literal["valid", "compositional"]
 PROMPTS = 5
 """Number of texts to translate during training."""
 
-PROBE_LENGTH = 32
-"""Maximum tokens of the text whose attention is recorded, if there is one so short."""
+SHORT_PROMPT = 32
+"""Maximum tokens of the prompt whose attention is recorded, if one is that short."""
 
 
 class PairData(Generated):
@@ -107,7 +107,7 @@ class PairData(Generated):
     def _usable(
         self, train: Encoded, held_out: Sequence[Encoded], skip_long: bool
     ) -> list[Encoded]:
-        """Each part without pairs that are too long, and held-out ones without sources of `train`."""
+        """Each part without pairs that are too long, and validation ones without sources of `train`."""
         seen = {source for source, _ in train.pairs}
         unseen = [self._unseen(part, seen) for part in held_out]
         return [self._fitting(part, skip_long) for part in (train, *unseen)]
@@ -264,14 +264,12 @@ class PairData(Generated):
                 f"{self.max_seq_len:,} tokens). "
             )
         if self.repeated:
-            text += (
-                f"Held-out pairs left out: {self.repeated:,} (what they translate is learned from)."
-            )
+            text += f"Validation pairs left out: {self.repeated:,} (what they translate is learned from)."
         return text.strip()
 
     def probe(self) -> str:
         """A validation text: the longest prompt that a page can show."""
-        short = [p for p in self.prompts if len(self.tokenizer.encode(p)) <= PROBE_LENGTH]
+        short = [p for p in self.prompts if len(self.tokenizer.encode(p)) <= SHORT_PROMPT]
         return short[-1] if short else self.prompts[0]
 
     # The generator

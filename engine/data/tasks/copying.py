@@ -14,7 +14,7 @@ from engine.data.tasks.task import Items, Ragged, Task, constant, join, symbols,
 
 
 class Copy(Task):
-    """The simplest use of attention: look back by a fixed distance and repeat."""
+    """The simplest use of attention: attend at a fixed distance, and repeat."""
 
     name = "copy"
     title = "Copy"

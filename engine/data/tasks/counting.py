@@ -1,4 +1,4 @@
-"""Count over the whole prompt: parity, and brackets that are balanced.
+"""Count over the prompt: parity, and brackets that are balanced.
 
 Shapes: B items.
 """

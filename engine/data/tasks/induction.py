@@ -1,4 +1,4 @@
-"""Induction: find what followed the last time, and go on.
+"""Induction: find what came next the last time, and go on.
 
 Shapes: B items, W the tokens of a row.
 """
@@ -23,11 +23,11 @@ class Baseline(NamedTuple):
 
 
 class Induction(Task):
-    """Predict what followed this token before: the skill behind in-context learning.
+    """Predict what came after this token before: the skill behind in-context learning.
 
     Letters are random and all different, until one of them, at a random place, comes again: from
     there on the row repeats, and each next token is known. Two layers learn it, with a head that
-    looks at the previous token below one that finds the earlier occurrence (Olsson et al. 2022,
+    attends to the previous token below one that finds the earlier occurrence (Olsson et al. 2022,
     "In-context Learning and Induction Heads").
 
     Every distance to the earlier occurrence is equally likely. A model that always copies from the
@@ -77,7 +77,7 @@ class Induction(Task):
     def baseline(self) -> Baseline:
         """The best that is possible from positions alone, computed exactly.
 
-        Such a model gives each distance its probability at this position. It has a whole row right
+        Such a model gives each distance its probability at this position. It has a complete row right
         for one distance only, because the last position is a target in every row.
         """
         distances = np.arange(self.distances.start, self.distances.stop)  # (D,)

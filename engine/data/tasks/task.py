@@ -62,7 +62,7 @@ class Items(NamedTuple):
 
 
 class Task(Generated, ABC):
-    """The base class of tasks: layout, padding, targets, the held-out part, prompts.
+    """The base class of tasks: layout, padding, targets, the validation part, prompts.
 
     `length` is the configuration's `task_length`; `size` says what it counts in each task. For the
     members that every source of data has, see `engine.data.base.Data`.
@@ -81,7 +81,7 @@ class Task(Generated, ABC):
     words: ClassVar[tuple[str, ...]] = ()
     """The longer pieces; their ids come next."""
     ends: ClassVar[bool] = True
-    """Whether an end token follows the answer."""
+    """Whether the answer ends with an end token."""
 
     exact: bool = True
     train_tokens: int | None = None
@@ -122,7 +122,7 @@ class Task(Generated, ABC):
         return self._batch(*self._rows(self.generator, batch_size, held_out=False))
 
     def validation(self, batch_size: int, steps: int | None = None) -> Iterator[Batch]:
-        """Held-out items, each at most once; evenly spaced ones where there are more."""
+        """Validation items, each at most once; evenly spaced ones where there are more."""
         rows, spans = self._pool()
         chosen = spread(len(rows), len(rows) if steps is None else batch_size * steps)
         for first in range(0, len(chosen), batch_size):
@@ -172,7 +172,7 @@ class Task(Generated, ABC):
         rows[:, :used][written] = tokens[:, :used][written]
         return rows, np.stack([prompts.lengths, lengths + self.ends], axis=1)
 
-    # The held-out part
+    # The validation part
 
     def is_held_out(self, prompt: str) -> bool:
         """Whether the item with this prompt is held out, and so never trained on."""
@@ -180,7 +180,7 @@ class Task(Generated, ABC):
         return bool(is_held_out(Ragged(ids, np.array([ids.shape[1]])))[0])
 
     def _pool(self) -> tuple[Integers, Integers]:
-        """Different held-out rows (at most POOL, W), and where their targets lie."""
+        """Different validation rows (at most POOL, W), and where their targets lie."""
         if self._held_out is None:
             generator = np.random.Generator(np.random.PCG64(POOL_SEED))
             rows, spans = self._rows(generator, 2 * POOL, held_out=True)
@@ -191,14 +191,14 @@ class Task(Generated, ABC):
 
     @property
     def prompts(self) -> list[str]:
-        """Five held-out prompts, from short to long."""
+        """Five validation prompts, from short to long."""
         rows, spans = self._pool()
         by_length = np.argsort(spans[:, 0], kind="stable")
         chosen = by_length[spread(len(rows), 5)]
         return [self.tokenizer.decode(rows[i, : spans[i, 0]]) for i in chosen]
 
     def probe(self) -> str:
-        """One of the longest held-out items, prompt and answer."""
+        """One of the longest validation items, prompt and answer."""
         rows, spans = self._pool()
         longest = int(spans[:, 0].argmax())
         return self.tokenizer.decode(rows[longest, : spans[longest, 1] - self.ends])

@@ -34,7 +34,7 @@ MARKS = f"[{OPEN}{CLOSE}{chr(LINK)}-\uf8ff]"
 ARTICLE = re.compile(rf"\b[aA](?={MARKS}* {MARKS}*[aeiou])")
 """Where "a" is "an"."""
 SPARE_COMMA = re.compile(rf",(?={MARKS}*[,.?])")
-"""The comma that ends a clause, where another sign follows."""
+"""The comma that ends a clause, before another sign."""
 SPARE_SPACE = re.compile(rf" (?={MARKS}*[,.?])")
 FIRST = re.compile(r"\w")
 
@@ -349,7 +349,7 @@ class Speaker:
     def align(self, derivation: Derivation) -> AlignedSentence:
         """The words of a tree's sentence in both languages, and which translate which.
 
-        A row without constituents is what translates as a whole: each of its words in one language
+        A row without constituents is what translates as one unit: each of its words in one language
         is linked to each in the other.
         """
         numbers: dict[int, int] = {}

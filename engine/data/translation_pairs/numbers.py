@@ -1,6 +1,6 @@
 """Numbers to English words: 4721 is "four thousand seven hundred twenty-one".
 
-The word for a digit depends on its place, and the place on how many digits follow: the smallest
+The word for a digit depends on its place, and the place on the number of digits after it: the smallest
 translation task in which attention must count.
 """
 

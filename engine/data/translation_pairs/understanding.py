@@ -102,8 +102,8 @@ class _Parse:
         for column, known in self.columns(row, part, values):
             wants = self.wants(row, part.key, known)
             for child, end in self.table(row.constituents[part.key].table, wants, column, place):
-                told = self.told(row, part.key, known, child)
-                yield from self.cell(row, others, told, {**children, part.key: child}, end)
+                merged = self.merged(row, part.key, known, child)
+                yield from self.cell(row, others, merged, {**children, part.key: child}, end)
 
     def columns(
         self, row: Row, part: Part, values: dict[str, str]
@@ -130,7 +130,7 @@ class _Parse:
             if not rows or rows[0].constituents:
                 return
             child = Derivation(rows[0], {**rows[0].values, **self.wants(row, key, values)}, {})
-            values, children = self.told(row, key, values, child), {**children, key: child}
+            values, children = self.merged(row, key, values, child), {**children, key: child}
         yield Derivation(row, values, children), place
 
     def wants(self, row: Row, key: str, values: dict[str, str]) -> dict[str, str]:
@@ -139,7 +139,9 @@ class _Parse:
         shared = {name: values[own] for name, own in constituent.shared.items() if own in values}
         return {**constituent.given, **shared}
 
-    def told(self, row: Row, key: str, values: dict[str, str], child: Derivation) -> dict[str, str]:
+    def merged(
+        self, row: Row, key: str, values: dict[str, str], child: Derivation
+    ) -> dict[str, str]:
         """The row's features, with those of a constituent."""
         shared = row.constituents[key].shared
         return {

@@ -9,19 +9,15 @@ Special tokens such as `<|endoftext|>` are cut out first: each is a piece by its
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import regex
 
 from engine.tokenizers.base import check_specials
-from engine.tokenizers.processes import each
 
 GPT2_PATTERN = r" ?\p{L}+|'(?:[sdmt]|ll|ve|re)| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """Letters, English contractions, digits, other signs, and white space except the space before a word.
@@ -154,38 +150,6 @@ class PreTokenizer:
         for special in self.specials:
             counts.pop(special, None)
         return counts
-
-    def count_file(self, path: Path, processes: int = 1) -> Counter[str]:
-        """The same for a file in UTF-8 of any size: memory holds only the distinct pieces.
-
-        With more than one process, each reads a part of the file, cut at line ends where cutting
-        changes nothing. They are spawned, so the calling program needs
-        `if __name__ == "__main__"`. Raises `OSError`, or `UnicodeDecodeError` if it is not UTF-8.
-        """
-        size = path.stat().st_size
-        if processes == 1 or re.search(r"[\r\n]", "".join(self.specials)):
-            return self.count(read_utf8(path, (0, size)))
-        ranges = [*pairwise(cuts(path, 0, size, processes))]
-        total: Counter[str] = Counter()
-        for counts in each(partial(_count_part, self.specials, path), ranges, processes):
-            total.update(counts)
-        return total
-
-
-def _count_part(specials: Sequence[str], path: Path, part: tuple[int, int]) -> Counter[str]:
-    return PreTokenizer(specials).count(read_utf8(path, part))
-
-
-def read_utf8(path: Path, part: tuple[int, int]) -> Iterator[str]:
-    """The text between two offsets (bytes) of a file, in chunks. Raises `UnicodeDecodeError`."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    start, end = part
-    with open(path, "rb") as file:
-        file.seek(start)
-        while start < end and (content := file.read(min(READ_AT_ONCE, end - start))):
-            start += len(content)
-            yield decoder.decode(content)
-    yield decoder.decode(b"", final=True)
 
 
 def cuts(

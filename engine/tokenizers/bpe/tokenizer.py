@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from engine.tokenizers.base import MAX_SPECIAL_LENGTH, TokenArray, check_ids, token_type, utf8
 from engine.tokenizers.bpe.merging import Merger
 from engine.tokenizers.bpe.pretokens import PATTERNS, PreTokenizer
-from engine.tokenizers.bpe.training import Merge, learn_merges, merges_within, train_merges
+from engine.tokenizers.bpe.training import Merge, train_merges
 from engine.tokenizers.bpe.vocabulary import check_vocabulary
 from engine.tokenizers.byte import LETTERS, readable_bytes, spell, unspell
 from engine.tokenizers.errors import TokenizerError
@@ -31,7 +30,7 @@ class BPETokenizer:
     """`decode(encode(text)) == text` for every text.
 
     Text that spells a special is always that special; if two specials begin at the same place, the
-    longer one is read. In `pieces`, a token that is not whole characters shows its bytes (see
+    longer one is read. In `pieces`, a token with an incomplete character shows its bytes (see
     `readable_bytes`); `tokens` has the bytes themselves.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
@@ -59,7 +58,7 @@ class BPETokenizer:
         Raises `TokenizerError` naming `tokens`, `merges` or `specials`.
         """
         self._pretokens = PreTokenizer(specials, pattern)
-        check_vocabulary(tokens, merges, specials, whole=ignore_merges)
+        check_vocabulary(tokens, merges, specials, ignore_merges)
         self.pattern = pattern
         self.ignore_merges = ignore_merges
         self.names = tuple(tokens)
@@ -81,10 +80,10 @@ class BPETokenizer:
             learned=not ignore_merges,
         )
         self._ids_of = _Remembering(self._look_up)
-        self._whole: dict[bytes, int] = {}
+        self._unmerged: dict[bytes, int] = {}
         """The ids of pre-tokens that are not merged."""
         if ignore_merges:
-            self._whole = {
+            self._unmerged = {
                 content: i
                 for i, content in enumerate(self.tokens)
                 if tokens[i] not in self._special_ids
@@ -109,15 +108,6 @@ class BPETokenizer:
         Raises what `train_merges` raises.
         """
         return cls.from_merges(train_merges([text], vocab_size, specials), specials)
-
-    @classmethod
-    def train_file(
-        cls, path: Path, vocab_size: int, specials: Sequence[str] = (), processes: int = 1
-    ) -> BPETokenizer:
-        """The same from a file in UTF-8, which may be larger than memory (see `count_file`)."""
-        size = merges_within(vocab_size, specials)
-        merges = learn_merges(PreTokenizer(specials).count_file(path, processes), size)
-        return cls.from_merges(merges, specials)
 
     @property
     def vocab_size(self) -> int:
@@ -212,8 +202,8 @@ class BPETokenizer:
         if piece in self._special_ids:
             return (self._special_ids[piece],)
         content = utf8(piece)
-        whole = self._whole.get(content)
-        return self._merger.ids(content) if whole is None else (whole,)
+        known = self._unmerged.get(content)
+        return self._merger.ids(content) if known is None else (known,)
 
 
 def _pattern_of(cut: Part) -> str:

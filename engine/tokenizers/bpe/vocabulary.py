@@ -19,11 +19,11 @@ def check_vocabulary(
     tokens: Sequence[str],
     merges: Sequence[tuple[str, str]],
     specials: Sequence[str],
-    whole: bool = False,
+    ignore_merges: bool = False,
 ) -> None:
     """`tokens` are the 256 bytes, what the merges make, and the specials, each once.
 
-    With `whole`, there may be others: pre-tokens that are looked up before anything is merged. And a
+    With `ignore_merges`, there may be others: pre-tokens that become a token before anything is merged. And a
     merge may use any token: the files of Llama 3 have every way to make each.
 
     Raises `TokenizerError` naming `tokens`, `merges` or `specials`.
@@ -42,8 +42,8 @@ def check_vocabulary(
     for special in specials:
         if special not in known:
             raise TokenizerError("specials", f"{special!a} is not one of tokens")
-    explained = made_by(merges, known.difference(specials) if whole else ()).union(specials)
-    for token in () if whole else tokens:
+    explained = made_by(merges, known.difference(specials) if ignore_merges else ()).union(specials)
+    for token in () if ignore_merges else tokens:
         if token not in explained:
             problem = f"{shown(token)} is no byte, no special, and made by no merge"
             raise TokenizerError("tokens", problem)

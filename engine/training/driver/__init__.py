@@ -6,7 +6,7 @@ observations  sampled texts and recorded attention
 driver        the loop itself: `drive`
 process       the process around it: warm-up, the end of its parent, the reason of a failure
 
-One process drives a run; with several, the others follow it (`engine.training.followers`).
+One process drives a run; with several, the others do the same work (`engine.training.followers`).
 """
 
 from __future__ import annotations

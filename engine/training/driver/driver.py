@@ -73,7 +73,7 @@ def drive(
         claim: this process's claim on the run, if it has one already.
         stop: if set, the run saves and ends after its current step.
         listen: called with every event, including the steps that `log_interval` leaves out of the log.
-        ranks: the processes that train it. This is the first of them; the others `follow`.
+        ranks: the processes that train it. This is the first of them; the others run `followers.follow`.
 
     An error becomes the `reason` of the `Ended` that is recorded and returned. Raises `RunBusy` if another
     process trains the run.
@@ -120,9 +120,9 @@ class Driver:
         self.why = ""
         """The reason of a `Stop` that the learner did not ask for."""
 
-    def do(self, task: str, *given: Any) -> Any:
-        """Do one of `followers.TASKS` in all processes of this run."""
-        return followers.lead(self.work, task, *given)
+    def do(self, operation: str, *given: Any) -> Any:
+        """Do one of `followers.OPERATIONS` in all processes of this run."""
+        return followers.lead(self.work, operation, *given)
 
     # The loop ----------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class Driver:
                     if isinstance(command, Stop):
                         self.why = command.reason
                         return False
-                    self.follow(command)
+                    self.execute(command)
             if not self.paused:
                 return True
             self.stop.wait(PAUSE_SECONDS)
@@ -288,8 +288,8 @@ class Driver:
         self.log.watch.stop()
         self.log.record(Paused(step=self.state.step))
 
-    def follow(self, command: Message) -> None:
-        """Obey one command. Refuses an impossible one by a `Noted`."""
+    def execute(self, command: Message) -> None:
+        """Execute one command, or refuse an impossible one by a `Noted`."""
         step = self.state.step
         if isinstance(command, Pause):
             if not self.paused:

@@ -4,9 +4,6 @@ Adam: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 
 decay: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
 """
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 import math

@@ -31,7 +31,7 @@ class Optimizer(torch.optim.Optimizer, ABC):
     def named_parameters(self) -> dict[str, Parameter]:
         """The parameters by the names that the groups were given with.
 
-        A sharded model (fsdp) shows other, whole parameters between two passes; the optimizer's stay.
+        A sharded model (fsdp) shows other, unsharded parameters between two passes; the optimizer's stay.
         """
         groups = self.param_groups
         return {

@@ -1,8 +1,5 @@
 """Clip gradients by their norm."""
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -18,7 +15,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float) -> Tensor:
 
     Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks".
     Returns the length before, a scalar on the gradients' device; it is not finite when any gradient
-    is not. `max_norm` 0 only measures. Of gradients in parts (fsdp), the length is that of the whole.
+    is not. `max_norm` 0 only measures. The length of sharded gradients (fsdp) is that of the unsharded ones.
     """
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     if not gradients:

@@ -3,9 +3,6 @@
 Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", arXiv:2302.06675.
 """
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 from typing import Any

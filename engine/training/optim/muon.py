@@ -5,9 +5,6 @@ https://kellerjordan.github.io/posts/muon, with the scale of Liu et al. 2025, "M
 arXiv:2502.16982.
 """
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 import math

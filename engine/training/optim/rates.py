@@ -11,7 +11,7 @@ from engine.training.optim.groups import Kind
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """The learning rate of the update that follows `step` updates.
+    """The learning rate of the update after `step` updates.
 
     1. Warm-up: up in a line, so that the update after `warmup_steps` is the first at `max_lr`.
     2. constant: stays there.

@@ -4,9 +4,6 @@ Sutskever et al. 2013, "On the importance of initialization and momentum in deep
 learning rate outside of the average.
 """
 
-# PyTorch's operations on lists of tensors have names that begin with an underscore.
-# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -86,37 +86,23 @@ function keySheet() {
     text: KEYS.dashboard,
     hidden: true,
   });
-  const sheet = el(
-    "dialog",
-    { class: "keys", id: "keys", "aria-label": KEYS.open },
+  const sheet = el("dialog", { class: "keys", id: "keys", "aria-label": KEYS.open }, [
     el("h2", { text: KEYS.open }),
-    el(
-      "div",
-      { class: "ways" },
-      el("button", { type: "button", class: "tp-button", id: "tour-begin", text: KEYS.tour, on: { click: around } }),
+    el("div", { class: "ways" }, [
+      tp.button(KEYS.tour, { class: "tp-button", id: "tour-begin" }, around),
       el("a", { class: "tp-button", id: "help-learn", href: tp.lessons.address(FIRST_LESSON), text: KEYS.learn }),
       dashboard,
-    ),
+    ]),
     el("h2", { text: KEYS.keys }),
     KEYS.groups.map(({ title, keys }) => [
       el("h3", { text: title }),
-      el(
-        "dl",
-        {},
+      el("dl", {}, [
         keys.map(([key, does]) => el("div", {}, el("dt", {}, el("kbd", { text: key })), el("dd", { text: does }))),
-      ),
+      ]),
     ]),
     el("form", { method: "dialog" }, el("button", { class: "tp-button", text: KEYS.close })),
-  );
-  const help = el("button", {
-    type: "button",
-    class: "theme",
-    id: "keys-open",
-    text: "?",
-    title: KEYS.open,
-    "aria-label": KEYS.open,
-    on: { click: open },
-  });
+  ]);
+  const help = tp.button("?", { class: "theme", id: "keys-open", title: KEYS.open, "aria-label": KEYS.open }, open);
   document.addEventListener("keydown", (event) => {
     const focused = event.target instanceof Element ? event.target : null;
     const writing = focused?.closest("input, textarea, select, [contenteditable], dialog[open]");

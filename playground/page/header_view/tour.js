@@ -1,5 +1,5 @@
-/* Four things to know about the tab Train and the others, shown beside the page to who asks for it in "?". Its end begins
- * the first lesson. */
+/* Four things to know about the tab Train and the others, shown beside the page to who asks for it in "?". Its end
+ * begins the first lesson. */
 const FIRST_LESSON = "guess";
 const STOPS = [
   ".jump button:nth-child(2), #start",
@@ -16,19 +16,23 @@ const TOUR_TEXT = tp.words({
     stops: [
       [
         "Train a Transformer",
-        "Choose what to learn and a size, or leave both as they are, and press “Start training”. Each size says about how long it takes on this machine. Whatever else can be set is behind “All settings”.",
+        "Choose what to learn and a size, or leave both as they are, and press “Start training”. Each size says " +
+          "about how long it takes on this machine. Whatever else can be set is behind “All settings”.",
       ],
       [
         "Watch it learn",
-        "What it writes turns from noise into words, and words into sentences. The loss falls, and attention takes shape, as it happens.",
+        "What it writes turns from noise into words, and words into sentences. The loss falls, and attention takes " +
+          "shape, as it happens.",
       ],
       [
         "Open it up",
-        "“Generate” shows every guess for the next token, “Look inside” what each head looks back at. The other tabs open one more part each.",
+        "“Generate” shows every guess for the next token, “Look inside” what each head looks back at. The other " +
+          "tabs open one more part each.",
       ],
       [
         "Or be led",
-        "The lessons begin with a game: guess the next letter. Each asks you to predict, and lets you find out on this page.",
+        "The lessons begin with a game: guess the next letter. Each asks you to predict, and lets you find out on " +
+          "this page.",
       ],
     ],
   },
@@ -71,16 +75,8 @@ function beginTour() {
       el("p", { class: "where", text: `${TOUR_TEXT.label} · ${stop + 1}/${STOPS.length}` }),
       el("h2", { text: title }),
       el("p", { text }),
-      el(
-        "div",
-        { class: "buttons" },
-        el("button", {
-          type: "button",
-          class: "tp-button quiet",
-          id: "tour-skip",
-          text: TOUR_TEXT.skip,
-          on: { click: end },
-        }),
+      el("div", { class: "buttons" }, [
+        tp.button(TOUR_TEXT.skip, { class: "tp-button quiet", id: "tour-skip" }, end),
         last
           ? el("a", {
               class: "tp-button primary",
@@ -89,14 +85,8 @@ function beginTour() {
               text: TOUR_TEXT.end,
               on: { click: end },
             })
-          : el("button", {
-              type: "button",
-              class: "tp-button primary",
-              id: "tour-next",
-              text: TOUR_TEXT.next,
-              on: { click: forward },
-            }),
-      ),
+          : tp.button(TOUR_TEXT.next, { class: "tp-button primary", id: "tour-next" }, forward),
+      ]),
     );
     const onwards = /** @type {HTMLElement | null} */ (card.querySelector("#tour-next"));
     onwards?.focus({ preventScroll: true });

@@ -33,7 +33,7 @@ function showNext() {
 }
 
 /** @param {Going} run */
-const progress = ({ step = 0, total = 1 }) => `${Math.floor((100 * step) / total)} %`;
+const progress = ({ step = 0, total = 1 }) => `${Math.floor((100 * step) / total)}%`;
 
 function watchTraining() {
   let were = "";

@@ -4,8 +4,9 @@
  * knows it may read the run. `props.shown` is the run on the page, {id, name, shipped}; a run that is not
  * shipped becomes this browser's own by being shown. `props.granted` are the [id, key] of runs that this page has
  * started, on a host where a run is changed with its key. Events: "arrive" {linked, shown, preset} once at the
- * beginning, "pick" {run, configure}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name, created, state, damaged?}]}, going(ids), and where this
- * host has limits (`props.limited`) here(shown, own), which keeps the places of one who still looks at the page.
+ * beginning, "pick" {run, configure}. Server: runs(ids) -> {shipped: [{id, name}], own: [{id, name, created, state,
+ * damaged?}]}, going(ids), and where this host has limits (`props.limited`) here(shown, own), which keeps the places of
+ * one who still looks at the page.
  */
 const TEXT = tp.words({
   en: {
@@ -45,13 +46,12 @@ if (chosen && !tp.url.get("__theme")) document.body.classList.toggle("dark", cho
 
 const SVG_MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z";
 const SVG_SUN =
-  "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M5 5l1.7 1.7M17.3 17.3 19 19M5 19l1.7-1.7M17.3 6.7 19 5";
+  "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9Z" +
+  "M12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M5 5l1.7 1.7M17.3 17.3 19 19M5 19l1.7-1.7M17.3 6.7 19 5";
 const glyph = el("path", { d: SVG_MOON });
-const theme = el(
-  "button",
-  { type: "button", class: "theme", id: "theme-switch", on: { click: flip } },
+const theme = el("button", { type: "button", class: "theme", id: "theme-switch", on: { click: flip } }, [
   el("svg", { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true" }, glyph),
-);
+]);
 function flip() {
   document.body.classList.toggle("dark");
   tp.browser.remember(THEME, isDark() ? "dark" : "light");
@@ -67,15 +67,9 @@ labelTheme();
 /* ---------------------------------------------------------------- language */
 
 const [other, itsName, itsTitle] = TEXT.other;
-const language = el("button", {
-  type: "button",
-  class: "language",
-  id: "language-switch",
-  lang: other,
-  text: itsName,
-  title: itsTitle,
-  on: { click: () => tp.speak(/** @type {Language} */ (other)) },
-});
+const language = tp.button(itsName, { class: "language", id: "language-switch", lang: other, title: itsTitle }, () =>
+  tp.speak(/** @type {Language} */ (other)),
+);
 document.title = TEXT.name;
 
 /** Gradio draws the tabs, may do so again, and knows them in English only. */

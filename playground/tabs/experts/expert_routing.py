@@ -22,7 +22,7 @@ from engine.files import error_reason
 from engine.inspection import specialisation
 from engine.runs.store import Run, RunError
 from engine.validation import ConfigError
-from playground.hosting import actions, checks
+from playground.hosting import checks
 from playground.runs import models, recordings, run_lookup
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def look(run_id: str, step: int | None, text: str | None) -> RoutedText:
         "limit": limit,
         "stored": step in checkpoints,
         "recorded": as_recorded,
-        "routing": checks.packed(routing),
+        "routing": checks.base64_of(routing),
     }
 
 
@@ -133,7 +133,7 @@ def _taken(gates: npt.NDArray[np.float64]) -> list[list[float]]:
 
 def with_experts(run_id: object) -> Run:
     """Find a run with experts. Raises `ValueError` if it does not exist or has none."""
-    run = actions.find(run_id)
+    run = run_lookup.find(run_id)
     if run.config.model.n_experts is None:
         raise ValueError(TEXT["dense"].format(name=run.name))
     return run
@@ -245,7 +245,7 @@ def _specialised(path: Path, step: int, key: tuple[str, int]) -> Specialisation:
         "information": [specialisation.mutual_information(table) for table in tables],
         "chance": [specialisation.mutual_information(table) for table in baselines],
         "uncertainty": specialisation.entropy(np.bincount(classes)),
-        "together": checks.packed(together),
+        "together": checks.base64_of(together),
     }
 
 

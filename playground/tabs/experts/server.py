@@ -65,7 +65,7 @@ def follow(run_id: str, offset: int) -> dict[str, Any]:
     `status` also has "tunable" (its balance weights can be changed) and "goes_on".
     """
     offset = checks.whole("offset", offset, 0, 2**53 - 1)
-    run = actions.find(run_id)
+    run = run_lookup.find(run_id)
 
     def routed(events: list[Message]) -> dict[str, Any]:
         return {"routed": records([e for e in events if isinstance(e, Routed)], run.config)}
@@ -111,11 +111,11 @@ def records(routed: Sequence[Routed], config: RunConfig) -> dict[str, Any]:
     }
     return {
         "count": len(kept),
-        "step": checks.packed(np.array([step for step, _ in kept], np.float64)),
-        "load": checks.packed(_shares(columns["load"])),
-        "probability": checks.packed(_shares(columns["probability"])),
-        "dropped": checks.packed(columns["dropped"].astype(np.float32)),
-        "entropy": checks.packed(columns["entropy"].astype(np.float32)),
+        "step": checks.base64_of(np.array([step for step, _ in kept], np.float64)),
+        "load": checks.base64_of(_shares(columns["load"])),
+        "probability": checks.base64_of(_shares(columns["probability"])),
+        "dropped": checks.base64_of(columns["dropped"].astype(np.float32)),
+        "entropy": checks.base64_of(columns["entropy"].astype(np.float32)),
     }
 
 

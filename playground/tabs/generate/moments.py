@@ -41,7 +41,7 @@ class Moment:
     window: int
     """Positions that the model sees, all of them in the cache."""
     computed: int
-    """Positions that were computed: one, or the whole window if it is new."""
+    """Positions that were computed: one, or the full window if it is new."""
     cache_bytes: int
     seconds: float
     """Of the forward pass."""
@@ -85,7 +85,7 @@ def moment_of(loaded: Loaded, tokens: Sequence[int], *, fill: bool = False) -> M
     """The model's answer to these tokens, stored or computed now.
 
     The cache of the text without its last token is copied and extended by that one token. `fill`
-    computes the whole window instead, as for a prompt; so does a window that has just slid.
+    computes the full window instead, as for a prompt; so does a window that has just slid.
     """
     window = window_of(loaded, tokens)
     fill = fill or is_new_window(loaded, tokens)

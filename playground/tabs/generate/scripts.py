@@ -1,4 +1,4 @@
-"""What scripts ask of the tab Generate: a continued prompt, and the whole distribution after one."""
+"""What scripts ask of the tab Generate: a continued prompt, and the full distribution after one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Choice(TypedDict):
 
 
 class Choices(TypedDict):
-    """The whole vocabulary, the most probable token first."""
+    """Every token of the vocabulary, the most probable one first."""
 
     step: int
     entropy_before: float
@@ -69,13 +69,7 @@ def continue_text(
     loaded = models.load(found, checks.step(step))
     known = run_data.examples(found)
     settings = settings_of(
-        {
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "min_p": min_p,
-            "seed": seed,
-        }
+        {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "seed": seed}
     )
     tokens = prompt_tokens(loaded, checks.text(prompt))
     room = MAX_TOKENS - len(tokens)
@@ -110,7 +104,7 @@ def distribution(
     top_p: float = DEFAULTS.top_p,
     min_p: float = DEFAULTS.min_p,
 ) -> Choices:
-    """The next-token distribution over the whole vocabulary. Raises `ValueError`."""
+    """The next-token distribution over the vocabulary. Raises `ValueError`."""
     from engine.generation.sampling import FILTERS, entropy
 
     loaded = models.load(run_lookup.find(run), checks.step(step))

@@ -68,7 +68,7 @@ class Record(TypedDict):
     window: int
     """Positions that the model sees."""
     computed: int
-    """Positions that were computed: one, or the whole window if it is new."""
+    """Positions that were computed: one, or the full window if it is new."""
     bytes: int
     """Of the cache."""
     ms: float
@@ -83,7 +83,7 @@ class Record(TypedDict):
 
 
 class Distribution(TypedDict):
-    """The next-token distribution over the whole vocabulary."""
+    """The next-token distribution over the vocabulary."""
 
     before: str
     """base64 of float32 (V,)."""
@@ -121,7 +121,7 @@ class Opened(TypedDict):
     limit: int
     tokens: list[int]
     records: list[Record]
-    """One for the whole prompt, then one for each token."""
+    """One for the prompt, then one for each token."""
     now: Distribution
 
 
@@ -164,8 +164,8 @@ def begin(
 ) -> Opened:
     """Open a prompt in the model of one checkpoint, and continue it by `ahead` tokens or along `path`.
 
-    `step` None is the newest checkpoint, `prompt` None the first example, and `ahead` None follows
-    `AHEAD` and `OPEN`. An end token ends the writing.
+    `step` None is the newest checkpoint, `prompt` None the first example, and `ahead` None the
+    number in `AHEAD` and `OPEN`. An end token ends the writing.
     """
     found = run_lookup.find(run)
     loaded = models.load(found, checks.step(step))
@@ -280,7 +280,7 @@ def reweigh(
 def compare(run: str, step: int, tokens: Sequence[int], filled: bool = False) -> Comparison:
     """Compute the last token of a text with the cache and without, and measure both.
 
-    `filled`: with the cache, the whole window is computed, as for a prompt.
+    `filled`: with the cache, the full window is computed, as for a prompt.
     """
     import torch
 
@@ -329,7 +329,7 @@ SERVED: checks.Served = (
 def _record(
     loaded: Loaded, tokens: Sequence[int], moment: Moment, adjusted: Adjusted | None = None
 ) -> Record:
-    """The record of a text's last token; of a whole prompt without `adjusted`."""
+    """The record of a text's last token; of a prompt without `adjusted`."""
     from engine.estimate import flops_per_token
 
     token = tokens[-1]
@@ -360,9 +360,9 @@ def _distribution(
 
     adjusted = adjusted_by(moment, settings)
     return {
-        "before": checks.packed(adjusted.before.to(torch.float32).numpy()),
-        "after": checks.packed(adjusted.after.to(torch.float32).numpy()),
-        "removed": checks.packed(adjusted.removed_by.to(torch.uint8).numpy()),
+        "before": checks.base64_of(adjusted.before.to(torch.float32).numpy()),
+        "after": checks.base64_of(adjusted.after.to(torch.float32).numpy()),
+        "removed": checks.base64_of(adjusted.removed_by.to(torch.uint8).numpy()),
         "entropy": [entropy(adjusted.before), entropy(adjusted.after)],
         "drawn": drawn(adjusted, settings.seed, len(tokens)),
     }

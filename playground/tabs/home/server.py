@@ -58,7 +58,7 @@ class Seen(TypedDict):
     attention: str
     """base64 of bytes (T, T); 255 is a weight of one."""
     reads: str
-    """base64 of bytes (L, T): the last token's attention in each layer, of the layer's head that looks farthest back."""
+    """base64 of bytes (L, T): the last token's attention in each layer, of the layer's head that attends farthest back."""
     stream: str
     """base64 of float32 (L + 1, C): the last token's vector, embedded and after each block."""
     stages: int
@@ -69,7 +69,7 @@ class Seen(TypedDict):
 
 @checks.answer
 def look(text: str, language: str = "en", piece: str = "") -> Seen:
-    """A forward pass over `text`, and a guess that was chosen to follow it, by the story model of a language.
+    """A forward pass over `text`, and a guess that was chosen to continue it, by the story model of a language.
 
     Spaces around a text are not part of it. One that the model has drawn is: it begins a word that it spells.
     """
@@ -91,7 +91,7 @@ def look(text: str, language: str = "en", piece: str = "") -> Seen:
     trace = observe.trace_sequence(loaded.model, ids, hooks)
     layer, heads = long_range_heads(found.id, loaded.step)
     attention = snapshots.quantise(observe.attention_maps(trace, len(blocks)))
-    probabilities = observe.softmax(observe.to_numpy(trace["logits"][0, -1]))
+    probabilities = observe.to_numpy(trace["logits"][0, -1].float().softmax(-1))
     best = np.argsort(-probabilities, kind="stable")[:GUESSES]
     pieces = loaded.tokenizer.pieces
     guesses: list[NextWord] = [
@@ -106,9 +106,9 @@ def look(text: str, language: str = "en", piece: str = "") -> Seen:
         "dropped": sentence.dropped,
         "layer": layer,
         "head": heads[layer],
-        "attention": checks.packed(attention[layer, heads[layer]]),
-        "reads": checks.packed(np.stack([attention[i, heads[i], -1] for i in blocks])),
-        "stream": checks.packed(
+        "attention": checks.base64_of(attention[layer, heads[layer]]),
+        "reads": checks.base64_of(np.stack([attention[i, heads[i], -1] for i in blocks])),
+        "stream": checks.base64_of(
             np.stack([observe.to_numpy(trace[stage][0, -1]) for stage in stages])
         ),
         "stages": len(stages),
@@ -160,7 +160,7 @@ def readable(tokenizer: Tokenizer, text: str) -> Sentence:
 
 
 def _tokens(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[bool]]:
-    """The tokens of a readable text, and which of them are whole words of the vocabulary."""
+    """The tokens of a readable text, and which of them are words of the vocabulary."""
     from engine.tokenizers import WordTokenizer
     from engine.tokenizers.word import split_words
 
@@ -176,8 +176,8 @@ def _tokens(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[bool]]:
 
 @lru_cache(maxsize=8)
 def long_range_heads(run_id: str, step: int) -> tuple[int, tuple[int, ...]]:
-    """The head of each layer that looks farthest back in the run's own text, the same for every sentence, and the
-    layer where it looks farthest."""
+    """The head of each layer that attends farthest back in the run's own text, the same for every sentence, and the
+    layer where it attends farthest."""
     from engine.inspection import observe
 
     run: Run = run_lookup.find(run_id)

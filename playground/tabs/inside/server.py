@@ -112,7 +112,7 @@ class LensAnswer(TypedDict):
     shares: str
     """base64 of float32 (2 L + 1, T, K): their probabilities."""
     truth: str
-    """base64 of float32 (2 L + 1, T - 1): the probability of the token that follows."""
+    """base64 of float32 (2 L + 1, T - 1): the probability of the next token."""
     vocabulary: dict[str, str]
     """The text of each id."""
 
@@ -205,7 +205,7 @@ def look(run: str, step: int | None = None, text: str | None = None) -> Attentio
         "kv_heads": loaded.config.model.kv_heads,
         "width": loaded.config.model.head_dim,
         "position": loaded.config.model.position,
-        "attention": checks.packed(weights),
+        "attention": checks.base64_of(weights),
         "patterns": _patterns(floats, ids, loaded.tokenizer.pieces),
         "suggested": _suggested(floats, pieces),
     }
@@ -264,10 +264,10 @@ def stages(run: str, step: int, text: str | None, layer: int, head: int, query: 
         "bias": _numbers(found.bias),
         "masked": _numbers(found.masked),
         "weights": _numbers(found.weights),
-        "q": checks.packed(found.query),
-        "k": checks.packed(found.keys),
-        "weighted": checks.packed(found.weighted),
-        "output": checks.packed(found.output),
+        "q": checks.base64_of(found.query),
+        "k": checks.base64_of(found.keys),
+        "weighted": checks.base64_of(found.weighted),
+        "output": checks.base64_of(found.output),
         "width": len(found.query),
     }
 
@@ -297,9 +297,9 @@ def lens(run: str, step: int, text: str | None) -> LensAnswer:
     return {
         "stages": len(top),
         "count": count,
-        "top": checks.packed(top),
-        "shares": checks.packed(shares),
-        "truth": checks.packed(truth),
+        "top": checks.base64_of(top),
+        "shares": checks.base64_of(shares),
+        "truth": checks.base64_of(truth),
         "vocabulary": {str(i): _piece(pieces, i) for i in np.unique(top).tolist()},
     }
 

@@ -5,6 +5,7 @@ lesson       the file format of lessons: from readable text to what the page sho
 numbers      the numbers that lessons compute, or measured once
 drawings     the figures that code draws from these numbers
 game         guess the next character, against counts and a model
+notebooks    the lessons as notebooks, to download
 stored_runs  runs of the lessons' experiments, for who has no time to train
 """
 

@@ -25,7 +25,7 @@ from engine.validation import ConfigError
 from playground.hosting import checks
 from playground.planning import machine_speed
 from playground.runs import run_lookup
-from playground.tabs.learn import LESSONS, game
+from playground.tabs.learn import LESSONS, game, notebooks
 from playground.tabs.learn.lesson import blocks, figures
 from playground.tabs.learn.lesson.file_format import (
     BLOCKS,
@@ -38,6 +38,7 @@ from playground.tabs.learn.lesson.file_format import (
 )
 
 LANGUAGES = ("en", "zh")
+SEPARATORS = {"en": "; ", "zh": "；"}
 
 PATH = (
     "guess", "pieces", "softmax", "gradient", "attention-by-hand", "attention", "positions", "block", "normalisation",
@@ -91,7 +92,18 @@ def lesson(name: str, language: str) -> Lesson:
         questions = [block for block in step.blocks if block["kind"] in ASKED]
         for place, block in enumerate(questions):
             block["id"] = f"{name}.{number}.{place}"  # the same in every language
+            if block["kind"] == "quiz":
+                block["options"] = shuffled(block["options"], block["id"])
     return found
+
+
+def shuffled(options: list[dict[str, Any]], question: str) -> list[dict[str, Any]]:
+    """The answers to a quiz in an order that depends only on its id: in the files, the right one often stands first."""
+
+    def place(number: int) -> bytes:
+        return hashlib.sha256(f"{question}.{number}".encode()).digest()
+
+    return [options[number] for number in sorted(range(len(options)), key=place)]
 
 
 def stored_id(config: RunConfig) -> str:
@@ -163,7 +175,7 @@ def source(reference: str) -> str:
 
 
 class LessonHead(TypedDict):
-    """What a lesson is. `part` is "path" or "beside"; `picture` is an SVG drawing."""
+    """What a lesson is. `part` is "path" or "beside"; `paper` names its papers; `picture` is an SVG drawing."""
 
     name: str
     part: str
@@ -224,10 +236,21 @@ class NextLesson(TypedDict):
     title: str
 
 
+class Reading(TypedDict):
+    """Something to read, and its address."""
+
+    text: str
+    address: str
+
+
 class LessonPage(LessonHead):
-    """What `read` answers. `place` is (number, how many) among the lessons of its part, `notebook` a path."""
+    """What `read` answers. `place` is (number, how many) among the lessons of its part, `notebook` a path.
+
+    `readings` are its papers, and what else there is to read.
+    """
 
     notebook: str
+    readings: list[Reading]
     objectives: list[str]
     place: tuple[int, int]
     next: NextLesson | None
@@ -281,7 +304,10 @@ def read(name: str, lang: str) -> LessonPage:
     found = lesson(name, _language(lang))
     return {
         **_head(found),
-        "notebook": f"notebooks/{'zh/' if found.language == 'zh' else ''}{found.name}.ipynb",
+        "notebook": notebooks.path(found.name, found.language),
+        "readings": [
+            {"text": each.text, "address": each.address} for each in found.papers + found.readings
+        ],
         "objectives": found.objectives,
         "place": _place(found.name),
         "next": _next(found.name, found.language),
@@ -315,7 +341,7 @@ def _head(found: Lesson) -> LessonHead:
         "title": found.title,
         "goal": found.goal,
         "minutes": found.minutes,
-        "paper": found.paper,
+        "paper": SEPARATORS[found.language].join(each.text for each in found.papers),
         "picture": _picture(found.name),
     }
 
@@ -449,6 +475,10 @@ def problems() -> Iterator[str]:
             each = lesson(name, language)
             if [_shape(step) for step in each.steps] != [_shape(step) for step in first.steps]:
                 yield f"{language}/{name}: its steps differ from those of {LANGUAGES[0]}"
+            if [paper.address for paper in each.papers] != [
+                paper.address for paper in first.papers
+            ]:
+                yield f"{language}/{name}: its papers differ from those of {LANGUAGES[0]}"
         if first.preset not in PRESETS:
             yield f"{name}: there is no preset {first.preset}"
         for number, step in enumerate(first.steps):

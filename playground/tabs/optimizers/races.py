@@ -1,6 +1,6 @@
 """The races that this server runs: each is a process, `python -m engine race`, whose lines are kept here.
 
-A race belongs to whoever knows its id. It ends when no page follows it any more, and on a public host after
+A race belongs to whoever knows its id. It ends when no page polls it any more, and on a public host after
 `MOST_SECONDS`; there, races wait for each other. The registry is on `sys`, because Gradio's hot reload executes
 modules again.
 
@@ -9,7 +9,6 @@ Nothing in this file loads PyTorch.
 
 from __future__ import annotations
 
-import atexit
 import secrets
 import subprocess
 import sys
@@ -29,9 +28,9 @@ from playground.hosting import processes
 from playground.runs import run_lookup
 
 AWAY_SECONDS = 20.0
-"""Seconds without a page that follows a race after which it ends."""
+"""Seconds without a poll after which a race ends."""
 KEEP_SECONDS = 600.0
-"""Seconds after which the lines of a race that nobody follows are dropped."""
+"""Seconds without a poll after which the lines of a race are dropped."""
 MOST_SECONDS = 300.0
 """Seconds of a race on a public host."""
 MOST_UPDATES = 4_000
@@ -57,7 +56,7 @@ TEXT = {
 
 @dataclass(eq=False)
 class Race:
-    """One race, and all that it has told."""
+    """One race, and the events that it has printed."""
 
     plan: RacePlan
     words: list[str]
@@ -73,19 +72,16 @@ class Race:
 
 
 @dataclass
-class Registry:
+class Races:
     """Every race of this program, in the order in which they were asked for."""
 
     lock: Any = field(default_factory=threading.RLock)
     races: dict[str, Race] = field(default_factory=dict)
 
 
-def registry() -> Registry:
+def registry() -> Races:
     """The one registry of this program."""
-    if not hasattr(sys, _HOME):
-        setattr(sys, _HOME, Registry())
-        atexit.register(close)
-    return getattr(sys, _HOME)
+    return processes.kept(_HOME, Races, close)
 
 
 def begin(plan: RacePlan, words: Sequence[str]) -> Race:
@@ -139,7 +135,7 @@ def _check_room(race: Race, active: list[Race]) -> None:
 
 
 def find(race_id: str) -> Race:
-    """The race of this id, which a page follows. Raises `ValueError`."""
+    """The race of this id, for a page that polls it. Raises `ValueError`."""
     race = registry().races.get(race_id)
     if race is None:
         raise ValueError(TEXT["gone"])
@@ -183,7 +179,7 @@ def close() -> None:
 
 
 def _tidy() -> None:
-    """Stop what nobody follows, and forget what ended long ago; called with the lock."""
+    """Stop races that no page polls, and forget those that ended long ago; called with the lock."""
     known, now = registry(), time.monotonic()
     for race in list(known.races.values()):
         if now - race.seen > AWAY_SECONDS:
@@ -213,7 +209,7 @@ def _start(race: Race) -> None:
 
 
 def _listen(race: Race, process: subprocess.Popen[bytes]) -> None:
-    """Keep what a race tells, and end it when its time is up or nobody follows it."""
+    """Keep the events that a race prints, and end it when its time is up or no page polls it."""
     assert process.stdout is not None and process.stdin is not None
     for line in process.stdout:
         if not line.endswith(b"\n"):

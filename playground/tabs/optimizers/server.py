@@ -86,7 +86,7 @@ def _word(entry: dict[str, Any]) -> str:
 
 @checks.answer
 def follow(race: str, offset: int) -> RaceNews:
-    """What a race has told since event number `offset`; "" is the stored race."""
+    """The events of a race since number `offset`; "" is the stored race."""
     offset = checks.whole("offset", offset, 0, 10**6)
     if not race:
         return _news(race, "over", stored(), offset)

@@ -120,9 +120,9 @@ def batch(run: str, part: str = "train", number: int = 1, step: int | None = Non
         "inputs": _packed_ids(shown.inputs),
         "targets": _packed_ids(shown.targets),
         "sources": None if shown.sources is None else _packed_ids(shown.sources),
-        "losses": checks.packed(losses),
+        "losses": checks.base64_of(losses),
         "guesses": _packed_ids(guesses),
-        "sure": checks.packed(sure),
+        "sure": checks.base64_of(sure),
         "pieces": _pieces(loaded, [*everything, guesses]),
         "even": float(np.log(loaded.model.embedding.weight.shape[0])),
     }
@@ -180,7 +180,7 @@ def _first_rows(drawn: Batch) -> Batch:
 
 
 def _packed_ids(ids: npt.NDArray[Any]) -> str:
-    return checks.packed(ids.astype(np.int32))
+    return checks.base64_of(ids.astype(np.int32))
 
 
 def _pieces(loaded: Loaded, answered: list[npt.NDArray[Any]]) -> list[tuple[int, str]]:

@@ -91,7 +91,7 @@ def project(run: str, what: str = "tokens", step: int | None = None) -> Embeddin
         "steps": models.steps(found),
         "what": what,
         "tables": list(tables(loaded)),
-        "points": checks.packed(points.astype(np.float32)),
+        "points": checks.base64_of(points.astype(np.float32)),
         "share": float((points**2).sum()) / total if total else 0.0,
         "count": len(table),
         "all": len(tables(loaded)[what]),

@@ -178,7 +178,7 @@ def learn(source: str, text: str | None, size: int) -> LearnedTokenizers:
     return {
         "key": key,
         "source": source,
-        "merges": checks.packed(np.array(rows, np.int32).reshape(-1, 5)),
+        "merges": checks.base64_of(np.array(rows, np.int32).reshape(-1, 5)),
         "size": learned.bpe.vocab_size,
         "characters": len(text),
         "bytes": len(content),
@@ -213,7 +213,7 @@ def cut(text: str, key: str, run: str | None = None) -> CutText | Gone:
         "text": shown,
         "rest": rest[:80],
         "bytes": base64.b64encode(content).decode("ascii"),
-        "closed": checks.packed(np.array(closed, np.int32)),
+        "closed": checks.base64_of(np.array(closed, np.int32)),
         "rows": {
             "char": _row(learned.characters, shown),
             "word": _row(learned.words, shown),

@@ -202,7 +202,7 @@ def part(
 ) -> dict[str, Any]:
     """One named part. `count` is its number of parameters; None for a part that cannot have any.
 
-    Its description begins with `PLAIN`; `about` is the key of what follows in `TEXT` (default: "NAME.about").
+    Its description begins with `PLAIN`; `about` is the key of the rest in `TEXT` (default: "NAME.about").
     """
     return {
         "id": name,

@@ -111,7 +111,7 @@ TEXT = {
     "result is added to the residual stream.",
     "combine.renormalised": "The gates of a token sum to one.",
     "combine.shared": " with the shared output",
-    "dropout": "During training, {percent} % of its output is set to zero at random (dropout).",
+    "dropout": "During training, {percent}% of its output is set to zero at random (dropout).",
     "logits": "Logits",
     "logits.about": "One score for each entry of the vocabulary. Their softmax is the prediction of the next "
     "token.",
@@ -159,7 +159,7 @@ TEXT = {
 
 PLAIN = {
     "tokens": "The text goes in here.",
-    "sources": "The text that is to be translated goes in here.",
+    "sources": "The text to translate goes in here.",
     "written": "The translation goes in here as far as it is written.",
     "memory": "What the encoder has found out about the text.",
     "embedding": "Turns each token into a list of numbers to compute with.",

@@ -150,7 +150,7 @@ def as_data(choice: Choice) -> dict[str, Any]:
 def configure_like(event: gr.EventData) -> Any:
     """Set the form to the configuration of the run chosen in the header or in the list."""
     try:
-        return gr.update(choice=as_data(of_run(actions.find(data_of(event).get("run")))))
+        return gr.update(choice=as_data(of_run(run_lookup.find(data_of(event).get("run")))))
     except ValueError:
         return gr.skip()
 
@@ -188,7 +188,7 @@ def fork(event: gr.EventData) -> Any:
     """Set the form to a fork of a checkpoint, with as many further steps as the run has in total."""
     data = data_of(event)
     try:
-        run = actions.find(data.get("run"))
+        run = run_lookup.find(data.get("run"))
     except ValueError:
         return gr.skip()
     choice, step = of_run(run), data.get("step")
@@ -202,7 +202,7 @@ def fork(event: gr.EventData) -> Any:
 def choose(event: gr.EventData) -> Any:
     """Show a run that was chosen in the list."""
     try:
-        return actions.find(data_of(event).get("run")).id
+        return run_lookup.find(data_of(event).get("run")).id
     except ValueError:
         return gr.skip()
 
@@ -261,5 +261,10 @@ def layout() -> str:
         for preset in ordered
     ]
     sources = list(controls.sources())
-    told = {"sections": controls.layout(), "presets": presets, "sources": sources, "cards": cards()}
-    return json.dumps(told)
+    contents = {
+        "sections": controls.layout(),
+        "presets": presets,
+        "sources": sources,
+        "cards": cards(),
+    }
+    return json.dumps(contents)

@@ -254,7 +254,7 @@ def sharpness(run: str, after: int = -1) -> AlignmentSharpness:
             even = even_here
     shape = (0, model.n_layer + 1, model.n_head + 1)
     stacked = np.stack(values) if values else np.zeros(shape, np.float32)
-    return {"steps": steps, "values": checks.packed(stacked), "even": even}
+    return {"steps": steps, "values": checks.base64_of(stacked), "even": even}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -344,7 +344,7 @@ def _of_model(loaded: Loaded, sources: list[int], given: Given) -> Translated:
             ]
             for row, shares in zip(examined.top, examined.top_probabilities, strict=True)
         ],
-        "attention": _packed(
+        "attention": _weights(
             *(snapshots.quantise(w) for w in (examined.cross, examined.decoder, examined.encoder))
         ),
     }
@@ -369,13 +369,13 @@ def _of_snapshot(snapshot: Snapshot, loaded: Loaded) -> Translated:
         "ended": True,
         "probabilities": [*(round(float(np.exp(-x)), 5) for x in snapshot.losses), None],
         "candidates": [],
-        "attention": _packed(snapshot.cross, snapshot.attention, snapshot.encoder),
+        "attention": _weights(snapshot.cross, snapshot.attention, snapshot.encoder),
     }
 
 
-def _packed(cross: Bytes, decoder: Bytes, encoder: Bytes) -> TranslationWeights:
+def _weights(cross: Bytes, decoder: Bytes, encoder: Bytes) -> TranslationWeights:
     return {
-        "cross": checks.packed(cross),
-        "decoder": checks.packed(decoder),
-        "encoder": checks.packed(encoder),
+        "cross": checks.base64_of(cross),
+        "decoder": checks.base64_of(decoder),
+        "encoder": checks.base64_of(encoder),
     }

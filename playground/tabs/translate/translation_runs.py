@@ -25,7 +25,7 @@ TEXT = {
 
 def translator(run: object) -> Run:
     """Find an encoder-decoder run. Raises `ValueError` if it does not exist or is a language model."""
-    found = actions.find(run)
+    found = run_lookup.find(run)
     if found.config.model.n_encoder_layer is None:
         raise ValueError(models.TEXT["continues"].format(name=found.name))
     return found
@@ -35,7 +35,7 @@ def translator(run: object) -> Run:
 def follow(run_id: str, offset: int) -> dict[str, Any]:
     """What is new in this run since byte `offset` of its log: as `run_feed.follow`."""
     offset = checks.whole("offset", offset, 0, 2**53 - 1)
-    return run_feed.follow(actions.find(run_id), offset, about)
+    return run_feed.follow(run_lookup.find(run_id), offset, about)
 
 
 def about(run: Run) -> dict[str, Any]:

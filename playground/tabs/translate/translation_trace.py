@@ -165,8 +165,7 @@ def examine(loaded: Loaded, sources: tuple[int, ...], targets: tuple[int, ...]) 
         model, config = loaded.model, loaded.config.model
         places = ("blocks.*.weights", "encoder.*.weights", "logits")
         trace = observe.trace_sequence(model, [BEGIN, *targets[:-1]], places, list(sources))
-        logits = observe.to_numpy(trace["logits"][0])  # (T, V)
-        shares = observe.softmax(logits)
+        shares = observe.to_numpy(trace["logits"][0].float().softmax(-1))  # (T, V)
         writable = shares.copy()
         writable[:, [PAD, BEGIN]] = -1  # never generated
         top = np.argsort(-writable, axis=-1, kind="stable")[:, :TOP]

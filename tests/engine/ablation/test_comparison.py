@@ -111,10 +111,9 @@ def test_markdown_and_csv() -> None:
     text = to_markdown(rows, "mine", "Does it matter?", "python -m engine train")
     assert text.startswith("# mine\n\nDoes it matter?\n\n    python -m engine train\n\n| variant |")
     assert (
-        "| base | 2 | 1.500 ± 0.707 | 1.000 ± 0.707 | 75.0 ± 35.4 % | 1,000 | 2,000 | – |  |"
-        in text
+        "| base | 2 | 1.500 ± 0.707 | 1.000 ± 0.707 | 75.0 ± 35.4% | 1,000 | 2,000 | – |  |" in text
     )
-    assert "| 1, 1 diverged | 0.900 | 0.400 | 25.0 % | 1,000 | 2,000 | −0.100 | one seed" in text
+    assert "| 1, 1 diverged | 0.900 | 0.400 | 25.0% | 1,000 | 2,000 | −0.100 | one seed" in text
     base, other = csv.DictReader(io.StringIO(to_csv(rows)))
     assert (base["variant"], base["final"], base["difference"]) == ("base", "1.5", "")
     assert (other["diverged"], other["pairs"], other["within_noise"]) == ("1", "1", "")
@@ -127,7 +126,7 @@ def test_what_only_some_runs_have_has_a_column_of_its_own() -> None:
     rows = compare(give("base", *mixed) + give("other", replace(outcome(1.0), sharpness=0.75)))
     text = to_markdown(rows, "", "", "")
     assert "| best loss | MaxVio | sharpness | parameters |" in text
-    assert "| 3.000 ± 1.414 | – | 1,000 |" in text and "| – | 75.0 % | 1,000 |" in text
+    assert "| 3.000 ± 1.414 | – | 1,000 |" in text and "| – | 75.0% | 1,000 |" in text
     base, other = csv.DictReader(io.StringIO(to_csv(rows)))
     assert (base["maxvio"], base["sharpness"], other["sharpness"]) == ("3.0", "", "0.75")
 

@@ -9,7 +9,7 @@ import pytest
 from engine.ablation.significance import Difference, Spread, t_probability, t_quantile
 
 TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 30: 2.042, 120: 1.980}  # fmt: skip
-"""Student's t, 95 % between -t and t, from printed tables."""
+"""Student's t, 95% between -t and t, from printed tables."""
 
 
 @pytest.mark.parametrize(("freedom", "t"), TABLE.items())

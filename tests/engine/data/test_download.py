@@ -263,7 +263,7 @@ def test_a_proxy_is_asked(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
 def test_it_goes_on_where_it_stopped(
     server: Server, tmp_path: Path, known: Known, stall: bool
 ) -> None:
-    content = PACKED if known.files[0].packed else TEXT
+    content = PACKED if known.files[0].gzipped else TEXT
     watch = Notes()
     answers = sends(content, cut=100_000, stall=stall), sends(content, cut=150_000), sends(content)
     timeout = 0.3 if stall else 10
@@ -400,7 +400,7 @@ def test_an_endless_file_is_cut_off(
     watch = Notes()
     with pytest.raises(DownloadError, match="goes on after"):
         fetch(server, tmp_path, endless(bytes(2**16), 10**9), known=known, watch=watch)
-    assert watch.counts[-1][0] == len(TEXT) + 1 + (MARGIN if known.files[0].packed else 0)
+    assert watch.counts[-1][0] == len(TEXT) + 1 + (MARGIN if known.files[0].gzipped else 0)
     assert names(tmp_path) == []
 
 

@@ -180,7 +180,7 @@ def small() -> TransformerLM:
 
 
 def test_a_probe_reads_as_much_as_fits(small: TransformerLM):
-    assert len(observe.probe(small, [1] * 60).tokens) == observe.PROBE_LENGTH
+    assert len(observe.probe(small, [1] * 60).tokens) == observe.RECORDED_TOKENS
     assert observe.probe(small, [1]).losses.shape == (0,)
     with pytest.raises(ValueError, match="0 tokens"):
         observe.probe(small, [])
@@ -189,7 +189,7 @@ def test_a_probe_reads_as_much_as_fits(small: TransformerLM):
 
 
 def test_a_probe_every_ten_steps_is_a_small_share_of_training(small: TransformerLM):
-    """At most 2 % of training time; the bound here is loose, because tests share the CPU (see benchmarks/)."""
+    """At most 2% of training time; the bound here is loose, because tests share the CPU (see benchmarks/)."""
     torch.manual_seed(0)
     model = TransformerLM(vocab_size=65, d_model=64, n_head=4, n_layer=2, max_seq_len=64)
     tokens = torch.randint(65, (32, 64))

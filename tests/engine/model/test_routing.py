@@ -11,7 +11,7 @@ import torch
 
 from engine.config import BiasRuleName
 from engine.model.balance import BALANCERS, BIAS_RULES, balance_loss, update_expert_bias
-from engine.model.routing import Routing, coactivation, dead_experts, max_violation
+from engine.model.routing import Routing, coactivation, max_violation
 from engine.runs.events import BALANCE
 
 
@@ -101,23 +101,17 @@ def test_every_loss_has_its_weight_in_the_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "violation", "dead"),
+    ("load", "violation"),
     [
-        ([0.25, 0.25, 0.25, 0.25], 0.0, []),
-        ([1.0, 0.0, 0.0, 0.0], 3.0, [1, 2, 3]),
-        ([0.5, 0.5, 0.0, 0.0], 1.0, [2, 3]),
-        ([6.0, 1.0, 1.0, 0.0], 2.0, [3]),
-        ([0.0, 0.0], 0.0, [0, 1]),
+        ([0.25, 0.25, 0.25, 0.25], 0.0),
+        ([1.0, 0.0, 0.0, 0.0], 3.0),
+        ([0.5, 0.5, 0.0, 0.0], 1.0),
+        ([6.0, 1.0, 1.0, 0.0], 2.0),
+        ([0.0, 0.0], 0.0),
     ],
 )
-def test_measures_of_imbalance(load: list[float], violation: float, dead: list[int]) -> None:
-    loads = torch.tensor(load)
-    assert max_violation(loads) == pytest.approx(violation)
-    assert dead_experts(loads) == dead
-
-
-def test_nearly_dead_experts_are_those_below_a_share() -> None:
-    assert dead_experts(torch.tensor([0.5, 0.47, 0.03]), below=0.1) == [2]
+def test_max_violation(load: list[float], violation: float) -> None:
+    assert max_violation(torch.tensor(load)) == pytest.approx(violation)
 
 
 def test_coactivation() -> None:

@@ -42,7 +42,7 @@ from engine.tokenizers.base import MAX_BYTES
 from engine.tokenizers.bpe import pretokens as pretokens_module
 from engine.tokenizers.bpe import tokenizer as bpe
 from engine.tokenizers.bpe.merging import LONG
-from engine.tokenizers.bpe.pretokens import LLAMA3_PATTERN, PATTERNS, PreTokenizer, cuts, read_utf8
+from engine.tokenizers.bpe.pretokens import LLAMA3_PATTERN, PATTERNS, PreTokenizer, cuts
 from engine.tokenizers.bpe.training import learn_merges
 from engine.tokenizers.byte import LETTERS, spell, unspell
 from engine.tokenizers.files import tokenizer_from_json
@@ -325,10 +325,10 @@ def test_a_file_is_counted_in_parts_like_the_whole(
     pieces = [
         piece
         for part in pairwise(places)
-        for piece in pretokens.split("".join(read_utf8(path, part)))
+        for piece in pretokens.split(text.encode()[part[0] : part[1]].decode())
     ]
     assert pieces == pretokens.split(text)
-    assert pretokens.count_file(path) == Counter(pieces) - Counter({END: 1})
+    assert pretokens.count([text]) == Counter(pieces) - Counter({END: 1})
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -346,24 +346,6 @@ def test_a_text_may_be_cut_where_its_pattern_is_sure(
     for place in found.cut.finditer(content):
         one, other = content[: place.start()].decode(), content[place.start() :].decode()
         assert found.find_all(one) + found.find_all(other) == whole
-
-
-def test_several_processes_count_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "text.txt"
-    path.write_text(ENGLISH[:50_000].replace(". ", ".\n") + END, "utf-8")
-    pretokens = PreTokenizer((END,))
-    assert pretokens.count_file(path, processes=2) == pretokens.count_file(path)
-    text = path.read_bytes().decode()
-    across_lines = PreTokenizer((".\nOne", ".\r"))
-    assert across_lines.count_file(path, processes=2) == across_lines.count([text])
-    assert BPETokenizer.train_file(path, 500, (END,)) == BPETokenizer.train(text, 500, (END,))
-
-
-def test_a_file_that_is_not_utf8_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "text.txt"
-    path.write_bytes(b"fine \xff")
-    with pytest.raises(UnicodeDecodeError):
-        BPETokenizer.train_file(path, 300)
 
 
 # Ids

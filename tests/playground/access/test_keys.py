@@ -228,7 +228,7 @@ def test_a_function_that_forgets_the_key_is_found() -> None:
     """The test above fails for it, whether it takes a key or not."""
 
     def hurry(run: str, key: str = "") -> None:
-        actions.find(run).send(Stop())
+        run_lookup.find(run).send(Stop())
 
     def tidy(event: gr.EventData) -> None:
         run_lookup.store().delete(event._data["run"])
@@ -291,7 +291,7 @@ def test_the_owners_events_work(name: str) -> None:
 
 def test_a_start_answers_with_a_key_that_is_kept_as_a_hash() -> None:
     made = api.start({"changes": TINY})
-    run, stored = actions.find(made["run"]), run_lookup.store().root / made["run"] / keys.FILE
+    run, stored = run_lookup.find(made["run"]), run_lookup.store().root / made["run"] / keys.FILE
     assert len(made["key"]) >= 40
     assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert stored.read_text() == hashlib.sha256(made["key"].encode()).hexdigest()
@@ -313,7 +313,7 @@ def test_what_is_handed_out_of_a_run_has_no_key() -> None:
     digest = (run.path / keys.FILE).read_text()
     asked = {"changes": TINY | {"total_steps": 90}, "fork": {"run": run.id, "step": 0}}
     made = api.start(asked)
-    fork = actions.find(made["run"])
+    fork = run_lookup.find(made["run"])
     assert fork.info.parent == run.id and (fork.path / keys.FILE).read_text() != digest
     told = [actions.status(fork.id), actions.status(run.id), actions.runs([run.id, fork.id])]
     told += [actions.events(run.id), actions.events(fork.id)]
@@ -350,7 +350,7 @@ def test_on_ones_own_machine_no_key_is_asked_for(monkeypatch: pytest.MonkeyPatch
 
 def test_shipped_runs_can_be_begun_anew_by_anyone() -> None:
     made = api.reset(run_lookup.first())
-    assert made["key"] and actions.find(made["run"]).config == run_lookup.shipped()[0].config
+    assert made["key"] and run_lookup.find(made["run"]).config == run_lookup.shipped()[0].config
 
 
 # Downloads ----------------------------------------------------------------------------------------

@@ -306,7 +306,7 @@ def test_a_command_that_makes_no_sense_is_refused(what: object, value: object) -
 
 @pytest.mark.parametrize("run_id", ["", "nope", "../runs", 7, None, "x" * 500])
 def test_an_unknown_run_is_refused(run_id: object) -> None:
-    for action in (actions.find, actions.status, actions.reset, actions.remove, actions.events):
+    for action in (run_lookup.find, actions.status, actions.reset, actions.remove, actions.events):
         with pytest.raises(ValueError):
             action(run_id)
 

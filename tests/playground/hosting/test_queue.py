@@ -262,11 +262,11 @@ def test_a_run_keeps_its_place_for_some_minutes(
     run = make()
     run_queue.start(run)
     clock[0] += 59
-    host_scheduler.look()
+    host_scheduler.check()
     assert told(run) == []
     clock[0] += 2
-    host_scheduler.look()
-    host_scheduler.look()
+    host_scheduler.check()
+    host_scheduler.check()
     assert len(told(run)) == 1 and "for 1 minutes" in told(run)[0]
 
 
@@ -289,14 +289,14 @@ def test_only_those_who_are_away_make_way_and_only_for_others(
     run_queue.start(here)
     clock[0] += 61
     run_feed.poll(here.id, 0)
-    host_scheduler.look()
+    host_scheduler.check()
     assert told(away) == []  # nobody waits
     run_queue.start(waits)
-    host_scheduler.look()
-    host_scheduler.look()
+    host_scheduler.check()
+    host_scheduler.check()
     assert "others waited" in told(away)[0] and told(here) == []
     end(away)
-    host_scheduler.look()
+    host_scheduler.check()
     assert processes.training() == [here.id, waits.id]
 
 
@@ -313,7 +313,7 @@ def test_a_run_that_has_filled_its_share_is_stopped(monkeypatch: pytest.MonkeyPa
 def test_the_scheduler_starts_whose_turn_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, max_runs=1)
     monkeypatch.delattr(sys, host_scheduler._HOME, raising=False)
-    monkeypatch.setattr(host_scheduler, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(host_scheduler, "CHECK_SECONDS", 0.01)
     first, second = make(), make()
     run_queue.start(first)
     run_queue.start(second)

@@ -253,7 +253,7 @@ def test_a_template_keeps_how_its_values_are_written() -> None:
     english = "knows nothing: guessing evenly among {size} tokens, ln {size} = {loss:.2f}"
     found = i18n.template(english).format(size="75", loss=4.31749)
     assert found == "什么都不知道：在 75 个词元中均匀猜测，ln 75 = 4.32"
-    assert i18n.template("There is no suite {name!r}.").format(name="x") == "没有实验组 'x'。"
+    assert i18n.template("There is no suite {name!r}.").format(name="x") == "没有实验套件 'x'。"
 
 
 def test_a_language_that_is_not_there_is_refused() -> None:

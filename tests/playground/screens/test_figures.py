@@ -42,7 +42,7 @@ ALL = {
     "balance": lambda curves, theme: several_runs.compare(
         {"a": curves}, metric="balance", theme=theme
     ),
-    "bands": lambda curves, theme: several_runs.bands({"a": [curves, curves]}, theme=theme),
+    "bands": lambda curves, theme: several_runs.compare({"a": [curves, curves]}, theme=theme),
     "attention": lambda curves, theme: one_run.attention(np.eye(3), ["a", "b", "c"], theme=theme),
 }
 
@@ -124,7 +124,7 @@ def test_a_band_reaches_from_the_least_to_the_most() -> None:
         Evaluated(step=each.step, loss=each.loss + 1) if isinstance(each, Evaluated) else each
         for each in high
     ]
-    figure: Any = several_runs.bands({"both": [Curves.of(low), Curves.of(high)]})
+    figure: Any = several_runs.compare({"both": [Curves.of(low), Curves.of(high)]})
     bottom, top, mean = figure.data
     np.testing.assert_allclose(top.y - bottom.y, 1)
     np.testing.assert_allclose(mean.y, (top.y + bottom.y) / 2)

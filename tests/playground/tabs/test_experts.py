@@ -33,7 +33,7 @@ from engine.runs.events import (
 from engine.runs.store import TEXT_PATH, Run, RunStore
 from engine.training.driver import drive
 from playground.access import visitors
-from playground.hosting import actions, processes, run_queue
+from playground.hosting import processes, run_queue
 from playground.runs import models, run_lookup
 from playground.tabs.experts import expert_routing
 from playground.tabs.experts import server as experts
@@ -456,7 +456,7 @@ def test_half_a_pair_does_not_train_on(
     with pytest.raises(type(problem), match="no room for it"):
         experts.start_pair(made.id)
     assert {run.id for run in RunStore(runs).list()} == before | set(training)
-    assert [command.type for command, _ in actions.find(training[0]).commands()[0]] == ["stop"]
+    assert [command.type for command, _ in run_lookup.find(training[0]).commands()[0]] == ["stop"]
 
 
 def test_runs_to_compare_with(run: Run, dense: Run) -> None:

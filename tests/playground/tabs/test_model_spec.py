@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,7 +234,7 @@ def test_the_order_is_the_models() -> None:
 def test_dropout_and_sharing_are_said() -> None:
     spec = model_spec(ModelConfig.parse(SIZES | {"dropout": 0.1, "n_kv_head": 1}), BATCH)
     said = " ".join(part["about"] for part in parts(spec))
-    assert "10 %" in said and "multi-query" in said and "(tied)" in said
+    assert "10%" in said and "multi-query" in said and "(tied)" in said
     assert "4 heads sharing 1 key/value head" in spec["summary"]
 
 
@@ -241,3 +243,24 @@ def test_a_vocabulary_must_be_known() -> None:
     with pytest.raises(ConfigError, match="vocab_size"):
         model_spec(config, BATCH)
     assert model_spec(config, BATCH, 75)["after"][-1]["shapes"][0]["sizes"][-1] == 75
+
+
+LEGEND = (
+    Path(__file__).resolve().parents[3] / "playground" / "tabs" / "train" / "model_view" / "text.js"
+)
+
+
+@pytest.mark.parametrize("choice", [*SHORTCUTS, *MIXTURES], ids=str)
+def test_every_letter_of_a_shape_is_explained(choice: dict[str, Any]) -> None:
+    """Beside the picture, in both languages."""
+    legends = re.findall(r"letters:\s*(.*?),\n", LEGEND.read_text("utf-8"), re.DOTALL)
+    assert len(legends) == 2
+    spec = model_spec(ModelConfig(**SIZES | choice), BATCH)
+    letters = {
+        letter for part in parts(spec) for made in part["shapes"] for letter in made["letters"]
+    }
+    for legend in legends:
+        assert all(
+            re.search(rf"(?<![A-Z]){re.escape(letter)}[ )]|{re.escape(letter)}[: ]", legend)
+            for letter in letters
+        )

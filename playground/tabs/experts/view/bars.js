@@ -5,24 +5,20 @@ const GAP = 32; // as the style has it
 
 function makeBars() {
   const grid = el("div", { class: "bars-grid" });
-  const key = el(
-    "p",
-    { class: "key", "aria-hidden": "true" },
+  const key = el("p", { class: "key", "aria-hidden": "true" }, [
     el("span", { class: "swatch f" }),
     el("span", { text: TEXT.f }),
     el("span", { class: "swatch p" }),
     el("span", { text: TEXT.p }),
     el("span", { class: "swatch fair" }),
     el("span", { text: TEXT.fair }),
-  );
-  const node = el(
-    "section",
-    { class: "bars" },
+  ]);
+  const node = el("section", { class: "bars" }, [
     el("h3", { text: TEXT.bars }),
     el("p", { class: "help", text: TEXT.barsHelp }),
     key,
     grid,
-  );
+  ]);
   /** @type {ReturnType<typeof figure>[]} */
   let figures = [];
   let structure = "";
@@ -56,12 +52,7 @@ function figure(layer, width) {
   const every = Math.ceil(18 / slot);
   const gap = slot > 8 ? Math.min(4, slot * 0.15) : 0.5;
   const all = Array.from({ length: experts }, (_, expert) => expert);
-  const svg = el("svg", {
-    class: "bars-figure",
-    width,
-    height: base + BAR.bottom,
-    viewBox: `0 0 ${width} ${base + BAR.bottom}`,
-  });
+  const svg = tp.drawing(width, base + BAR.bottom, { class: "bars-figure" });
   const axis = el("g", { class: "axis" });
   const fair = el("path", { class: "fair" });
   // A path for each colour, not a node for each bar: many experts in many blocks are drawn at every step.
@@ -83,22 +74,18 @@ function figure(layer, width) {
   );
   const facts = el("ul", { class: "facts" }, named);
   tp.terms.mark(facts, props.terms ?? []);
-  const node = el(
-    "div",
-    { class: "bars-layer", "data-layer": layer },
-    el(
-      "div",
-      { class: "figure-head" },
+  const node = el("div", { class: "bars-layer", "data-layer": layer }, [
+    el("div", { class: "figure-head" }, [
       title,
       tp.saveBar({
         figure: () => svg,
         rows,
         name: () => fileName(`${FILES.bars}-${first.layers[layer] + 1}-step-${cursorStep()}`),
       }),
-    ),
+    ]),
     svg,
     facts,
-  );
+  ]);
 
   function rows() {
     const record = cursorRecord();
@@ -177,7 +164,8 @@ function figure(layer, width) {
       gone
         .map(
           (expert) =>
-            `M${(centre(expert) - size).toFixed(1)},${base - 5 - size}l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`,
+            `M${(centre(expert) - size).toFixed(1)},${base - 5 - size}` +
+            `l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`,
         )
         .join(""),
     );

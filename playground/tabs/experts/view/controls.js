@@ -12,42 +12,23 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
     on: { change: () => choose({ layer: layer.value === "" ? null : Number(layer.value) }) },
   });
   const layerField = el("label", { class: "choice" }, el("span", { text: TEXT.layer }), layer);
-  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
-    el("button", { type: "button", text, "data-axis": name, on: { click: () => choose({ axis: name }) } }),
-  );
-  const axisField = el(
-    "div",
-    { class: "choice", role: "group", "aria-label": TEXT.axis },
-    el("span", { text: TEXT.axis }),
-    el("div", { class: "segments" }, axes),
-  );
+  const axes = tp.segments(TEXT.axis, TEXT.axes, (axis) => choose({ axis }));
   /** @type {HTMLSelectElement} */
   const other = el("select", {
     id: "experts-compare",
     on: { change: () => compared(other.value || null), pointerdown: list, focus: list },
   });
-  const pair = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-pair",
-    text: TEXT.pair,
-    title: TEXT.pairTitle,
-    on: { click: startPair },
-  });
+  const pair = tp.button(TEXT.pair, { class: "tp-button", id: "experts-pair", title: TEXT.pairTitle }, startPair);
   const said = el("p", { class: "message", role: "status", hidden: true });
-  const node = el(
-    "div",
-    { class: "choices" },
-    el(
-      "div",
-      { class: "choice-line" },
+  const node = el("div", { class: "choices" }, [
+    el("div", { class: "choice-line" }, [
       layerField,
-      axisField,
+      axes.field,
       el("label", { class: "choice" }, el("span", { text: TEXT.compare }), other),
       pair,
-    ),
+    ]),
     said,
-  );
+  ]);
 
   function say(/** @type {string} */ text) {
     said.hidden = !text;
@@ -100,9 +81,9 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
       );
     }
     layerField.hidden = blocks.length < 2;
-    axisField.hidden = !first.count;
+    axes.field.hidden = !first.count;
     layer.value = String(state.layer ?? "");
-    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+    axes.press(state.axis);
   }
 
   return { node, draw, list, paired, say };
@@ -111,22 +92,12 @@ function makeChoices(/** @type {{ chosen(): void, compared(run: string | null): 
 function makeBalance() {
   const help = el("p", { class: "help" });
   const rows = el("div", { class: "weights" });
-  const toBias = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-bias",
-    text: TEXT.toBias,
-    title: TEXT.toBiasTitle,
-    on: { click: () => tell("bias") },
-  });
-  const toOff = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "experts-off",
-    text: TEXT.toOff,
-    title: TEXT.toOffTitle,
-    on: { click: () => tell("off") },
-  });
+  const toBias = tp.button(TEXT.toBias, { class: "tp-button", id: "experts-bias", title: TEXT.toBiasTitle }, () =>
+    tell("bias"),
+  );
+  const toOff = tp.button(TEXT.toOff, { class: "tp-button", id: "experts-off", title: TEXT.toOffTitle }, () =>
+    tell("off"),
+  );
   const buttons = el("div", { class: "buttons" }, toBias, toOff);
   const message = el("p", { class: "message", role: "status", hidden: true });
   const node = el("section", { class: "balance" }, el("h3", { text: TEXT.balance }), help, rows, buttons, message);

@@ -9,14 +9,12 @@ function makeSpecial() {
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const together = el("figure", { class: "together" });
   const kinds = el("figure", { class: "kinds" });
-  const node = el(
-    "section",
-    { class: "special" },
+  const node = el("section", { class: "special" }, [
     title,
     counted,
     message,
     el("div", { class: "special-pair" }, together, kinds),
-  );
+  ]);
   /** What was counted last, and for which checkpoint, also where it could not be. @type {Counted | null} */
   let latest = null;
   let done = { run: "", asked: -1, failed: false };
@@ -71,12 +69,10 @@ function makeSpecial() {
   }
 
   const heading = (/** @type {string} */ text) =>
-    el(
-      "h4",
-      {},
+    el("h4", {}, [
       el("span", { text }),
       el("span", { class: "muted", text: ` · ${TEXT.layerName(first.layers[layerShown()])}` }),
-    );
+    ]);
 
   /* ------------------------------------------------------------ together */
 
@@ -148,12 +144,10 @@ function makeSpecial() {
       heading(TEXT.together),
       el("p", { class: "help", text: TEXT.togetherHelp }),
       canvas,
-      el(
-        "figcaption",
-        {},
+      el("figcaption", {}, [
         el("p", { class: "said", text: sentence }),
         tp.saveBar({ figure: () => canvas, rows, name: () => fileName(FILES.together) }),
-      ),
+      ]),
     );
   }
 
@@ -184,9 +178,7 @@ function makeSpecial() {
       heading(TEXT.kinds),
       el("p", { class: "help", text: TEXT.kindsHelp }),
       el("div", { class: "tables" }, table(answer, TEXT.kindsReal, real), table(answer, TEXT.kindsDealt, dealt)),
-      el(
-        "figcaption",
-        {},
+      el("figcaption", {}, [
         el("p", {
           class: "said",
           text: TEXT.kindsSentence(
@@ -197,7 +189,7 @@ function makeSpecial() {
         }),
         el("p", { class: "help", text: TEXT.kindsWarning }),
         tp.saveBar({ figure: () => picture(answer, real, dealt), rows, name: () => fileName(FILES.kinds) }),
-      ),
+      ]),
     );
     Object.assign(kinds.dataset, { information: bits(answer.information[layer]), chance: bits(answer.chance[layer]) });
   }
@@ -206,51 +198,25 @@ function makeSpecial() {
   function table(answer, caption, counts) {
     const { experts } = first;
     const wide = experts > 16;
-    return el(
-      "div",
-      { class: "table-frame", tabindex: 0, role: "group", "aria-label": caption },
-      el(
-        "table",
-        { class: wide ? "kind-table wide" : "kind-table" },
-        el("caption", { text: caption }),
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            el("th", { scope: "col", text: TEXT.kind }),
-            Array.from({ length: experts }, (_, expert) =>
-              el("th", { scope: "col" }, wide ? el("span", { class: "tiny", text: expert + 1 }) : chip(expert)),
-            ),
-          ),
-        ),
-        el(
-          "tbody",
-          {},
-          kindsOf(answer).map((kind) => {
-            const total = counts[kind].reduce((sum, count) => sum + count, 0);
-            return el(
-              "tr",
-              {},
-              el("th", { scope: "row", text: tp.kind(answer.classes[kind]) }),
-              counts[kind].map((count) => {
-                const share = total ? count / total : 0;
-                const rgb = tp.heat(Math.sqrt(share));
-                const cell = el("td", {
-                  text: wide ? "" : Math.round(100 * share),
-                  title: percent(share),
-                  "aria-label": percent(share),
-                });
-                cell.style.background = css(rgb);
-                cell.style.color = inkOn(rgb);
-                return cell;
-              }),
-            );
-          }),
-        ),
-      ),
+    const columns = Array.from({ length: experts }, (_, expert) =>
+      el("th", { scope: "col" }, wide ? el("span", { class: "tiny", text: expert + 1 }) : chip(expert)),
     );
+    const rows = kindsOf(answer).map((kind) => {
+      const total = counts[kind].reduce((sum, count) => sum + count, 0);
+      const cells = counts[kind].map((count) => {
+        const share = total ? count / total : 0;
+        const rgb = tp.heat(Math.sqrt(share));
+        const text = wide ? "" : Math.round(100 * share);
+        const cell = el("td", { text, title: percent(share), "aria-label": percent(share) });
+        cell.style.background = css(rgb);
+        cell.style.color = inkOn(rgb);
+        return cell;
+      });
+      return tp.tableRow({}, tp.kind(answer.classes[kind]), cells);
+    });
+    return el("div", { class: "table-frame", tabindex: 0, role: "group", "aria-label": caption }, [
+      tp.table({ class: wide ? "kind-table wide" : "kind-table", caption }, [TEXT.kind, ...columns], rows),
+    ]);
   }
 
   /** Both tables as one picture.

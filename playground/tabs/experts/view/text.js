@@ -172,7 +172,7 @@ const TEXT = tp.words({
     counting: "Counting …",
     /** @type {(step: number, tokens: number) => string} */
     specialStep: (step, tokens) =>
-      `Counted over ${count(tokens)} held-out tokens, with the checkpoint of step ${count(step)}.`,
+      `Counted over ${count(tokens)} validation tokens, with the checkpoint of step ${count(step)}.`,
     together: "Experts that work together",
     togetherHelp: "Of the tokens of the expert in the row, the share that the expert in the column also works on.",
     togetherOne: "Here one expert works on each token, so no two ever work together: this table would be empty.",
@@ -190,7 +190,7 @@ const TEXT = tp.words({
     kind: "kind",
     /** @type {(bits: string, chance: string, all: string) => string} */
     kindsSentence: (bits, chance, all) =>
-      `Knowing the expert tells ${bits} of the ${all} bits that there are to know about a token's kind. With the kinds ` +
+      `Knowing the expert tells ${bits} of the ${all} bits that one can know about a token's kind. With the kinds ` +
       `shuffled among the tokens it would tell ${chance}: that much is chance. The difference is what this block has learned to separate.`,
     kindsWarning:
       "Experts of small models often follow the surface: single letters, spaces, capitals. They are rarely experts for grammar or topics.",
@@ -205,7 +205,7 @@ const TEXT = tp.words({
     /** @type {(where: string, a: { loss: string, step: number }, b: { loss: string, step: number }) => string} */
     measuredEach: (where, a, b) =>
       `Up to ${where}, the last validation loss of A is ${a.loss}, at step ${count(a.step)}, and that of B is ${b.loss}, at step ${count(b.step)}.`,
-    measuredSoon: "Wait until both have measured their loss on held-out text: then it is compared here.",
+    measuredSoon: "Wait until both have measured their loss on validation text: then it is compared here.",
     measuredAt: {
       steps: (/** @type {number} */ x) => `step ${count(Math.round(x))}`,
       flops: (/** @type {number} */ x) => `${tp.number(x)} FLOPs`,

@@ -27,30 +27,20 @@ function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
     on: { input: () => go(Number(slider.value)) },
   });
   const shown = el("output", { class: "step-text", for: "experts-step" });
-  const newest = el("button", {
-    type: "button",
-    class: "tp-button quiet",
-    id: "experts-newest",
-    text: TEXT.newest,
-    on: { click: () => go(first.count - 1) },
-  });
+  const newest = tp.button(TEXT.newest, { class: "tp-button quiet", id: "experts-newest" }, () => go(first.count - 1));
   const scale = el("div", { class: "scale", "aria-hidden": "true" });
-  const node = el(
-    "section",
-    { class: "timeline" },
+  const node = el("section", { class: "timeline" }, [
     el("h3", { text: TEXT.timeline }),
     el("p", { class: "help", text: TEXT.timelineHelp }),
     scale,
     stack,
     el("div", { class: "scrub" }, el("label", { for: "experts-step", text: TEXT.step }), slider, shown, newest),
     el("p", { class: "help", text: TEXT.chartHelp }),
-    el(
-      "div",
-      { class: "saves" },
+    el("div", { class: "saves" }, [
       tp.saveBar({ figure: () => picture(), rows: loadRows, name: () => fileName(FILES.map) }),
       tp.saveBar({ figure: () => chart.svg, rows: curveRows, name: () => fileName(FILES.curves) }),
-    ),
-  );
+    ]),
+  ]);
 
   /** @type {Zoom} */
   let zoom = null;
@@ -166,21 +156,17 @@ function makeTimeline(/** @type {{ moved(): void }} */ { moved }) {
         const name = history.experts ? history.short() : TEXT.denseMap(history.short());
         if (second)
           parts.push(
-            el(
-              "p",
-              { class: `which ${history === first ? "train" : "second"}` },
+            el("p", { class: `which ${history === first ? "train" : "second"}` }, [
               el("b", { text: history === first ? TEXT.runKey.A : TEXT.runKey.B }),
               el("span", { text: name }),
-            ),
+            ]),
           );
         for (const one of drawn.filter((other) => other.history === history)) {
           parts.push(
-            el(
-              "div",
-              { class: "map" },
+            el("div", { class: "map" }, [
               el("span", { class: "map-name", text: TEXT.layerName(history.layers[one.layer]) }),
               el("div", { class: "map-body" }, rowNames(history), one.canvas),
-            ),
+            ]),
           );
         }
       }

@@ -28,29 +28,21 @@ function makeTokens() {
   const grid = el("div", { class: "token-grid", role: "grid", tabindex: 0, "aria-label": TEXT.gridLabel });
   const routedAt = el("p", { class: "hint routed-at" });
   const detail = el("div", { class: "detail" });
-  const node = el(
-    "section",
-    { class: "tokens" },
+  const node = el("section", { class: "tokens" }, [
     el("h3", { text: TEXT.tokens }),
     el("p", { class: "help", text: TEXT.tokensHelp }),
     el("div", { class: "field" }, el("label", { for: "experts-text", text: TEXT.text }), input, hint, message),
-    el(
-      "div",
-      { class: "token-pair" },
-      el(
-        "div",
-        { class: "token-side" },
+    el("div", { class: "token-pair" }, [
+      el("div", { class: "token-side" }, [
         grid,
-        el(
-          "div",
-          { class: "saves" },
+        el("div", { class: "saves" }, [
           routedAt,
           tp.saveBar({ figure: picture, rows: tokenRows, name: () => fileName(`${FILES.tokens}-step-${frame.step}`) }),
-        ),
-      ),
+        ]),
+      ]),
       detail,
-    ),
-  );
+    ]),
+  ]);
   /** @type {Map<string, Frame>} */
   const frames = new tp.Recent(120);
   /** @type {DrawnCell[][]} */
@@ -138,12 +130,7 @@ function makeTokens() {
     if (state.text !== null)
       parts.push(
         el("span", { text: " " }),
-        el("button", {
-          type: "button",
-          class: "link",
-          text: first.probes.length ? TEXT.textReset : TEXT.textBegin,
-          on: { click: reset },
-        }),
+        tp.button(first.probes.length ? TEXT.textReset : TEXT.textBegin, { class: "link" }, reset),
       );
     hint.replaceChildren(...parts);
     put(routedAt, TEXT.routedAt(frame.step, frame.recorded));
@@ -207,16 +194,10 @@ function makeTokens() {
             return { cell, number, drawn: null };
           });
           cells[layer] = row;
-          return el(
-            "div",
-            { class: "token-row", role: "row" },
+          return el("div", { class: "token-row", role: "row" }, [
             el("span", { class: "row-name", role: "rowheader", text: TEXT.layerName(first.layers[layer]) }),
-            el(
-              "span",
-              { class: "row-cells", role: "presentation" },
-              row.map(({ cell }) => cell),
-            ),
-          );
+            el("span", { class: "row-cells", role: "presentation" }, [row.map(({ cell }) => cell)]),
+          ]);
         }),
       );
     }
@@ -249,13 +230,11 @@ function makeTokens() {
     Object.assign(root.dataset, { token, row, locked: state.locked });
     const block = first.layers[row];
     detail.replaceChildren(
-      el(
-        "p",
-        { class: "detail-title" },
+      el("p", { class: "detail-title" }, [
         el("span", { class: "big-token", translate: "no", text: frame.shown[token] }),
         el("span", { class: "muted", text: TEXT.place(token, block) }),
         state.locked && el("span", { class: "held-mark", text: TEXT.held }),
-      ),
+      ]),
       el("h4", { text: TEXT.gates }),
       gates(row, token),
       el("h4", { text: TEXT.path }),
@@ -282,39 +261,31 @@ function makeTokens() {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${100 * probability}%`;
       bar.style.background = expertColour(expert);
-      return el(
-        "li",
-        { class: gate ? "taken" : "", "data-expert": expert },
+      return el("li", { class: gate ? "taken" : "", "data-expert": expert }, [
         chip(expert),
         el("span", { class: "bar-track" }, bar),
         el("span", { class: "share", text: rounded(probability) }),
         el("span", { class: "gate", text: gate ? TEXT.gate(gate.toFixed(2)) : "" }),
-      );
+      ]);
     };
     const expected = first.about?.router === "expert_choice" ? chosen.length : (first.about?.top_k ?? 0);
-    return el(
-      "ol",
-      { class: "gates", "aria-label": TEXT.gatesLabel(frame.shown[token], first.layers[layer]) },
+    return el("ol", { class: "gates", "aria-label": TEXT.gatesLabel(frame.shown[token], first.layers[layer]) }, [
       chosen.map(line),
       el("li", { class: "cut" }, el("span", { text: TEXT.cut(expected, chosen.length) })),
       listed.map(line),
       rest.length
-        ? el(
-            "li",
-            { class: "rest-line" },
+        ? el("li", { class: "rest-line" }, [
             el("span", {
               text: TEXT.others(rest.length, rounded(rest.reduce((sum, { probability }) => sum + probability, 0))),
             }),
-          )
+          ])
         : null,
-    );
+    ]);
   }
 
   /** The token's experts, block by block. */
   function path(/** @type {number} */ token) {
-    return el(
-      "ol",
-      { class: "path", "aria-label": TEXT.pathLabel },
+    return el("ol", { class: "path", "aria-label": TEXT.pathLabel }, [
       first.layers.map((block, layer) => {
         const taken = [];
         for (let expert = 0; expert < first.experts; expert++) {
@@ -322,9 +293,7 @@ function makeTokens() {
           if (gate) taken.push({ expert, gate: gate / 255 });
         }
         taken.sort((a, b) => b.gate - a.gate);
-        return el(
-          "li",
-          {},
+        return el("li", {}, [
           el("span", { class: "muted", text: TEXT.layerName(block) }),
           taken.length
             ? taken
@@ -333,9 +302,9 @@ function makeTokens() {
                   el("span", { class: "step" }, chip(expert), el("span", { text: gate.toFixed(2) })),
                 )
             : el("span", { text: TEXT.noExpert }),
-        );
+        ]);
       }),
-    );
+    ]);
   }
 
   /* ------------------------------------------------------------ pointer and keyboard */

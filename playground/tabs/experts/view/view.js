@@ -1,8 +1,8 @@
 /* Experts: how a mixture of experts shares its work, while it trains and afterwards.
  *
  * `first` is the run that is shown, `second` one that it is compared with; both are `ExpertsFeed`s that the page reads
- * on in (`server.follow`, see playground/tabs/experts/server.py). Where the run on the page is dense, `first` is a shipped one
- * that has experts. `state` is what was chosen. Everything that is drawn follows from these three.
+ * on in (`server.follow`, see playground/tabs/experts/server.py). Where the run on the page is dense, `first` is a
+ * shipped one that has experts. `state` is what was chosen. Everything that is drawn follows from these three.
  *
  * Event: "pair" {run, own} asks for an A/B; `props.pair` is the answer, {runs: [with, without]} or {error}.
  * `data-*` on the root shows scripts and tests the state of the page.
@@ -27,12 +27,10 @@ const balance = makeBalance();
 const tokens = makeTokens();
 const special = makeSpecial();
 
-const upper = el(
-  "div",
-  { class: "upper" },
+const upper = el("div", { class: "upper" }, [
   el("div", {}, timeline.node, measured),
   el("div", { class: "aside" }, bars.node, balance.node),
-);
+]);
 const evenly = el("section", { class: "evenly" }, el("h3", { text: TEXT.evenly }), choices.node, upper);
 const body = el("div", { class: "body", hidden: true }, tokens.node, evenly, special.node);
 tp.terms.mark(title, props.terms ?? []);

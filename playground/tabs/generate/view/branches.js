@@ -89,18 +89,10 @@ function drawTree() {
     );
   });
   const branches = nodes.filter((node) => !node.children.length).length;
-  const svg = el(
-    "svg",
-    {
-      width,
-      height,
-      viewBox: `0 0 ${width} ${height}`,
-      role: "tree",
-      "aria-label": TEXT.treeLabel(nodes.length - 1, branches),
-    },
+  const svg = tp.drawing(width, height, { role: "tree", "aria-label": TEXT.treeLabel(nodes.length - 1, branches) }, [
     links,
     items,
-  );
+  ]);
   treeFrame.replaceChildren(svg);
   if (had) branchAt(focused)?.focus({ preventScroll: true });
   reveal(places[at]);

@@ -47,24 +47,12 @@ function drawCosts() {
   const ms = (/** @type {number} */ value) =>
     value < 10 ? value.toFixed(2) : value < 1000 ? value.toFixed(1) : count(Math.round(value));
   /** @param {string} name @param {string} one @param {string} other */
-  const row = (name, one, other) => el("tr", {}, el("th", { scope: "row", text: name }), cell(one), cell(other));
+  const row = (name, one, other) => tp.tableRow({}, name, [cell(one), cell(other)]);
   const heading = (/** @type {string} */ name) =>
     el("tr", { class: "group" }, el("th", { colspan: "3", scope: "colgroup", text: name }));
   costTable.replaceChildren(
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        el("td"),
-        el("th", { scope: "col", class: "number", text: TEXT.with }),
-        el("th", { scope: "col", class: "number", text: TEXT.without }),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
+    tp.tableHead([el("td"), { class: "number", text: TEXT.with }, { class: "number", text: TEXT.without }]),
+    el("tbody", {}, [
       heading(TEXT.costs.here),
       row(TEXT.costs.computed, count(here.computed), count(here.window)),
       row(TEXT.costs.flops, tp.number(here.flops), tp.number(here.flops_without)),
@@ -72,7 +60,7 @@ function drawCosts() {
       heading(TEXT.costs.all(here.length)),
       row(TEXT.costs.flops, tp.number(all.flops), tp.number(all.flops_without)),
       row(TEXT.costs.ms, ms(all.ms), known ? ms(all.ms_without) : "…"),
-    ),
+    ]),
   );
   const share = 1 - all.flops / all.flops_without;
   const flops = percent(share);
@@ -133,33 +121,24 @@ function drawGrid(/** @type {Answers.Record} */ { window: used, computed, start,
   }
   const all = (size / used) * text.context;
   cacheFrame.replaceChildren(
-    el(
-      "svg",
-      {
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
-        role: "img",
-        "aria-label": TEXT.cacheFigure(used, text.context, text.layers, bytes(size)),
-      },
-      parts,
+    tp.drawing(
+      width,
+      height,
+      { role: "img", "aria-label": TEXT.cacheFigure(used, text.context, text.layers, bytes(size)) },
+      [parts],
     ),
   );
   // Two rows, however long their numbers are: what stands below does not move while the text grows.
   cacheLegend.replaceChildren(
-    el(
-      "span",
-      { class: "row" },
+    el("span", { class: "row" }, [
       el("span", {}, el("i", { class: "swatch keys" }), TEXT.keys),
       el("span", {}, el("i", { class: "swatch values" }), TEXT.values),
       el("span", {}, el("i", { class: "swatch newest" }), TEXT.newest),
-    ),
-    el(
-      "span",
-      { class: "row" },
+    ]),
+    el("span", { class: "row" }, [
       el("b", { text: TEXT.cacheSize(bytes(size), bytes(all)) }),
       el("span", { text: TEXT.cachePositions(start + 1, start + used) }),
-    ),
+    ]),
   );
 }
 
@@ -202,9 +181,7 @@ function drawCharts(/** @type {Cost[]} */ path) {
               .join(""),
           });
     };
-    return el(
-      "g",
-      {},
+    return el("g", {}, [
       el("text", { class: "title", x: x0, y: y0 + 10, text: title }),
       el("text", { class: "axis end", x: x0 + each, y: y0 + 10, text: tp.number(most) }),
       el("path", { class: "grid", d: `M${x0} ${y0 + 22}h${each}M${x0} ${y0 + 22 + high}h${each}` }),
@@ -213,21 +190,17 @@ function drawCharts(/** @type {Cost[]} */ path) {
       el("text", { class: "axis", x: x0, y: y0 + high + 37, text: count(first) }),
       el("text", { class: "axis middle", x: x0 + each / 2, y: y0 + high + 37, text: TEXT.position }),
       el("text", { class: "axis end", x: x0 + each, y: y0 + high + 37, text: count(last) }),
-    );
+    ]);
   };
   chartFrame.replaceChildren(
-    el(
-      "svg",
-      { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": TEXT.chartLabel(TEXT.chartFlops) },
+    tp.drawing(width, height, { role: "img", "aria-label": TEXT.chartLabel(TEXT.chartFlops) }, [
       panel(TEXT.chartFlops, "flops", 0, 0),
       panel(TEXT.chartMs, "ms", pair ? each + 28 : 0, pair ? 0 : high + 48),
-    ),
-    el(
-      "p",
-      { class: "legend" },
+    ]),
+    el("p", { class: "legend" }, [
       el("span", {}, el("i", { class: "swatch thin with" }), TEXT.with),
       el("span", {}, el("i", { class: "swatch thin without" }), TEXT.without),
-    ),
+    ]),
   );
 }
 

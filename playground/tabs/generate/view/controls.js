@@ -18,13 +18,7 @@ function drawExamples() {
     ...text.examples
       .slice(0, 6)
       .map((example) =>
-        el("button", {
-          type: "button",
-          class: "example",
-          translate: "no",
-          text: visibleText(example),
-          on: { click: () => restartWith(example) },
-        }),
+        tp.button(visibleText(example), { class: "example", translate: "no" }, () => restartWith(example)),
       ),
   );
   drawUse();

@@ -52,7 +52,9 @@ function drawRows() {
       el(
         "div",
         {
-          class: `choice${code ? " removed" : ""}${token === now.drawn ? " drawn" : ""}${i === active ? " active" : ""}`,
+          class: ["choice", code && "removed", token === now.drawn && "drawn", i === active && "active"]
+            .filter(Boolean)
+            .join(" "),
           role: "option",
           id: `generate-row-${i}`,
           "data-token": token,
@@ -65,12 +67,10 @@ function drawRows() {
         },
         tp.unsaid(
           el("span", { class: "token", translate: "no", text: piece(token) }),
-          el(
-            "span",
-            { class: "bars" },
+          el("span", { class: "bars" }, [
             el("i", { class: "before", style: `width:${(100 * before) / now.most}%` }),
             el("i", { class: "after", style: `width:${(100 * after) / now.most}%` }),
-          ),
+          ]),
           el("span", { class: "number muted", text: percent(before) }),
           el("span", { class: "number", text: code ? "–" : percent(after) }),
           el("span", { class: "note", text: code ? TEXT.filters[code] : token === now.drawn ? TEXT.nextMark : "" }),
@@ -96,11 +96,7 @@ function listFigure() {
   const width = 520;
   const height = 30 + shown.length * 20;
   const scale = (width - 220) / now.most;
-  const svg = el(
-    "svg",
-    { width, height, viewBox: `0 0 ${width} ${height}` },
-    el("text", { class: "title", x: 0, y: 14, text: TEXT.listFigure }),
-  );
+  const svg = tp.drawing(width, height, {}, [el("text", { class: "title", x: 0, y: 14, text: TEXT.listFigure })]);
   shown.forEach((token, i) => {
     const y = 30 + i * 20;
     const code = now.removed[token];

@@ -24,7 +24,8 @@ const useButton = el("button", { type: "submit", class: "button", text: TEXT.use
 const examples = el("p", { class: "examples" });
 const stepSlider = el("input", { type: "range", min: "0", max: "0", step: "1", id: "generate-checkpoint" });
 const stepNote = el("span");
-const newestButton = el("button", { type: "button", class: "example", id: "generate-newest", text: TEXT.writeNewest });
+const toNewest = () => choose(text.steps.length - 1);
+const newestButton = tp.button(TEXT.writeNewest, { class: "example", id: "generate-newest" }, toNewest);
 
 const line = el("div", {
   class: "strip",
@@ -33,34 +34,14 @@ const line = el("div", {
   "aria-label": TEXT.textLabel,
   id: "generate-text",
 });
-const stepButton = el("button", {
-  type: "button",
-  class: "primary",
-  id: "generate-step",
-  title: TEXT.stepTitle,
-  text: TEXT.step,
-});
-const playButton = el("button", {
-  type: "button",
-  class: "button",
-  id: "generate-play",
-  title: TEXT.playTitle,
-  text: TEXT.play,
-});
-const backButton = el("button", {
-  type: "button",
-  class: "button",
-  id: "generate-back",
-  title: TEXT.backTitle,
-  text: TEXT.back,
-});
-const restartButton = el("button", {
-  type: "button",
-  class: "button",
-  id: "generate-restart",
-  title: TEXT.restartTitle,
-  text: TEXT.restart,
-});
+const stepButton = tp.button(TEXT.step, { class: "primary", id: "generate-step", title: TEXT.stepTitle }, userStep);
+const playButton = tp.button(TEXT.play, { class: "button", id: "generate-play", title: TEXT.playTitle }, togglePlay);
+const backButton = tp.button(TEXT.back, { class: "button", id: "generate-back", title: TEXT.backTitle }, goBack);
+const restartButton = tp.button(
+  TEXT.restart,
+  { class: "button", id: "generate-restart", title: TEXT.restartTitle },
+  goHome,
+);
 const speed = el("input", {
   type: "range",
   min: "0",
@@ -78,13 +59,9 @@ const seedBox = el("input", {
   id: "generate-seed",
   title: tp.translate(FIELDS.seed.description),
 });
-const reseed = el("button", {
-  type: "button",
-  class: "link",
-  id: "generate-reseed",
-  title: TEXT.reseedTitle,
-  text: TEXT.reseed,
-});
+const reseed = tp.button(TEXT.reseed, { class: "link", id: "generate-reseed", title: TEXT.reseedTitle }, () =>
+  change({ seed: (settings.seed + 1) % (high(FIELDS.seed) + 1) }),
+);
 const room = el("p", { class: "hint room" });
 const verdict = el("p", { class: "verdict" });
 
@@ -98,7 +75,7 @@ const entropy = el("p", { class: "hint" });
 
 const treeFrame = el("div", { class: "tree-frame" });
 const treeHint = el("p", { class: "hint" });
-const prune = el("button", { type: "button", class: "link", title: TEXT.pruneTitle, text: TEXT.prune });
+const prune = tp.button(TEXT.prune, { class: "link", title: TEXT.pruneTitle }, pruneOthers);
 
 const cacheFrame = el("div", { class: "figure" });
 const cacheLegend = el("p", { class: "legend" });
@@ -133,124 +110,90 @@ function slider(/** @type {string} */ name) {
   controls[name] = { range, number, state };
   range.addEventListener("input", () => change({ [name]: Number(range.value) }));
   number.addEventListener("change", () => change({ [name]: allowed(name, number.valueAsNumber) }));
-  return el(
-    "div",
-    { class: "setting" },
+  return el("div", { class: "setting" }, [
     el("label", { for: id, text: label }),
     range,
     number,
     state,
     el("span", { class: "setting-hint", id: `${id}-hint`, text: tp.translate(field.description) }),
-  );
+  ]);
 }
 
-const neutral = el("button", { type: "button", class: "link", title: TEXT.neutralTitle, text: TEXT.neutral });
+const neutral = tp.button(TEXT.neutral, { class: "link", title: TEXT.neutralTitle }, () => change(OFF));
 
-const form = el(
-  "form",
-  { class: "opening" },
-  el(
-    "div",
-    { class: "field" },
+const form = el("form", { class: "opening" }, [
+  el("div", { class: "field" }, [
     el("label", { for: "generate-prompt", text: TEXT.prompt }),
     promptBox,
     el("div", { class: "under" }, examples, useButton),
     el("p", { class: "tp-hidden", id: "generate-prompt-hint", text: TEXT.promptHint }),
     message,
-  ),
-  el(
-    "div",
-    { class: "field" },
+  ]),
+  el("div", { class: "field" }, [
     el("label", { for: "generate-checkpoint", text: TEXT.checkpoint }),
     stepSlider,
     el("p", { class: "hint" }, stepNote, newestButton),
-  ),
-);
+  ]),
+]);
 
 main.append(
-  el(
-    "section",
-    { class: "writing" },
-    el(
-      "div",
-      { class: "heading" },
+  el("section", { class: "writing" }, [
+    el("div", { class: "heading" }, [
       el("h3", { text: TEXT.text }),
-      el(
-        "p",
-        { class: "legend" },
+      el("p", { class: "legend" }, [
         el("span", {}, el("i", { class: "swatch prompt" }), TEXT.legendPrompt),
         el("span", {}, TEXT.legendUnsure, el("i", { class: "ramp" }), TEXT.legendSure),
-      ),
-    ),
+      ]),
+    ]),
     line,
-    el(
-      "div",
-      { class: "transport", role: "group", "aria-label": TEXT.step },
+    el("div", { class: "transport", role: "group", "aria-label": TEXT.step }, [
       el("div", { class: "buttons" }, stepButton, playButton, backButton, restartButton),
       el("label", { class: "inline" }, el("span", { text: TEXT.speed }), speed, speedNote),
       el("label", { class: "inline" }, el("span", { text: tp.translate(FIELDS.seed.title) }), seedBox),
       reseed,
-    ),
+    ]),
     verdict,
     room,
     el("p", { class: "hint keys", text: TEXT.textKeys }),
-  ),
-  el(
-    "div",
-    { class: "columns" },
-    el(
-      "section",
-      { class: "next" },
+  ]),
+  el("div", { class: "columns" }, [
+    el("section", { class: "next" }, [
       el("h3", { text: TEXT.next }),
       el("p", { class: "hint", text: TEXT.nextNote }),
       el("div", { class: "settings" }, SLIDERS.map(slider)),
-      el(
-        "p",
-        { class: "legend" },
+      el("p", { class: "legend" }, [
         el("span", {}, el("i", { class: "swatch before" }), TEXT.legendBefore),
         el("span", {}, el("i", { class: "swatch after" }), TEXT.legendAfter),
         neutral,
-      ),
+      ]),
       upcoming,
-      el(
-        "div",
-        { class: "list-head", "aria-hidden": "true" },
+      el("div", { class: "list-head", "aria-hidden": "true" }, [
         el("span", { text: TEXT.columns[0] }),
         el("span"),
         el("span", { class: "number", text: TEXT.columns[1] }),
         el("span", { class: "number", text: TEXT.columns[2] }),
         el("span"),
-      ),
+      ]),
       list,
-      el(
-        "div",
-        { class: "foot" },
+      el("div", { class: "foot" }, [
         el("p", { class: "hint keys", text: TEXT.listKeys }),
         tp.saveBar({ figure: listFigure, rows: () => listRows(), name: () => FILES.list }),
-      ),
+      ]),
       removal,
       entropy,
-    ),
-    el(
-      "div",
-      { class: "aside" },
-      el(
-        "section",
-        { class: "branches" },
+    ]),
+    el("div", { class: "aside" }, [
+      el("section", { class: "branches" }, [
         el("div", { class: "heading" }, el("h3", { text: TEXT.tree }), prune),
         el("p", { class: "hint", text: TEXT.treeNote }),
         treeFrame,
-        el(
-          "div",
-          { class: "foot" },
+        el("div", { class: "foot" }, [
           el("p", { class: "hint keys", text: TEXT.treeKeys }),
           tp.saveBar({ figure: () => treeFrame, rows: () => treeRows(), name: () => FILES.tree }),
-        ),
+        ]),
         treeHint,
-      ),
-      el(
-        "section",
-        { class: "cache" },
+      ]),
+      el("section", { class: "cache" }, [
         el("h3", { text: TEXT.cache }),
         el("p", { class: "hint", text: TEXT.cacheNote }),
         cacheFrame,
@@ -259,15 +202,13 @@ main.append(
         saved,
         proof,
         chartFrame,
-        el(
-          "div",
-          { class: "foot" },
+        el("div", { class: "foot" }, [
           el("span"),
           tp.saveBar({ figure: () => chartFrame, rows: () => costRows(), name: () => FILES.cost }),
-        ),
-      ),
-    ),
-  ),
+        ]),
+      ]),
+    ]),
+  ]),
 );
 list.append(rows);
 root.append(
@@ -300,7 +241,6 @@ promptBox.addEventListener("keydown", (event) => {
   }
 });
 
-newestButton.addEventListener("click", () => choose(text.steps.length - 1));
 stepSlider.addEventListener("input", () => choose(Number(stepSlider.value)));
 
 /** Another step of training writes on from the same prompt. */
@@ -317,29 +257,24 @@ function choose(/** @type {number} */ place) {
   });
 }
 
-const userStep = async () => {
+async function userStep() {
   stop();
   if (await step()) tp.say(TEXT.announce(piece(nodes[at].token), percent(nodes[at].record.before)));
-};
-const togglePlay = () => (playing ? stop() : play());
-const goBack = () => {
+}
+function togglePlay() {
+  return playing ? stop() : play();
+}
+function goBack() {
   stop();
   if (text.run && at !== 0) go(nodes[at].parent ?? 0);
-};
-const goHome = () => {
+}
+function goHome() {
   stop();
   if (text.run && at !== 0) go(0);
-};
+}
 
-stepButton.addEventListener("click", userStep);
-playButton.addEventListener("click", togglePlay);
-backButton.addEventListener("click", goBack);
-restartButton.addEventListener("click", goHome);
 speed.addEventListener("input", drawButtons);
 seedBox.addEventListener("change", () => change({ seed: allowed("seed", seedBox.valueAsNumber) }));
-reseed.addEventListener("click", () => change({ seed: (settings.seed + 1) % (high(FIELDS.seed) + 1) }));
-neutral.addEventListener("click", () => change(OFF));
-prune.addEventListener("click", pruneOthers);
 
 /** The part of this kind that an event happened in.
  *

@@ -57,7 +57,7 @@ const TEXT = tp.words({
     ended: "The model wrote its end token: here the text is over. Restart, or choose another prompt.",
     right: "Right answer:",
     verdicts: {
-      right: "the model has it right",
+      right: "the model gets it right",
       wrong: "the model wrote something else",
       open: "not written to its end yet",
     },

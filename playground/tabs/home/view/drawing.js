@@ -51,26 +51,54 @@ function show() {
   tp.put(page.note, tp.sentences([unknown, dropped]));
   showWords();
   showLines();
+  sentence.scrollTop = sentence.scrollHeight; // on a phone its height is fixed
   showPicture();
   showGuesses();
   Object.assign(root.dataset, { ready: "true", tokens: seen.pieces.length, text: seen.text });
 }
 
 /** @returns {HTMLElement[]} */
-const wordNodes = () => /** @type {HTMLElement[]} */ ([...page.words.children]);
+const wordNodes = () => /** @type {HTMLElement[]} */ ([...page.words.querySelectorAll(".word")]);
+
+const CLOSES = /^[，。！？：；、…）》”’]/;
+const OPENS = /[（《“‘]$/;
+
+/** Whether no line may begin with this token: in English without a space before it, in Chinese a closing mark. */
+function joined(/** @type {number} */ i) {
+  if (i === 0) return false;
+  if (tp.language === "en") return !/^\s/.test(seen.pieces[i]);
+  return CLOSES.test(seen.pieces[i]) || OPENS.test(seen.pieces[i - 1]);
+}
+
+/** Put a token's button where it belongs: what stays on one line is one `.unit`.
+ *
+ * @param {HTMLElement} node @param {HTMLElement | undefined} before */
+function place(node, before, together = false) {
+  const unit = before?.parentElement;
+  if (together && unit) {
+    if (node.previousElementSibling !== before) unit.append(node);
+  } else if (!node.parentElement || node.previousElementSibling) {
+    const own = el("span", { class: "unit" }, node);
+    if (unit) unit.after(own);
+    else page.words.prepend(own);
+  }
+}
 
 /** One button a token; those that stay are kept, so that nothing blinks. */
 function showWords() {
   const nodes = wordNodes();
   seen.pieces.forEach((piece, i) => {
-    const node = nodes[i] ?? page.words.appendChild(el("button", { type: "button", class: "word" }));
+    nodes[i] ??= el("button", { type: "button", class: "word" });
+    const node = nodes[i];
+    place(node, nodes[i - 1], joined(i));
     node.className = seen.known[i] ? "word" : "word unknown";
-    node.classList.toggle("joined", i > 0 && !/^\s/.test(piece) && tp.language === "en");
+    node.classList.toggle("joined", joined(i) && tp.language === "en");
     tp.put(node, seen.known[i] ? shown(piece) : piece.trim() || "\u00a0");
     node.dataset.word = String(i);
     node.tabIndex = i === last() ? 0 : -1;
   });
   nodes.slice(seen.pieces.length).forEach((node) => node.remove());
+  for (const unit of page.words.querySelectorAll(".unit:empty")) unit.remove();
 }
 
 const SVG_RISE = 6;
@@ -124,11 +152,9 @@ function strip(/** @type {number} */ stage) {
     cell.style.fill = `rgb(${tp.diverge(value / most).join(" ")})`;
     return cell;
   });
-  return el(
-    "svg",
-    { class: "strip", viewBox: `0 0 ${width} 4`, preserveAspectRatio: "none", "aria-hidden": "true" },
+  return el("svg", { class: "strip", viewBox: `0 0 ${width} 4`, preserveAspectRatio: "none", "aria-hidden": "true" }, [
     cells,
-  );
+  ]);
 }
 let stream = new Float32Array();
 
@@ -143,26 +169,22 @@ function showPicture() {
       chip.style.setProperty("--weight", share.toFixed(3));
       return chip;
     });
-    return el(
-      "li",
-      {},
+    return el("li", {}, [
       el("p", {}, el("span", { text: TEXT.back(block + 1, chips.length > 0) }), chips),
       strip(block + 1),
-    );
+    ]);
   });
   page.picture.replaceChildren(
-    el(
-      "ol",
-      { "aria-label": TEXT.picture },
+    el("ol", { "aria-label": TEXT.picture }, [
       el("li", {}, el("p", {}, el("span", { text: TEXT.goesIn }), word, el("span", { text: TEXT.numbers })), strip(0)),
       steps,
-    ),
+    ]),
   );
 }
 
 /** Whole percents: the bars say the rest. */
 const percent = (/** @type {number} */ share) =>
-  share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
+  share < 0.01 ? "< 1%" : share > 0.99 && share < 1 ? "> 99%" : `${Math.round(100 * share)}%`;
 
 function showGuesses() {
   page.guesses.replaceChildren(
@@ -172,9 +194,11 @@ function showGuesses() {
       const button = el(
         "button",
         { type: "button", "aria-label": TEXT.guess(shown(piece), percent(share)), on: { click: () => taken(piece) } },
-        el("span", { class: piece.trim() ? "guess" : "guess end", translate: "no", text: shown(piece) }),
-        el("span", { class: "track" }, bar),
-        el("span", { class: "share", text: percent(share) }),
+        [
+          el("span", { class: piece.trim() ? "guess" : "guess end", translate: "no", text: shown(piece) }),
+          el("span", { class: "track" }, bar),
+          el("span", { class: "share", text: percent(share) }),
+        ],
       );
       return el("li", {}, button);
     }),

@@ -38,7 +38,6 @@ const TEXT = tp.words({
     /** @type {(layer: number, at: boolean) => string} */
     back: (layer, at) =>
       `${layer === 1 ? "First, attention looks back" : "Then it looks back again"}${at ? " at" : ""}`,
-    comesOut: "What comes out is a guess.",
     picture: "The way of the last word through the model",
     /** @type {(words: string, count: number) => string} */
     unknown: (words, count) =>
@@ -87,7 +86,6 @@ const TEXT = tp.words({
     goesIn: "最后一个字进入模型：",
     numbers: "变成一排数，每个小格是一个数。",
     back: (layer, at) => `${layer === 1 ? "注意力先回头看" : "再回头看一次"}${at ? "：" : ""}`,
-    comesOut: "出来的是一个猜测。",
     picture: "最后一个字在模型里走过的路",
     unknown: (words, _count) => `它读过的故事里没有${words}。它只能一个字母一个字母地读，之后猜的也不太通。`,
     dropped: (characters) => `它从没见过${characters}，略过不读。`,

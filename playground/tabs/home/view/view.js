@@ -70,50 +70,37 @@ const sentence = el("div", { class: "sentence" }, page.lines, page.words);
 sentence.addEventListener("focusin", () => stop());
 
 /** @param {string} tab @param {string} text @param {string} kind */
-const go = (tab, text, kind) =>
-  el("button", { type: "button", class: kind, id: `home-${tab}`, text, on: { click: () => open(tab) } });
+const go = (tab, text, kind) => tp.button(text, { class: kind, id: `home-${tab}` }, () => open(tab));
 
 root.replaceChildren(
   el("header", {}, el("h2", { text: TEXT.title }), el("p", { text: TEXT.intro })),
-  el(
-    "section",
-    { class: "story" },
+  el("section", { class: "story" }, [
     el("label", { for: "home-text", text: TEXT.own }),
     el("div", { class: "own" }, page.input, page.play),
-    el(
-      "p",
-      { class: "examples" },
+    el("p", { class: "examples" }, [
       el("span", { text: TEXT.begin }),
-      TEXT.examples.map((text) =>
-        el("button", { type: "button", class: "example", text, on: { click: () => begin(text) } }),
-      ),
-    ),
+      TEXT.examples.map((text) => tp.button(text, { class: "example" }, () => begin(text))),
+    ]),
     page.note,
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
     page.caption,
     sentence,
-  ),
-  el(
-    "section",
-    { class: "model" },
+  ]),
+  el("section", { class: "model" }, [
     page.picture,
     el("h3", { id: "home-guesses", text: TEXT.guesses }),
     page.guesses,
     el("p", { class: "caption", text: TEXT.take }),
-  ),
-  el(
-    "nav",
-    { class: "ways" },
+  ]),
+  el("nav", { class: "ways" }, [
     go("train", TEXT.train, "tp-button primary"),
     go("learn", TEXT.learn, "tp-button"),
-    el(
-      "span",
-      { class: "others" },
+    el("span", { class: "others" }, [
       go("generate", TEXT.generate, "tp-button quiet"),
       go("inside", TEXT.inside, "tp-button quiet"),
       go("translate", TEXT.translate, "tp-button quiet"),
-    ),
-  ),
+    ]),
+  ]),
 );
 
 /** Another tab; those that look at a run look at this one, with the sentence that stands in the box. */
@@ -250,7 +237,8 @@ function inputKey(/** @type {KeyboardEvent} */ event) {
   begin(page.input.value, true);
 }
 
-/** Look at a sentence, and at a guess that follows it. True when it is drawn: nothing newer was asked for, and the model could read some of it. */
+/** Look at a sentence, and at a guess that follows it. True when it is drawn: nothing newer was asked for, and the
+ * model could read some of it. */
 async function look(/** @type {string} */ text, piece = "") {
   const mine = ++asked;
   clearTimeout(typing);
@@ -300,10 +288,10 @@ page.words.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
   if (step === undefined || !(event.target instanceof HTMLElement)) return;
   const at = Math.min(last(), Math.max(0, Number(event.target.dataset.word) + step));
-  const node = page.words.children[at];
-  if (!(node instanceof HTMLElement)) return;
+  const words = wordNodes();
+  const node = words[at];
   event.preventDefault();
-  for (const word of page.words.children) if (word instanceof HTMLElement) word.tabIndex = word === node ? 0 : -1;
+  for (const word of words) word.tabIndex = word === node ? 0 : -1;
   node.focus();
 });
 

@@ -26,43 +26,32 @@ function buildGrid() {
   page.grid.classList.toggle("many", heads > 5);
   cells = [];
   const rows = [
-    el(
-      "div",
-      { class: "grid-row grid-top", role: "row" },
+    el("div", { class: "grid-row grid-top", role: "row" }, [
       el("span"),
       Array.from({ length: heads }, (_, head) =>
         el("span", { role: "columnheader", text: heads > 5 ? String(head + 1) : TEXT.headColumn(head) }),
       ),
-    ),
+    ]),
   ];
   for (let layer = 0; layer < layers; layer++) {
     const row = Array.from({ length: heads }, (_, head) => {
       const canvas = el("canvas", { "aria-hidden": "true" });
       const caption = el("span", { class: "caption" });
       const button = el("button", { type: "button", class: "map", on: { click: () => choose(layer, head) } }, canvas);
-      const zero = el("button", {
-        type: "button",
-        class: "off",
-        text: "⊘",
-        on: { click: () => toggleZero(layer, head) },
-      });
-      const node = el(
-        "div",
-        { class: "cell", role: "gridcell", "data-cell": `${layer}.${head}` },
+      const zero = tp.button("⊘", { class: "off" }, () => toggleZero(layer, head));
+      const node = el("div", { class: "cell", role: "gridcell", "data-cell": `${layer}.${head}` }, [
         button,
         zero,
         caption,
-      );
+      ]);
       return { node, button, canvas, caption, zero };
     });
     cells.push(row);
     rows.push(
-      el(
-        "div",
-        { class: "grid-row", role: "row" },
+      el("div", { class: "grid-row", role: "row" }, [
         el("span", { class: "row-name", role: "rowheader", text: TEXT.layer(layer) }),
         row.map((cell) => cell.node),
-      ),
+      ]),
     );
   }
   page.grid.replaceChildren(...rows);
@@ -184,7 +173,7 @@ function showScale() {
   const bar = el("div", { class: "scale-bar" });
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const marks = [0, 0.01, 0.1, 0.25, 0.5, 1].map((share) => {
-    const mark = el("span", { text: share === 1 ? "100 %" : String(share * 100) });
+    const mark = el("span", { text: share === 1 ? "100%" : String(share * 100) });
     mark.style.left = `${100 * sqrt(share)}%`;
     return mark;
   });

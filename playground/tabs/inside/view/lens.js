@@ -116,17 +116,11 @@ function showLens(/** @type {Answers.LensAnswer & Answer} */ answer) {
   );
   const mark = el("rect", { class: "column", y: 2, width, height: tall - 4, rx: 4 });
   const cursor = el("rect", { class: "cursor", width: width - 1, height: height - 1, rx: 3 });
-  const drawing = el(
-    "svg",
-    { class: "lens", role: "img", "aria-label": label, width: full, height: tall, viewBox: `0 0 ${full} ${tall}` },
-    mark,
-    parts,
-    cursor,
-  );
+  const drawing = tp.drawing(full, tall, { class: "lens", role: "img", "aria-label": label }, [mark, parts, cursor]);
   const scroller = el(
     "div",
     { class: "lens-frame", tabindex: 0, role: "region", "aria-label": `${TEXT.lens} ${TEXT.lensKeys}` },
-    drawing,
+    [drawing],
   );
   const readout = el("div", { class: "lens-readout", "aria-live": "polite" });
   lensData = { names, guess, truth, size, stages, listed, shown, mark, cursor, scroller, readout };
@@ -202,28 +196,22 @@ function toLensCell(stage, token, scroll = false) {
   const guesses = Array.from({ length: listed }, (_, rank) => guess(stage, token, rank));
   readout.replaceChildren(
     el("p", { text: TEXT.lensCell(names[stage], shown[token], token + 1) }),
-    el(
-      "ol",
-      {},
+    el("ol", {}, [
       guesses.map(({ piece, share }) => {
         const bar = el("span", { class: "bar" });
         bar.style.width = `${100 * share}%`;
-        return el(
-          "li",
-          {},
+        return el("li", {}, [
           el("span", { class: "token", translate: "no", text: visible(piece) }),
           el("span", { class: "bar-track" }, bar),
           el("span", { class: "share", text: percent(share) }),
-        );
+        ]);
       }),
-    ),
+    ]),
     token + 1 < size
-      ? el(
-          "p",
-          { class: "muted" },
+      ? el("p", { class: "muted" }, [
           el("span", { class: "token", translate: "no", text: shown[token + 1] }),
           ` ${TEXT.lensRight(percent(truth[stage * (size - 1) + token]))}`,
-        )
+        ])
       : "",
   );
 }

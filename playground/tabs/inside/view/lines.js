@@ -150,28 +150,20 @@ function layoutTokens() {
   const height = CELL.top + lines.length * (CELL.height + CELL.gap) - CELL.gap + 4;
   tokenParts = frame.shown.map((_, token) => cellOf(token));
   lineGroup = el("g", { class: "lines", "aria-hidden": "true" });
-  const fresh = el(
-    "svg",
+  const fresh = tp.drawing(
+    layoutWidth,
+    height,
     {
       class: "text-figure",
       role: "listbox",
       tabindex: 0,
-      width: layoutWidth,
-      height,
-      viewBox: `0 0 ${layoutWidth} ${height}`,
       on: { pointermove: tokenMoved, pointerleave: tokenLeft, click: tokenClicked, keydown: tokenKeys },
     },
-    el(
-      "g",
-      { class: "rects" },
-      tokenParts.map(({ rect }) => rect),
-    ),
-    lineGroup,
-    el(
-      "g",
-      { class: "texts", translate: "no", "aria-hidden": "true" },
-      tokenParts.map(({ text }) => text),
-    ),
+    [
+      el("g", { class: "rects" }, [tokenParts.map(({ rect }) => rect)]),
+      lineGroup,
+      el("g", { class: "texts", translate: "no", "aria-hidden": "true" }, [tokenParts.map(({ text }) => text)]),
+    ],
   );
   const focused = document.activeElement === svg;
   svg = fresh;
@@ -240,25 +232,21 @@ function showList(/** @type {number} */ query) {
   const listed = order.slice(0, LISTED).filter(({ share }, i) => i === 0 || share >= 0.005);
   const rest = order.slice(listed.length);
   const restShare = rest.reduce((sum, { share }) => sum + share, 0);
-  const head = el(
-    "p",
-    { class: "list-title" },
+  const head = el("p", { class: "list-title" }, [
     el("span", { class: "token big", translate: "no", text: frame.shown[query] }),
     el("span", { class: "muted", text: TEXT.place(query) }),
     el("span", { text: ` ${TEXT.reads} ` }),
     state.locked && el("span", { class: "held-mark", text: TEXT.held }),
-  );
+  ]);
   const items = listed.map(({ key, share }) => {
     const bar = el("span", { class: "bar" });
     bar.style.width = `${100 * share}%`;
-    return el(
-      "li",
-      { class: key === state.key ? "key" : "" },
+    return el("li", { class: key === state.key ? "key" : "" }, [
       el("span", { class: "token", translate: "no", text: frame.shown[key] }),
       el("span", { class: "muted place", text: key === query ? TEXT.itself : TEXT.place(key) }),
       el("span", { class: "bar-track" }, bar),
       el("span", { class: "share", text: rounded(share) }),
-    );
+    ]);
   });
   const longest = Math.max(...listed.map(({ key }) => tp.halves(frame.shown[key])));
   page.list.style.setProperty("--token", `${Math.max(2.4, 0.5 * longest + 1)}rem`);

@@ -76,81 +76,58 @@ function showNumbers(/** @type {Answers.HeadStages & Answer} */ answer) {
     }
   };
   const columns = TEXT.columns;
-  const header = el(
-    "tr",
-    {},
-    el("th", { scope: "col", class: "number", text: columns.place }),
-    el("th", { scope: "col", text: columns.token }),
-    el("th", { scope: "col", text: columns.key }),
-    el("th", { scope: "col", class: "number", text: columns.product }),
-    el("th", { scope: "col", class: "number", text: columns.scaled(width) }),
-    alibi && el("th", { scope: "col", class: "number", title: TEXT.biasTitle, text: columns.bias }),
-    el("th", { scope: "col", class: "number", text: columns.masked }),
-    el("th", { scope: "col", text: columns.weight }),
-    el("th", { scope: "col", text: columns.value }),
-  );
+  const numeric = (/** @type {string | number} */ text) => el("td", { class: "number", text });
+  const heads = [
+    { class: "number", text: columns.place },
+    columns.token,
+    columns.key,
+    { class: "number", text: columns.product },
+    { class: "number", text: columns.scaled(width) },
+    alibi && { class: "number", title: TEXT.biasTitle, text: columns.bias },
+    { class: "number", text: columns.masked },
+    columns.weight,
+    columns.value,
+  ];
   const rows = shown.map((token, i) => {
     const future = answer.masked[i] === null;
     const bar = el("span", { class: "bar" });
     bar.style.width = `${100 * weights[i]}%`;
-    return el(
-      "tr",
-      {
-        class: (future ? "future" : "") + (i === query ? " query" : ""),
-        "data-key": i,
-        on: { pointerenter: () => explain(i) },
-      },
+    const kind = (future ? "future" : "") + (i === query ? " query" : "");
+    return el("tr", { class: kind, "data-key": i, on: { pointerenter: () => explain(i) } }, [
       el("td", { class: "number muted", text: i + 1 }),
       el("th", { scope: "row", class: "token-cell" }, el("span", { class: "token", translate: "no", text: token })),
       el("td", {}, strip(row(keys, i), most.k)),
-      el("td", { class: "number", text: shownNumber(answer.products[i]) }),
-      el("td", { class: "number", text: shownNumber(answer.scaled[i]) }),
-      alibi && el("td", { class: "number", text: future ? "" : shownNumber(answer.bias[i]) }),
-      el("td", { class: "number", text: future ? TEXT.future : shownNumber(answer.masked[i]) }),
-      el(
-        "td",
-        { class: "weight" },
+      numeric(shownNumber(answer.products[i])),
+      numeric(shownNumber(answer.scaled[i])),
+      alibi && numeric(future ? "" : shownNumber(answer.bias[i])),
+      numeric(future ? TEXT.future : shownNumber(answer.masked[i])),
+      el("td", { class: "weight" }, [
         el("span", { class: "bar-track" }, bar),
         el("span", { class: "share", text: percent(weights[i]) }),
-      ),
+      ]),
       el("td", {}, strip(row(weighted, i), most.v)),
-    );
+    ]);
   });
   const top = weights.indexOf(Math.max(...weights));
   explain(top);
-  const frameBox = el(
-    "div",
-    { class: "table-frame", tabindex: 0, role: "region", "aria-label": TEXT.numbers },
-    el(
-      "table",
-      { class: "stages" },
-      el("thead", {}, header),
-      el("tbody", {}, rows),
-      el(
-        "tfoot",
-        {},
-        el(
-          "tr",
-          {},
-          el("td", {}),
-          el("td", { colspan: alibi ? 6 : 5, class: "sum-name", text: TEXT.output }),
-          el("td", { class: "weight" }, el("span"), el("span", { class: "share", text: percent(1) })),
-          el("td", {}, strip(output, most.v)),
-        ),
-      ),
-    ),
-  );
+  const frameBox = el("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": TEXT.numbers }, [
+    tp.table({ class: "stages" }, heads, rows, [
+      tp.tableRow({}, el("td"), [
+        el("td", { colspan: alibi ? 6 : 5, class: "sum-name", text: TEXT.output }),
+        el("td", { class: "weight" }, el("span"), el("span", { class: "share", text: percent(1) })),
+        strip(output, most.v),
+      ]),
+    ]),
+  ]);
   const kept = body.querySelector(".table-frame")?.scrollTop;
   body.replaceChildren(
     note(TEXT.numbersNote(shown[query], width), TEXT.numbersTry),
     el("p", { class: "formula", "aria-label": TEXT.formula.spoken }, formula(width, alibi)),
-    el(
-      "p",
-      { class: "vector" },
+    el("p", { class: "vector" }, [
       el("span", { text: `${TEXT.query} ` }),
       el("span", { class: "token", translate: "no", text: shown[query] }),
       strip(q, most.q),
-    ),
+    ]),
     worked,
     frameBox,
     tp.saveBar({

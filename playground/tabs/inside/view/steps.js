@@ -2,19 +2,12 @@
 const { newest } = tp;
 
 const makeFilm = () =>
-  tp.film({
+  tp.checkpointFilm({
     id: "inside-step",
+    frame: () => frame,
     label: TEXT.step,
     text: { play: TEXT.play, pause: TEXT.pause },
-    count: () => frame.steps.length,
-    at: () => frame.steps.indexOf(frame.step),
     goTo,
-    name(index) {
-      const { steps } = frame;
-      return steps[index] === newest(frame)
-        ? TEXT.stepNewest(steps[index])
-        : TEXT.stepOf(steps[index], steps[steps.length - 1]);
-    },
     marks: () => frame.stored,
     ahead: prefetch,
     begun: prefetch,

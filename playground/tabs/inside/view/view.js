@@ -20,12 +20,10 @@ const sqrt = Math.sqrt;
 
 /** @param {string | null} see @param {string} attempt */
 const note = (see, attempt) =>
-  el(
-    "div",
-    { class: "note" },
+  el("div", { class: "note" }, [
     see && el("p", {}, el("b", { text: TEXT.see }), el("span", { text: see })),
     attempt && el("p", {}, el("b", { text: TEXT.tryIt }), el("span", { text: attempt })),
-  );
+  ]);
 
 /** @typedef {"message" | "hint" | "stepNote" | "grid" | "gridNote" | "effect" | "scale"} Around */
 /** @typedef {"title" | "pattern" | "why" | "tokens" | "matrixText" | "list"} OfHead */
@@ -67,74 +65,54 @@ function build() {
   root.replaceChildren(
     el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
-    el(
-      "div",
-      { class: "controls" },
-      el(
-        "div",
-        { class: "field" },
+    el("div", { class: "opening" }, [
+      el("div", { class: "field" }, [
         el("label", { for: "inside-text", text: TEXT.text }),
         page.input,
         page.hint,
         page.message,
-      ),
-      el(
-        "div",
-        { class: "field" },
+      ]),
+      el("div", { class: "field" }, [
         el("label", { for: "inside-step", text: TEXT.step }),
         page.film.node,
         el("p", { class: "hint" }, page.stepNote),
-      ),
-    ),
-    el(
-      "div",
-      { class: "explore" },
-      el(
-        "section",
-        { class: "every-head" },
+      ]),
+    ]),
+    el("div", { class: "explore" }, [
+      el("section", { class: "every-head" }, [
         el("h3", { text: TEXT.allHeads }),
         el("div", { class: "grid-frame" }, page.grid),
         page.effect,
         page.scale,
         page.gridNote,
         tp.saveBar({ figure: gridFigure, rows: gridRows, name: () => fileName("heads") }),
-      ),
-      el(
-        "section",
-        { class: "one" },
+      ]),
+      el("section", { class: "one" }, [
         page.title,
         page.pattern,
         page.why,
         page.tokens,
-        el(
-          "div",
-          { class: "under" },
+        el("div", { class: "under" }, [
           note(null, TEXT.headTry),
           tp.saveBar({
             figure: () => page.tokens,
             rows: lineRows,
             name: () => fileName(`${headName()}-token-${shownQuery() + 1}`),
           }),
-        ),
-        el(
-          "div",
-          { class: "pair" },
-          el(
-            "figure",
-            { class: "matrix-figure" },
+        ]),
+        el("div", { class: "pair" }, [
+          el("figure", { class: "matrix-figure" }, [
             el("h4", { text: TEXT.matrix }),
             page.matrix,
-            el(
-              "figcaption",
-              {},
+            el("figcaption", {}, [
               page.matrixText,
               tp.saveBar({ figure: () => page.matrix, rows: matrixRows, name: () => fileName(headName()) }),
-            ),
-          ),
+            ]),
+          ]),
           page.list,
-        ),
-      ),
-    ),
+        ]),
+      ]),
+    ]),
     el("div", { class: "panels" }, page.numbers.details, page.zero.details, page.lens.details),
   );
 
@@ -302,10 +280,7 @@ function showHint() {
     );
   }
   if (!frame.default) {
-    parts.push(
-      el("span", { text: " " }),
-      el("button", { type: "button", class: "link", text: TEXT.textReset, on: { click: resetText } }),
-    );
+    parts.push(el("span", { text: " " }), tp.button(TEXT.textReset, { class: "link" }, resetText));
   }
   page.hint.replaceChildren(...parts);
   root.toggleAttribute("data-cut", Boolean(frame.rest));
@@ -323,7 +298,8 @@ function resetText() {
 
 let refreshing = 0;
 
-/** Redraw the open panel, and what heads that are off change, when the choices have rested a moment (`later`) or at once. */
+/** Redraw the open panel, and what heads that are off change, when the choices have rested a moment (`later`) or at
+ * once. */
 function refreshPanel(later = false) {
   clearTimeout(refreshing);
   if (!state.zeroed.size) page.effect.hidden = true;
@@ -350,17 +326,10 @@ function showBetween(/** @type {HTMLElement} */ body) {
     Math.abs(step - frame.step) < Math.abs(best - frame.step) ? step : best,
   );
   body.replaceChildren(
-    el(
-      "p",
-      { class: "between" },
+    el("p", { class: "between" }, [
       el("span", { text: `${TEXT.between} ` }),
-      el("button", {
-        type: "button",
-        class: "link",
-        text: TEXT.betweenGo(nearest),
-        on: { click: () => goTo(frame.steps.indexOf(nearest)) },
-      }),
-    ),
+      tp.button(TEXT.betweenGo(nearest), { class: "link" }, () => goTo(frame.steps.indexOf(nearest))),
+    ]),
   );
   delete body.dataset.ready;
 }

@@ -40,9 +40,7 @@ function lossLine(answer, some) {
   if (answer.loss_before === null) return el("p", { class: "muted", text: TEXT.lossOne });
   const [before, after] = [answer.loss_before, answer.loss_after].map((loss) => fixed(loss ?? NaN, 3));
   const difference = Number(after) - Number(before); // of the numbers that are shown
-  return el(
-    "p",
-    { class: "loss" },
+  return el("p", { class: "loss" }, [
     el("span", { class: "muted", text: `${TEXT.loss} ` }),
     el("b", { text: some ? TEXT.lossValue(before, after) : TEXT.lossSame(before) }),
     some &&
@@ -51,7 +49,7 @@ function lossLine(answer, some) {
         class: difference > 0 ? "worse" : "better",
         text: ` ${(difference > 0 ? TEXT.worse : TEXT.better)(fixed(Math.abs(difference), 3))}`,
       }),
-  );
+  ]);
 }
 
 const CONTEXT = 32; // tokens of the text before the next one, at most
@@ -68,8 +66,7 @@ function contextOf(/** @type {typeof zeroFor} */ { query, pieces }) {
 }
 const offLine = (/** @type {[layer: number, head: number][]} */ heads) =>
   TEXT.zeroSome(heads.map((head) => TEXT.zeroHead(...head)));
-const clearButton = () =>
-  el("button", { type: "button", class: "link", text: TEXT.zeroClear, on: { click: clearZero } });
+const clearButton = () => tp.button(TEXT.zeroClear, { class: "link" }, clearZero);
 
 /** What changes, in short, beside the maps. */
 function showEffect(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
@@ -101,26 +98,19 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
   body.replaceChildren(
     note(TEXT.zeroNote, TEXT.zeroTry),
     many ? "" : switches(),
-    el(
-      "p",
-      { class: "zero-state" },
+    el("p", { class: "zero-state" }, [
       el("span", { text: some ? offLine(heads) : TEXT.zeroNone }),
       " ",
       some && el("span", { class: "muted", text: TEXT.zeroMaps }),
-    ),
+    ]),
     some || many
-      ? el(
-          "p",
-          { class: "zero-buttons" },
+      ? el("p", { class: "zero-buttons" }, [
           many &&
-            el("button", {
-              type: "button",
-              class: "tp-button",
-              text: (isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head),
-              on: { click: () => toggleZero(layer, head, true) },
-            }),
+            tp.button((isOff ? TEXT.zeroThisOn : TEXT.zeroThis)(layer, head), { class: "tp-button" }, () =>
+              toggleZero(layer, head, true),
+            ),
           some && clearButton(),
-        )
+        ])
       : "",
     lossLine(answer, some),
     el("p", { class: "next" }, el("span", { text: TEXT.next(contextOf(zeroFor)) })),
@@ -139,27 +129,24 @@ function showZeroPanel(/** @type {Answers.ZeroAnswer & Answer} */ answer) {
 /** A switch for each head, beside what it changes: the maps may be a screen further up. */
 function switches() {
   const button = (/** @type {number} */ layer, /** @type {number} */ head) =>
-    el("button", {
-      type: "button",
-      class: "tp-button switch",
-      "data-head": `${layer}.${head}`,
-      "aria-pressed": String(state.zeroed.has(`${layer}.${head}`)),
-      "aria-label": TEXT.zeroOne(layer, head),
-      text: TEXT.headColumn(head),
-      on: { click: () => toggleZero(layer, head, true) },
-    });
-  return el(
-    "div",
-    { class: "switches", role: "group", "aria-label": TEXT.zeroHeads },
+    tp.button(
+      TEXT.headColumn(head),
+      {
+        class: "tp-button switch",
+        "data-head": `${layer}.${head}`,
+        "aria-pressed": String(state.zeroed.has(`${layer}.${head}`)),
+        "aria-label": TEXT.zeroOne(layer, head),
+      },
+      () => toggleZero(layer, head, true),
+    );
+  return el("div", { class: "switches", role: "group", "aria-label": TEXT.zeroHeads }, [
     Array.from({ length: frame.layers }, (_, layer) =>
-      el(
-        "p",
-        {},
+      el("p", {}, [
         el("span", { class: "muted", text: TEXT.layer(layer) }),
         Array.from({ length: frame.heads }, (_, head) => button(layer, head)),
-      ),
+      ]),
     ),
-  );
+  ]);
 }
 
 function clearZero() {
@@ -180,20 +167,16 @@ function zeroFigure(changes, some, room) {
   const top = 26;
   const scale = (width - left - right) / Math.max(0.05, ...changes.flatMap(({ before, after }) => [before, after]));
   const height = top + changes.length * row + 4;
-  const legend = el(
-    "g",
-    { class: "legend" },
+  const legend = el("g", { class: "legend" }, [
     el("rect", { class: "before", x: left, y: 4, width: 12, height: 10, rx: 2 }),
     el("text", { x: left + 18, y: 13, text: TEXT.before }),
     some && el("rect", { class: "after", x: left + 120, y: 4, width: 12, height: 10, rx: 2 }),
     some && el("text", { x: left + 138, y: 13, text: TEXT.after }),
-  );
+  ]);
   const bars = changes.map(({ piece, before, after }, i) => {
     const y = top + i * row;
     const end = left + Math.max(before, some ? after : 0) * scale + 8;
-    return el(
-      "g",
-      {},
+    return el("g", {}, [
       el("text", {
         class: "mono",
         translate: "no",
@@ -217,24 +200,15 @@ function zeroFigure(changes, some, room) {
         y: y + (some ? 18 : 14),
         text: some ? `${percent(before)} → ${percent(after)}` : percent(before),
       }),
-    );
+    ]);
   });
   const words = tp.series(
     changes.map(
       ({ piece, before, after }) => `${visible(piece)} ${percent(before)}${some ? ` → ${percent(after)}` : ""}`,
     ),
   );
-  return el(
-    "svg",
-    {
-      class: "bars",
-      role: "img",
-      "aria-label": tp.named(TEXT.zeroFigure, words),
-      width,
-      height,
-      viewBox: `0 0 ${width} ${height}`,
-    },
+  return tp.drawing(width, height, { class: "bars", role: "img", "aria-label": tp.named(TEXT.zeroFigure, words) }, [
     legend,
     bars,
-  );
+  ]);
 }

@@ -53,6 +53,7 @@ function draw() {
   const button = (id, kind, text, click) =>
     el("button", { type: "button", id, class: `tp-button ${kind}`, text, on: { click } });
   root.classList.toggle("folded", folded);
+  const focused = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
   root.replaceChildren(
     el(
       "header",
@@ -64,7 +65,7 @@ function draw() {
     el(
       "div",
       { class: "body" },
-      el("h3", { text: title }),
+      el("h3", { id: "coach-title", tabindex: -1, text: title }),
       tp.lessons.blocks(task),
       question?.node ?? "",
       measure
@@ -80,7 +81,16 @@ function draw() {
       button("coach-back", done ? "primary" : "quiet", TEXT.back, () => back(page)),
     ),
   );
+  if (focused) focusAgain(focused);
   Object.assign(root.dataset, { lesson: page.name, at: at + 1, done, folded, state: state?.state ?? "" });
+}
+
+/** Whoever uses the keyboard goes on where they were: what had the focus was taken out, or drawn anew.
+ *
+ * @param {HTMLElement} before */
+function focusAgain(before) {
+  const node = root.contains(before) ? before : (document.getElementById(before.id) ?? root.querySelector("h3"));
+  node?.focus({ preventScroll: true });
 }
 
 function fold() {
@@ -96,7 +106,8 @@ function playStored(/** @type {Page} */ page) {
   tp.point.at(".live", { seconds: 3, block: "start" });
 }
 
-/** The address of a section that examines a run: with the learner's newest run of the experiment, else the stored one. */
+/** The address of a section that examines a run: with the learner's newest run of the experiment, else the stored
+ * one. */
 async function withRun(/** @type {Page} */ page) {
   const { open, stored } = page.steps[at];
   const own = await call("check", page.name, tp.language, at, tp.memory.read().runs);
@@ -181,13 +192,14 @@ function keepTabs(/** @type {Page} */ page) {
 
 /** @param {string} name @param {number} section @param {((page: Page) => void) | null} lead  where to, if anywhere */
 async function open(name, section, lead) {
-  const answer = await call("read", name, tp.language);
+  const [answer] = await Promise.all([call("read", name, tp.language), tp.needed("reading")]);
   if (answer.error || !answer.steps[section]?.open) return close();
   [lesson, at, state, question, folded] = [answer, section, null, null, false];
   keepTabs(answer);
   address.save();
   draw();
   root.querySelector(".body")?.scrollTo(0, 0);
+  if (lead) root.querySelector("h3")?.focus({ preventScroll: true });
   lead?.(answer);
   look();
 }

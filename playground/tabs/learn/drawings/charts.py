@@ -148,8 +148,8 @@ def plateau() -> str:
     panel.scale((0, 1, 2, 3, 4), (0, 200, 400, 600))
     panel.curve(series("induction", "valid"))
     panel.curve(series("post-norm", "valid"), 1)
-    panel.note(395, 3.0, "twelve layers, post-norm", "strong end", -10)
-    panel.note(380, 0.3, "induction, two layers", "strong", -8)
+    panel.note(395, 3.0, "twelve blocks, post-norm", "strong end", -10)
+    panel.note(380, 0.3, "induction, two blocks", "strong", -8)
     return svg(268, [*panel.parts, text(WIDE / 2, 260, "step", "muted middle", 11)])
 
 
@@ -260,7 +260,7 @@ def alignment() -> str:
     """Sharpness of cross-attention and exact answers, over three runs."""
     panel = Panel(44, 34, 342, 180, 500, 0, 100)
     panel.title("three runs: sharpness and right answers")
-    panel.scale((0, 25, 50, 75, 100), (0, 100, 200, 300, 400, 500), " %")
+    panel.scale((0, 25, 50, 75, 100), (0, 100, 200, 300, 400, 500), "%")
     panel.level(100 / 7, "spread evenly", 14)
     for run in ("alignment", "alignment 1", "alignment 2"):
         for colour, name in enumerate(("sharpness", "accuracy")):

@@ -9,7 +9,7 @@ numbers: softmax; names = cat, dog; logits = 2, 1; temperature = 1   a table who
 game: guess                                                        the game of lesson 0
 quiz: Why divide by √d?                                            a question; + is right, - is a misconception
 + So that softmax stays soft | Yes: the products grow with d.      ... each with its own explanation
-- So that the sum is one | That is what softmax does.
+- So that the sum is one | That is what softmax does.             (`lessons.shuffled` orders them)
 exercise: What is e to the power of 1? Two decimals.               a number to type in
 check: {= exp(1) | 2}                                              ... the right one
 wrong: {= 1 | 2} | That is the exponent.                           ... and known wrong ones, with what went wrong

@@ -20,7 +20,10 @@ A lesson starts with a header. Each `## heading` starts a step. A step can conta
     table: post-norm                                results of an ablation, from assets/lessons/results
 
 A long text goes on in the next line. Figures, formulas, tables whose numbers can be changed, quizzes and exercises:
-see `blocks`. The header can have lines "objective: what a learner can do afterwards".
+see `blocks`. The header can have lines "objective: what a learner can do afterwards", and has its sources:
+
+    paper: Sennrich et al. 2016, “Neural …” | https://arxiv.org/abs/1508.07909    one or more, the same in every language
+    reading: nostalgebraist 2020, “Interpreting GPT” | https://…                    what else to read; can be in one language
 
 Numbers in the text or in a question can come from such a table, {post-norm: pre, accuracy}, or be computed,
 {computed: guessing} (`numbers.computed`) or {= exp(1) | 2} (`calculator`). Only texts of the page and titles of
@@ -47,7 +50,11 @@ from playground.tabs.learn.lesson.figures import FigureError
 from playground.tabs.learn.lesson.formulas import MathError
 from playground.tabs.learn.numbers.computed import NUMBERS
 
-HEADER = ("title", "goal", "minutes", "preset", "pages", "code", "paper")
+HEADER = ("title", "goal", "minutes", "preset", "pages", "code")
+SOURCES = ("paper", "reading")
+"""Header lines with an address."""
+MANY = ("objective", *SOURCES)
+"""Header lines that a lesson can have several times."""
 ONCE = ("open", "point", "until", "measure", "predict")
 """Keys that a step has at most once."""
 BLOCKS = ("equation", "table")
@@ -115,6 +122,14 @@ class Step:
         return RunConfig.from_flat(PRESETS[query["preset"]].changes | changes)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Something to read, and where it is."""
+
+    text: str
+    address: str
+
+
 @dataclass
 class Lesson:
     """One lesson in one language."""
@@ -127,7 +142,8 @@ class Lesson:
     preset: str
     pages: list[str]
     code: list[str]
-    paper: str
+    papers: list[Source]
+    readings: list[Source]
     objectives: list[str]
     intro: list[dict[str, Any]]
     steps: list[Step]
@@ -139,7 +155,8 @@ def parse(text: str, name: str, language: str) -> Lesson:
     match = re.fullmatch(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL)
     if match is None:
         raise LessonError(f"{where}: must start with a header between two lines ---")
-    head, objectives = _header(match[1], where)
+    head, many = _header(match[1], where)
+    papers, readings = ([_source(line, where) for line in many[key]] for key in SOURCES)
     parts = re.split(
         r"^## (.+)$", match[2], flags=re.MULTILINE
     )  # introduction, title, body, title, body ...
@@ -152,31 +169,39 @@ def parse(text: str, name: str, language: str) -> Lesson:
     intro, *steps = steps
     return Lesson(
         name, language, head["title"], head["goal"], int(head["minutes"]), head["preset"], head["pages"].split(", "),
-        head["code"].split(", "), head["paper"], objectives, intro.blocks, steps,
+        head["code"].split(", "), papers, readings, many["objective"], intro.blocks, steps,
     )  # fmt: skip
 
 
-def _header(text: str, where: str) -> tuple[dict[str, str], list[str]]:
-    """The lines of a header, and the objectives. Raises `LessonError`."""
+def _header(text: str, where: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The lines of a header, and those that can be there several times. Raises `LessonError`."""
     head: dict[str, str] = {}
-    objectives: list[str] = []
+    many: dict[str, list[str]] = {key: [] for key in MANY}
     for number, line in enumerate(text.splitlines(), start=2):
         key, _, value = line.partition(": ")
-        if key == "objective" and value.strip():
-            objectives.append(value.strip())
+        if key in many and value.strip():
+            many[key].append(value.strip())
             continue
         if key not in HEADER or key in head:
-            allowed = ", ".join((*HEADER, "objective"))
+            allowed = ", ".join((*HEADER, *MANY))
             raise LessonError(
                 f"{where}, line {number}: unknown or repeated header line {line!r}; allowed are {allowed}"
             )
         head[key] = value.strip()
-    for key in HEADER:
-        if not head.get(key):
+    for key in (*HEADER, "paper"):
+        if not (head.get(key) or many.get(key)):
             raise LessonError(f"{where}: the header lacks {key}")
     if not re.fullmatch(r"[1-9]\d?", head["minutes"]):
         raise LessonError(f"{where}: minutes = {head['minutes']!r}: must be 1 to 99")
-    return head, objectives
+    return head, many
+
+
+def _source(line: str, where: str) -> Source:
+    """A paper or a reading with its address."""
+    match = re.fullmatch(r"(.+) \| (https://[\w./%-]+)", line)
+    if match is None:
+        raise LessonError(f"{where}: {line!r} must be “what to read | https://address”")
+    return Source(match[1], match[2])
 
 
 def _read(body: str, step: Step, where: str, first: int) -> None:
@@ -325,7 +350,7 @@ def _measured(match: re.Match[str]) -> str:
     if values is None or not values.get(column):
         raise LessonError(f"{table}: has no {row!r} with {column}")
     value = float(values[column])
-    return f"{100 * value:.0f} %" if column.startswith(SHARES) else f"{value:.2f}"
+    return f"{100 * value:.0f}%" if column.startswith(SHARES) else f"{value:.2f}"
 
 
 @functools.cache

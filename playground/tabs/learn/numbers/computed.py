@@ -33,7 +33,7 @@ def induction_distances() -> str:
 
 def induction_prior() -> str:
     """The best accuracy of a model that uses positions but does not compare letters."""
-    return f"{100 * _induction().baseline().accuracy:.0f} %"
+    return f"{100 * _induction().baseline().accuracy:.0f}%"
 
 
 def _induction() -> Induction:
@@ -72,7 +72,7 @@ def loss_at(along: Callable[[], float], across: float = 0.0) -> Callable[[], str
 
 def share(measurement: str, name: str, place: int = 0) -> Callable[[], str]:
     """A measured share in per cent, the mean over the seeds: see `forward_passes`."""
-    return lambda: f"{100 * forward_passes.mean(measurement, name, place):.0f} %"
+    return lambda: f"{100 * forward_passes.mean(measurement, name, place):.0f}%"
 
 
 def measured(measurement: str, name: str, place: int = 0, digits: str = ".2f") -> Callable[[], str]:

@@ -118,7 +118,7 @@ def shares(entry: int, matrix: str = "0.up") -> list[float]:
 
 
 def _interval() -> str:
-    """Muon's loss minus AdamW's, with its 95 % interval."""
+    """Muon's loss minus AdamW's, with its 95% interval."""
     verdict: Any = optimizers.compared(optimizers.stored())[1]
     low, mean, high = (_fixed(verdict[name], 2) for name in ("low", "mean", "high"))
     return f"{mean} [{low}, {high}]"

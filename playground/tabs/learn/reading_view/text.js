@@ -22,7 +22,8 @@ const TEXT = tp.words({
     did: "Done.",
     next: (/** @type {string} */ title) => `Next: ${title}`,
     source: "To read on:",
-    notebook: ["To write it yourself:", "in the project's folder, opened with Jupyter."],
+    and: "; ",
+    notebook: ["To write it yourself:", "– a notebook, which Jupyter opens in the project's folder."],
     loading: "Opening the lesson …",
     offline: "The page's server does not answer. Is it still running?",
     game: {
@@ -34,7 +35,7 @@ const TEXT = tp.words({
       field: "Your guess, one character",
       space: "space",
       sure: "Answer as:",
-      sureness: ["just a guess: 20 %", "quite sure: 60 %", "certain: 95 %"],
+      sureness: ["just a guess: 20%", "quite sure: 60%", "certain: 95%"],
       empty: "Type one character first, then say how sure you are.",
       unknown: (/** @type {string} */ character) => `“${character}” never occurs in these texts. Choose another one.`,
       /** @type {(right: string, share: string, bits: string, left: string) => string} */
@@ -75,7 +76,8 @@ const TEXT = tp.words({
     did: "完成了。",
     next: (title) => `下一课：${title}`,
     source: "延伸阅读：",
-    notebook: ["动手写代码：", "在项目的文件夹里，用 Jupyter 打开。"],
+    and: "；",
+    notebook: ["动手写代码：", "（笔记本，在项目的文件夹里用 Jupyter 打开）"],
     loading: "正在打开课程……",
     offline: "页面的服务器没有响应。它还在运行吗？",
     game: {
@@ -86,7 +88,7 @@ const TEXT = tp.words({
       field: "你猜的字，一个字符",
       space: "空格",
       sure: "按把握作答：",
-      sureness: ["随便猜：20 %", "比较有把握：60 %", "很确定：95 %"],
+      sureness: ["只是猜测：20%", "比较有把握：60%", "很确定：95%"],
       empty: "先输入一个字，再说你有多大把握。",
       unknown: (character) => `“${character}”在这些文字里从没出现过。换一个吧。`,
       hit: (right, share, bits) => `对，是“${right}”。你给了它 ${share}，代价是 ${bits} 比特。`,

@@ -21,7 +21,9 @@ let wanted = null;
 const address = tp.address("lesson", () => ({ lesson: wanted, at: null }));
 /** What must be solved before a section is done. */
 const TASKS = ".tp-question, .tp-game, .tp-experiment.asks";
-/** How the experiments of this lesson stand, as `check` answered last. @type {Map<number, Answers.StepResult | null>} */
+/** How the experiments of this lesson stand, as `check` answered last.
+ *
+ * @type {Map<number, Answers.StepResult | null>} */
 const states = new Map();
 /** Predictions and experiments, which are drawn again when something is known of them. @type {Drawn[]} */
 let parts = [];
@@ -94,12 +96,12 @@ function draw(page) {
       el(
         "footer",
         {},
-        el("p", { class: "paper" }, el("b", { text: `${TEXT.source} ` }), page.paper),
+        el("p", { class: "paper" }, el("b", { text: `${TEXT.source} ` }), page.readings.map(reading)),
         el(
           "p",
           { class: "paper" },
           el("b", { text: `${TEXT.notebook[0]} ` }),
-          el("code", { text: page.notebook }),
+          el("a", { href: tp.url.served(page.notebook), download: true, text: page.notebook }),
           ` ${TEXT.notebook[1]}`,
         ),
         next && !alone
@@ -118,6 +120,14 @@ function draw(page) {
   observe(sections);
 }
 
+/** Something to read elsewhere, after what is named before it.
+ *
+ * @param {{text: string, address: string}} source @param {number} i */
+const reading = ({ text, address: href }, i) => [
+  i ? TEXT.and : "",
+  el("a", { href, target: "_blank", rel: "noopener", text }),
+];
+
 /** @type {(section: HTMLElement) => (event: Event) => void} */
 const jump = (section) => (event) => {
   event.preventDefault();
@@ -125,19 +135,24 @@ const jump = (section) => (event) => {
   section.querySelector("h3")?.focus({ preventScroll: true });
 };
 
-/** @param {Answers.LessonPage} page @param {Answers.LessonStep} step @param {number} i */
+/** A section; what has been solved in it before stays solved.
+ *
+ * @param {Answers.LessonPage} page @param {Answers.LessonStep} step @param {number} i */
 function section(page, { title, blocks, open, options, place }, i) {
   const asked = options.length ? tp.lessons.prediction(page, i) : null;
   const tried = open ? experiment(page, i) : null;
   const drawn = [asked, tried].filter((each) => each !== null);
   parts.push(...drawn);
+  const content = blocks.map((block) =>
+    block.id ? { ...block, solved: isDone(page.name, i) || tp.record.solved(block.id) } : block,
+  );
   const node = el(
     "section",
     { class: "part", "data-section": i },
     el("h3", { tabindex: -1, text: title }),
-    tp.lessons.blocks(tried ? blocks.slice(0, place) : blocks),
+    tp.lessons.blocks(tried ? content.slice(0, place) : content),
     drawn.map((each) => each.node),
-    tp.lessons.blocks(tried ? blocks.slice(place) : []),
+    tp.lessons.blocks(tried ? content.slice(place) : []),
     el("span", { class: "section-end" }),
   );
   node.addEventListener("tp-solved", () => settle(page, i));
@@ -247,14 +262,20 @@ function mark() {
 
 const here = () => ["learn", undefined].includes(document.body.dataset.tab);
 
+/** Back to the list, at the lesson that was read. It is drawn anew when it is opened again: the record, which can be
+ * cleared meanwhile, says what is solved. */
+function close() {
+  const id = `learn-${lesson?.name}`;
+  lesson = null;
+  requestAnimationFrame(() => document.getElementById(id)?.scrollIntoView({ block: "center" }));
+}
+
 /** Show the lesson that the address names, and in it the section, once this tab is in sight. */
 async function show() {
   const { lesson: name, at } = address.read();
   wanted = name;
-  const closed = !name && !root.hidden;
+  if (!name && !root.hidden) close();
   root.hidden = !name;
-  if (closed)
-    requestAnimationFrame(() => document.getElementById(`learn-${lesson?.name}`)?.scrollIntoView({ block: "center" }));
   if (!name || !here()) return;
   const other = lesson?.name !== name;
   if (other) {
@@ -270,7 +291,7 @@ async function show() {
     draw(answer);
   }
   while (!root.checkVisibility()) {
-    if (!here()) return;
+    if (!here() || wanted !== name) return;
     await new Promise(requestAnimationFrame); // Gradio has said which tab comes, and draws it later
   }
   address.save(); // the section comes into view, and leaves the address

@@ -10,10 +10,12 @@ const TEXT = tp.words({
   en: {
     title: "Learn how Transformers work",
     intro:
-      "You need no more than school mathematics. Read a lesson, change its numbers, answer its questions; then predict, train a model of your own, and see whether you were right.",
+      "You need no more than school mathematics. Read a lesson, change its numbers, answer its questions; then " +
+      "predict, train a model of your own, and see whether you were right.",
     path: "The path",
     pathIntro:
-      "From guessing letters to reading a failed run. Each lesson builds on the one before; its experiments ask you to predict first, and your own run says whether you were right.",
+      "From guessing letters to reading a failed run. Each lesson builds on the one before; its experiments ask you " +
+      "to predict first, and your own run says whether you were right.",
     beside: "Beside the path",
     besideIntro: "Each of these stands on its own. Take it when you want to know.",
     next: "Next for you",
@@ -28,7 +30,7 @@ const TEXT = tp.words({
     again: "Open again",
     goOn: "Go on",
     teach: "For a class: one link",
-    teachHelp: "Whoever opens it is where you want them: in a lesson, at a preset, or at one tab and nothing else.",
+    teachHelp: "The link opens the page at a place of your choice: a lesson, a preset, or one tab and nothing else.",
     opens: "It opens",
     lesson: (/** @type {string} */ title) => `the lesson “${title}”`,
     preset: (/** @type {string} */ title) => `training with “${title}”`,

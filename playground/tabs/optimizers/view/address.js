@@ -17,7 +17,7 @@ const USUAL = props.usual;
 /** @typedef {Numbers & { matrix: keyof typeof TEXT.matrices }} Chosen */
 /** @type {Chosen} */
 const state = {
-  entries: [], // what the next race is to be
+  entries: [], // the next race
   steps: 300,
   seeds: 1,
   axis: "steps",

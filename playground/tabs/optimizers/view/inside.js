@@ -6,7 +6,7 @@ function makeInside(/** @type {{ chosen(change: Partial<Chosen>): void }} */ { c
     const select = el(
       "select",
       { id, on: { change: () => chosen({ [name]: name === "block" ? Number(select.value) : select.value }) } },
-      options.map(([value, text]) => el("option", { value, text })),
+      [options.map(([value, text]) => el("option", { value, text }))],
     );
     return select;
   };
@@ -27,29 +27,23 @@ function makeInside(/** @type {{ chosen(change: Partial<Chosen>): void }} */ { c
   const chart = tp.chart(host);
   const sharing = el("ul", { class: "sharing" });
   const none = el("p", { class: "help", text: TEXT.noSpectra });
-  const body = el(
-    "div",
-    {},
+  const body = el("div", {}, [
     film.node,
     sharing,
     el("p", { class: "help", text: TEXT.sharingHelp }),
     host,
     el("div", { class: "under" }, tp.saveBar({ figure: () => chart.svg, rows, name: () => "singular-values" })),
-  );
-  const node = el(
-    "section",
-    { class: "inside-step" },
+  ]);
+  const node = el("section", { class: "inside-step" }, [
     el("h3", { text: TEXT.inside }),
     el("p", { class: "help", text: TEXT.insideHelp }),
-    el(
-      "div",
-      { class: "line" },
+    el("div", { class: "line" }, [
       el("label", { class: "choice" }, el("span", { text: TEXT.block }), block),
       el("label", { class: "choice" }, el("span", { text: TEXT.matrix }), matrix),
-    ),
+    ]),
     none,
     body,
-  );
+  ]);
 
   /** What is shown of each entry: {entry, name, update, weight}. */
   function records() {

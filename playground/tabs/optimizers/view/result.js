@@ -1,41 +1,29 @@
 /* The loss of every optimizer, how many directions share its step, and what came out. */
 function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again(): void }} */ { chosen, again }) {
-  const axes = /** @type {[Axis, string][]} */ (Object.entries(TEXT.axes)).map(([name, text]) =>
-    el("button", { type: "button", text, "data-axis": name, on: { click: () => chosen({ axis: name }) } }),
-  );
+  const axes = tp.segments(TEXT.axis, TEXT.axes, (axis) => chosen({ axis }));
   const source = el("p", { class: "help source" });
   const command = el("code", { translate: "no" });
   const host = el("div", { class: "chart-host" });
   const chart = tp.chart(host);
   const table = el("table", { class: "outcome" });
   const said = el("ul", { class: "verdicts" });
-  const more = el("button", { type: "button", class: "tp-button", id: "optimizers-more", text: TEXT.more });
-  more.addEventListener("click", again);
-  const node = el(
-    "section",
-    { class: "result" },
-    el(
-      "div",
-      { class: "choice", role: "group", "aria-label": TEXT.axis },
-      el("span", { text: TEXT.axis }),
-      el("div", { class: "segments" }, axes),
-    ),
+  const more = tp.button(TEXT.more, { class: "tp-button", id: "optimizers-more" }, again);
+  const node = el("section", { class: "result" }, [
+    axes.field,
     host,
-    el(
-      "div",
-      { class: "under" },
+    el("div", { class: "under" }, [
       el("p", { class: "help", text: TEXT.chartHelp }),
       tp.saveBar({ figure: () => chart.svg, rows, name: () => "optimizers" }),
-    ),
+    ]),
     el("div", { class: "measured" }, el("h3", { text: TEXT.verdict }), table, said, more),
-  );
+  ]);
 
   const matrix = () => `${state.block}.${state.matrix}`;
   const shown = () => race.laps.map((laps, entry) => ({ laps, entry, name: race.names[entry] }));
 
   function draw() {
     race.smooth();
-    for (const button of axes) button.setAttribute("aria-pressed", String(button.dataset.axis === state.axis));
+    axes.press(state.axis);
     drawSource();
     if (!race.plan) return;
     chart.update(data(race.plan));
@@ -116,18 +104,18 @@ function makeResult(/** @type {{ chosen(change: Partial<Chosen>): void, again():
     ]);
     if (table.dataset.key === key) return;
     table.dataset.key = key;
-    const heads = Object.values(TEXT.heads).map((text) => el("th", { scope: "col", text }));
     const row = (/** @type {{ entry: number, name: string, laps: Laps }} */ { entry, name, laps }) =>
-      el(
-        "tr",
+      tp.tableRow(
         { class: `e${entry}` },
-        el("th", { scope: "row" }, el("i", { class: "swatch" }), name),
-        el("td", { text: tp.fixed(race.mean(entry), 3) }),
-        el("td", { text: TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)) }),
-        el("td", { text: tp.number(laps.flops.at(-1)) }),
+        [el("i", { class: "swatch" }), name],
+        [
+          tp.fixed(race.mean(entry), 3),
+          TEXT.seconds(tp.fixed(laps.seconds.at(-1) ?? NaN, 1)),
+          tp.number(laps.flops.at(-1)),
+        ],
       );
     table.hidden = !known.length;
-    table.replaceChildren(el("thead", {}, el("tr", {}, heads)), el("tbody", {}, known.map(row)));
+    table.replaceChildren(tp.tableHead(Object.values(TEXT.heads)), el("tbody", {}, known.map(row)));
     const sentences = [
       ...race.fell.map(({ entry, step }) => TEXT.fell(race.names[entry], step)),
       ...race.verdicts.map((verdict, entry) => verdict && judged(verdict, race.names[entry])).filter(Boolean),

@@ -12,40 +12,38 @@ function standing(/** @type {Race} */ race) {
 
 function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} */ { changed, start, stop }) {
   const list = el("div", { class: "entries" });
-  const add = el("button", { type: "button", class: "tp-button quiet add", id: "optimizers-add", text: TEXT.add });
+  const add = tp.button(TEXT.add, { class: "tp-button quiet add", id: "optimizers-add" }, () => {
+    const used = state.entries.map(({ optimizer }) => optimizer);
+    state.entries.push(usual(Object.keys(FIELDS).find((name) => !used.includes(name)) ?? "adamw"));
+    changed();
+  });
   /** @param {string} id @param {"steps" | "seeds"} name */
   const choice = (id, name) => {
     /** @type {HTMLSelectElement} */
-    const select = el(
-      "select",
-      { id, on: { change: () => choose(name, Number(select.value)) } },
+    const select = el("select", { id, on: { change: () => choose(name, Number(select.value)) } }, [
       address.choices(name).map((value) => el("option", { value, text: String(value) })),
-    );
+    ]);
     return select;
   };
   const steps = choice("optimizers-steps", "steps");
   const seeds = choice("optimizers-seeds", "seeds");
-  const begin = el("button", { type: "button", class: "tp-button primary", id: "optimizers-start", text: TEXT.start });
-  const end = el("button", { type: "button", class: "tp-button danger", id: "optimizers-stop", text: TEXT.stop });
+  const begin = tp.button(TEXT.start, { class: "tp-button primary", id: "optimizers-start" }, start);
+  const end = tp.button(TEXT.stop, { class: "tp-button danger", id: "optimizers-stop" }, stop);
   const bar = el("progress", { max: 1, "aria-label": TEXT.title });
   const said = el("p", { class: "said", role: "status" });
   const message = el("p", { class: "message", role: "alert", hidden: true });
-  const node = el(
-    "section",
-    { class: "setup" },
+  const node = el("section", { class: "setup" }, [
     list,
-    el(
-      "div",
-      { class: "line" },
+    el("div", { class: "line" }, [
       el("label", { class: "choice" }, el("span", { text: TEXT.steps }), steps),
       el("label", { class: "choice" }, el("span", { text: TEXT.seeds }), seeds),
       begin,
       end,
       bar,
       said,
-    ),
+    ]),
     message,
-  );
+  ]);
 
   /** @param {"steps" | "seeds"} name @param {number} value */
   function choose(name, value) {
@@ -91,39 +89,24 @@ function makeSetup(/** @type {{ changed(): void, start(): void, stop(): void }} 
       Object.keys(FIELDS).map((name) => el("option", { value: name, text: TEXT.names[name] })),
     );
     select.value = entry.optimizer;
-    const remove = el("button", {
-      type: "button",
-      class: "tp-button quiet",
-      title: TEXT.remove(TEXT.names[entry.optimizer]),
-      "aria-label": TEXT.remove(TEXT.names[entry.optimizer]),
-      text: "×",
-      on: {
-        click: () => {
-          state.entries.splice(number, 1);
-          changed();
-        },
+    const remove = tp.button(
+      "×",
+      {
+        class: "tp-button quiet",
+        title: TEXT.remove(TEXT.names[entry.optimizer]),
+        "aria-label": TEXT.remove(TEXT.names[entry.optimizer]),
       },
-    });
-    return el(
-      "fieldset",
-      { class: `entry e${number}` },
+      () => {
+        state.entries.splice(number, 1);
+        changed();
+      },
+    );
+    return el("fieldset", { class: `entry e${number}` }, [
       el("div", { class: "entry-head" }, select, state.entries.length > 1 ? remove : null),
       el("p", { class: "help", text: TEXT.about[entry.optimizer] }),
-      el(
-        "div",
-        { class: "fields" },
-        FIELDS[entry.optimizer].map((name) => box(entry, name)),
-      ),
-    );
+      el("div", { class: "fields" }, [FIELDS[entry.optimizer].map((name) => box(entry, name))]),
+    ]);
   }
-
-  add.addEventListener("click", () => {
-    const used = state.entries.map(({ optimizer }) => optimizer);
-    state.entries.push(usual(Object.keys(FIELDS).find((name) => !used.includes(name)) ?? "adamw"));
-    changed();
-  });
-  begin.addEventListener("click", start);
-  end.addEventListener("click", stop);
 
   let built = "";
   /** @param {Race} race */

@@ -1,8 +1,8 @@
 /* Optimizers: several of them train the same small model side by side, and what each makes of a gradient.
  *
  * `race` is the race that is shown: the stored one at first (`server.follow("", 0)`), then the learner's own, which is
- * followed while it runs. `coming` is a race that has not made its first step: the one before stays in sight until then. `state`
- * is what was chosen. Everything that is drawn follows from these.
+ * followed while it runs. `coming` is a race that has not made its first step: the one before stays in sight until
+ * then. `state` is what was chosen. Everything that is drawn follows from these.
  */
 const HZ = 3;
 
@@ -22,13 +22,11 @@ const header = el("header", {}, el("h2", { text: TEXT.title }), el("p", { class:
 root.append(
   header,
   wait,
-  el(
-    "div",
-    { class: "body" },
+  el("div", { class: "body" }, [
     result.node,
     el("section", { class: "own" }, el("h3", { text: TEXT.own }), setup.node, result.source),
     inside.node,
-  ),
+  ]),
 );
 for (const node of [header, inside.node]) tp.terms.mark(node, props.terms ?? []);
 

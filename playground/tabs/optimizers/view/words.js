@@ -59,17 +59,17 @@ const TEXT = tp.words({
     verdictNone: "The validation loss is measured at the last step.",
     /** @type {(name: string, step: number) => string} */
     fell: (name, step) => `${name} diverged at step ${step}: its learning rate is too high.`,
-    heads: { name: "", loss: "validation loss", seconds: "processor time", flops: "FLOPs" },
+    heads: { name: "optimizer", loss: "validation loss", seconds: "processor time", flops: "FLOPs" },
     seconds: (/** @type {string} */ value) => `${value} s`,
     /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     better: (name, base, by, interval, seeds) =>
-      `${name} ended lower than ${base} by ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+      `${name} ended lower than ${base} by ${by} nats, 95% interval ${interval}, over ${seeds} seeds.`,
     /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     worse: (name, base, by, interval, seeds) =>
-      `${name} ended higher than ${base} by ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+      `${name} ended higher than ${base} by ${by} nats, 95% interval ${interval}, over ${seeds} seeds.`,
     /** @type {(name: string, base: string, by: string, interval: string, seeds: number) => string} */
     noise: (name, base, by, interval, seeds) =>
-      `${name} and ${base} cannot be told apart: difference ${by} nats, 95 % interval ${interval}, over ${seeds} seeds.`,
+      `${name} and ${base} cannot be told apart: difference ${by} nats, 95% interval ${interval}, over ${seeds} seeds.`,
     /** @type {(name: string, base: string, by: string, lower: boolean) => string} */
     one: (name, base, by, lower) =>
       `${name} ended ${by} nats ${lower ? "lower" : "higher"} than ${base}, with one seed: another seed may say otherwise.`,
@@ -165,14 +165,14 @@ const TEXT = tp.words({
     verdict: "结果如何",
     verdictNone: "最后一步时才测量验证损失。",
     fell: (name, step) => `${name} 在第 ${step} 步发散：学习率太高了。`,
-    heads: { name: "", loss: "验证损失", seconds: "处理器时间", flops: "FLOPs" },
+    heads: { name: "优化器", loss: "验证损失", seconds: "处理器时间", flops: "FLOPs" },
     seconds: (value) => `${value} 秒`,
     better: (name, base, by, interval, seeds) =>
-      `${name} 最终比 ${base} 低 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 最终比 ${base} 低 ${by} 奈特，95% 区间 ${interval}，共 ${seeds} 个种子。`,
     worse: (name, base, by, interval, seeds) =>
-      `${name} 最终比 ${base} 高 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 最终比 ${base} 高 ${by} 奈特，95% 区间 ${interval}，共 ${seeds} 个种子。`,
     noise: (name, base, by, interval, seeds) =>
-      `${name} 与 ${base} 分不出高低：相差 ${by} 奈特，95 % 区间 ${interval}，共 ${seeds} 个种子。`,
+      `${name} 与 ${base} 分不出高低：相差 ${by} 奈特，95% 区间 ${interval}，共 ${seeds} 个种子。`,
     one: (name, base, by, lower) =>
       `${name} 最终比 ${base} ${lower ? "低" : "高"} ${by} 奈特，只有一个种子：换一个种子，结果可能不同。`,
     meaning:

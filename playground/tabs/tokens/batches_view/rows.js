@@ -56,26 +56,23 @@ function drawRows(list) {
         (node, place) => node && breakable(node, frame.pieces.get(frame.targets[at(row, place)])),
       );
       const first = el("span", { class: "chip given", "data-first": row, text: piece(frame.inputs[at(row, 0)]) });
-      return el(
-        "li",
-        { class: row === state.row ? "open" : "" },
-        el("button", {
-          type: "button",
-          class: "number",
-          text: row + 1,
-          title: TEXT.toOpen(row + 1),
-          "aria-label": TEXT.toOpen(row + 1),
-          "aria-pressed": String(row === state.row),
-          on: { click: () => open(row) },
-        }),
-        el(
-          "div",
-          { class: "tokens", translate: "no" },
+      return el("li", { class: row === state.row ? "open" : "" }, [
+        tp.button(
+          row + 1,
+          {
+            class: "number",
+            title: TEXT.toOpen(row + 1),
+            "aria-label": TEXT.toOpen(row + 1),
+            "aria-pressed": String(row === state.row),
+          },
+          () => open(row),
+        ),
+        el("div", { class: "tokens", translate: "no" }, [
           frame.read ? el("div", { class: "reads", text: sourceOf(row) }) : null,
           first,
           chips,
-        ),
-      );
+        ]),
+      ]);
     }),
   );
 }
@@ -89,30 +86,24 @@ function drawOpen(box) {
     el("h4", { text: TEXT.open(row + 1) }),
     el("p", { class: "help", text: frame.read ? TEXT.openHelpPairs : TEXT.openHelp }),
     frame.read
-      ? el(
-          "p",
-          { class: "reads" },
+      ? el("p", { class: "reads" }, [
           el("b", { text: `${TEXT.reads} ` }),
           el("span", { translate: "no", text: sourceOf(row) }),
-        )
+        ])
       : "",
-    el(
-      "div",
-      { class: "aligned", translate: "no" },
+    el("div", { class: "aligned", translate: "no" }, [
       Array.from({ length: shown }, (_, place) => {
         const target = frame.targets[at(row, place)];
         const below =
           target === IGNORE
             ? el("span", { class: "chip quiet", text: "–", "data-place": at(row, place) })
             : chip(row, place);
-        return el(
-          "span",
-          { class: "place" },
+        return el("span", { class: "place" }, [
           el("span", { class: "input", text: piece(frame.inputs[at(row, place)]) }),
           below,
-        );
+        ]);
       }),
-    ),
+    ]),
     length > shown ? el("p", { class: "help", text: TEXT.more(length - shown) }) : "",
   );
 }

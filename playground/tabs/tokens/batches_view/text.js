@@ -8,7 +8,7 @@ const TEXT = tp.words({
       "next. The stronger a token's colour, the more it surprised the model.",
     offline: "The page's server does not answer. Is it still running?",
     part: "From",
-    parts: { train: "what it learns from", valid: "what is held out" },
+    parts: { train: "training text", valid: "validation text" },
     partTitle: {
       train: "The batches of the run, in the order in which its seed draws them",
       valid: "The text it never learns from: the validation loss is the mean over it",
@@ -24,9 +24,9 @@ const TEXT = tp.words({
       `${count(rows)} ${rows === 1 ? "sequence" : "sequences"} of ${count(columns)} tokens` +
       (whole > rows ? `, the first of ${count(whole)}` : ""),
     openHelp:
-      "At every place the model reads all inputs up to there, and is to say the target below. The targets are the inputs, one place on.",
+      "At every place the model reads all inputs up to there, and should predict the target below. The targets are the inputs, one place on.",
     openHelpPairs:
-      "The model reads the text and, at every place, all inputs up to there, and is to say the target below.",
+      "The model reads the text and, at every place, all inputs up to there, and should predict the target below.",
     more: (/** @type {number} */ hidden) => `… and ${count(hidden)} more places`,
     reads: "reads",
     open: (/** @type {string | number} */ number) => `Sequence ${number}: input above, target below`,
@@ -59,8 +59,8 @@ const TEXT = tp.words({
     later: "下一个批次",
     of: (/** @type {number} */ last) => `/ ${count(last)}`,
     loss: (/** @type {string | number} */ loss, /** @type {string | number} */ even) =>
-      `这个批次上每个词元的损失为 ${loss} 奈特；什么都不看、随便猜的损失是 ${even}`,
-    legend: ["完全料到", "和乱猜一样意外，或更意外"],
+      `这个批次上每个词元的损失为 ${loss} 奈特；均匀猜测的损失是 ${even}`,
+    legend: ["完全料到", "和均匀猜测一样意外，或更意外"],
     shape: (/** @type {number} */ rows, /** @type {number} */ columns, /** @type {number} */ whole) =>
       `${count(rows)} 个序列，每个 ${count(columns)} 个词元` +
       (whole > rows ? `，是全部 ${count(whole)} 个中的前几个` : ""),

@@ -12,21 +12,24 @@ const state = { run: "", part: "train", number: 1, step: null, row: 0, hover: nu
 const NONE = /** @type {Frame} */ (/** @type {unknown} */ (null)); // nothing is drawn before the first answer
 let frame = NONE;
 
-/** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout" | "message"} Part  elements of the view */
-/** @typedef {{ parts: HTMLElement[], number: HTMLInputElement, earlier: HTMLButtonElement,
- *   later: HTMLButtonElement, film: Film }} Controls */
+/** @typedef {"of" | "loss" | "shape" | "list" | "open" | "readout"} Part  elements of the view */
+/** @typedef {{ parts: ReturnType<Tp["segments"]>, number: HTMLInputElement, earlier: HTMLButtonElement,
+ *   later: HTMLButtonElement }} Controls */
 const page = /** @type {Controls & { [part in Part]: HTMLElement }} */ ({});
 
+const { film, message, choose } = tp.checkpointView({
+  name: "batches",
+  ...{ root, props, watch, state, show },
+  fresh: { step: null, number: 1, row: 0 },
+  frame: () => frame,
+  ask: () => call("batch", state.run, state.part, state.number, state.step),
+  stored: () => call("stored", state.run),
+  forget: () => (frame = NONE),
+});
+
 function build() {
-  page.parts = Object.entries(TEXT.parts).map(([value, text]) =>
-    el("button", {
-      type: "button",
-      id: `batches-${value}`,
-      text,
-      title: TEXT.partTitle[/** @type {"train" | "valid"} */ (value)],
-      on: { click: () => choose({ part: value, number: 1, row: 0 }) },
-    }),
-  );
+  const pick = (/** @type {string} */ part) => choose({ part, number: 1, row: 0 });
+  page.parts = tp.segments(TEXT.part, TEXT.parts, pick, { id: "batches", titles: TEXT.partTitle });
   page.number = el("input", {
     type: "number",
     id: "batches-number",
@@ -40,75 +43,49 @@ function build() {
     },
   });
   page.of = el("span", { class: "muted" });
-  page.earlier = el("button", {
-    type: "button",
-    class: "tp-button",
-    text: "◂",
-    title: TEXT.earlier,
-    "aria-label": TEXT.earlier,
-    on: { click: () => choose({ number: state.number - 1 }) },
-  });
-  page.later = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "batches-later",
-    text: "▸",
-    title: TEXT.later,
-    "aria-label": TEXT.later,
-    on: { click: () => choose({ number: state.number + 1 }) },
-  });
-  page.film = tp.checkpointFilm({ id: "batches-step", frame: () => frame, choose });
+  page.earlier = tp.button("◂", { class: "tp-button", title: TEXT.earlier, "aria-label": TEXT.earlier }, () =>
+    choose({ number: state.number - 1 }),
+  );
+  page.later = tp.button(
+    "▸",
+    { class: "tp-button", id: "batches-later", title: TEXT.later, "aria-label": TEXT.later },
+    () => choose({ number: state.number + 1 }),
+  );
   page.loss = el("p", { class: "loss", role: "status" });
   page.shape = el("p", { class: "help" });
   page.list = el("ol", { class: "sequences" });
   page.open = el("div", { class: "opened" });
   page.readout = el("p", { class: "readout" });
-  page.message = el("p", { class: "message", role: "alert", hidden: true });
   root.replaceChildren(
     el("h3", { text: TEXT.title }),
     el("p", { class: "help", text: TEXT.help }),
-    page.message,
-    el(
-      "div",
-      { class: "body" },
-      el(
-        "div",
-        { class: "choices" },
-        el(
-          "div",
-          { class: "choice" },
-          el("span", { text: TEXT.part }),
-          el("div", { class: "segments", role: "group", "aria-label": TEXT.part }, page.parts),
-        ),
-        el(
-          "div",
-          { class: "choice" },
+    message,
+    el("div", { class: "body" }, [
+      el("div", { class: "choices" }, [
+        page.parts.field,
+        el("div", { class: "choice" }, [
           el("label", { for: "batches-number", text: TEXT.number }),
           page.earlier,
           page.number,
           page.of,
           page.later,
-        ),
-      ),
-      page.film.node,
+        ]),
+      ]),
+      film.node,
       page.loss,
-      el(
-        "div",
-        { class: "legend", "aria-hidden": "true" },
+      el("div", { class: "legend", "aria-hidden": "true" }, [
         el("span", { text: TEXT.legend[0] }),
         el("i"),
         el("span", { text: TEXT.legend[1] }),
-      ),
+      ]),
       page.list,
-      el(
-        "div",
-        { class: "under" },
+      el("div", { class: "under" }, [
         page.readout,
         tp.saveBar({ rows: csvRows, name: () => `batch-${frame.number}-step-${frame.step}` }),
-      ),
+      ]),
       page.shape,
       page.open,
-    ),
+    ]),
   );
   root.addEventListener("pointermove", pointed);
   root.addEventListener("pointerleave", () => read(null));
@@ -138,13 +115,13 @@ function open(/** @type {number} */ row) {
 }
 
 function draw() {
-  for (const part of page.parts) part.setAttribute("aria-pressed", String(part.id === `batches-${frame.part}`));
+  page.parts.press(frame.part);
   page.number.max = String(frame.last);
   if (document.activeElement !== page.number) page.number.value = String(frame.number);
   put(page.of, TEXT.of(frame.last));
   page.earlier.disabled = frame.number <= 1;
   page.later.disabled = frame.number >= frame.last;
-  page.film.draw();
+  film.draw();
   put(page.loss, TEXT.loss(frame.mean.toFixed(2), frame.even.toFixed(2)));
   put(page.shape, TEXT.shape(frame.rows, frame.columns, frame.whole));
   drawRows(page.list);
@@ -181,17 +158,6 @@ function csvRows() {
   return rows;
 }
 
-/** @param {Partial<typeof state>} change */
-function choose(change) {
-  Object.assign(state, change);
-  address.save();
-  return load();
-}
-
-/* ------------------------------------------------------------------ the address */
-
-const address = tp.address("batches", () => state);
-
 /** @param {Answers.DrawnBatch} answer */
 function decode(answer) {
   const whole = (/** @type {string} */ text) => new Int32Array(tp.bytes(text).buffer);
@@ -219,21 +185,3 @@ function show(answer) {
 }
 
 build();
-Object.assign(state, address.read());
-const { load, turn } = tp.checkpointView({
-  root,
-  message: page.message,
-  film: page.film,
-  state,
-  ask: () => call("batch", state.run, state.part, state.number, state.step),
-  show,
-  steps: () => frame?.steps ?? null,
-  stored: () => call("stored", state.run),
-  renew: (steps) => (frame.steps = steps),
-  forget(other) {
-    frame = NONE;
-    if (other) Object.assign(state, { step: null, number: 1, row: 0 });
-  },
-});
-turn(props.run);
-watch("run", () => turn(props.run));

@@ -18,51 +18,50 @@ let frame = NONE;
 let reach = 0; // the largest coordinate of this table at any step that was shown
 /** @type {Map<number, Answers.NearestPoints["neighbours"]>} */
 let near = new Map(); // point -> [[point, cosine], ...] at the step that is shown
-/** @typedef {"tables" | "choice" | "help" | "host" | "share" | "legend" | "near"
- *   | "message"} Part  elements of the view */
-const page = /** @type {{ film: Film } & { [part in Part]: HTMLElement }} */ ({});
+/** @typedef {"help" | "host" | "share" | "legend" | "near"} Part  elements of the view */
+const page = /** @type {{ tables: ReturnType<Tp["segments"]> } & { [part in Part]: HTMLElement }} */ ({});
+
+const { film, message, choose } = tp.checkpointView({
+  name: "embeddings",
+  ...{ root, props, watch, state, show },
+  fresh: { what: "tokens", step: null, held: null, hover: null },
+  frame: () => frame,
+  ask: () => call("project", state.run, state.what, state.step),
+  stored: () => call("stored", state.run),
+  forget: () => (frame = NONE),
+});
 
 const name = (/** @type {number} */ point) => (frame.names ? visible(frame.names[point]) : String(point + 1));
 const spoken = (/** @type {number} */ point) => (frame.names ? name(point) : TEXT.position(point + 1));
 const pointed = () => state.hover ?? state.held;
 
 function build() {
-  page.tables = el("div", { class: "segments", role: "group", "aria-label": TEXT.what });
-  page.choice = el("div", { class: "choice" }, el("span", { text: TEXT.what }), page.tables);
+  const pick = (/** @type {string} */ what) => what === frame.what || choose({ what, held: null, hover: null });
+  page.tables = tp.segments(TEXT.what, TEXT.tables, pick, { id: "embeddings" });
   page.help = el("p", { class: "help" });
-  page.film = tp.checkpointFilm({ id: "embeddings-step", frame: () => frame, choose });
   page.host = el("div", { class: "scatter", translate: "no" });
   page.share = el("p", { class: "help" });
   page.legend = el("div", { class: "legend" });
   page.near = el("div", { class: "near" });
-  page.message = el("p", { class: "message", role: "alert", hidden: true });
   root.replaceChildren(
     el("h3", { text: TEXT.title }),
     page.help,
-    page.message,
-    el(
-      "div",
-      { class: "body" },
-      page.choice,
-      page.film.node,
-      el(
-        "div",
-        { class: "pair" },
-        el(
-          "div",
-          {},
+    message,
+    el("div", { class: "body" }, [
+      page.tables.field,
+      film.node,
+      el("div", { class: "pair" }, [
+        el("div", {}, [
           page.host,
-          el(
-            "div",
-            { class: "under" },
+          el("div", { class: "under" }, [
             page.legend,
             tp.saveBar({ figure: () => page.host, rows: csvRows, name: () => `embeddings-step-${frame.step}` }),
-          ),
-        ),
+          ]),
+        ]),
         page.near,
-      ),
+      ]),
       page.share,
-    ),
+    ]),
   );
   new ResizeObserver(() => schedule(draw)).observe(page.host);
 }
@@ -108,14 +107,12 @@ function draw() {
   const path = positions
     ? el("path", { class: "thread", d: `M${places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}` })
     : null;
+  const short = (/** @type {number} */ value) => value.toFixed(1);
   const links =
     at === null
       ? []
       : close.map((/** @type {number} */ point) =>
-          el("path", {
-            class: "link",
-            d: `M${places[at].map((/** @type {number} */ v) => v.toFixed(1))}L${places[point].map((/** @type {number} */ v) => v.toFixed(1))}`,
-          }),
+          el("path", { class: "link", d: `M${places[at].map(short)}L${places[point].map(short)}` }),
         );
   const label = TEXT.label(frame.count, percent(frame.share));
   let svg = page.host.querySelector("svg");
@@ -143,19 +140,9 @@ function draw() {
 function drawAll() {
   const held = frame.what === "positions";
   put(page.help, (held ? TEXT.helpPositions : TEXT.help)(frame.dimensions));
-  page.choice.hidden = frame.tables.length < 2;
-  page.tables.replaceChildren(
-    ...frame.tables.map((table) =>
-      el("button", {
-        type: "button",
-        id: `embeddings-${table}`,
-        text: TEXT.tables[/** @type {"tokens" | "positions"} */ (table)],
-        "aria-pressed": String(table === frame.what),
-        on: { click: () => table === frame.what || choose({ what: table, held: null, hover: null }) },
-      }),
-    ),
-  );
-  page.film.draw();
+  page.tables.field.hidden = frame.tables.length < 2;
+  page.tables.press(frame.what);
+  film.draw();
   const notes = [TEXT.share(percent(frame.share), frame.dimensions)];
   if (frame.all > frame.count) notes.unshift(TEXT.some(frame.count, frame.all));
   if (frame.tied && !held) notes.push(TEXT.tied);
@@ -176,22 +163,18 @@ function drawNear() {
   const list = near.get(at);
   page.near.replaceChildren(
     el("h4", { text: TEXT.near(spoken(at)) }),
-    el(
-      "ol",
-      {},
+    el("ol", {}, [
       (list ?? []).map(([point, cosine]) => {
         const bar = el("i");
         bar.style.width = `${Math.max(0, 100 * cosine)}%`;
         const text = cosine.toFixed(2).replace("-", "−");
-        return el(
-          "li",
-          { "aria-label": TEXT.nearItem(spoken(point), text) },
+        return el("li", { "aria-label": TEXT.nearItem(spoken(point), text) }, [
           el("span", { class: "piece", translate: "no", text: spoken(point) }),
           el("span", { class: "track" }, bar),
           el("span", { class: "cosine", text }),
-        );
+        ]);
       }),
-    ),
+    ]),
   );
 }
 
@@ -278,17 +261,6 @@ function csvRows() {
   ];
 }
 
-/** @param {Partial<typeof state>} change */
-function choose(change) {
-  Object.assign(state, change);
-  address.save();
-  return load();
-}
-
-/* ------------------------------------------------------------------ the address */
-
-const address = tp.address("embeddings", () => state);
-
 /** @param {Answers.EmbeddingTable} answer */
 function decode(answer) {
   return { ...answer, points: tp.floats(answer.points) };
@@ -305,21 +277,3 @@ function show(answer) {
 }
 
 build();
-Object.assign(state, address.read());
-const { load, turn } = tp.checkpointView({
-  root,
-  message: page.message,
-  film: page.film,
-  state,
-  ask: () => call("project", state.run, state.what, state.step),
-  show,
-  steps: () => frame?.steps ?? null,
-  stored: () => call("stored", state.run),
-  renew: (steps) => (frame.steps = steps),
-  forget(other) {
-    frame = NONE;
-    if (other) Object.assign(state, { what: "tokens", step: null, held: null, hover: null });
-  },
-});
-turn(props.run);
-watch("run", () => turn(props.run));

@@ -5,15 +5,7 @@ function makeLearn(
   /** @type {{ learnAgain(): unknown, goTo(merges: number): void, toTrain(): void }} */ { learnAgain, goTo, toTrain },
 ) {
   const message = el("p", { class: "message", role: "alert", hidden: true });
-  const segments = Object.entries(TEXT.sources).map(([value, text]) =>
-    el("button", {
-      type: "button",
-      text,
-      id: `tokens-source-${value}`,
-      "data-value": value,
-      on: { click: () => pick(value) },
-    }),
-  );
+  const sources = tp.segments(TEXT.learnFrom, TEXT.sources, pick, { id: "tokens-source" });
   const own = el("textarea", { id: "tokens-own", rows: 4, spellcheck: "false", "aria-label": TEXT.ownLabel });
   /** @type {HTMLInputElement} */
   const file = el("input", {
@@ -23,45 +15,24 @@ function makeLearn(
     class: "tp-hidden",
     on: { change: () => openFile() },
   });
-  const ownPart = el(
-    "div",
-    { class: "own", hidden: true },
+  const ownPart = el("div", { class: "own", hidden: true }, [
     own,
-    el(
-      "p",
-      { class: "hint" },
+    el("p", { class: "hint" }, [
       el("label", { class: "tp-button", for: "tokens-file", text: TEXT.file }),
       file,
       el("span", { text: TEXT.fileHint }),
-    ),
+    ]),
     el("p", { class: "hint", text: TEXT.ownHint(MOST_OWN) }),
-  );
+  ]);
   /** @type {HTMLSelectElement} */
-  const size = el(
-    "select",
-    { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } },
+  const size = el("select", { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } }, [
     SIZES.map((value) => el("option", { value, text: count(value) })),
-  );
-  const button = el("button", {
-    type: "button",
-    class: "tp-button primary",
-    id: "tokens-learn",
-    text: TEXT.button,
-    on: {
-      click: () => {
-        state.own = own.value;
-        learnAgain();
-      },
-    },
+  ]);
+  const button = tp.button(TEXT.button, { class: "tp-button primary", id: "tokens-learn" }, () => {
+    state.own = own.value;
+    learnAgain();
   });
-  const train = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "tokens-train",
-    title: TEXT.trainTitle,
-    text: TEXT.train,
-    on: { click: toTrain },
-  });
+  const train = tp.button(TEXT.train, { class: "tp-button", id: "tokens-train", title: TEXT.trainTitle }, toTrain);
   const done = el("p", { class: "hint", role: "status" });
 
   const film = tp.film({
@@ -82,24 +53,15 @@ function makeLearn(
   const host = el("div", { class: "chart-host" });
   const chart = tp.chart(host);
 
-  const node = el(
-    "section",
-    { class: "learn" },
+  const node = el("section", { class: "learn" }, [
     el("h3", { text: TEXT.learn }),
     el("p", { class: "help", text: TEXT.learnHelp }),
-    el(
-      "div",
-      { class: "choices" },
-      el(
-        "div",
-        { class: "choice" },
-        el("span", { text: TEXT.learnFrom }),
-        el("div", { class: "segments", role: "group", "aria-label": TEXT.learnFrom }, segments),
-      ),
+    el("div", { class: "choices" }, [
+      sources.field,
       el("label", { class: "choice" }, el("span", { text: TEXT.size }), size),
       button,
       train,
-    ),
+    ]),
     ownPart,
     done,
     message,
@@ -108,23 +70,17 @@ function makeLearn(
     el("h4", {}, el("span", { text: TEXT.recut }), " ", figures),
     line.node,
     readout,
-    el(
-      "div",
-      { class: "pair" },
-      el(
-        "div",
-        {},
+    el("div", { class: "pair" }, [
+      el("div", {}, [
         host,
-        el(
-          "div",
-          { class: "under" },
+        el("div", { class: "under" }, [
           el("p", { class: "help", text: TEXT.chartHelp }),
           tp.saveBar({ figure: () => chart.svg, rows: mergeRows, name: () => "byte-pairs" }),
-        ),
-      ),
+        ]),
+      ]),
       el("div", {}, el("h4", { text: TEXT.around }), list),
-    ),
-  );
+    ]),
+  ]);
 
   /** What the player stops at: every merge, or where there are many, about a hundred of them. */
   function stops() {
@@ -176,14 +132,12 @@ function makeLearn(
   }
 
   function draw() {
-    for (const each of segments) each.setAttribute("aria-pressed", String(each.dataset.value === state.source));
+    sources.press(state.source);
     ownPart.hidden = state.source !== "own";
     size.value = String(state.size);
     if (!learned.key) return;
-    put(
-      done,
-      `${TEXT.learned(learned.M, learned.characters, learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1)))}${learned.size < state.size ? ` ${TEXT.fewer}` : ""}`,
-    );
+    const time = learned.seconds < 0.095 ? TEXT.instant : TEXT.seconds(fixed(learned.seconds, 1));
+    put(done, TEXT.learned(learned.M, learned.characters, time) + (learned.size < state.size ? ` ${TEXT.fewer}` : ""));
     film.draw();
     drawNow();
     drawList();

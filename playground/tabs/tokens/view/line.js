@@ -32,7 +32,7 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
         const chip = el(
           "span",
           { class: `chip ${cut.ids[from] === null ? "unknown" : colour(from)}`, "data-token": from },
-          words(text),
+          [words(text)],
         );
         chips.push(chip);
         if (text.endsWith("\n")) return [chip, el("br")];
@@ -47,12 +47,10 @@ function makeLine(/** @type {Kind} */ kind, /** @type {{ label(): string }} */ {
         chips.push(part);
         return part;
       });
-      return el(
-        "span",
-        { class: "several" },
+      return el("span", { class: "several" }, [
         el("span", { class: "whole" }, words(text)),
         el("span", { class: "parts" }, parts),
-      );
+      ]);
     });
     node.replaceChildren(...groups.flat());
     node.setAttribute("aria-label", TEXT.line(label(), cut.starts.length));
@@ -113,9 +111,7 @@ function factsOf(/** @type {At | null} */ at) {
   const facts = [id === null ? TEXT.cannot : `${TEXT.id} ${count(id)}`, `${TEXT.bytes} ${hex(bytes)}`];
   const points = whole(bytes);
   if (points !== null && points.length <= 4) {
-    facts.push(
-      `${TEXT.points} ${points.map((c) => `U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ")}`,
-    );
+    facts.push(`${TEXT.points} ${points.map((char) => tp.codePoint(char.codePointAt(0) ?? 0)).join(" ")}`);
   }
   if (points === null) {
     const group = groupsOf(cut).find(({ from, to }) => at.index >= from && at.index < to);

@@ -21,49 +21,34 @@ function build() {
   });
   page.hint = el("p", { class: "hint" });
   page.message = el("p", { class: "message", role: "alert", hidden: true });
-  page.examples = el(
-    "div",
-    { class: "examples" },
+  page.examples = el("div", { class: "examples" }, [
     el("span", { class: "muted", text: TEXT.examples }),
     EXAMPLES.map((text, i) =>
-      el("button", {
-        type: "button",
-        class: "example",
-        translate: "no",
-        title: text,
-        text: TEXT.exampleNames[i],
-        on: { click: () => take(text) },
-      }),
+      tp.button(TEXT.exampleNames[i], { class: "example", translate: "no", title: text }, () => take(text)),
     ),
-  );
+  ]);
   const rows = KINDS.map((kind) => [kind, makeRow(kind)]);
   page.rows = /** @type {Parts["rows"]} */ (Object.fromEntries(rows));
   page.readout = el("p", { class: "readout" });
   page.learn = makeLearn({ learnAgain: learn, goTo, toTrain });
   root.replaceChildren(
     el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
-    el(
-      "div",
-      { class: "source" },
+    el("div", { class: "source" }, [
       el("div", { class: "source-head" }, el("label", { for: "tokens-text", text: TEXT.text }), page.hint),
       page.input,
       page.message,
       page.examples,
-    ),
+    ]),
     el("p", { class: "wait", role: "status", text: TEXT.wait }),
-    el(
-      "div",
-      { class: "body" },
-      el(
-        "section",
-        { class: "rows" },
+    el("div", { class: "body" }, [
+      el("section", { class: "rows" }, [
         el("h3", { text: TEXT.rows }),
         el("p", { class: "help", text: TEXT.rowsHelp }),
         KINDS.map((kind) => page.rows[kind].node),
         el("div", { class: "under" }, page.readout, tp.saveBar({ rows: tokenRows, name: () => "tokens" })),
-      ),
+      ]),
       page.learn.node,
-    ),
+    ]),
   );
 }
 
@@ -75,17 +60,13 @@ function makeRow(/** @type {RowKind} */ kind) {
   const bar = el("i");
   const label = () => name.textContent;
   const line = makeLine(kind, { label });
-  const node = el(
-    "div",
-    { class: "row", id: `tokens-row-${kind}` },
+  const node = el("div", { class: "row", id: `tokens-row-${kind}` }, [
     el("div", { class: "who" }, name, about),
-    el(
-      "div",
-      { class: "what" },
+    el("div", { class: "what" }, [
       el("div", { class: "measure" }, figures, el("div", { class: "track" }, bar)),
       line.node,
-    ),
-  );
+    ]),
+  ]);
 
   function draw(/** @type {number} */ most) {
     const cut = cutOf(kind);

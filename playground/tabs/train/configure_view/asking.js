@@ -27,7 +27,7 @@ async function send() {
   }
   asking = false;
   if (stale) return send();
-  if (wanted) begin(); // whoever asked for a start waited for this answer
+  if (wanted) begin(); // a start that was asked for waited for this answer
 }
 
 /** The server could not say it, for a reason: the form stays as it was. */

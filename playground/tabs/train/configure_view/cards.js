@@ -100,11 +100,9 @@ function sum() {
   ];
 }
 const drawing = (/** @type {string} */ name) =>
-  el(
-    "svg",
-    { viewBox: "0 0 54 40", width: 49, height: 36, "aria-hidden": "true" },
+  el("svg", { viewBox: "0 0 54 40", width: 49, height: 36, "aria-hidden": "true" }, [
     (PICTURES[name] ?? PICTURES.task)(),
-  );
+  ]);
 
 /** The cards. `pick(preset, source)` is called with what was chosen. */
 function makeCards(/** @type {(preset: string, source: string | null) => void} */ pick) {
@@ -122,19 +120,15 @@ function makeCards(/** @type {(preset: string, source: string | null) => void} *
       on: { change: () => pick(card.preset, card.source) },
     }),
   }));
-  const node = el(
-    "div",
-    { class: "cards", role: "radiogroup", "aria-labelledby": "choose-title" },
+  const node = el("div", { class: "cards", role: "radiogroup", "aria-labelledby": "choose-title" }, [
     cards.map(({ input, picture, title, about }) =>
-      el(
-        "label",
-        { class: "card" },
+      el("label", { class: "card" }, [
         input,
         drawing(picture),
         el("span", { class: "card-text" }, el("b", { text: title }), el("span", { text: about })),
-      ),
+      ]),
     ),
-  );
+  ]);
   /** Mark the card of this choice. Has it one?
    *
    * @param {string} preset @param {Value} source */

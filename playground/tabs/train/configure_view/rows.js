@@ -28,9 +28,7 @@ function grouped(entries, by) {
 const folds = []; // for each group: a function that shows what of it was changed, and whether anything is left of it
 
 function section(/** @type {Section} */ { name, groups }) {
-  return el(
-    "section",
-    { "aria-label": tp.translate(name) },
+  return el("section", { "aria-label": tp.translate(name) }, [
     groups.map((group) => {
       const [inPage, inEnglish] = [tp.translate(group.name), group.name];
       const drawn = group.controls.map((control) => row(control, wordsOf(control, inPage, inEnglish, name)));
@@ -38,8 +36,7 @@ function section(/** @type {Section} */ { name, groups }) {
       const folded = el(
         "details",
         { id: `group-${group.name.toLowerCase().replaceAll(" ", "-")}`, class: "group", open: true },
-        el("summary", {}, el("span", { text: inPage }), count),
-        drawn,
+        [el("summary", {}, el("span", { text: inPage }), count), drawn],
       );
       folds.push((changed) => {
         folded.hidden = drawn.every((one) => one.hidden); // nothing in it means anything now, or is searched for
@@ -49,7 +46,7 @@ function section(/** @type {Section} */ { name, groups }) {
       });
       return folded;
     }),
-  );
+  ]);
 }
 
 /** All that a search finds a field by: what it is called, in both languages, what it can be, and what it does.
@@ -79,16 +76,17 @@ function row(control, words) {
   });
   const problem = el("p", { class: "problem", id: `${id}-problem`, hidden: true }, said, " ", remedy);
   const help = el("p", { class: "help", id: `${id}-help`, text: control.help, hidden: true });
-  const toggle = el("button", {
-    type: "button",
-    class: "ask",
-    text: "?",
-    "aria-expanded": "false",
-    "aria-controls": help.id,
-    "aria-label": TEXT.help(control.label),
-    title: control.help,
-    on: { click: explain },
-  });
+  const toggle = tp.button(
+    "?",
+    {
+      class: "ask",
+      "aria-expanded": "false",
+      "aria-controls": help.id,
+      "aria-label": TEXT.help(control.label),
+      title: control.help,
+    },
+    explain,
+  );
   function explain() {
     help.hidden = !help.hidden;
     toggle.setAttribute("aria-expanded", String(!help.hidden));
@@ -100,14 +98,12 @@ function row(control, words) {
     on: { click: () => restore(control.name) },
   });
   const made = MAKERS[control.kind](control, id, { describedby: `${id}-problem ${id}-help` });
-  const drawn = el(
-    "div",
-    { class: `row ${control.kind}`, id: `row-${control.name}`, "data-field": control.name },
+  const drawn = el("div", { class: `row ${control.kind}`, id: `row-${control.name}`, "data-field": control.name }, [
     el("div", { class: "top" }, made.label, toggle, undo, made.beside),
     made.below,
     problem,
     help,
-  );
+  ]);
   const complain = (/** @type {string | undefined} */ why) => {
     problem.hidden = why === undefined;
     said.textContent = tp.translate(why ?? "");
@@ -142,6 +138,10 @@ const blocksOf = (/** @type {Value} */ text) => String(text).split(",").map(Numb
 
 /** @param {Control} control @param {string} target */
 const labelled = (control, target) => el("label", { for: target, text: control.label, title: control.name });
+
+/** The name of several controls as one. @param {Control} control @param {string} id  of the field */
+const groupLabel = (control, id) =>
+  el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name });
 
 /** @type {{ [kind in ControlKind]: (control: Control, id: string, how: { describedby: string }) => Made }} */
 const MAKERS = {
@@ -223,7 +223,7 @@ const MAKERS = {
     const below = el(
       "div",
       { class: "choices", role: "radiogroup", "aria-labelledby": `${id}-label`, "aria-describedby": describedby },
-      options.map(({ input, name }) => el("label", {}, input, name)),
+      [options.map(({ input, name }) => el("label", {}, input, name))],
     );
     /** @type {Made["update"]} */
     const update = (wanted, auto) =>
@@ -232,12 +232,7 @@ const MAKERS = {
         if (option === null)
           name.textContent = TEXT.empty(control.empty ?? "", auto === undefined ? auto : spelled(control, auto));
       });
-    return {
-      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
-      beside: null,
-      below,
-      update,
-    };
+    return { label: groupLabel(control, id), beside: null, below, update };
   },
 
   switch(control, id, { describedby }) {
@@ -279,23 +274,12 @@ const MAKERS = {
       while (below.childElementCount < count) {
         const block = below.childElementCount;
         below.append(
-          el("button", {
-            type: "button",
-            id: `${id}-${block}`,
-            text: block + 1,
-            "aria-label": TEXT.block(block + 1),
-            on: { click: () => press(block) },
-          }),
+          tp.button(block + 1, { id: `${id}-${block}`, "aria-label": TEXT.block(block + 1) }, () => press(block)),
         );
       }
       [...below.children].forEach((button, block) => button.setAttribute("aria-pressed", String(on.includes(block))));
     };
-    return {
-      label: el("span", { class: "label", id: `${id}-label`, text: control.label, title: control.name }),
-      beside: null,
-      below,
-      update,
-    };
+    return { label: groupLabel(control, id), beside: null, below, update };
   },
 
   source(control, id, { describedby }) {
@@ -303,13 +287,11 @@ const MAKERS = {
     const select = el(
       "select",
       { id, "aria-describedby": `${id}-about ${describedby}`, on: { change: () => set(control.name, select.value) } },
-      grouped(layout.sources, ({ group }) => group).map(([label, entries]) =>
-        el(
-          "optgroup",
-          { label },
-          entries.map((entry) => el("option", { value: entry.value, text: entry.title })),
+      [
+        grouped(layout.sources, ({ group }) => group).map(([label, entries]) =>
+          el("optgroup", { label }, [entries.map((entry) => el("option", { value: entry.value, text: entry.title }))]),
         ),
-      ),
+      ],
     );
     const about = el("p", { class: "about", id: `${id}-about` });
     return {

@@ -11,14 +11,12 @@ function makeSizes(/** @type {(values: Values) => void} */ pick) {
   function make(/** @type {string} */ name) {
     const [parameters, seconds] = [el("span"), el("span")];
     const input = el("input", { type: "radio", name: "size", id: `size-${name}`, value: name });
-    const label = el(
-      "label",
-      { class: "size" },
+    const label = el("label", { class: "size" }, [
       input,
       el("b", { text: name, title: TEXT.sizes[/** @type {"S" | "M" | "L"} */ (name)] }),
       parameters,
       seconds,
-    );
+    ]);
     const made = { label, input, parameters, seconds, values: /** @type {Values} */ ({}) };
     input.addEventListener("change", () => pick(made.values));
     node.append(label);

@@ -63,11 +63,9 @@ function ownText() {
   });
   const pick = el("label", { class: "tp-button", for: "own-file" }, TEXT.file);
   return {
-    drawn: el(
-      "div",
-      { class: "own" },
+    drawn: el("div", { class: "own" }, [
       area,
       el("div", { class: "file" }, file, pick, el("span", { text: TEXT.fileLimit }), counted),
-    ),
+    ]),
   };
 }

@@ -107,13 +107,11 @@ const presetName = el("p", { id: "preset-name" }); // in a link for a class, whi
 const presetSelect = el(
   "select",
   { id: "preset", "aria-describedby": "preset-about", on: { change: () => choosePreset(presetSelect.value) } },
-  grouped(layout.presets, ({ layer }) => layer).map(([label, entries]) =>
-    el(
-      "optgroup",
-      { label },
-      entries.map(({ name, title }) => el("option", { value: name, text: title })),
+  [
+    grouped(layout.presets, ({ layer }) => layer).map(([label, entries]) =>
+      el("optgroup", { label }, [entries.map(({ name, title }) => el("option", { value: name, text: title }))]),
     ),
-  ),
+  ],
 );
 const presetLabel = el("label", { class: "caption", for: "preset" });
 const own = ownText();
@@ -125,13 +123,7 @@ const limits = el("p", {
 });
 const forkLine = el("p", { class: "fork", id: "fork-line" });
 const sizes = makeSizes(setAll);
-const resetAll = el("button", {
-  type: "button",
-  class: "link",
-  id: "reset-to-preset",
-  text: TEXT.reset,
-  on: { click: () => choosePreset(choice.preset) },
-});
+const resetAll = tp.button(TEXT.reset, { class: "link", id: "reset-to-preset" }, () => choosePreset(choice.preset));
 const chips = el("span", { class: "chips" });
 const changedLine = el("div", { class: "changed-line", role: "group", "aria-label": TEXT.differs }, chips, resetAll);
 
@@ -151,43 +143,28 @@ search.addEventListener("keydown", ({ key }) => {
 });
 const none = el("p", { class: "about", role: "status", id: "settings-none" });
 const code = el("code");
-const copy = el("button", {
-  type: "button",
-  class: "link",
-  text: TEXT.copy,
-  on: {
-    click: async () => {
-      if (!(await tp.browser.copy(code.textContent))) return getSelection()?.selectAllChildren(code);
-      copy.textContent = TEXT.copied;
-      tp.say(TEXT.copied);
-      setTimeout(() => (copy.textContent = TEXT.copy), 1500);
-    },
-  },
+const copy = tp.button(TEXT.copy, { class: "link" }, async () => {
+  if (!(await tp.browser.copy(code.textContent))) return getSelection()?.selectAllChildren(code);
+  copy.textContent = TEXT.copied;
+  tp.say(TEXT.copied);
+  setTimeout(() => (copy.textContent = TEXT.copy), 1500);
 });
-const command = el(
-  "details",
-  { class: "command" },
+const command = el("details", { class: "command" }, [
   el("summary", { text: TEXT.command }),
   el("pre", { tabindex: 0 }, code),
   copy,
-);
-const settings = el(
-  "div",
-  { class: "settings", id: "settings", hidden: true },
+]);
+const settings = el("div", { class: "settings", id: "settings", hidden: true }, [
   search,
   none,
   ...layout.sections.map(section),
   command,
+]);
+const settingsButton = tp.button(
+  TEXT.settings,
+  { class: "tp-button", id: "all-settings", "aria-expanded": "false", "aria-controls": "settings" },
+  () => open(Boolean(settings.hidden)),
 );
-const settingsButton = el("button", {
-  type: "button",
-  class: "tp-button",
-  id: "all-settings",
-  "aria-expanded": "false",
-  "aria-controls": "settings",
-  text: TEXT.settings,
-  on: { click: () => open(Boolean(settings.hidden)) },
-});
 
 function open(/** @type {boolean} */ shown) {
   settings.hidden = !shown;
@@ -247,20 +224,16 @@ form.append(
   forkLine,
   sizes.node,
   changedLine,
-  el(
-    "div",
-    { class: "go" },
-    el(
-      "dl",
-      { class: "costs" },
+  el("div", { class: "go" }, [
+    el("dl", { class: "costs" }, [
       Object.entries(TEXT.costs).map(([name, [title, about]]) =>
         el("div", {}, el("dt", { text: title, title: about }), costs.get(name)),
       ),
-    ),
+    ]),
     start,
     runName,
     reasons,
-  ),
+  ]),
   settingsButton,
   settings,
 );
@@ -306,17 +279,10 @@ function render() {
   if (choice.fork) {
     forkLine.replaceChildren(
       el("span", { text: TEXT.fork(tp.runName(choice.fork), choice.fork.step) }),
-      el("button", {
-        type: "button",
-        class: "link",
-        text: TEXT.unfork,
-        on: {
-          click: () => {
-            choice.fork = null;
-            render();
-            send();
-          },
-        },
+      tp.button(TEXT.unfork, { class: "link" }, () => {
+        choice.fork = null;
+        render();
+        send();
       }),
     );
   }
@@ -339,23 +305,14 @@ function render() {
 /** One field that differs from the preset: its name leads to its control, the cross takes the change back. */
 function chip(/** @type {DrawnRow} */ { control }) {
   const { name } = control;
-  return el(
-    "span",
-    { class: "chip", "data-field": name },
-    el("button", {
-      type: "button",
-      class: "chip-name",
-      text: tp.named(control.label, spelled(control, value(name))),
-      on: { click: () => goTo(name) },
-    }),
-    el("button", {
-      type: "button",
-      class: "chip-undo",
-      text: "×",
-      "aria-label": TEXT.undo(control.label, spelled(control, preset().values[name])),
-      on: { click: () => restore(name) },
-    }),
-  );
+  return el("span", { class: "chip", "data-field": name }, [
+    tp.button(tp.named(control.label, spelled(control, value(name))), { class: "chip-name" }, () => goTo(name)),
+    tp.button(
+      "×",
+      { class: "chip-undo", "aria-label": TEXT.undo(control.label, spelled(control, preset().values[name])) },
+      () => restore(name),
+    ),
+  ]);
 }
 
 /** Which controls are in sight: those that mean something, and of these what is searched for. */
@@ -383,18 +340,11 @@ function reason(name, why) {
   const sentence = tp.named(tp.label(name), tp.translate(why));
   if (!row) return el("p", { text: sentence });
   const remedy = answer.remedies[name];
-  return el(
-    "p",
-    { "data-field": name },
-    el("button", { type: "button", class: "link", text: sentence, on: { click: () => goTo(name) } }),
+  return el("p", { "data-field": name }, [
+    tp.button(sentence, { class: "link" }, () => goTo(name)),
     name in answer.remedies &&
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        text: TEXT.remedy(spelled(row.control, remedy)),
-        on: { click: () => set(name, remedy) },
-      }),
-  );
+      tp.button(TEXT.remedy(spelled(row.control, remedy)), { class: "tp-button" }, () => set(name, remedy)),
+  ]);
 }
 
 /** What the server says about it. */
@@ -410,7 +360,8 @@ function show() {
   form.toggleAttribute("data-costs", !usual); // else the size says it
   for (const [name, cell] of costs) {
     const cost = answer.costs?.[name] ?? null;
-    if (name === "active" && answer.costs) cell.parentElement?.toggleAttribute("hidden", cost === null); // every parameter works
+    // Without it, every parameter works.
+    if (name === "active" && answer.costs) cell.parentElement?.toggleAttribute("hidden", cost === null);
     cell.textContent = cost !== null ? SPELL[name](cost) : answer.costs ? TEXT.measuring : TEXT.nothing;
   }
   if (measuring) later(); // the machine is being measured
@@ -429,11 +380,11 @@ function show() {
   notes.hidden = answer.refused.length === 0;
   notes.replaceChildren(
     el("p", { text: TEXT.refused }),
-    el(
-      "ul",
-      {},
-      answer.refused.map(([field, given, why]) => el("li", { text: TEXT.refusal(field, given, tp.translate(why)) })),
-    ),
+    el("ul", {}, [
+      answer.refused.map(([field, given, why]) =>
+        el("li", { text: TEXT.refusal(tp.label(field), given, tp.translate(why)) }),
+      ),
+    ]),
   );
   if (!started) busy(false);
   form.dataset.answered = String(turn);

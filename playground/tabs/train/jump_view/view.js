@@ -8,5 +8,5 @@ const root = element.querySelector(".jump");
 root.setAttribute("aria-label", TEXT.label);
 for (const [part, text] of Object.entries(TEXT.parts)) {
   const go = () => document.getElementById(`${part}-column`)?.scrollIntoView({ block: "start" });
-  root.append(tp.el("button", { type: "button", text, on: { click: go } }));
+  root.append(tp.button(text, {}, go));
 }

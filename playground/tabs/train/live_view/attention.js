@@ -16,7 +16,10 @@ function makeAttention(
   const canvas = el("canvas", { class: "maps" });
   const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": TEXT.recorded });
   const shown = el("output", { class: "value" });
-  const newest = el("button", { type: "button", class: "quiet", text: TEXT.newest });
+  const newest = tp.button(TEXT.newest, { class: "quiet" }, () => {
+    follow = true;
+    draw(current());
+  });
   const help = el("p", { class: "help", title: TEXT.attentionShade });
   const tokens = el("p", { class: "tokens", translate: "no" });
   const save = tp.saveBar({
@@ -24,18 +27,14 @@ function makeAttention(
     rows: () => attentionRows(snapshot),
     name: () => current().fileName(`${FILES.attention}-${snapshot?.step ?? 0}`),
   });
-  const node = el(
-    "section",
-    { class: "attention", hidden: true },
+  const node = el("section", { class: "attention", hidden: true }, [
     el("div", { class: "bar" }, el("h4", { text: TEXT.attention }), help, save),
     el("div", { class: "scrub" }, slider, shown, newest),
-    el(
-      "div",
-      { class: "side" },
+    el("div", { class: "side" }, [
       el("div", { class: "scroll" }, canvas),
       el("div", { class: "said" }, el("span", { class: "label", text: TEXT.text }), tokens),
-    ),
-  );
+    ]),
+  ]);
 
   /** What the server answered, by step. @type {Map<number, Snapshot>} */
   const snapshots = new tp.Recent(80);
@@ -50,10 +49,6 @@ function makeAttention(
   let side = 0; // of one map on the canvas
   let inks = null; // 256 colours, for the theme
 
-  newest.addEventListener("click", () => {
-    follow = true;
-    draw(current());
-  });
   slider.addEventListener("input", () => {
     const { probes } = current();
     follow = Number(slider.value) === probes.length - 1;

@@ -15,15 +15,9 @@ function makeCurves(
 ) {
   const host = el("div", { class: "curves" });
   const chart = tp.chart(host, { onZoom: (zoom) => (whole.hidden = zoom === null) });
-  const whole = el("button", {
-    type: "button",
-    class: "quiet",
-    text: TEXT.whole,
-    hidden: true,
-    on: { click: () => chart.reset() },
-  });
+  const whole = tp.button(TEXT.whole, { class: "quiet", hidden: true }, () => chart.reset());
   const axes = /** @type {const} */ (["linear", "log"]).map((name) =>
-    el("button", { type: "button", text: TEXT.axes[name], "data-axis": name, on: { click: () => setAxis(name) } }),
+    tp.button(TEXT.axes[name], { "data-axis": name }, () => setAxis(name)),
   );
   const steps = el("output", { class: "value" });
   /** @type {HTMLInputElement} */
@@ -78,13 +72,9 @@ function makeCurves(
 
   drawChoices();
   const reading = el("p", { class: "help reading", text: TEXT.reading });
-  const node = el(
-    "section",
-    { class: "chart" },
+  const node = el("section", { class: "chart" }, [
     host,
-    el(
-      "div",
-      { class: "bar controls" },
+    el("div", { class: "bar controls" }, [
       el("div", { class: "choice", role: "group", "aria-label": TEXT.axis }, label(TEXT.axis), axes),
       el("label", { class: "smoothing" }, label(TEXT.smoothing), slider, steps),
       other.node,
@@ -94,10 +84,10 @@ function makeCurves(
         rows: () => curveRows(current()),
         name: () => current().fileName(FILES.curves),
       }),
-    ),
+    ]),
     reading,
     el("p", { class: "help", text: TEXT.chartHelp }),
-  );
+  ]);
   tp.terms.mark(reading, props.terms ?? []);
   return { node, draw, reset: () => chart.reset() };
 }

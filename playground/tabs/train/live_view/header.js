@@ -11,7 +11,7 @@ function makeHeader() {
   const progress = el(
     "div",
     { class: "progress", role: "progressbar", "aria-valuemin": "0", "aria-label": TEXT.stats.step },
-    fill,
+    [fill],
   );
   const message = el("p", { class: "message", role: "status", hidden: true });
   const onward = el("p", { class: "onward", hidden: true });
@@ -25,11 +25,7 @@ function makeHeader() {
     ...{ step: stat("step"), loss: stat("loss"), validation: stat("validation") },
     ...{ accuracy: stat("accuracy"), speed: stat("speed"), left: stat("left") },
   };
-  const list = el(
-    "dl",
-    { class: "stats" },
-    Object.values(stats).map(({ box }) => box),
-  );
+  const list = el("dl", { class: "stats" }, [Object.values(stats).map(({ box }) => box)]);
 
   function draw(/** @type {Feed} */ history) {
     const { steps, evaluated, state, over, tested } = history;
@@ -41,12 +37,11 @@ function makeHeader() {
     stats.accuracy.box.hidden = !tested;
     if (tested) put(stats.accuracy.value, percent(evaluated.last("accuracy")));
     // how fast another machine was says nothing of this one
-    for (const { box } of [stats.speed, stats.left]) box.hidden = Boolean(history.status?.stored);
+    const elsewhere = Boolean(history.status?.shipped);
+    for (const { box } of [stats.speed, stats.left]) box.hidden = elsewhere;
     put(stats.speed.value, number(history.tokensPerSecond()));
     put(stats.left.label, over ? TEXT.stats.took : TEXT.stats.left);
-    const plays = history.status?.stored && !over;
-    const left = plays ? NaN : history.secondsLeft();
-    const seconds = over ? (steps.n ? history.trained : NaN) : left;
+    const seconds = over ? (steps.n ? history.trained : NaN) : history.secondsLeft();
     put(stats.left.value, duration(seconds));
     const sentence = sentenceOf(history);
     message.hidden = !sentence;
@@ -66,13 +61,9 @@ function makeHeader() {
     if (leads === key) return;
     leads = key;
     const way = (/** @type {string} */ tab) =>
-      el("button", {
-        type: "button",
-        class: "tp-button",
-        "data-tab": tab,
-        text: TEXT.onward[tab],
-        on: { click: () => tp.lessons.open(String(new URLSearchParams({ tab, run }))) },
-      });
+      tp.button(TEXT.onward[tab], { class: "tp-button", "data-tab": tab }, () =>
+        tp.lessons.open(String(new URLSearchParams({ tab, run }))),
+      );
     const words = phase ? TEXT.finishedAt(TEXT.phases[phase] ?? phase) : TEXT.finished;
     onward.replaceChildren(el("span", { text: words }), ...tabs.map(way));
   }

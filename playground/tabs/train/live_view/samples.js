@@ -27,12 +27,10 @@ function makeSamples(/** @type {{ current(): Feed }} */ { current }) {
   const help = el("p", { class: "help" });
   const choice = el("div", { class: "choice", role: "group", hidden: true });
   const save = tp.saveBar({ rows: () => sampleRows(current()), name: () => current().fileName(FILES.samples) });
-  const node = el(
-    "section",
-    { class: "samples", hidden: true },
+  const node = el("section", { class: "samples", hidden: true }, [
     el("div", { class: "bar" }, title, help, choice, save),
     strip,
-  );
+  ]);
   let prompt = 0; // which prompt the cards show; of a task, all are shown
   /** By step. @type {Map<number, { card: HTMLElement, size: number, phase: string }>} */
   let cards = new Map();
@@ -86,14 +84,15 @@ function makeSamples(/** @type {{ current(): Feed }} */ { current }) {
     if (choice.dataset.state === state) return;
     choice.dataset.state = state;
     const buttons = prompts.map((text, i) =>
-      el("button", {
-        type: "button",
-        translate: "no",
-        "aria-pressed": String(i === prompt),
-        "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
-        text: readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
-        on: { click: () => show(i) },
-      }),
+      tp.button(
+        readable(text).replaceAll("\n", "⏎").slice(0, 24) || TEXT.prompt(i + 1),
+        {
+          translate: "no",
+          "aria-pressed": String(i === prompt),
+          "aria-label": tp.named(TEXT.prompt(i + 1), readable(text)),
+        },
+        () => show(i),
+      ),
     );
     choice.replaceChildren(...buttons);
   }
@@ -120,17 +119,17 @@ const promptsOf = (/** @type {Feed} */ { samples }) => [...new Set(samples.map((
 /** @param {number} step @param {Answers.LoggedSample[]} samples @param {string} prompt @param {string} phase */
 function textCard(step, samples, prompt, phase) {
   const sample = samples.find((one) => one.prompt === prompt) ?? samples[0];
-  return el(
-    "li",
-    { class: "card" },
+  return el("li", { class: "card" }, [
     el("header", {}, el("b", { text: TEXT.step(step) }), phase && el("span", { class: "phase", text: phase })),
     el(
       "p",
       { tabindex: 0 }, // a long one scrolls
-      el("span", { class: "prompt", translate: "no", text: readable(sample.prompt) }),
-      el("span", { class: "text", translate: "no", text: readable(sample.text) }),
+      [
+        el("span", { class: "prompt", translate: "no", text: readable(sample.prompt) }),
+        el("span", { class: "text", translate: "no", text: readable(sample.text) }),
+      ],
     ),
-  );
+  ]);
 }
 
 /** @param {number} step @param {Answers.LoggedSample[]} samples */
@@ -138,9 +137,7 @@ function taskCard(step, samples) {
   const right = samples.filter(({ correct }) => correct).length;
   const count = el("span", { text: TEXT.right(right, samples.length) });
   const answer = (/** @type {Answers.LoggedSample} */ { prompt, text, correct }) =>
-    el(
-      "div",
-      { class: `answer ${correct ? "right" : "wrong"}` },
+    el("div", { class: `answer ${correct ? "right" : "wrong"}` }, [
       el("span", { class: "prompt", translate: "no", text: tp.visible(prompt) }),
       el("span", { class: "text", translate: "no", text: text ? tp.visible(text) : "" }),
       el("span", {
@@ -149,13 +146,11 @@ function taskCard(step, samples) {
         "aria-label": correct ? TEXT.correct : TEXT.wrong,
         text: correct ? "✓" : "✗",
       }),
-    );
-  return el(
-    "li",
-    { class: "card task" },
+    ]);
+  return el("li", { class: "card task" }, [
     el("header", {}, el("b", { text: TEXT.step(step) }), count),
     samples.map(answer),
-  );
+  ]);
 }
 
 function sampleRows(/** @type {Feed} */ history) {

@@ -26,7 +26,7 @@ const TEXT = tp.words({
       took: "trained for",
     },
     working: /** @type {{ [task: string]: (work: Answers.LoggedWork) => string }} */ ({
-      evaluate: ({ done, total }) => `measuring on held-out data, ${done} of ${total}`,
+      evaluate: ({ done, total }) => `measuring on validation data, ${done} of ${total}`,
       sample: ({ done, total }) => `writing a sample, ${done} of ${total}`,
     }),
     place: (/** @type {[number, number]} */ [place, waiting]) => `number ${place} of ${waiting} in the queue`,
@@ -46,11 +46,11 @@ const TEXT = tp.words({
     phaseTitle: (by, at) =>
       by === "loss"
         ? `begins when the validation loss falls below ${at.toFixed(2)}: less than a table that only counts could reach`
-        : `begins when ${Math.round(100 * at)} % of held-out items are answered right`,
+        : `begins when ${Math.round(100 * at)}% of validation items are answered right`,
     loss: "Loss",
     lossUnit: "nats per token",
     accuracy: "Right answers",
-    accuracyUnit: "of held-out items",
+    accuracyUnit: "of validation items",
     lr: "Learning rate",
     gradNorm: "Gradient norm",
     gradNormUnit: "before clipping",
@@ -108,7 +108,7 @@ const TEXT = tp.words({
     right: (right, all) => `${right} of ${all} right`,
     correct: "right",
     wrong: "wrong",
-    attention: "Attention as it forms",
+    attention: "Attention at each step",
     attentionHelp:
       "Row: a token of one fixed text. Column: what it looks at, darker for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
     attentionHelpDark:
@@ -120,10 +120,10 @@ const TEXT = tp.words({
     layer: (/** @type {number} */ i) => `layer ${i + 1}`,
     head: (/** @type {number} */ i) => `head ${i + 1}`,
     /** @type {(query: string, key: string, share: string) => string} */
-    cell: (query, key, share) => `${query} gives ${share} % to ${key}`,
+    cell: (query, key, share) => `${query} gives ${share}% to ${key}`,
     text: "the text",
     newest: "Newest",
-    recorded: "recorded step",
+    recorded: "Step of training",
     events: "What happened",
     notes: /** @type {{ [kind in FeedNote["kind"]]: (note: FeedNote) => string }} */ ({
       started: (n) => `training on ${n.device}, ${n.threads} thread${n.threads === 1 ? "" : "s"}`,
@@ -201,7 +201,7 @@ const TEXT = tp.words({
     phaseTitle: (by, at) =>
       by === "loss"
         ? `验证损失降到 ${at.toFixed(2)} 以下时开始：低于只会计数的表格所能达到的值`
-        : `验证题目答对 ${Math.round(100 * at)} % 时开始`,
+        : `验证题目答对 ${Math.round(100 * at)}% 时开始`,
     loss: "损失",
     lossUnit: "奈特/词元",
     accuracy: "答对",
@@ -215,14 +215,16 @@ const TEXT = tp.words({
     validation: "验证",
     nothing: "一无所知",
     counts: {
-      letters: { unigram: "只数单字", bigram: "只数字对" },
+      letters: { unigram: "只数字符", bigram: "只数字符对" },
       tokens: { unigram: "只数词元", bigram: "只数词元对" },
     },
     uniform: (vocabulary, loss) => `在 ${vocabulary} 个词元中均匀猜测：ln ${vocabulary} = ${loss.toFixed(2)}`,
     knows: {
       letters: {
-        unigram: (counted) => `一元模型（unigram），只知道字：统计 ${tp.count(counted)} 个字，看每个字出现得多频繁`,
-        bigram: (counted) => `二元模型（bigram），只知道字对：统计 ${tp.count(counted)} 个字，看前一个字后面跟着哪个字`,
+        unigram: (counted) =>
+          `一元模型（unigram），只知道字符：统计 ${tp.count(counted)} 个字符，看每个字符出现得多频繁`,
+        bigram: (counted) =>
+          `二元模型（bigram），只知道字符对：统计 ${tp.count(counted)} 个字符，看前一个字符后面跟着哪个字符`,
       },
       tokens: {
         unigram: (counted) => `一元模型（unigram），只知道词元：统计 ${tp.count(counted)} 个词元，看每个出现得多频繁`,
@@ -255,7 +257,7 @@ const TEXT = tp.words({
     right: (right, all) => `${all} 个中对了 ${right} 个`,
     correct: "对",
     wrong: "错",
-    attention: "注意力的形成",
+    attention: "每一步的注意力",
     attentionHelp:
       "行：同一段文本中的一个词元。列：它在看谁，越深看得越多。起初每个三角形的颜色都很均匀，注意慢慢出现的线条：斜线表示这个头看紧挨着的前一个词元，或固定距离之前的词元；深色的竖线表示大家都在看的词元。",
     attentionHelpDark:
@@ -264,10 +266,10 @@ const TEXT = tp.words({
     attentionSummary: (layers, heads, step) => `第 ${step} 步时的注意力权重：${layers} 层，每层 ${heads} 个头。`,
     layer: (i) => `第 ${i + 1} 层`,
     head: (i) => `头 ${i + 1}`,
-    cell: (query, key, share) => `${query} 把 ${share} % 给了 ${key}`,
+    cell: (query, key, share) => `${query} 把 ${share}% 给了 ${key}`,
     text: "文本",
     newest: "最新",
-    recorded: "记录的步",
+    recorded: "训练到第几步",
     events: "发生了什么",
     notes: {
       started: (n) => `开始训练：${n.device}，${n.threads} 个线程`,

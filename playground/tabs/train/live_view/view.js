@@ -1,13 +1,13 @@
 /* One run, followed while it trains: `props.run` is its id.
  *
- * The page asks the server what is new since the byte it has read to (`server.poll`, see playground/hosting/run_feed.py), adds
- * it to what it knows (`tp.Feed`), and draws in place, `props.hz` times a second. A run that is over is asked
- * about rarely.
+ * The page asks the server what is new since the byte it has read to (`server.poll`, see
+ * playground/hosting/run_feed.py), adds it to what it knows (`tp.Feed`), and draws in place, `props.hz` times a second.
+ * A run that is over is asked about rarely.
  *
  * What it writes stands above the curves: that is what the numbers are about.
  *
- * `data-status`, `data-step`, `data-updates` and `data-changed`, the settings that were changed while it trained, on the
- * root tell scripts, lessons and tests where it is.
+ * `data-status`, `data-step`, `data-updates` and `data-changed`, the settings that were changed while it trained, on
+ * the root tell scripts, lessons and tests where it is.
  */
 // Milliseconds until a page without a run says so: one may be on its way. A link to a preset opens without any.
 const PATIENCE = tp.url.get("preset") === null ? 3000 : 0;

@@ -24,6 +24,9 @@ const TEXT = tp.words({
     tied: "tied",
     lines: ["Queries", "Keys", "Values"],
     point: "Point at a part of the picture: it says what it does.",
+    letters:
+      "In a shape: B sequences, T tokens, C width of a vector, H heads, Hkv key-value heads, D width of a head, F width of the " +
+      "feed-forward network, V vocabulary, E experts, K of them at work, S tokens of the source (in S·F: shared experts).",
     total: (/** @type {string} */ count) => `${count} parameters`,
     keys: "Arrow keys move between the parts; Enter opens a block.",
     csv: ["part", "tensor", "shape", "parameters"],
@@ -48,6 +51,9 @@ const TEXT = tp.words({
     tied: "共用",
     lines: ["查询", "键", "值"],
     point: "指向图中的一个部件，就能看到它做什么。",
+    letters:
+      "形状里的字母：B 序列数，T 词元数，C 向量宽度，H 头数，Hkv 键值头数，D 头的宽度，F 前馈网络的宽度，V 词表大小，" +
+      "E 专家数，K 每个词元所用的专家数，S 原文的词元数（在 S·F 中：共享专家数）。",
     total: (count) => `${count} 个参数`,
     keys: "用方向键在各部分之间移动；Enter 展开一个块。",
     csv: ["部分", "张量", "形状", "参数"],

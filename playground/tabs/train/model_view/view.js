@@ -168,16 +168,12 @@ function drawShares(/** @type {Spec} */ spec) {
   const percent = (/** @type {Spec["kinds"][number]} */ kind) => tp.percent(kind.parameters / spec.total);
   const label = tp.series(kinds.map((kind) => `${kind.name} ${percent(kind)}`));
   shares.replaceChildren(
-    el(
-      "div",
-      { class: "total" },
+    el("div", { class: "total" }, [
       el("strong", { text: count(spec.total) }),
       ` ${TEXT.unit}`,
       spec.active < spec.total && el("div", { text: TEXT.active(count(spec.active)) }),
-    ),
-    el(
-      "div",
-      { class: "bar", role: "img", "aria-label": label },
+    ]),
+    el("div", { class: "bar", role: "img", "aria-label": label }, [
       kinds.map((kind) =>
         el("span", {
           class: `kind-${kind.kind}`,
@@ -185,15 +181,14 @@ function drawShares(/** @type {Spec} */ spec) {
           title: tp.named(kind.name, count(kind.parameters)),
         }),
       ),
-    ),
-    el(
-      "div",
-      { class: "legend", "aria-hidden": "true" },
+    ]),
+    el("div", { class: "legend", "aria-hidden": "true" }, [
       kinds.map((kind) =>
         el("span", { class: `kind-${kind.kind}` }, el("i"), `${kind.name} `, el("b", { text: percent(kind) })),
       ),
-    ),
+    ]),
     el("p", { class: "point", text: TEXT.point }),
+    el("p", { class: "point", text: TEXT.letters }),
   );
 }
 
@@ -221,12 +216,10 @@ function drawStrip(/** @type {Spec} */ spec) {
       }),
     ),
     ...kinds.map((kind) =>
-      el(
-        "span",
-        { class: "key", "aria-hidden": "true" },
+      el("span", { class: "key", "aria-hidden": "true" }, [
         el("i", { class: `of-${kind.replaceAll(" ", "-")}` }),
         TEXT.kinds(spec.layers.filter((layer) => layer === kind).length, spec.blocks[kind].name),
-      ),
+      ]),
     ),
   );
 }

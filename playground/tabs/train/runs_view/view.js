@@ -8,7 +8,7 @@ const TEXT = tp.words({
     title: "Your runs",
     rename: (/** @type {string} */ name) => `Rename “${name}”`,
     link: (/** @type {string} */ name) => `Copy a link to “${name}”, for somebody to look at`,
-    copied: "Link copied. Who opens it can look and fork, and not change the run.",
+    copied: "Link copied. Others can open it to look and to fork, but they cannot change the run.",
     remove: (/** @type {string} */ name) => `Delete “${name}”`,
     damaged: "cannot be read",
     more: (/** @type {number} */ count) => `${count} older ones`,
@@ -72,12 +72,8 @@ const ICONS = {
 };
 /** @type {(what: keyof typeof ICONS, label: string, action: () => unknown) => HTMLElement} */
 const tool = (what, label, action) =>
-  el(
-    "button",
-    { type: "button", class: what, title: label, "aria-label": label, on: { click: action } },
-    el(
-      "svg",
-      { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" },
+  el("button", { type: "button", class: what, title: label, "aria-label": label, on: { click: action } }, [
+    el("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, [
       el("path", {
         d: ICONS[what],
         fill: "none",
@@ -85,8 +81,8 @@ const tool = (what, label, action) =>
         "stroke-width": 1.25,
         "stroke-linejoin": "round",
       }),
-    ),
-  );
+    ]),
+  ]);
 
 /** @param {Answers.Entry} run */
 function item(run) {
@@ -98,20 +94,16 @@ function item(run) {
     on: { click: () => trigger("show", { run: run.id }) },
   });
   const facts = el("span", { class: "facts" });
-  const node = el(
-    "li",
-    { "data-run": run.id },
+  const node = el("li", { "data-run": run.id }, [
     mark,
     name,
     facts,
-    el(
-      "span",
-      { class: "tools" },
+    el("span", { class: "tools" }, [
       !run.damaged && tool("rename", TEXT.rename(tp.runName(run)), () => rename(run.id)),
       !run.damaged && tool("link", TEXT.link(tp.runName(run)), () => copyLink(run.id)),
       tool("remove", TEXT.remove(tp.runName(run)), () => remove(run.id)),
-    ),
-  );
+    ]),
+  ]);
   return { node, mark, name, facts, called: run.name };
 }
 

@@ -3,7 +3,8 @@
  * `props.run` is its id. The view asks the server how the run is, `props.hz` times a second while it trains, and
  * enables what makes sense. Server: status(run), tell(run, what, value), download(run), going(ids), halt(run). Events
  * that lead to another run on the page: "reset" {run, own}, "fork" {run, step}, "remove" {run}. `props.said` {text} is
- * an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only looked at.
+ * an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only looked
+ * at.
  */
 const TEXT = tp.words({
   en: {
@@ -21,7 +22,8 @@ const TEXT = tp.words({
     leave: "Leave the queue",
     leaveTitle: "Give up this run's place in the queue; it can be started later",
     waiting: (/** @type {[number, number]} */ [place, waiting]) =>
-      `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing the page gives up its place.`,
+      `Every place to train is taken. This run is ${place} of ${waiting} in the queue and starts by itself. Closing ` +
+      "the page gives up its place.",
     fork: "Fork…",
     forkTitle:
       "Prepares a new run that continues from this checkpoint: in the form you say what is different, and start it",
@@ -86,15 +88,16 @@ let expecting = 0;
 /** @typedef {"pause" | "step" | "stop" | "reset" | "download" | "remove" | "fork"} Does */
 /** @type {(name: Does, action: () => unknown, classes?: string) => HTMLButtonElement} */
 const button = (name, action, classes = "") =>
-  el("button", {
-    type: "button",
-    id: name,
-    class: `tp-button ${classes}`,
-    text: TEXT[name],
-    title: /** @type {{ [key: string]: any }} */ (TEXT)[`${name}Title`],
-    disabled: true,
-    on: { click: action },
-  });
+  tp.button(
+    TEXT[name],
+    {
+      id: name,
+      class: `tp-button ${classes}`,
+      title: /** @type {{ [key: string]: any }} */ (TEXT)[`${name}Title`],
+      disabled: true,
+    },
+    action,
+  );
 const toggle = button("pause", () => tell(status?.state === "paused" || !status?.alive ? "resume" : "pause"));
 const step = button("step", () => tell("step", 1));
 const stop = button("stop", () => tell("stop"));
@@ -126,25 +129,21 @@ rateSlider.addEventListener("input", () => {
 });
 rateSlider.addEventListener("change", () => changeRate(RATES[Number(rateSlider.value)]));
 rateBox.addEventListener("change", () => changeRate(Number(rateBox.value.replace(",", "."))));
-const rate = el(
-  "div",
-  { class: "rate", title: TEXT.rateTitle },
+const rate = el("div", { class: "rate", title: TEXT.rateTitle }, [
   el("label", { for: "rate", text: TEXT.rate }),
   rateSlider,
   rateBox,
-);
+]);
 
 const message = el("p", { class: "message", role: "status" });
 const result = el("table", { class: "result" });
 
 root.append(
-  el(
-    "div",
-    { class: "line" },
+  el("div", { class: "line" }, [
     el("div", { class: "buttons", role: "group", "aria-label": TEXT.controls }, toggle, step, stop, reset),
     el("div", { class: "fork" }, forkStep, fork),
     el("div", { class: "aside" }, download, remove),
-  ),
+  ]),
   rate,
   message,
   result,
@@ -277,28 +276,12 @@ function drawResult({ predicted, measured }) {
   };
   result.replaceChildren(
     el("caption", { text: TEXT.result }),
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        TEXT.columns.map((text) => el("th", { scope: "col", text })),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
+    tp.tableHead(TEXT.columns),
+    el("tbody", {}, [
       Object.entries(TEXT.rows).map(([name, title]) =>
-        el(
-          "tr",
-          {},
-          el("th", { scope: "row", text: title(measured) }),
-          el("td", { text: cell(name, predicted) }),
-          el("td", { text: cell(name, { ...measured }) }),
-        ),
+        tp.tableRow({}, title(measured), [cell(name, predicted), cell(name, { ...measured })]),
       ),
-    ),
+    ]),
   );
 }
 

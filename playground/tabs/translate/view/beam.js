@@ -31,16 +31,12 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
   const legend = el("p", { class: "legend" });
   const left = el("p", { class: "help" });
   const saves = tp.saveBar({ figure: () => scroll, rows: treeRows, name: () => fileName("beam-tree") });
-  const body = el(
-    "div",
-    { class: "panel-body" },
+  const body = el("div", { class: "panel-body" }, [
     el("p", { class: "help", text: TEXT.beamNote }),
-    el(
-      "div",
-      { class: "beam-controls" },
+    el("div", { class: "beam-controls" }, [
       el("label", { class: "setting" }, el("span", { text: TEXT.beams }), beams, beamsText),
       el("label", { class: "setting", title: TEXT.penaltyTitle }, el("span", { text: TEXT.penalty }), alpha, alphaText),
-    ),
+    ]),
     message,
     el("div", { class: "table-frame" }, table),
     said,
@@ -49,7 +45,7 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
     legend,
     scroll,
     el("div", { class: "under" }, left, saves),
-  );
+  ]);
   const node = tp.fold({ id: "translate-beam" }, TEXT.beam, TEXT.beamTeaser, body);
   node.addEventListener("toggle", () => {
     state.open = node.open;
@@ -126,33 +122,24 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
   function drawTable(/** @type {Answers.BeamTree} */ { greedy, found }) {
     /** @param {string} name @param {Answers.BeamEntry} each @param {string} kind */
     const row = (name, each, kind) =>
-      el(
-        "tr",
-        { class: kind },
-        el("th", { scope: "row", text: name }),
+      tp.tableRow({ class: kind }, name, [
         el("td", { class: "text", dir: "auto", translate: "no", text: each.written || "∅" }),
         el("td", { class: "number", text: fixed(each.log_probability) }),
         el("td", { class: "number", text: each.length }),
         el("td", { class: "number", text: fixed(each.score) }),
-      );
+      ]);
     table.replaceChildren(
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          TEXT.columns.map((text, i) =>
-            el("th", { scope: "col", class: i > 1 ? "number" : "", title: i === 4 ? TEXT.scoreTitle : null, text }),
-          ),
-        ),
+      tp.tableHead(
+        TEXT.columns.map((text, i) => ({
+          text,
+          class: i > 1 ? "number" : "",
+          title: i === 4 ? TEXT.scoreTitle : null,
+        })),
       ),
-      el(
-        "tbody",
-        {},
+      el("tbody", {}, [
         row(TEXT.greedy, greedy, "greedy"),
         found.map((each, i) => row(TEXT.beamNumber(i + 1), each, i ? "" : "best")),
-      ),
+      ]),
     );
   }
 
@@ -199,9 +186,7 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
       const wide = columns[depth[i]];
       const plain = TEXT.node(word(text), percent(share), fixed(total), TEXT.fates[fate]);
       const name = marks.includes("g") ? TEXT.greedyToo(plain) : plain;
-      const group = el(
-        "g",
-        { class: `node ${fate} ${marks.includes("g") ? "greedy" : ""}`, "data-node": i },
+      const group = el("g", { class: `node ${fate} ${marks.includes("g") ? "greedy" : ""}`, "data-node": i }, [
         el("rect", { x, y: y(i), width: wide, height: NODE.height, rx: 5 }),
         el("text", {
           class: "piece",
@@ -220,7 +205,7 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
           "text-anchor": "middle",
           text: fixed(total),
         }),
-      );
+      ]);
       group.addEventListener("pointermove", (event) =>
         tp.tip(el("span", { text: name }), event.clientX, event.clientY),
       );
@@ -228,9 +213,7 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
       return group;
     });
     const count = (/** @type {string} */ fate) => tree.filter((each) => each[4] === fate).length;
-    const root0 = el(
-      "g",
-      { class: "node best" },
+    const root0 = el("g", { class: "node best" }, [
       el("rect", { x: 0.5, y: NODE.top, width: begin, height: NODE.height, rx: 5 }),
       el("text", {
         class: "piece",
@@ -240,20 +223,16 @@ function makeBeam(/** @type {{ toggled(): void }} */ { toggled }) {
         "text-anchor": "middle",
         text: TEXT.begin,
       }),
-    );
-    const svg = el(
-      "svg",
+    ]);
+    const svg = tp.drawing(
+      width,
+      height,
       {
         class: "tree",
         role: "img",
         "aria-label": TEXT.treeLabel(tree.length, count("kept"), count("ended"), count("pruned")),
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
       },
-      links,
-      root0,
-      nodes,
+      [links, root0, nodes],
     );
     scroll.replaceChildren(svg);
     put(left, leftOut ? TEXT.leftOut(leftOut) : "");

@@ -65,7 +65,7 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     if (!frame.default)
       parts.push(
         el("span", { text: " " }),
-        el("button", { type: "button", class: "link", text: TEXT.reset, on: { click: () => take(null) } }),
+        tp.button(TEXT.reset, { class: "link" }, () => take(null)),
       );
     hint.replaceChildren(...parts);
   }
@@ -89,15 +89,7 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     examples.replaceChildren(
       el("span", { class: "muted", text: TEXT.examples }),
       ...others.map((text) =>
-        el("button", {
-          type: "button",
-          class: "example",
-          dir: "auto",
-          translate: "no",
-          title: text,
-          text: label(text),
-          on: { click: () => take(text) },
-        }),
+        tp.button(label(text), { class: "example", dir: "auto", translate: "no", title: text }, () => take(text)),
       ),
     );
   }
@@ -108,16 +100,14 @@ function makeSource(/** @type {{ written(text: string | null, entered?: boolean)
     root.toggleAttribute("data-problem", sentence !== null);
   }
 
-  const node = el(
-    "div",
-    { class: "source" },
+  const node = el("div", { class: "source" }, [
     el("div", { class: "source-head" }, el("label", { for: "translate-text", text: TEXT.source }), hint),
     input,
     message,
     vocabulary.nodes.slice(0, -1),
     examples,
     vocabulary.nodes.slice(-1),
-  );
+  ]);
   return { node, vocabulary, draw, offer, problem, take, clear: () => (input.value = "") };
 }
 
@@ -126,31 +116,11 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     Object.assign(state, change);
     changed();
   }
-  /**
-   * @param {string} name @param {{ [value: string]: string }} options
-   * @param {{ [value: string]: string }} titles @param {(value: string) => void} pick
-   */
-  const segments = (name, options, titles, pick) => {
-    const buttons = Object.entries(options).map(([value, text]) =>
-      el("button", {
-        type: "button",
-        text,
-        title: titles[value],
-        "data-value": value,
-        on: { click: () => pick(value) },
-      }),
-    );
-    return { buttons, node: el("div", { class: "segments", role: "group", "aria-label": name }, buttons) };
-  };
-  const kind = segments(TEXT.attention, TEXT.of, TEXT.ofTitle, (value) =>
-    choose({ of: /** @type {Kind} */ (value), hover: null }),
-  );
-  const way = segments(
-    TEXT.shown,
-    { own: TEXT.own, right: TEXT.right },
-    { own: TEXT.ownTitle, right: TEXT.rightTitle },
-    (value) => rightChanged(value === "right"),
-  );
+  const pick = (/** @type {Kind} */ of) => choose({ of, hover: null });
+  const kind = tp.segments(TEXT.attention, TEXT.of, pick, { titles: TEXT.ofTitle });
+  const ways = { own: TEXT.own, right: TEXT.right };
+  const titles = { own: TEXT.ownTitle, right: TEXT.rightTitle };
+  const way = tp.segments(TEXT.shown, ways, (value) => rightChanged(value === "right"), { titles });
   /** @param {"layer" | "head"} what @param {string} id @param {string} name */
   const select = (what, id, name) => {
     /** @type {HTMLSelectElement} */
@@ -170,20 +140,10 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     title: TEXT.sharpestTitle,
     on: { click: toSharpest },
   });
-  const node = el(
-    "div",
-    {},
-    el(
-      "div",
-      { class: "choices" },
-      el("div", { class: "choice" }, el("span", { text: TEXT.attention }), kind.node),
-      layer.field,
-      head.field,
-      sharpest,
-      el("div", { class: "choice" }, el("span", { text: TEXT.shown }), way.node),
-    ),
+  const node = el("div", {}, [
+    el("div", { class: "choices" }, [kind.field, layer.field, head.field, sharpest, way.field]),
     about,
-  );
+  ]);
 
   const fill = (
     /** @type {{ node: HTMLSelectElement }} */ { node: list },
@@ -205,10 +165,10 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
     if (state.head !== null && state.head >= frame.heads) state.head = null;
     fill(layer, layers, state.layer);
     fill(head, frame.heads, state.head);
-    for (const button of kind.buttons) button.setAttribute("aria-pressed", String(button.dataset.value === state.of));
+    kind.press(state.of);
+    way.press(frame.right ? "right" : "own");
     for (const button of way.buttons) {
       const right = button.dataset.value === "right";
-      button.setAttribute("aria-pressed", String(right === frame.right));
       button.disabled = right ? expectedText === null && !frame.right : frame.recorded;
       if (right) button.title = button.disabled ? TEXT.rightUnknown : TEXT.rightTitle;
     }
@@ -233,7 +193,7 @@ function makeChoices(/** @type {{ changed(): void, rightChanged(right: boolean):
 function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { moved, branchBack }) {
   /** @param {string} id @param {string} text @param {string} title @param {() => unknown} action */
   const button = (id, text, title, action, extra = "") =>
-    el("button", { type: "button", id, class: `tp-button ${extra}`, text, title, on: { click: action } });
+    tp.button(text, { id, class: `tp-button ${extra}`, title }, action);
   const restart = button("translate-restart", TEXT.restart, TEXT.restartTitle, () => go(0));
   const back = button("translate-back", TEXT.back, TEXT.backTitle, () => go(shownCount() - 1));
   const toggle = button("translate-play", TEXT.play, TEXT.playTitle, () => (player ? pause() : play()), "primary");
@@ -243,13 +203,11 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
   const place = el("span", { class: "muted place" });
   const line = el("p", { class: "translation", id: "translate-translation" });
   const byItself = el("p", { class: "by-itself", id: "translate-by-itself", hidden: true });
-  const node = el(
-    "div",
-    { class: "transport" },
+  const node = el("div", { class: "transport" }, [
     el("div", { class: "buttons" }, toggle, step, back, restart, place),
     line,
     byItself,
-  );
+  ]);
 
   /** Show `count` tokens, and release the one that is held. */
   function go(/** @type {number} */ count, playing = false) {
@@ -319,13 +277,7 @@ function makeTransport(/** @type {{ moved(): void, branchBack(): void }} */ { mo
     if (frame.start)
       parts.push(
         el("span", { class: "muted", text: ` ${TEXT.branched} ` }),
-        el("button", {
-          type: "button",
-          class: "link",
-          id: "translate-unbranch",
-          text: TEXT.branchedBack,
-          on: { click: branchBack },
-        }),
+        tp.button(TEXT.branchedBack, { class: "link", id: "translate-unbranch" }, branchBack),
       );
     line.replaceChildren(...parts);
     drawByItself();

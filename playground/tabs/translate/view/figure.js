@@ -131,21 +131,11 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
         text: rowName("target"),
       }),
     ];
-    const fresh = el(
-      "svg",
-      {
-        class: "sentences",
-        id: "translate-figure",
-        role: "listbox",
-        tabindex: 0,
-        width,
-        height,
-        viewBox: `0 0 ${width} ${height}`,
-      },
-      names,
-      lineGroup,
-      chips.source.map(({ node }) => node),
-      chips.target.map(({ node }) => node),
+    const fresh = tp.drawing(
+      width,
+      height,
+      { class: "sentences", id: "translate-figure", role: "listbox", tabindex: 0 },
+      [names, lineGroup, chips.source.map(({ node }) => node), chips.target.map(({ node }) => node)],
     );
     fresh.addEventListener("pointermove", moved);
     fresh.addEventListener("pointerleave", () => hovered(null));
@@ -175,12 +165,10 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     const tint = el("rect", { class: "tint", x, y, width, height, rx: 6, "fill-opacity": 0 });
     const box = el("rect", { class: "box", x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 6 });
     const room = width - 2 * CHIP.pad - (parts.space ? CHIP.space : 0) + 1;
-    const label = el(
-      "text",
-      { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" },
+    const label = el("text", { x: x + width / 2, y: y + height / 2 + 5, "text-anchor": "middle", translate: "no" }, [
       parts.space && el("tspan", { class: "space", text: tp.visible(" ") }),
       el("tspan", { text: fitting(parts.word, room) }),
-    );
+    ]);
     const node = el(
       "g",
       {
@@ -232,14 +220,14 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     if (wide) {
       const y = side > 0 ? from.bottom : from.top;
       const room = Math.abs(chips.target[0].top - chips.source[0].bottom) * 1.2;
-      if (from === to)
-        return `M${from.x - 5},${y} C${from.x - 13},${y + side * 26} ${from.x + 13},${y + side * 26} ${from.x + 5},${y}`;
+      const bent = y + side * 26;
+      if (from === to) return `M${from.x - 5},${y} C${from.x - 13},${bent} ${from.x + 13},${bent} ${from.x + 5},${y}`;
       const deep = y + side * Math.min(room, 22 + Math.abs(from.x - to.x) * 0.42);
       return `M${from.x},${y} C${from.x},${deep} ${to.x},${deep} ${to.x},${y}`;
     }
     const x = side > 0 ? from.right : from.left;
-    if (from === to)
-      return `M${x},${from.middle - 4} C${x + side * 24},${from.middle - 13} ${x + side * 24},${from.middle + 13} ${x},${from.middle + 4}`;
+    const [bent, y] = [x + side * 24, from.middle];
+    if (from === to) return `M${x},${y - 4} C${bent},${y - 13} ${bent},${y + 13} ${x},${y + 4}`;
     const room = Math.abs(chips.target[0].left - chips.source[0].right) * 1.2;
     const deep = x + side * Math.min(room, 18 + Math.abs(from.middle - to.middle) * 0.42);
     return `M${x},${from.middle} C${deep},${from.middle} ${deep},${to.middle} ${x},${to.middle}`;
@@ -340,12 +328,10 @@ function makeFigure(/** @type {Pointing} */ { held, hovered }) {
     if (!listed.length) parts.push(el("span", { text: TEXT.nobody }));
     listed.forEach(({ token, share }, i) =>
       parts.push(
-        el(
-          "span",
-          { class: "looked" },
+        el("span", { class: "looked" }, [
           el("b", { translate: "no", text: word(token) }),
           ` ${rounded(share)}${i < listed.length - 1 ? TEXT.comma : ""}`,
-        ),
+        ]),
         el("span", { text: " " }),
       ),
     );

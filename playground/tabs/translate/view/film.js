@@ -7,26 +7,15 @@ let sharp = { run: "", steps: [], values: [], even: null };
 function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void }} */ { goTo, busy }) {
   const host = el("div", { class: "spark" });
   const note = el("span", { class: "muted" });
-  const newestButton = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "translate-newest",
-    text: TEXT.newest,
-    on: { click: toNewest },
-  });
+  const newestButton = tp.button(TEXT.newest, { class: "tp-button", id: "translate-newest" }, toNewest);
   const legend = el("span", { class: "spark-legend" });
   const saves = tp.saveBar({ figure: () => host, rows: () => rows(), name: () => fileName("sharpness") });
-  const slider = tp.film({
+  const slider = tp.checkpointFilm({
     id: "translate-step",
+    frame: () => frame,
     label: TEXT.film,
     text: { play: TEXT.filmPlay, pause: TEXT.filmPause },
-    count: () => frame.steps.length,
-    at: () => frame.steps.indexOf(frame.step),
     goTo,
-    name: (index) =>
-      frame.steps[index] === newest(frame)
-        ? TEXT.stepNewest(frame.steps[index])
-        : TEXT.stepText(frame.steps[index], frame.steps[frame.steps.length - 1]),
     marks: () => frame.stored,
     above: host,
     begun: busy,
@@ -38,15 +27,13 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
     stop();
     goTo(null);
   }
-  const node = el(
-    "section",
-    { class: "film" },
+  const node = el("section", { class: "film" }, [
     el("h3", {}, el("label", { for: "translate-step", text: TEXT.film })),
     el("p", { class: "help", text: TEXT.filmHelp }),
     slider.node,
     el("div", { class: "film-under" }, legend, newestButton, saves),
     el("p", { class: "hint" }, note),
-  );
+  ]);
 
   function sharpAt(/** @type {number} */ i) {
     const L = frame.layers;
@@ -103,21 +90,18 @@ function makeFilm(/** @type {{ goTo(index: number | null): unknown, busy(): void
     const dot = (kind, value) =>
       Number.isFinite(value) && el("circle", { class: kind, cx: X(index), cy: Y(value), r: 4 });
     host.replaceChildren(
-      el(
-        "svg",
-        {
-          width,
-          height: SPARK.height,
-          viewBox: `0 0 ${width} ${SPARK.height}`,
-          role: "img",
-          "aria-label": TEXT.filmLabel(percent(now.sharp), percent(now.exact)),
-        },
-        [0, 1].map((value) => el("path", { class: "rule", d: `M${SPARK.side},${Y(value)}H${width - SPARK.side}` })),
-        el("path", { class: "exact", d: line(exacts) }),
-        el("path", { class: "sharp", d: line(sharps) }),
-        el("path", { class: "here", d: `M${X(index)},0V${SPARK.height}` }),
-        dot("exact", now.exact),
-        dot("sharp", now.sharp),
+      tp.drawing(
+        width,
+        SPARK.height,
+        { role: "img", "aria-label": TEXT.filmLabel(percent(now.sharp), percent(now.exact)) },
+        [
+          [0, 1].map((value) => el("path", { class: "rule", d: `M${SPARK.side},${Y(value)}H${width - SPARK.side}` })),
+          el("path", { class: "exact", d: line(exacts) }),
+          el("path", { class: "sharp", d: line(sharps) }),
+          el("path", { class: "here", d: `M${X(index)},0V${SPARK.height}` }),
+          dot("exact", now.exact),
+          dot("sharp", now.sharp),
+        ],
       ),
     );
     /** @param {string} kind @param {string} name @param {number} value @param {string} title */

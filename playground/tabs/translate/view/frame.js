@@ -8,7 +8,9 @@
 /** @typedef {[layer: number, head: number]} Head */
 /** @typedef {{ rows: number, columns: number, values: Float32Array, at(row: number, column: number): number }} Table */
 /** @typedef {{ frame: Frame, key: string } & Table} Weights  the chosen ones, averaged */
-/** A row or a column of the chosen weights. @typedef {{ row: number, column?: undefined } | { row?: undefined, column: number }} Line */
+/** A row or a column of the chosen weights.
+ *
+ * @typedef {{ row: number, column?: undefined } | { row?: undefined, column: number }} Line */
 
 /** @type {Map<string, Frame>} */
 const frames = new tp.Recent(160);

@@ -4,14 +4,12 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
   const help = el("p", { class: "help" });
   const readout = el("p", { class: "matrix-text" });
   const saves = tp.saveBar({ figure: () => host, rows: weightRows, name: () => fileName(`${state.of}-attention`) });
-  const node = el(
-    "section",
-    { class: "matrix" },
+  const node = el("section", { class: "matrix" }, [
     el("h3", { text: TEXT.matrix }),
     help,
     host,
     el("div", { class: "under" }, readout, saves),
-  );
+  ]);
   let svg = el("svg");
   let place = { left: 0, top: 0, cell: 1 };
   /** @type {Weights | null} */
@@ -89,7 +87,7 @@ function makeMatrix(/** @type {Pointing} */ { hovered, held }) {
     });
     cursor = el("g", { class: "cursor" });
     const [w, h] = [left + found.columns * cell + right + 2, top + found.rows * cell + 2];
-    svg = el("svg", { class: "table", width: w, height: h, viewBox: `0 0 ${w} ${h}` }, columns, rows, cursor);
+    svg = tp.drawing(w, h, { class: "table" }, [columns, rows, cursor]);
     svg.addEventListener("pointermove", moved);
     svg.addEventListener("pointerleave", () => hovered(null));
     svg.addEventListener("click", (event) => {

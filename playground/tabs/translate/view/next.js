@@ -41,9 +41,7 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
       const parts = tokenParts(text);
       const bar = el("i", { class: "bar" });
       bar.style.width = `${100 * share}%`;
-      return el(
-        "li",
-        {},
+      return el("li", {}, [
         el(
           "button",
           {
@@ -55,17 +53,15 @@ function makeNext(/** @type {{ chosen(place: number, id: number): void }} */ { c
             on: { click: () => chosen(place, id) },
           },
           tp.unsaid(
-            el(
-              "span",
-              { class: "piece", dir: "auto", translate: "no" },
+            el("span", { class: "piece", dir: "auto", translate: "no" }, [
               parts.space && el("span", { class: "space", text: tp.visible(" ") }),
               el("span", { text: parts.word }),
-            ),
+            ]),
             el("span", { class: "track" }, bar),
             el("span", { class: "share", text: percent(share) }),
           ),
         ),
-      );
+      ]);
     });
     list.replaceChildren(...items);
   }

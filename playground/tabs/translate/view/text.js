@@ -34,6 +34,7 @@ const TEXT = tp.words({
     reset: "Back to the sentence that training recorded",
     strangers: "It has never seen these words, and what it makes of them means nothing:",
     strangersMore: (/** @type {number} */ count) => `and ${count} more`,
+    real: "A model of real sentences, German to English, learns in about an hour on one processor core. This command says how:",
     complete: "Words it knows:",
     vocabulary: (/** @type {number} */ count) => `All ${count} words it knows`,
     outside:
@@ -112,13 +113,10 @@ const TEXT = tp.words({
     branched: "You chose a token here, and the model went on from it.",
     branchedBack: "Back to the model's own choice",
 
-    film: "Watch it learn",
+    film: "Step of training",
     filmHelp: "Move through training: the same sentence, at each step that was recorded.",
     filmPlay: "Play through the steps of training",
     filmPause: "Pause",
-    /** @type {(step: number, last: number) => string} */
-    stepText: (step, last) => `step ${count(step)} of ${count(last)}`,
-    stepNewest: (/** @type {number} */ step) => `step ${count(step)}, the newest`,
     newest: "Newest",
     recordedNote: "recorded while training, along the right translation",
     sharp: "sharpness",
@@ -242,6 +240,7 @@ const TEXT = tp.words({
     reset: "回到训练时记录的句子",
     strangers: "它从没见过这些词，由它们得出的译文没有意义：",
     strangersMore: (count) => `以及另外 ${count} 个`,
+    real: "翻译真实句子（德译英）的模型，一个处理器核大约一小时就能学会。怎么做，运行这条命令就知道：",
     complete: "它认识的词：",
     vocabulary: (count) => `它认识的全部 ${count} 个词`,
     outside: "每个词它都认识，但它的小语言里没有这样的句子：它写出的只是猜测。",
@@ -308,18 +307,16 @@ const TEXT = tp.words({
     branched: "你在这里选了一个词元，模型从它接着写。",
     branchedBack: "回到模型自己的选择",
 
-    film: "看它怎样学会",
+    film: "训练到第几步",
     filmHelp: "拖动滑块经过训练：同一个句子，在每个记录下来的步。",
     filmPlay: "依次播放训练的各步",
     filmPause: "暂停",
-    stepText: (step, last) => `第 ${count(step)} 步，共 ${count(last)} 步`,
-    stepNewest: (step) => `第 ${count(step)} 步，最新`,
     newest: "最新",
     recordedNote: "训练时沿正确译文的记录",
-    sharp: "集中程度",
+    sharp: "集中度",
     sharpTitle: "交叉注意力每一行的最大权重，对各行取平均：1 表示只看一个词",
     exact: "完全正确率",
-    filmLabel: (sharp, exact) => `在训练过程中：对齐的集中程度，现在是 ${sharp}；完全正确率，现在是 ${exact}。`,
+    filmLabel: (sharp, exact) => `在训练过程中：对齐的集中度，现在是 ${sharp}；完全正确率，现在是 ${exact}。`,
 
     matrix: "同样的内容，画成表格",
     matrixHelp: {
@@ -391,7 +388,7 @@ const TEXT = tp.words({
       weights: ["注意力", "层", "头", "行", "行的词元", "列", "列的词元", "权重"],
       tree: ["节点", "父节点", "词元", "概率", "总对数概率", "结局"],
       curves: ["步", "损失", "验证损失", "完全正确率"],
-      film: ["步", "集中程度", "完全正确率"],
+      film: ["步", "集中度", "完全正确率"],
     },
   },
 });

@@ -3,7 +3,9 @@
  *   to: string] | null }} Translates */
 /** @typedef {{ name: string, shipped: boolean } & Translates} TranslateAbout */
 /** @typedef {{ name: string, title: string, about: string }} Starter  what can be started with one click */
-/** Of the run that is shown. @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
+/** Of the run that is shown.
+ *
+ * @type {Feed<TranslateAbout, Omit<Answers.RunNews, "about"> & { about: TranslateAbout }>} */
 let history = new tp.Feed("");
 
 function makeTraining(
@@ -15,65 +17,45 @@ function makeTraining(
     const button = el(
       "button",
       { type: "button", class: "starter", id: `translate-train-${name}`, on: { click: () => begin(name, go) } },
-      el("b", { text: tp.translate(title) }),
-      el("span", { text: tp.translate(about) }),
-      go,
+      [el("b", { text: tp.translate(title) }), el("span", { text: tp.translate(about) }), go],
     );
     return { button, go };
   });
   const message = el("p", { class: "message", role: "alert", hidden: true });
   const progress = el("p", { class: "progress", role: "status" });
-  const stop = el("button", {
-    type: "button",
-    class: "tp-button",
-    id: "translate-stop",
-    text: TEXT.trainStop,
-    on: { click: end },
-  });
+  const stop = tp.button(TEXT.trainStop, { class: "tp-button", id: "translate-stop" }, end);
   function end() {
     stop.disabled = true;
     stopped();
   }
   const bar = el("i");
-  const live = el(
-    "div",
-    { class: "live" },
+  const live = el("div", { class: "live" }, [
     progress,
     stop,
     el("div", { class: "progress-track", "aria-hidden": "true" }, bar),
-  );
+  ]);
   const host = el("div", { class: "chart-host" });
   const chart = tp.chart(host);
   const chartSaves = tp.saveBar({ figure: () => chart.svg, rows: curveRows, name: () => fileName("training") });
-  const curves = el(
-    "div",
-    { class: "curves" },
+  const curves = el("div", { class: "curves" }, [
     host,
     el("div", { class: "under" }, el("p", { class: "help", text: TEXT.chartHelp }), chartSaves),
-  );
+  ]);
   const list = el("ol", { class: "sample-list" });
   const at = el("span", { class: "muted" });
-  const samples = el(
-    "div",
-    { class: "samples" },
+  const samples = el("div", { class: "samples" }, [
     el("h4", {}, el("span", { text: TEXT.samples }), el("span", { text: " " }), at),
     el("p", { class: "help", text: TEXT.samplesHelp }),
     list,
-  );
+  ]);
   const grown = el("div", { class: "grown" }, curves, samples);
-  const node = el(
-    "section",
-    { class: "training" },
+  const node = el("section", { class: "training" }, [
     el("h3", { text: TEXT.training }),
     el("p", { class: "help", text: TEXT.trainingHelp }),
-    el(
-      "div",
-      { class: "starters" },
-      buttons.map(({ button }) => button),
-    ),
+    el("div", { class: "starters" }, [buttons.map(({ button }) => button)]),
     message,
     grown,
-  );
+  ]);
 
   /** @param {string} name @param {HTMLElement} go */
   function begin(name, go) {
@@ -220,20 +202,9 @@ function makeTraining(
         return square;
       });
       const right = all.filter(({ correct }) => correct).length;
-      return el(
-        "li",
-        {},
-        el("button", {
-          type: "button",
-          class: "prompt",
-          dir: "auto",
-          translate: "no",
-          text: prompt,
-          on: { click: () => opened(prompt) },
-        }),
-        el(
-          "p",
-          { class: `answer ${now.correct}` },
+      return el("li", {}, [
+        tp.button(prompt, { class: "prompt", dir: "auto", translate: "no" }, () => opened(prompt)),
+        el("p", { class: `answer ${now.correct}` }, [
           now.correct !== null &&
             el("span", {
               class: "verdict",
@@ -242,9 +213,9 @@ function makeTraining(
               text: TEXT.verdict[String(now.correct)],
             }),
           el("span", { class: "text", dir: "auto", translate: "no", text: now.text || "∅" }),
-        ),
+        ]),
         el("span", { class: "squares", role: "img", "aria-label": TEXT.sampleStrip(right, all.length) }, squares),
-      );
+      ]);
     });
     put(at, last === null ? TEXT.noSamples : TEXT.samplesStep(last));
     list.replaceChildren(...items);

@@ -38,15 +38,13 @@ const notice = el("p", { class: "notice", role: "status", hidden: true });
 const facts = el("p", { class: "run-facts" });
 const leftOut = el("p", { class: "run-facts left-out" });
 const wait = el("p", { class: "wait", role: "status", text: TEXT.none });
-const body = el(
-  "div",
-  { class: "body", hidden: true },
+const body = el("div", { class: "body", hidden: true }, [
   source.node,
   el("div", { class: "stage" }, choices.node, figure.node, transport.node),
   film.node,
   el("div", { class: "pair" }, matrix.node, next.node),
   beam.node,
-);
+]);
 root.append(
   el("header", {}, el("h2", { text: TEXT.title }), el("p", { class: "intro", text: TEXT.intro })),
   notice,

@@ -1,7 +1,8 @@
-/* The words of the small language that a model translates: those it does not know are marked while they are typed, those
- * it knows are offered, and all are listed. */
+/* The words of the small language that a model translates: those it does not know are marked while they are typed,
+ * those it knows are offered, and all are listed. */
 const OFFERED = 8; // completions
 const MARKED = 12; // unknown words that are listed
+const REAL = "python -m engine download multi30k";
 const WORD = /[\p{L}\p{M}'’]+/gu;
 
 /** @param {HTMLTextAreaElement} input @param {() => void} changed  after a word has been put into the text */
@@ -11,6 +12,8 @@ function makeVocabulary(input, changed) {
   const known = new Set(words);
   const strangers = el("p", { class: "strangers", id: "translate-strangers", role: "status", hidden: true });
   const outside = el("p", { class: "strangers", id: "translate-outside", role: "status", hidden: true });
+  const command = el("code", { translate: "no", text: REAL });
+  const real = el("p", { class: "help", id: "translate-real", hidden: true }, `${TEXT.real} `, command);
   const offered = el("div", { class: "offered", id: "translate-offered", hidden: true });
   const list = el("div", { class: "words" });
   const summary = el("summary");
@@ -28,14 +31,13 @@ function makeVocabulary(input, changed) {
       },
     });
 
-  /** Words that are not known; one that is being typed may become one that is. */
-  function unknown() {
+  const unknown = () => [...input.value.matchAll(WORD)].filter(([word]) => !known.has(word.toLowerCase()));
+
+  /** Words that are not known, each once; but for one that is being typed, which may become one that is. */
+  function strange() {
     const start = document.activeElement === input ? begun() : "";
     const open = start && completions(start).length ? input.selectionStart - start.length : -1;
-    const found = [...input.value.matchAll(WORD)].filter(
-      ({ 0: w, index }) => !known.has(w.toLowerCase()) && index !== open,
-    );
-    return [...new Set(found.map(([word]) => word))];
+    return [...new Set(unknown().flatMap(({ 0: word, index }) => (index === open ? [] : word)))];
   }
   const completions = (/** @type {string} */ start) =>
     words.filter((word) => word.startsWith(start.toLowerCase()) && word !== start);
@@ -61,12 +63,12 @@ function makeVocabulary(input, changed) {
   }
 
   function draw() {
-    const strange = words.length ? unknown() : [];
-    strangers.hidden = !strange.length;
-    const more = strange.length - MARKED;
+    const found = words.length ? strange() : [];
+    strangers.hidden = real.hidden = !found.length;
+    const more = found.length - MARKED;
     strangers.replaceChildren(
       el("span", { text: `${TEXT.strangers} ` }),
-      ...strange.slice(0, MARKED).flatMap((word) => [el("s", { translate: "no", text: word }), " "]),
+      ...found.slice(0, MARKED).flatMap((word) => [el("s", { translate: "no", text: word }), " "]),
       more > 0 ? TEXT.strangersMore(more) : "",
     );
     const start = document.activeElement === input ? begun() : "";
@@ -98,5 +100,5 @@ function makeVocabulary(input, changed) {
     root.dataset.outside = String(!outside.hidden);
   }
 
-  return { nodes: [strangers, outside, offered, all], draw, teach, judge };
+  return { nodes: [strangers, real, outside, offered, all], draw, teach, judge };
 }

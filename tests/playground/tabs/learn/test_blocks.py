@@ -22,7 +22,7 @@ from playground.tabs.learn.lesson import calculator, figures, file_format, formu
 from playground.tabs.learn.lesson.file_format import LessonError
 from playground.tabs.learn.numbers import forward_passes, landscape
 
-HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: learn\ncode: engine.training.loss:cross_entropy\npaper: P\n---\n"
+HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: learn\ncode: engine.training.loss:cross_entropy\npaper: P | https://example.org/p\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
 
 QUIZ = "quiz: Why?\n+ because | Yes.\n- why not | No.\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from playground.tabs.learn import LESSONS, lessons
 from playground.tabs.learn.lesson import file_format
 from tests.tools import measured
 
-HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.training.loss:cross_entropy\npaper: P\n---\n"
+HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.training.loss:cross_entropy\npaper: P | https://example.org/p\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
 
 
@@ -71,6 +74,11 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
         (HEAD.replace("goal: G\n", ""), "goal"),
         (HEAD.replace("goal", "gaol"), "gaol"),
         (HEAD.replace("minutes: 3", "minutes: few"), "minutes"),
+        (HEAD.replace("paper: P | https://example.org/p\n", ""), "lacks paper"),
+        (HEAD.replace("P | https", "P, https"), "https://address"),
+        (HEAD.replace("https", "http"), "https://address"),
+        (HEAD.replace("https:", "javascript:"), "https://address"),
+        (HEAD.replace("example.org/p", "example.org/p q"), "https://address"),
         (HEAD + "## S\nDo it.\n\nopen: a=b\n\nopen: a=c", "open twice"),
         (HEAD + "## S\nopen: a=b", "what to do"),
         (HEAD + "## S\nDo it.\n\ntable: tokens\n\nopen: a=b", "what to do"),
@@ -156,7 +164,7 @@ def test_text_is_marked_up_and_never_markup() -> None:
     assert file_format.spans(text) == [
         ["", "a "], ["b", "b"], ["", " "], ["code", "c"], ["", " <img src=x> * d"]
     ]  # fmt: skip
-    assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88 % right"]]
+    assert file_format.spans("{post-norm: pre, accuracy} right") == [["", "88% right"]]
 
 
 def test_a_lesson_that_is_named_is_linked() -> None:
@@ -179,6 +187,75 @@ def test_help_stands_below_each_exercise(name: str, language: str) -> None:
         kinds = [block["kind"] for block in step.blocks]
         for this, following in itertools.pairwise([*kinds, ""]):
             assert this != "exercise" or following in ("hint", "answer")
+
+
+def test_every_paper_has_an_address() -> None:
+    """The same in both languages, where all but Chinese ones can be read further; a paper has one address everywhere."""
+    addresses: dict[str, set[str]] = defaultdict(set)
+    for name in lessons.names():
+        english, chinese = (lessons.lesson(name, language) for language in lessons.LANGUAGES)
+        papers = [each.address for each in english.papers]
+        assert papers == [each.address for each in chinese.papers]
+        assert len(set(papers)) == len(papers) > 0
+        more = [each.address for each in english.readings]
+        assert more == [each.address for each in chinese.readings][: len(more)]
+        assert len(chinese.readings) > len(more)
+        for each in english.papers:
+            author_and_year = re.match(r".+? \d{4}", each.text)
+            assert author_and_year, each.text
+            addresses[author_and_year[0]].add(each.address)
+    assert {who: found for who, found in addresses.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("name", lessons.names())
+def test_a_paper_that_the_text_names_is_among_its_sources(name: str) -> None:
+    """By its author and its year, as in (Haviv et al. 2022)."""
+    text = (LESSONS / "en" / f"{name}.md").read_text("utf-8")
+    _, header, body = text.split("---\n", 2)
+    sources = re.findall(r"^(?:paper|reading): (\w+).* (\d{4})", header, re.MULTILINE)
+    named = r"((?:\w+ )?\w+)(?: et al\.| and others)? \(?(20[012]\d)\b[).,]"
+    for words, year in re.findall(named, " ".join(body.split())):
+        assert any(author in words and year == when for author, when in sources), (words, year)
+
+
+def quizzes(language: str) -> list[list[dict[str, Any]]]:
+    """The answers to all quizzes, in the order in which they are shown."""
+    steps = [step for name in lessons.names() for step in lessons.lesson(name, language).steps]
+    return [b["options"] for step in steps for b in step.blocks if b["kind"] == "quiz"]
+
+
+def written(language: str) -> list[list[dict[str, Any]]]:
+    """The same, in the order of the files."""
+    files = [LESSONS / language / f"{name}.md" for name in lessons.names()]
+    found = [file_format.parse(path.read_text("utf-8"), path.stem, language) for path in files]
+    steps = [step for lesson in found for step in lesson.steps]
+    return [b["options"] for step in steps for b in step.blocks if b["kind"] == "quiz"]
+
+
+def test_the_place_of_an_answer_does_not_tell_whether_it_is_right() -> None:
+    """No place has the right one in more than half of all quizzes with as many answers."""
+    places: dict[int, Counter[int]] = defaultdict(Counter)
+    for options in quizzes("en"):
+        places[len(options)][[option["right"] for option in options].index(True)] += 1
+    for counts in places.values():
+        assert max(counts.values()) <= counts.total() / 2, places
+
+
+def test_both_languages_show_answers_in_the_same_order() -> None:
+    orders = [
+        [[file.index(option) for option in shown] for shown, file in pairs]
+        for pairs in (zip(quizzes(of), written(of), strict=True) for of in lessons.LANGUAGES)
+    ]
+    assert orders[0] == orders[1]
+    assert len({tuple(order) for order in orders[0]}) > 4
+
+
+def test_the_answers_to_a_prediction_go_from_low_to_high_or_back() -> None:
+    """They are not shuffled: their order has a meaning, and a stored prediction is the number of an answer."""
+    for name in lessons.names():
+        for step in lessons.lesson(name, "en").steps:
+            lows = [option.low for option in step.options]
+            assert lows in (sorted(lows), sorted(lows, reverse=True)), f"{name}: {step.title}"
 
 
 @pytest.mark.parametrize(
