@@ -42,7 +42,6 @@ SHIPPED: dict[str, dict[str, Any]] = {
         "total_steps": 2_500,
         "token_pairs": 0,
         "zero_output": False,
-        "batch_size": 16,
         "optimizer": "adamw",
         "max_lr": 0.006,
         "min_lr": 0.0003,
