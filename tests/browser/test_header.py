@@ -167,7 +167,9 @@ def test_the_pill_leads_to_ones_own_run_from_every_tab(open_page: Open) -> None:
     page.locator("#start").click()
     page.wait_for_selector(".transport[data-state=running]")
     run = page.locator(".transport").get_attribute("data-shown")
-    expect(page.locator("#run-select option:checked")).to_contain_text("training")  # not still "starting"
+    expect(page.locator("#run-select option:checked")).to_contain_text(
+        "training"
+    )  # not still "starting"
     for name in ("learn", "home"):
         page.locator(f"#tab-{name}-button").click()
         expect(page.locator("#trains")).to_be_visible()
