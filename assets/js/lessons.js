@@ -212,7 +212,7 @@
     return el("div", { class: "tp-measured" }, [
       window.tp.table(
         {},
-        [el("th"), ...names.map((name) => TEXT.columns[name])],
+        [el("td"), ...names.map((name) => TEXT.columns[name])],
         rows.map((row) => window.tp.tableRow({}, head(row), cells(row))),
       ),
       el("p", { class: "note", text: notes.join(" ") }),

@@ -36,7 +36,7 @@ function showNext() {
 const progress = ({ step = 0, total = 1 }) => `${Math.floor((100 * step) / total)}%`;
 
 function watchTraining() {
-  let were = "";
+  let were = { ids: "", states: "" };
   tp.poll(
     async () => {
       const ids = tp.memory.read().runs;
@@ -45,12 +45,11 @@ function watchTraining() {
       trains.hidden = going.length === 0;
       trains.title = [TRAINS.title, ...going.map((run) => tp.named(tp.runName(run), progress(run)))].join("\n");
       if (going.length) put(trains, `● ${going.length > 1 ? TRAINS.several(going.length) : progress(going[0])}`);
-      const now = going.map(({ id, state }) => `${id} ${state}`).join();
-      if (now !== were) {
-        list(); // one has begun, goes on, pauses or has ended
-        if (were) dispatchEvent(new CustomEvent("tp-runs"));
-      }
-      were = now;
+      const now = going.map(({ id }) => id).join();
+      const states = going.map(({ id, state }) => `${id} ${state}`).join();
+      if (states !== were.states) list(); // one has begun, pauses, goes on or has ended
+      if (now !== were.ids && were.ids) dispatchEvent(new CustomEvent("tp-runs"));
+      were = { ids: now, states };
     },
     { hz: 1, hidden_hz: 0.2 },
   );

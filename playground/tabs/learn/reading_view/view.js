@@ -59,7 +59,7 @@ function draw(page) {
       alone
         ? ""
         : el("p", {}, tp.lessons.link(null, null, { class: "back", id: "reading-back", text: `← ${TEXT.all}` })),
-      el("h3", { text: TEXT.sections }),
+      el("p", { class: "title", text: TEXT.sections }),
       list,
       el("p", { class: "count" }),
     ),
@@ -180,8 +180,12 @@ function experiment(page, i) {
     on: { click: () => tp.lessons.experiment(page.name, i, true) },
   });
   const node = el(
-    "aside",
-    { class: asks ? "tp-experiment asks" : "tp-experiment", "aria-label": TEXT.experiment[asks ? 1 : 0] },
+    "div",
+    {
+      class: asks ? "tp-experiment asks" : "tp-experiment",
+      role: "group",
+      "aria-label": TEXT.experiment[asks ? 1 : 0],
+    },
     asks ? el("h4", { text: TEXT.experiment[1] }) : "",
     said,
     el("p", { class: "ways" }, go, stored && measure ? watch : ""),

@@ -30,6 +30,7 @@ function makeHeader() {
   function draw(/** @type {Feed} */ history) {
     const { steps, evaluated, state, over, tested } = history;
     put(title, history.status?.stored ? TEXT.stored(history.name) : history.name);
+    title.hidden = !title.textContent;
     status.hidden = !history.status;
     if (history.status) drawStatus(history.status, history.working);
     put(stats.loss.value, steps.n ? tp.loss(steps.last("smooth")) : "–");
