@@ -105,7 +105,7 @@ console.log(JSON.stringify(names.map((name) => tp.runName({ name }))));
 """
 
 STAY_ENGLISH = re.compile(
-    "Dropout|Beta|logits|Muon|Lion|AdamW|Llama|GPT|top-k|[A-Z][a-z]*[A-Z][A-Za-z]+"
+    "Dropout|Beta|logits|Muon|Newton-Schulz|Lion|AdamW|Llama|GPT|top-k|[A-Z][a-z]*[A-Z][A-Za-z]+"
 )
 
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from playground import app, settings
 from playground.access.guard import Sites, source_of
-from playground.hosting import actions, checks
+from playground.hosting import actions, checks, run_lookup
 from playground.page.views import served
 
 EVIL = "http://evil.test"
@@ -301,8 +301,9 @@ def test_an_error_of_the_disk_is_a_sentence_without_a_path(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", str(app.ROOT / "x"))
 
-    for name in ("start", "status", "runs", "tell", "find"):
+    for name in ("start", "status", "runs", "tell"):
         monkeypatch.setattr(actions, name, full)
+    monkeypatch.setattr(run_lookup, "find", full)
     for name in ("start", "status", "runs", "pause"):
         data = {"start": [{}, ""], "runs": [[]], "pause": ["stories", ""]}.get(name, ["stories"])
         status, answer = ask(client, f"run/{name}", json.dumps({"data": data}).encode())
