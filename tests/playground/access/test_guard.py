@@ -15,8 +15,9 @@ from starlette.testclient import TestClient
 
 from playground import app, settings
 from playground.access.guard import Sites, source_of
-from playground.hosting import actions, checks, run_lookup
+from playground.hosting import actions, checks
 from playground.page.views import served
+from playground.runs import run_lookup
 
 EVIL = "http://evil.test"
 FOREIGN: dict[str, dict[str, str]] = {
