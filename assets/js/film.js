@@ -178,16 +178,16 @@
   /** What a view does that shows one checkpoint of the page's run at a time: it asks when it is first seen and
    * when something else was chosen, and follows the run while it trains.
    *
-   * `state` is what was chosen, kept in the address of the view `name`: its `run`, its `step` (null: the newest), and
-   * what else `fresh` has, which is chosen for another run. `ask()` asks the server, and `show(answer)` shows the
+   * `id` is the film's. `state` is what was chosen, kept in the address of the view `name`: its `run`, its `step`
+   * (null: the newest), and what else `fresh` has, which is chosen for another run. `ask()` asks the server, and `show(answer)` shows the
    * answer as `frame()`, which `forget()` drops; `stored()` asks which checkpoints there are by now.
    * Returns the film of the checkpoints, where an error is shown, and `choose(change)`, which changes the state.
    *
    * @type {Tp["checkpointView"]} */
-  function checkpointView({ name, root, props, watch, state, fresh, ask, show, frame, stored, forget }) {
+  function checkpointView({ id, name, root, props, watch, state, fresh, ask, show, frame, stored, forget }) {
     const message = el("p", { class: "message", role: "alert", hidden: true });
     const slider = checkpointFilm({
-      id: `${name}-step`,
+      id,
       frame,
       goTo(index) {
         const steps = frame()?.steps ?? [];

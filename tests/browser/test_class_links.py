@@ -129,11 +129,19 @@ def test_every_preset_alone_can_be_started(
     assert all(each["start"] and not each["controls"] for each in stands)
 
 
+KEPT = """() => {
+  const kept = JSON.parse(localStorage.getItem("transformer-playground") ?? "{}");
+  return kept.runs?.length ? kept : null;
+}"""
+
+
 @pytest.mark.case("B2")
 def test_a_preset_alone_shows_its_own_run(open_page: Open) -> None:
     """What was started there is seen, also after a reload; another preset's link begins without it."""
     page = open_page("?tab=train&preset=copy&only=1&lang=en")
     page.locator("#start:enabled").click()
+    kept = page.wait_for_function(KEPT).json_value()
+    assert kept["shown"] == kept["runs"][0]  # as soon as it is this browser's, not a moment later
     live = Watched(".live")
     live.until(page, "d.status === 'running' && Number(d.step) > 0")
     expect(page.locator(".live .stats")).to_be_visible()

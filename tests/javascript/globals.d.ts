@@ -171,6 +171,7 @@ type CheckpointFilmOptions = Pick<FilmOptions, "id" | "goTo"> &
   Partial<FilmOptions> & { frame(): CheckpointFrame | null };
 
 interface CheckpointViewOptions<State, Found> {
+  id: string;
   name: string;
   root: HTMLElement;
   props: any;

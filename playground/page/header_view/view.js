@@ -187,7 +187,9 @@ watch("granted", () => {
   /** @type {[run: string, key: string][]} */
   const granted = props.granted ?? [];
   for (const [run, key] of granted) tp.memory.add(run, key);
-  onPage = granted[0]?.[0] ?? onPage;
+  if (!granted.length) return;
+  onPage = granted[0][0];
+  tp.memory.write({ ...tp.memory.read(), shown: onPage }); // now: who reloads before `shown` comes keeps the run
 });
 
 /* Who reads a lesson, or looks at another run, is still here: without this their own runs would lose their places. */

@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypedDict
+from urllib.parse import parse_qsl
 
 from engine import estimate
 from engine.config import RunConfig
@@ -514,7 +515,10 @@ def _shape(step: Step) -> tuple[Any, ...]:
     shapes = [
         blocks.shape(block) for block in step.blocks if block["kind"] in (*BLOCKS, *blocks.KINDS)
     ]
-    return step.open, step.point, step.until, step.measure, bool(step.predict), ranges, shapes
+    shown = dict(parse_qsl(step.open))
+    if shown.get("run") in run_lookup.FIRST.values():
+        shown["run"] = "the first of the language"
+    return shown, step.point, step.until, step.measure, bool(step.predict), ranges, shapes
 
 
 SERVED: checks.Served = (path, read, check, *game.SERVED)

@@ -18,6 +18,7 @@ let frame = NONE;
 const page = /** @type {Controls & { [part in Part]: HTMLElement }} */ ({});
 
 const { film, message, choose } = tp.checkpointView({
+  id: "batches-step",
   name: "batches",
   ...{ root, props, watch, state, show },
   fresh: { step: null, number: 1, row: 0 },

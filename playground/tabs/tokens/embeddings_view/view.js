@@ -22,6 +22,7 @@ let near = new Map(); // point -> [[point, cosine], ...] at the step that is sho
 const page = /** @type {{ tables: ReturnType<Tp["segments"]> } & { [part in Part]: HTMLElement }} */ ({});
 
 const { film, message, choose } = tp.checkpointView({
+  id: "embeddings-step",
   name: "embeddings",
   ...{ root, props, watch, state, show },
   fresh: { what: "tokens", step: null, held: null, hover: null },
