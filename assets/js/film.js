@@ -179,7 +179,7 @@
    * when something else was chosen, and follows the run while it trains.
    *
    * `id` is the film's. `state` is what was chosen, kept in the address of the view `name`: its `run`, its `step`
-   * (null: the newest), and (null: the newest), and what else `fresh` has, which is chosen for another run. `ask()`
+   * (null: the newest), and what else `fresh` has, which is chosen for another run. `ask()`
    * asks the server, and `show(answer)` shows the answer as `frame()`, which `forget()` drops; `stored()` asks which
    * checkpoints there are by now.
    * Returns the film of the checkpoints, where an error is shown, and `choose(change)`, which changes the state.
