@@ -117,6 +117,25 @@ def clone(folder: Path) -> Path:
 
 
 @contextmanager
+def running(words: list[str], root: Path, environment: dict[str, str], log: Path) -> Iterator[str]:
+    """Start a page from this folder; yields its address. Raises `AssertionError` with its output if it does not start."""
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            words,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield address_of(process, log)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@contextmanager
 def as_a_space(
     root: Path, python: str, scratch: Path, more: dict[str, str] | None = None
 ) -> Iterator[str]:
@@ -139,22 +158,8 @@ def as_a_space(
         **(more or {}),
     }
     app = front_matter((root / "README.md").read_text(encoding="utf-8"))["app_file"]
-    log = scratch / "space.log"
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [python, app],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        address_of(process, log)
+    with running([python, app], root, environment, scratch / "space.log"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 def get(address: str | urllib.request.Request) -> bytes:
@@ -218,27 +223,6 @@ def commands(readme: str) -> tuple[str, list[str]]:
     return found[1], found[2].split()
 
 
-@contextmanager
-def started(root: Path, words: list[str], scratch: Path) -> Iterator[str]:
-    """Start the page of this folder by these words; yields its address."""
-    log = scratch / "page.log"
-    environment = os.environ | {"GRADIO_SERVER_PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [str(root / words[0]), *words[1:]],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield address_of(process, log)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
 def job(page: Page, address: str, text: str, stage: Callable[[str], None]) -> str:
     """Paste a text, train on it, write with the result; `stage` is called at the end of each. Returns what it wrote."""
     page.goto(f"{address}?tab=train&lang=en")
@@ -292,7 +276,10 @@ def main_job(path: Path, index: str | None) -> None:
             install, shell=True, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL
         )
         stage("installed in a new environment")
-        with started(root, start, Path(folder)) as address, sync_playwright() as playwright:
+        words = [str(root / start[0]), *start[1:]]
+        environment = os.environ | {"GRADIO_SERVER_PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+        log = Path(folder) / "page.log"
+        with running(words, root, environment, log) as address, sync_playwright() as playwright:
             stage("page started")
             chrome = playwright.chromium.launch(executable_path=browser, args=chromium.FLAGS)
             page = chrome.new_page(permissions=["clipboard-read", "clipboard-write"])
