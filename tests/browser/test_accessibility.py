@@ -49,3 +49,23 @@ def test_nothing_is_found(open_page: Open) -> None:
                 ]
         page.locator("#theme-switch").click()
     assert found == []
+
+
+EMPTY = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
+  .filter((heading) => !heading.textContent.trim() && heading.checkVisibility({ visibilityProperty: true }))
+  .map((heading) => heading.outerHTML)"""
+
+
+def test_no_heading_is_empty_while_the_page_waits(open_page: Open) -> None:
+    """Its own file for every view is there, but no answer to what it asks."""
+    page = open_page("?tab=train", height=4000)
+    page.wait_for_selector(".configure[data-answered]")
+    page.route("**/gradio_api/**", lambda route: None)
+    page.route("**/events**", lambda route: None)
+    page.reload(wait_until="domcontentloaded")
+    found: dict[str, list[str]] = {}
+    for name in TABS:
+        page.locator(f"#tab-{name}-button").click()
+        page.wait_for_timeout(300)
+        found[name] = page.evaluate(EMPTY)
+    assert found == dict.fromkeys(TABS, [])

@@ -3,7 +3,7 @@
 const { el, put, percent, duration, number } = tp;
 
 function makeHeader() {
-  const title = el("h3", { class: "name", translate: "no" });
+  const title = el("h3", { class: "name", translate: "no", hidden: true });
   const shape = el("span", { class: "shape", "aria-hidden": "true" });
   const word = el("span", {});
   const status = el("span", { class: "status" }, shape, word);
