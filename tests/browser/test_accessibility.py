@@ -68,4 +68,4 @@ def test_no_heading_is_empty_while_the_page_waits(open_page: Open) -> None:
         page.locator(f"#tab-{name}-button").click()
         page.wait_for_timeout(300)
         found[name] = page.evaluate(EMPTY)
-    assert found == dict.fromkeys(TABS, [])
+    assert found == {name: [] for name in TABS}

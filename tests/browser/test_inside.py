@@ -18,6 +18,7 @@ from engine.runs.store import Run
 from playground.tabs.inside import server as inside
 from tests.browser.conftest import alone
 from tests.playground.tabs.test_inside import CONTEXT, make_run
+from tests.tools import redrawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
 
@@ -484,25 +485,18 @@ def test_figures_have_text_alternatives(open_view: Open) -> None:
     assert unnamed == []
 
 
-def test_128_by_128_tokens_do_not_freeze_the_page(open_view: Open, wide_run: Run) -> None:
+def test_128_by_128_tokens_are_not_drawn_anew_at_every_hover(
+    open_view: Open, wide_run: Run
+) -> None:
     page = open_view(of=wide_run)
     page.fill("#inside-text", ("hello, hello again 0123456789. " * 5)[:128])
     page.wait_for_function("document.querySelectorAll('[data-token]').length === 128")
-    milliseconds = page.evaluate(
-        """async () => {
-          const tokens = [...document.querySelectorAll('.text-figure [data-token]')];
-          const times = [];
-          for (let i = 0; i < 30; i++) {
-            const began = performance.now();
-            tokens[(i * 37) % 128].dispatchEvent(
-              new PointerEvent('pointermove', {bubbles: true, pointerType: 'mouse'}));
-            await new Promise((done) => requestAnimationFrame(done));
-            times.push(performance.now() - began);
-          }
-          return Math.min(...times);  // the work itself, on a machine that is busy with other things
-        }"""
+    hover = """document.querySelectorAll(".text-figure [data-token]")[(i * 37) % 128]
+                 .dispatchEvent(new PointerEvent("pointermove", { bubbles: true, pointerType: "mouse" }));"""
+    changes = redrawn.most(page, hover)
+    assert 1 <= changes <= 1_000, (
+        "561 when this was written; there are 128 tokens, and lines between them"
     )
-    assert milliseconds < 60, "one hover, drawn"
 
 
 # What a beginner reads -----------------------------------------------------------------------------------

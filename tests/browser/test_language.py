@@ -1,4 +1,4 @@
-"""The browser translates what the server says as Python would (playground/i18n.py, assets/js/language.js)."""
+"""The browser translates what the server says as Python would (playground/i18n.py, assets/js/page/language.js)."""
 
 from __future__ import annotations
 
