@@ -3,7 +3,7 @@
 The server writes English. `assets/i18n/zh/*.json` maps it to Chinese, as objects of "English": "Chinese" with
 {0}, {1}, ... for variable parts. The views contain their own texts in both languages (`tp.words` in their
 scripts). Texts from the server, such as a control's help or an error, are translated in the browser by
-`assets/js/language.js`, which implements the same rules as `translate`. The dashboard is rendered on the server:
+`assets/js/page/language.js`, which implements the same rules as `translate`. The dashboard is rendered on the server:
 it calls `use(language)` and reads its texts from a `Words`.
 
 `assets/i18n/glossary.json` has the field's terms in both languages; tests check the translations against it.

@@ -3,7 +3,7 @@
 A process that was killed at step 550 resumes from its checkpoint at step 500 and logs `Started(step=500)`.
 Everything after step 500 is then done, and logged, a second time. One rule, `holds`, decides which events of the
 first time still count: every reader of a log uses it. A page that follows a run receives the step, and drops its
-events of later steps (`assets/js/feed.js`).
+events of later steps (`assets/js/runs/feed.js`).
 
 Nothing in this file loads PyTorch.
 """

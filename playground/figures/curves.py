@@ -96,7 +96,7 @@ def smoothed(steps: Column, values: Column, window: float) -> Column:
 
     and the average is total_i / weight_i. The decay depends on the gap, so the curve does not depend on how often
     a loss was logged; dividing by the weight removes the bias towards zero at the beginning (as in Adam, Kingma
-    & Ba 2015, section 3). The page has the same formula, `tp.smoothed` in `assets/js/feed.js`.
+    & Ba 2015, section 3). The page has the same formula, `tp.smoothed` in `assets/js/runs/feed.js`.
     """
     if window <= 0 or len(values) == 0:
         return values

@@ -2,7 +2,7 @@
 
 `follow` reads on from a byte offset and answers with compact columns; it remembers nothing, so that a
 page may be reloaded, several may follow one run, and a restarted server goes on as if nothing had
-happened. The page's side is `assets/js/feed.js`. `poll` is what the live view asks, and `probe` gives one recorded
+happened. The page's side is `assets/js/runs/feed.js`. `poll` is what the live view asks, and `probe` gives one recorded
 attention snapshot as bytes.
 """
 

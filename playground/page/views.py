@@ -12,7 +12,7 @@ also use `element`, the view's root, and `tp`, the code shared by all views (`as
 `tp.words({en, zh})`, in both languages.
 
 A script is served as a file of its own (`served_part`), which the browser loads when the view is first drawn and
-keeps; `assets/js/parts.js` loads it. The page itself holds only templates, styles and the shared scripts.
+keeps; `assets/js/page/parts.js` loads it. The page itself holds only templates, styles and the shared scripts.
 
 The browser evaluates templates as code, so they never contain text from a user. Such text is sent in
 properties and answers, and reaches the page as `textContent`.
@@ -50,17 +50,17 @@ VIEWS = {
 BEGIN = "server = tp.told(tp.keyed(server, props.keyed)); trigger = tp.keyedTrigger(trigger);"
 """The start of every view's script: translate answers, and send the keys of this browser's runs."""
 SCRIPTS = (
-    "browser", "language", "url", "memory", "text", "numbers", "colours", "elements", "saving", "asking", "tabs",
-    "address", "recent", "feed", "curves", "chart", "film", "textfile", "point", "worked", "running", "lessons", "terms",
-    "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions", "code", "experiments", "record",
-    "runs", "parts",
+    "page/browser", "page/language", "page/url", "runs/memory", "drawing/text", "drawing/numbers", "drawing/colours",
+    "drawing/elements", "drawing/saving", "page/asking", "page/tabs", "page/address", "page/recent", "runs/feed",
+    "drawing/curves", "drawing/chart", "drawing/film", "drawing/textfile", "page/point", "lessons/worked",
+    "lessons/running", "page/lessons", "page/terms", "lessons/worksheets", "lessons/vectorsheets",
+    "lessons/stepsheets", "lessons/sheets", "lessons/modelsheets", "lessons/questions", "lessons/code",
+    "lessons/experiments", "lessons/record", "runs/runs", "page/parts",
 )  # fmt: skip
-OF_LESSONS = {
-    "worked", "running", "worksheets", "vectorsheets", "stepsheets", "sheets", "modelsheets", "questions",
-    "code", "experiments", "record",
-}  # fmt: skip
-"""Scripts that only the views of lessons need: a file of its own, loaded before the first of them. The coach, which is
-on every page, loads it when it opens."""
+"""The shared scripts in the page's order: files in `assets/js`."""
+OF_LESSONS = "lessons/"
+"""The room of scripts that only the views of lessons need: a file of its own, loaded before the first of them. The coach,
+which is on every page, loads it when it opens."""
 STYLES = ("common", "lessons")
 
 PARTS: dict[str, bytes] = {}
@@ -98,7 +98,7 @@ def head(linked: bool = False) -> str:
     words = json.dumps({} if linked else others, ensure_ascii=False).replace("</", "<\\/")
     states = json.dumps(run_states.table(), ensure_ascii=False)
     labels = json.dumps({name: label(name) for name in PART_OF})
-    text["language"] += (
+    text["page/language"] += (
         f"window.tp.catalogue = {words}; window.tp.states = {states}; window.tp.labels = {labels};"
     )
     if linked:
@@ -109,10 +109,12 @@ def head(linked: bool = False) -> str:
             )
             for language, found in others.items()
         }
-        later = part("lessons", "".join(text.pop(name) for name in SCRIPTS if name in OF_LESSONS))
+        later = part(
+            "lessons", "".join(text.pop(name) for name in SCRIPTS if name.startswith(OF_LESSONS))
+        )
         needs = dict.fromkeys(("learn", "reading"), later)
-        text["parts"] += f"Object.assign(tp.catalogues, {json.dumps(files)});"
-        text["parts"] += f"Object.assign(tp.needs, {json.dumps(needs)});"
+        text["page/parts"] += f"Object.assign(tp.catalogues, {json.dumps(files)});"
+        text["page/parts"] += f"Object.assign(tp.needs, {json.dumps(needs)});"
     return f"<style>{style}</style>" + "".join(
         f"<script>{script}</script>" for script in text.values()
     )

@@ -1,4 +1,4 @@
-/* What views show, in the page's address: assets/js/address.js. */
+/* What views show, in the page's address: assets/js/page/address.js. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";

@@ -95,7 +95,7 @@ def main() -> int:
 
 def errors() -> Iterator[str]:
     """The errors of lint and of types, each as `path:line: rule: text`. Raises `RuntimeError` if a tool fails."""
-    scripts = {name: shared(name) for name in views.SCRIPTS} | {
+    scripts = {Path(name).name: shared(name) for name in views.SCRIPTS} | {
         f"view-{name}": view(name) for name in views.VIEWS
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-/* Python in colours: assets/js/code.js. */
+/* Python in colours: assets/js/lessons/code.js. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./page.mjs";

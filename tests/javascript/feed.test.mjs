@@ -1,4 +1,4 @@
-/* A run that a view follows: assets/js/feed.js. */
+/* A run that a view follows: assets/js/runs/feed.js. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";

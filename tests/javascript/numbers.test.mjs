@@ -1,4 +1,4 @@
-/* Numbers for people, and ink that can be read: assets/js/numbers.js. */
+/* Numbers for people, and ink that can be read: assets/js/drawing/numbers.js. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { page, SHARED } from "./page.mjs";

@@ -2,10 +2,19 @@
  *
  * Time passes only when a test calls `pass`.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { createContext, runInContext } from "node:vm";
 
 const SCRIPTS = new URL("../../assets/js/", import.meta.url);
+
+/** The file of each shared script by its name, whichever room it is in. */
+const FILES = Object.fromEntries(
+  readdirSync(SCRIPTS, { recursive: true }).map((path) => [
+    basename(String(path), ".js"),
+    new URL(String(path), SCRIPTS),
+  ]),
+);
 
 /** The scripts that most others need, in the page's order (SCRIPTS in playground/page/views.py). */
 export const SHARED = "browser language url memory text numbers colours elements saving asking".split(" ");
@@ -111,7 +120,7 @@ export function page(scripts, { language = "en", catalogue = {} } = {}) {
   window.window = window;
   const context = createContext(window);
   for (const name of scripts) {
-    runInContext(readFileSync(new URL(`${name}.js`, SCRIPTS), "utf-8"), context, { filename: `${name}.js` });
+    runInContext(readFileSync(FILES[name], "utf-8"), context, { filename: `${name}.js` });
     if (name === "language") window.tp.catalogue = { [language]: catalogue };
   }
   document.body = body;
@@ -140,6 +149,6 @@ export function page(scripts, { language = "en", catalogue = {} } = {}) {
 export function load(names, tp = {}, globals = {}) {
   const window = { tp };
   const context = createContext({ window, console, URLSearchParams, atob, setTimeout, clearTimeout, ...globals });
-  for (const name of names) runInContext(readFileSync(new URL(`${name}.js`, SCRIPTS), "utf-8"), context);
+  for (const name of names) runInContext(readFileSync(FILES[name], "utf-8"), context);
   return window.tp;
 }

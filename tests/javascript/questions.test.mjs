@@ -1,4 +1,4 @@
-/* Numbers as people type them into an exercise: assets/js/questions.js. */
+/* Numbers as people type them into an exercise: assets/js/lessons/questions.js. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./page.mjs";

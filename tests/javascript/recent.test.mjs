@@ -1,4 +1,4 @@
-/* What was used last: assets/js/recent.js. */
+/* What was used last: assets/js/page/recent.js. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./page.mjs";

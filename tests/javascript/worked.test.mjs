@@ -1,5 +1,6 @@
-/* The arithmetic of the lessons: assets/js/worked.js. tests/playground/tabs/learn/test_worked.py compares it with
- * PyTorch. */
+/* The arithmetic of the lessons: assets/js/lessons/worked.js.
+ *
+ * tests/playground/tabs/learn/test_worked.py compares it with PyTorch. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load, plain } from "./page.mjs";

@@ -379,7 +379,7 @@ def test_an_older_log_with_a_clock_that_went_back_has_no_negative_seconds(
 
 
 DATES = {
-    "assets/js/record.js": "days until a card comes back",
+    "assets/js/lessons/record.js": "days until a card comes back",
     "engine/runs/run.py": "the stamp of an event",
     "engine/runs/store.py": "when a run was made",
     "playground/hosting/downloads.py": "the age of a file",

@@ -7,7 +7,7 @@ import pytest
 from tests.project.test_imports import ROOT
 
 SLIDERS = (
-    "assets/js/film.js",
+    "assets/js/drawing/film.js",
     "playground/tabs/inside/view/words.js",
     "playground/tabs/train/live_view/text.js",
     "playground/tabs/translate/view/text.js",

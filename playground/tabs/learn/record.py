@@ -1,6 +1,6 @@
 """What lessons ask, all in one answer: for the cards that bring questions back, and for a learner's record.
 
-What was answered stays in the learner's browser (`assets/js/record.js`): the server is not told.
+What was answered stays in the learner's browser (`assets/js/lessons/record.js`): the server is not told.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def build(page: Page) -> None:
 
 
 class ShownTerm(TypedDict):
-    """A term of the glossary as `assets/js/terms.js` takes it; `title` is that of its lesson."""
+    """A term of the glossary as `assets/js/page/terms.js` takes it; `title` is that of its lesson."""
 
     en: str
     zh: str

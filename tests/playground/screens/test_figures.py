@@ -216,7 +216,7 @@ def test_smoothing_gives_the_numbers_that_the_page_gives() -> None:
     for case in told["cases"]:
         found = smoothed(steps, values, case["window"])
         np.testing.assert_allclose(found, case["smoothed"], rtol=0, atol=1e-12)
-    script = (ROOT / "assets" / "js" / "feed.js").read_text("utf-8")
+    script = (ROOT / "assets" / "js" / "runs" / "feed.js").read_text("utf-8")
     assert f"const SMOOTHING = {SMOOTHING};" in script
 
 

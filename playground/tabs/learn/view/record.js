@@ -1,5 +1,5 @@
 /* My record: every prediction beside its result, and the questions that were right at first try; to print, to hand in
- * and to take to another browser. All of it is kept in this browser (assets/js/record.js).
+ * and to take to another browser. All of it is kept in this browser (assets/js/lessons/record.js).
  */
 
 const RECORD = tp.words({
