@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ CHINESE = [path.with_suffix(".zh.md") for path in ENGLISH]
 PAGES = [*ENGLISH, *CHINESE]
 NUMBER = re.compile(r"(?<![\w.])[+−-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 MOST_LINES = 150
+RESULTS = ROOT / "assets" / "lessons" / "results"
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 each_pair = pytest.mark.parametrize(
@@ -154,6 +156,36 @@ def test_every_benchmark_has_its_figure() -> None:
     ]
     listed = re.findall(r"python -m benchmarks\.(\w+)", docs("benchmarks"))
     assert set(measuring) == set(listed)
+
+
+def test_the_table_of_what_each_part_is_worth_is_the_one_that_ships() -> None:
+    """Parameters, seconds, losses and differences, row by row."""
+    rows = re.findall(r"^\| `([\w-]+)` \| (?!variant)(.*) \|$", docs("benchmarks"), re.M)
+    written = {suite: [row for name, row in rows if name == suite] for suite, _ in rows}
+    for suite in ("optimizer", "token-pairs", "batch-size", "weight-average"):
+        assert suite in written
+    shipped = {path.parent.name: path for path in RESULTS.glob("*/table.csv")}
+    for suite in written.keys() & shipped.keys():
+        with shipped[suite].open(encoding="utf-8", newline="") as file:
+            table = list(csv.DictReader(file))
+        assert len(written[suite]) == len(table)
+        for row, measured in zip(written[suite], table, strict=True):
+            assert row.split(" | ")[1:] == [
+                f"{int(measured['parameters']):,}",
+                f"{float(measured['processor_seconds']):.1f} ± {float(measured['processor_seconds_deviation']):.1f}",
+                f"{float(measured['final']):.3f} ± {float(measured['final_deviation']):.3f}",
+                between(measured, ""),
+                between(measured, "equal_time_"),
+            ], (suite, measured["variant"])
+
+
+def between(measured: dict[str, str], prefix: str) -> str:
+    """A difference to the first variant with its interval, as a page writes it."""
+    ends = [measured[f"{prefix}difference{end}"] for end in ("", "_low", "_high")]
+    if not all(ends):
+        return "–"
+    middle, low, high = (f"{float(end):+.3f}".replace("-", "−") for end in ends)
+    return f"{middle} [{low}, {high}]"
 
 
 @pytest.mark.parametrize("name", ["README", "code"])
