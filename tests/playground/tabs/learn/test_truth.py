@@ -28,6 +28,7 @@ from engine.model.attention import causal_mask
 from engine.presets import PRESETS
 from engine.runs import summary
 from engine.tokenizers import BPETokenizer, train_merges
+from engine.tokenizers.byte import BYTES
 from engine.training.optim import NEWTON_SCHULZ, SGD
 from playground import i18n
 from playground.app import TABS
@@ -155,20 +156,22 @@ COMPUTED: dict[str, Callable[[], set[float]]] = {
     },
     # probabilities that are scored; a contest of ten letters; letters, the questions that find one; how far the model reads
     "guess": lambda: {
-        2, -2, 0.95, 0.05, 0.25, 0.125, 0.5, 1, 4, 95, 60, 40, 20, 6, 5, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len,
+        0, 2, -2, 0.95, 0.05, 0.25, 0.125, 0.5, 1, 4, 95, 60, 40, 20, 6, 5, 32, math.log2(32), PRESETS["stories"].config().model.max_seq_len,
     },
-    # a text's characters, pieces and words; the ids of three letters; a table's size; a window's length
+    # a text's characters, pieces and words; bytes; the ids of three letters; a table's size; a window's length
     "pieces": lambda: {
-        *map(float, cuts()), *shipped_ids("owl"), 10, 42, 64, 1000, 128, 2.5,
+        *map(float, cuts()), len(BYTES), *shipped_ids("owl"), 10, 42, 64, 1000, 128, 2.5,
     },
-    "softmax": lambda: {*worked_numbers("softmax"), -2, 10, 0.5, 0.87, 0.67, 0.51, 4, -1},
-    # a probability; the drawing; a small change of a number; places in the landscape, its checkpoint, its measurements
+    "softmax": lambda: {*worked_numbers("softmax"), -2, 3, 10, 0.5, 0.87, 0.67, 0.51, 4, -1},
+    # a probability; the drawing; a small change of a number, and of a square; places in the landscape, its checkpoint, its measurements
     "gradient": lambda: {
-        *worked_numbers("gradient"), 0.8, *shown("pull"), 0.755, 1.01, 0.01, 1, 0, 3, 0.25, 0.3, 0.5, 16, landscape.STEP,
+        *worked_numbers("gradient"), 0.8, *shown("pull"), 0.755, 1.01, 0.01, 4, 1, 0, 3, 0.25, 0.3, 0.5, 16, landscape.STEP,
         len(landscape.ALONG), PRESETS["stories"].config().train.batch_size, PRESETS["stories"].config().model.max_seq_len,
     },
-    # two halves; heads, and numbers for each; letters; a matching score; per cent
-    "attention": lambda: {*worked_numbers("attention"), 0.5, 64, 8, 5, 26, 16},
+    # two halves; heads, and numbers for each; letters; a matching score; per cent; how far back the row of the maps repeats
+    "attention": lambda: {
+        *worked_numbers("attention"), 0.5, 64, 8, 5, 26, 16, repeat_of_the_map(), repeat_of_the_map() - 1,
+    },
     # what a token collects, and where; GPT-3; places, and angles of 30 degrees each; the end of a clock and of a table
     "positions": lambda: {
         *worked_numbers("positions"), 0.2, 5, 6, 7, 3, 60, *(30.0 * place for place in (3, 5, 7)), 101,
@@ -234,6 +237,13 @@ def read_off() -> set[float]:
         round(stored["post-norm"]["valid"][-1][1]), 40, 100, 3.2, 150, 300,
         curves.config("post-norm").train.total_steps,
     }  # fmt: skip
+
+
+def repeat_of_the_map() -> int:
+    """After how many places a letter of the row in the maps of the induction circuit comes again."""
+    values = forward_passes.stored("circuit")
+    row = [each.value for each in sorted(values, key=lambda each: each.place) if each.name == "row"]
+    return len(row) - 1 - row.index(row[-1])
 
 
 def cuts() -> tuple[int, int, int]:
