@@ -39,7 +39,7 @@ def without_trace_code(model: TransformerLM) -> Callable[[Tensor], Tensor]:
     blocks: Any = model.blocks
 
     def forward(tokens: Tensor) -> Tensor:
-        rotation = model.positions.rotary_frequencies(torch.arange(tokens.shape[1]))
+        rotation = model.positions.rotations(torch.arange(tokens.shape[1]))
         x = model.embedding(tokens)  # (B, T, C)
         for block in blocks:
             attention, feedforward = block.attention, block.feedforward

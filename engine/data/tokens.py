@@ -70,8 +70,9 @@ def joint_tokenizer(
 ) -> MarkedTokenizer:
     """One vocabulary for both languages, with the special tokens in front.
 
-    A joint vocabulary lets the model copy names and numbers, and share its embeddings (Vaswani 2017,
-    section 5.1). Words that occur less than `min_count` times are spelled, unless `size` is given. Raises `DataError` naming `tokenizer` or `tokenizer_size`.
+    A joint vocabulary lets the model copy names and numbers, and share its embeddings (Vaswani 2017, section
+    5.1). Words that occur less than `min_count` times are spelled, unless `size` is given. Raises `DataError`
+    naming `tokenizer` or `tokenizer_size`.
     """
     try:
         return MarkedTokenizer(_inner(kind, size, texts, min_count))

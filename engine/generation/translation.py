@@ -238,7 +238,8 @@ def beam_search(
 
     Each step considers the 2 K best of all K V continuations. Those with END are finished; the best K of
     the others are continued. The search stops when no unfinished beam can become better than the K best
-    finished ones. One beam without a penalty is not greedy decoding: it can continue after an END.
+    finished ones. One beam without a penalty is not greedy decoding: an END that is only second best also
+    finishes a translation, which wins if the continuation becomes less probable.
 
     Args:
         model: an encoder-decoder.

@@ -191,9 +191,9 @@ def import_run(
 ) -> Run:
     """A new run with the model in a folder that transformers wrote, or `export`.
 
-    It can generate, be inspected, and be trained further by a fork with data of the same tokens. Its tokenizer is `tokenizer`, or that of the folder. If there is none, or the folder's
-    cannot be expressed here, token 17 is written ⟨17⟩ (`IdTokenizer`), and the run's last event says
-    why.
+    It can generate, be inspected, and be trained further by a fork with data of the same tokens. Its
+    tokenizer is `tokenizer`, or that of the folder. If there is none, or the folder's cannot be expressed
+    here, token 17 is written ⟨17⟩ (`IdTokenizer`), and the run's last event says why.
 
     Raises `CheckpointError` naming the file and what in it cannot be imported.
     """

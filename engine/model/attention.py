@@ -74,7 +74,7 @@ class Attention(nn.Module):
         if self.q_norm is not None and self.k_norm is not None:
             q, k = qk.split_with_sizes([self.n_head, self.n_kv_head], dim=2)
             qk = torch.cat([self.q_norm(q), self.k_norm(k)], dim=2)
-        qk = rotate(qk, context.rotary_frequencies)  # queries and keys in one product
+        qk = rotate(qk, context.rotations)  # queries and keys in one product
         q, k = qk.split_with_sizes([self.n_head, self.n_kv_head], dim=2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if context.cache is not None:

@@ -120,8 +120,11 @@ class Trace:
         self.edits = dict(edits or {})
         self.values: dict[str, Tensor] = {}
 
-    def __call__(self, hook_point: str, value: Tensor) -> Tensor:
-        """Edit and record `value`, and return it. Raises `ValueError` if an edit changes the shape."""
+    def __call__(self, hook_point: str, value: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Edit and record `value`, and return it. Raises `ValueError` if an edit changes the shape.
+
+        A view of `cache` is recorded as a copy, since a later pass may overwrite it.
+        """
         edit = self.edits.get(hook_point)
         if edit is not None:
             edited = edit(value)
@@ -132,7 +135,8 @@ class Trace:
                 )
             value = edited
         if self.wanted is None or any(fnmatchcase(hook_point, each) for each in self.wanted):
-            self.values[hook_point] = value.detach()
+            own = value.clone() if cache is not None and cache.holds(value) else value
+            self.values[hook_point] = own.detach()
         return value
 
     def __getitem__(self, hook_point: str) -> Tensor:
@@ -170,6 +174,9 @@ class KVCache:
     All memory is allocated at the beginning: (L, B, Hkv, S, D) for keys and the same for values, where S
     is `max_seq_len`. Grouped-query attention makes it smaller by H / Hkv. With token pairs it also keeps the
     token ids, (B, S), since the pair of the next token needs the last one.
+
+    For generation: use it inside `torch.inference_mode()` or `torch.no_grad()`. Otherwise autograd keeps every
+    earlier pass, and `backward` fails, since each pass writes into the tensors of the one before.
     """
 
     def __init__(
@@ -224,6 +231,11 @@ class KVCache:
         self.keys[layer].narrow(2, self.length, new).copy_(keys)
         self.values[layer].narrow(2, self.length, new).copy_(values)
         return self.keys[layer].narrow(2, 0, end), self.values[layer].narrow(2, 0, end)
+
+    def holds(self, x: Tensor) -> bool:
+        """Whether these are keys or values of this cache and not a copy."""
+        memory = x.untyped_storage().data_ptr()
+        return any(memory == own.untyped_storage().data_ptr() for own in (self.keys, self.values))
 
     def advance(self, tokens: int) -> None:
         """Increase `length`, once every layer has the new tokens. Called by the decoder alone."""
@@ -298,7 +310,7 @@ class Context:
 
     view: View = View()
     """Of self-attention."""
-    rotary_frequencies: Tensor | None = None
+    rotations: Tensor | None = None
     """(T, 1, D/2) complex numbers by which RoPE multiplies queries and keys; None without RoPE."""
     memory: Memory | None = None
     """The encoder's output; None in the encoder, and in a language model."""
@@ -319,7 +331,7 @@ class Context:
 
     def record(self, hook_point: str, value: Tensor) -> Tensor:
         """Give a value to the trace, if there is one, and return it, edited if the trace edits it."""
-        return value if self.trace is None else self.trace(hook_point, value)
+        return value if self.trace is None else self.trace(hook_point, value, self.cache)
 
 
 @dataclass(frozen=True)

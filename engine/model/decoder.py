@@ -56,13 +56,13 @@ class Decoder(nn.Module):
     def initialise(self) -> None:
         """Draw the initial weights; no other code does.
 
-        Embeddings: normal, standard deviation 0.02, or 1 / sqrt(C) if they are scaled by sqrt(C).
-        Matrices: 1 / sqrt(inputs), which keeps the size of activations (LeCun et al. 1998, "Efficient
-        BackProp", section 4.6). Residual writers, the matrices whose output is added to the residual
-        stream, are divided by the square root of their number, 2 L, or 3 L with cross-attention (Radford
-        et al. 2019, GPT-2, section 2.3). With `zero_output` they start at zero, and the stack as the identity
-        (Zhang, Dauphin & Ma 2019, "Fixup Initialization"). Biases and the tables
-        of `shortcuts` start at zero, weights of norms at one.
+        Embeddings, and the output matrix even if it is not tied: normal, standard deviation 0.02, or 1 / sqrt(C)
+        if embeddings are scaled by sqrt(C); added position vectors then 1. Matrices of the blocks: 1 / sqrt(inputs),
+        which keeps the size of activations (LeCun et al. 1998, "Efficient BackProp", section 4.6). Residual
+        writers, the matrices whose output is added to the residual stream, are divided by the square root of their
+        number, 2 L, or 3 L with cross-attention (Radford et al. 2019, GPT-2, section 2.3). With `zero_output` they
+        start at zero, and the stack as the identity (Zhang, Dauphin & Ma 2019, "Fixup Initialization"). Biases and
+        the tables of `shortcuts` start at zero, weights of norms at one.
         """
         for name, weight in self.named_parameters():
             if name.endswith((".bias", ".table")):
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
             present = None if present is None or bool(present.all()) else present
         context = Context(
             view=View(causal, mask, bias),
-            rotary_frequencies=self.positions.rotary_frequencies(positions),
+            rotations=self.positions.rotations(positions),
             memory=memory,
             cache=cache,
             trace=trace,
@@ -241,6 +241,7 @@ class TransformerLM(Decoder):
 class MoETransformerLM(TransformerLM):
     """A `TransformerLM` with `n_experts` experts in every block, of which each token uses `top_k`.
 
+    from engine.training.loss import cross_entropy  # takes (B, T, V), unlike PyTorch's
     model = MoETransformerLM(d_model=64, n_head=4, n_layer=2, vocab_size=96, n_experts=8, top_k=2)
     output = model.run(tokens)
     loss = cross_entropy(output.logits, targets) + output.balance_loss

@@ -62,7 +62,7 @@ class Encoder(nn.Module):
                 mask=present[:, None, None] if padded else None,
                 bias=self.positions.bias(positions, length),
             ),
-            rotary_frequencies=self.positions.rotary_frequencies(positions),
+            rotations=self.positions.rotations(positions),
             trace=trace,
             tokens=sources,
             present=present if padded else None,

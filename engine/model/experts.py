@@ -166,13 +166,13 @@ def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
 
 
 def eager_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
-    """`grouped_product` by the library, for the devices and sizes that it supports."""
+    """`grouped_product` by the library, for the devices, precisions and sizes that it supports."""
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weights = x.to(dtype), weights.to(dtype)
     aligned = all(size * x.element_size() % 16 == 0 for size in weights.shape[1:])
     available = hasattr(F, "grouped_mm") and x.device.type in ("cpu", "cuda")  # since PyTorch 2.10
-    if not aligned or not available:
+    if not aligned or not available or x.dtype == torch.float64:
         return reference_product(x, weights, ends)
     return F.grouped_mm(x, weights.transpose(-2, -1), offs=ends)
 

@@ -49,8 +49,8 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = self.weight.shape
-        return F.layer_norm(x.float(), shape, self.weight, self.bias, EPSILON).type_as(x)
+        weight, bias = self.weight.float(), None if self.bias is None else self.bias.float()
+        return F.layer_norm(x.float(), weight.shape, weight, bias, EPSILON).type_as(x)
 
 
 class NoNorm(nn.Module):

@@ -36,7 +36,7 @@ class Positions(nn.Module):
         """(B, T, C) embeddings -> (B, T, C)."""
         return x
 
-    def rotary_frequencies(self, positions: Tensor) -> Tensor | None:
+    def rotations(self, positions: Tensor) -> Tensor | None:
         """(T, 1, D/2) unit complex numbers that rotate the pairs of queries and keys of every head."""
         return None
 
@@ -58,20 +58,20 @@ class Rotary(Positions):
         super().__init__(config)
         angle = angles(config.max_seq_len, config.head_dim, config.rope_theta)  # (S, D/2)
         # Stored as real pairs: .to(dtype) would drop the imaginary half of complex numbers.
-        self.frequencies: Tensor
-        pairs = torch.stack([angle.cos(), angle.sin()], dim=-1).float()  # (S, D/2, 2)
-        self.register_buffer("frequencies", pairs, persistent=False)
+        self.cos_sin: Tensor
+        cos_sin = torch.stack([angle.cos(), angle.sin()], dim=-1).float()  # (S, D/2, 2)
+        self.register_buffer("cos_sin", cos_sin, persistent=False)
 
-    def rotary_frequencies(self, positions: Tensor) -> Tensor | None:
-        return torch.view_as_complex(self.frequencies[positions].float()).unsqueeze(1)
+    def rotations(self, positions: Tensor) -> Tensor | None:
+        return torch.view_as_complex(self.cos_sin[positions].float()).unsqueeze(1)
 
 
-def rotate(x: Tensor, frequencies: Tensor | None) -> Tensor:
+def rotate(x: Tensor, rotations: Tensor | None) -> Tensor:
     """Rotate neighbouring pairs of (B, T, H, D) by (T, 1, D/2): a complex product (Su 2021, eq. 34)."""
-    if frequencies is None:
+    if rotations is None:
         return x
     pairs = torch.unflatten(x.float(), -1, (-1, 2))  # (B, T, H, D/2, 2)
-    rotated = torch.view_as_complex(pairs) * frequencies  # (B, T, H, D/2)
+    rotated = torch.view_as_complex(pairs) * rotations  # (B, T, H, D/2)
     return torch.view_as_real(rotated).flatten(-2).type_as(x)
 
 

@@ -1,8 +1,9 @@
 """Routers: which experts compute each token, and how much of each expert's output is used.
 
-    s = softmax(W x)               a score for every expert
-    chosen = the K highest s       the experts that compute x
-    g_i = s_i if chosen, else 0    the gates                         Shazeer et al. 2017, eq. 3
+    s = softmax(W x)                   a score for every expert
+    chosen = the K highest s           the experts that compute x
+    g_i = s_i / Σ s of the chosen      their gates; those of the others are 0       Shazeer et al. 2017, eq. 3
+    g_i = s_i                          with K = 1, or `renormalise` off             Switch, Fedus et al. 2022, eq. 2
 
 A router returns (B, T, E) tensors over all experts, not lists of indices: `experts` groups the tokens.
 B batch, T positions, N = B T tokens, E experts, K chosen experts, C d_model.
@@ -25,7 +26,8 @@ JITTER = 0.01
 
 
 class Router(nn.Module):
-    """Softmax over all experts; the K most probable are chosen, and their probabilities are the gates.
+    """Softmax over all experts; the K most probable are chosen. Their probabilities, divided by their sum if
+    `ModelConfig.renormalised`, are the gates.
 
     Computes in fp32, also under mixed precision: a rounded score can choose another expert (Switch,
     section 2.4). `bias` is DeepSeek-V3's: it is added when experts are chosen, never to a gate.

@@ -83,7 +83,8 @@ class Stepped(Message):
     grad_norm: Positive
     """Global L2 norm before clipping."""
     tokens: Count
-    """Tokens trained on since the start of the run."""
+    """Positions of `inputs` trained on since the start of the run, padding included; source tokens are not
+    counted."""
     seconds: Number
     """Wall-clock seconds of this step."""
 

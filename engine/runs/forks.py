@@ -32,9 +32,10 @@ def fork(
 ) -> Run:
     """Create a run that continues from another run's checkpoint, with some settings changed.
 
-    The fork keeps the weights, their average if it has `ema_decay` too, and the step count. It keeps the optimizer state if the checkpoint has it
-    and the optimizer is the same, and the state of the random generators unless the data or the seed
-    changes. `check` is called with the new configuration before the run is created, and may raise.
+    The fork keeps the weights, their average if it has `ema_decay` too, and the step count. It keeps the
+    optimizer state if the checkpoint has it and the optimizer is the same, and the state of the random
+    generators unless the data or the seed changes. `check` is called with the new configuration before the
+    run is created, and may raise.
 
     Raises:
         RunError: there is no checkpoint of this step.

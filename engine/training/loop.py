@@ -1,7 +1,7 @@
 """Training as a generator: `train(state)` makes one update at a time and yields typed events.
 
-It does no I/O and knows no user interface. A generator that is not advanced is a paused run,
-`next(run)` is one step, and `list(train(state))` is a test.
+It does no I/O and knows no user interface. A generator that is not advanced is a paused run, `next(run)`
+goes on to the next event (`Stepped` is one update), and `list(train(state))` is a whole run.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TrainState:
     step: int = 0
     """Updates made."""
     tokens: int = 0
-    """Tokens trained on."""
+    """Positions of `inputs` trained on, padding included; source tokens are not counted."""
     ranks: Ranks = ALONE
     """The processes that train this model. Each has its own state and the same `data`."""
     routing: list[Routing] = field(default_factory=lambda: list[Routing]())
@@ -219,10 +219,13 @@ def draw_batches(state: TrainState) -> list[Batch]:
 
 
 def accumulate_gradients(state: TrainState, batches: list[Batch]) -> tuple[Tensor, list[Tensor]]:
-    """Forward and backward passes of all batches. The gradients are those of one large batch.
+    """Forward and backward passes of all batches.
+
+    The gradient of the cross-entropy is that of one large batch. A balance loss is the mean of those of the
+    batches, each with its own f, and each batch has its own expert capacity.
 
     Returns:
-        The cross-entropy of this process's rows, a scalar: divided by the targets of all batches.
+        The cross-entropy of this process's rows, a scalar: divided by the number of targets in all batches.
         The load of each router, (expert layers, E) for each batch; empty unless biases balance it.
     """
     config, processes = state.config.train, state.processes

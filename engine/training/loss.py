@@ -10,10 +10,11 @@ from engine.data.base import IGNORE
 def cross_entropy(
     logits: Tensor, targets: Tensor, count: int | None = None, smoothing: float = 0.0
 ) -> Tensor:
-    """The mean of -log p(target) in nats, equal to `torch.nn.functional.cross_entropy`.
+    """The mean of -log p(target) in nats: `torch.nn.functional.cross_entropy`, with V as the last dimension.
 
     log p(i) = z_i - log sum_j exp(z_j) for logits z, always computed in fp32. With smoothing, the target
-    distribution gives 1 - smoothing to the target and the rest evenly to the vocabulary (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+    distribution gives 1 - smoothing to the target and the rest evenly to the vocabulary (Szegedy et al. 2016,
+    "Rethinking the Inception Architecture", section 7).
 
     Args:
         logits: (B, T, V) or (N, V).

@@ -66,7 +66,7 @@ def rope(x: Tensor, base: float) -> Tensor:
         "max_seq_len": len(x),
         "rope_theta": base,
     }
-    turn = Rotary(ModelConfig.parse(size)).rotary_frequencies(torch.arange(len(x)))
+    turn = Rotary(ModelConfig.parse(size)).rotations(torch.arange(len(x)))
     return rotate(x[None, :, None], turn)[0, :, 0]
 
 

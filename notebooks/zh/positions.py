@@ -84,7 +84,7 @@ print(inspect.getsource(positions.rotate))
 rotary = positions.Rotary(ModelConfig.parse(size | {"rope_theta": 100}))
 places = torch.arange(16)
 query, key = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 16, 1, 16)  # 在每个位置都相同
-turn = rotary.rotary_frequencies(places)
+turn = rotary.rotations(places)
 turned = [positions.rotate(vectors, turn)[0, :, 0] for vectors in (query, key)]  # 各为 (16, 16)
 products = turned[0] @ turned[1].T  # (T, T)
 

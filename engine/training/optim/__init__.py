@@ -8,8 +8,9 @@ clipping     gradients by their norm
 rates        learning-rate schedules
 
 The optimizers are `torch.optim.Optimizer`s. AdamW, SGD, clipping and schedules equal PyTorch's in value, and
-a `state_dict` of one optimizer can be loaded into the other; Muon equals PyTorch's up to precision: ours
-orthogonalizes in fp32, PyTorch's in bfloat16.
+a `state_dict` of AdamW or SGD can be loaded into PyTorch's, and the other way round. Muon equals
+`torch.optim.Muon(adjust_lr_fn="match_rms_adamw")` up to precision: ours orthogonalizes in fp32, PyTorch's in
+bfloat16. Its `state_dict` loads in neither direction: the settings have other names.
 """
 
 from __future__ import annotations

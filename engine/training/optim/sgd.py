@@ -41,7 +41,14 @@ class SGD(Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        # PyTorch's SGD reads `dampening` from a state dict that it loads; ours has none.
+        defaults = {"lr": lr, "momentum": momentum, "dampening": 0.0, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # of an older state dict
+            group.setdefault("dampening", 0.0)
 
     def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
         w, g = parameters, gradients(parameters)

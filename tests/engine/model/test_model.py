@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import importlib
+import inspect
+import pkgutil
+from textwrap import dedent
+
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import engine
+import engine.model
 from engine import TransformerLM
+from engine.config import NormName
 from engine.model.attention import causal_mask
 from engine.model.context import Context, Trace, View
-from engine.model.norms import EPSILON, LayerNorm, RMSNorm
+from engine.model.norms import EPSILON, NORMS, LayerNorm, RMSNorm
 from engine.model.positions import rotate
 from tests.tools.options import SIZES, build, sequence
 
@@ -36,6 +47,20 @@ def test_norms_equal_the_librarys() -> None:
     same(layer(x), centred / deviation * layer.weight + layer.bias, x, layer.weight, layer.bias)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", NORMS)
+def test_a_norm_computes_in_every_precision(name: NormName, bias: bool, dtype: torch.dtype) -> None:
+    """With weights of that precision: about the result of fp32, and gradients for every weight."""
+    norm, x = NORMS[name](16, bias), (3 * torch.randn(4, 16) + 1).requires_grad_()
+    exact = norm(x)
+    found = norm.to(dtype)(x.to(dtype))
+    torch.testing.assert_close(found.float(), exact, rtol=0.02, atol=0.02)
+    found.square().sum().backward()
+    assert found.dtype == dtype
+    assert all(each.grad is not None for each in (x, *norm.parameters()))
+
+
 def test_attention_equals_the_librarys() -> None:
     """Our block-0 attention against torch.nn.MultiheadAttention holding the same weights."""
     attention = build(position="none", bias=True).blocks[0].attention
@@ -59,16 +84,16 @@ def test_qk_norm_equals_the_librarys_rms_norm() -> None:
     attention = model.blocks[0].attention
     x = torch.randn(2, 9, 16, requires_grad=True)
     q, k, v = attention.qkv(x).unflatten(-1, (-1, 4)).split([4, 2, 2], dim=2)  # (B, T, heads, D)
-    frequencies = model.positions.rotary_frequencies(torch.arange(9))
-    q = rotate(F.rms_norm(q, (4,), attention.q_norm.weight, EPSILON), frequencies)
-    k = rotate(F.rms_norm(k, (4,), attention.k_norm.weight, EPSILON), frequencies)
+    rotations = model.positions.rotations(torch.arange(9))
+    q = rotate(F.rms_norm(q, (4,), attention.q_norm.weight, EPSILON), rotations)
+    k = rotate(F.rms_norm(k, (4,), attention.k_norm.weight, EPSILON), rotations)
     heads = F.scaled_dot_product_attention(
         *(part.transpose(1, 2) for part in (q, k, v)), is_causal=True, enable_gqa=True
     )
     theirs = attention.output(heads.transpose(1, 2).flatten(2))
     learned = x, attention.q_norm.weight, attention.k_norm.weight, attention.qkv.weight
     for trace in (None, Trace()):
-        context = Context(View(causal=True), rotary_frequencies=frequencies, trace=trace)
+        context = Context(View(causal=True), rotations=rotations, trace=trace)
         same(attention(x, context), theirs, *learned)
 
 
@@ -100,9 +125,9 @@ def test_a_post_norm_block_equals_torch_nn() -> None:
 
 def test_rotation_is_the_papers_matrix() -> None:
     """Su et al. 2021, eq. 15: pair (2i, 2i+1) at position p turned by p θ^(-2i/D)."""
-    rotation = build().positions.rotary_frequencies(torch.arange(5))
+    rotations = build().positions.rotations(torch.arange(5))
     x = torch.randn(1, 5, 1, 4)  # (B, T, H, D)
-    turned = rotate(x, rotation)
+    turned = rotate(x, rotations)
     for p in range(5):
         for i in range(2):
             angle = torch.tensor(p * 10_000.0 ** (-2 * i / 4))
@@ -113,13 +138,39 @@ def test_rotation_is_the_papers_matrix() -> None:
             )
 
 
-def test_the_model_survives_a_change_of_precision() -> None:
-    model = build().to(torch.bfloat16)
+def test_the_model_survives_mixed_precision() -> None:
     exact = build()(sequence())
-    assert (model(sequence()).float() - exact).abs().max() < 0.1 * exact.abs().max()
     with torch.autocast("cpu", torch.bfloat16):
         mixed = build()(sequence())
     assert (mixed.float() - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+def examples() -> list[tuple[str, str]]:
+    """Each paragraph of a docstring in `engine.model` that is code, and where it is."""
+    found: list[tuple[str, str]] = []
+    for module in pkgutil.iter_modules(engine.model.__path__, "engine.model."):
+        for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(module.name)))):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                continue
+            for block in map(dedent, (ast.get_docstring(node) or "").split("\n\n")):
+                with contextlib.suppress(SyntaxError):  # text, or an equation
+                    if any(isinstance(part, ast.Call) for part in ast.walk(ast.parse(block))):
+                        found.append((getattr(node, "name", module.name), block))
+    return found
+
+
+@pytest.mark.parametrize(("place", "code"), examples(), ids=[place for place, _ in examples()])
+def test_the_example_of_a_docstring_runs(place: str, code: str) -> None:
+    """As it stands: with the public names, and tokens, targets, sources and a model where it says so."""
+    public = {name: getattr(engine, name) for name in engine.__all__}
+    tokens = sequence()
+    given = {"tokens": tokens, "targets": tokens.flip(1), "sources": tokens, "model": build()}
+    exec(compile(code, place, "exec"), public | given)
+
+
+def test_every_model_s_example_is_found() -> None:
+    found = {place for place, _ in examples()}
+    assert found >= {"TransformerLM", "MoETransformerLM", "Transformer", "Trace"}
 
 
 def test_gradients_reach_every_parameter() -> None:

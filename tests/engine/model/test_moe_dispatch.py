@@ -115,11 +115,18 @@ def test_work_is_for_chosen_tokens_alone() -> None:
 SIDES = [(8, 12), (4, 4), (8, 7), (7, 8), (5, 3), (1, 1)]
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64], ids=str
+)
 @pytest.mark.parametrize(("inside", "outside"), SIDES)
-def test_the_grouped_product_equals_the_reference(inside: int, outside: int) -> None:
+def test_the_grouped_product_equals_the_reference(
+    inside: int, outside: int, dtype: torch.dtype
+) -> None:
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(10, inside, generator=generator, requires_grad=True)
-    weights = torch.randn(4, outside, inside, generator=generator, requires_grad=True)
+    x, weights = (
+        torch.randn(shape, generator=generator).to(dtype).requires_grad_()
+        for shape in ((10, inside), (4, outside, inside))
+    )
     ends = torch.tensor([3, 3, 9, 10], dtype=torch.int32)  # the second has no rows
     assert counts(ends).tolist() == [3, 0, 6, 1]
     found: list[tuple[Tensor, ...]] = []

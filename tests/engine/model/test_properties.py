@@ -29,6 +29,7 @@ from tests.tools.options import (
     AXES,
     COMBINATIONS,
     CONTEXT,
+    MOE,
     ROUTED,
     SHORTCUTS,
     SIZES,
@@ -245,6 +246,41 @@ def test_translations_together_are_those_alone(options: dict[str, Any]) -> None:
     assert len(lengths) > 2, "the test needs translations of different lengths"
 
 
+# Property 10: bf16 is about fp32
+
+KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "language model": lambda options: build(**options),
+    "encoder-decoder": joined,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("experts", [{}, MOE], ids=["dense", "experts"])
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_model_computes_in_bf16(
+    norm: str, position: str, experts: dict[str, Any], kind: str
+) -> None:
+    """With its weights in bf16 too, unlike in mixed precision: the full pass, traced, and cached."""
+    model = KINDS[kind]({"norm": norm, "position": position, "bias": True, **experts})
+    sources, tokens = (rows[1:, :4] for rows in ragged())  # without padding
+
+    def run(**given: Any) -> list[torch.Tensor]:
+        memory = model.encode(sources) if kind == "encoder-decoder" else None
+        cache, full = model.new_cache(), model.run(tokens, memory=memory).logits
+        columns = tokens.split(1, dim=1)
+        steps = [model.run(each, cache=cache, memory=memory).logits for each in columns]
+        return [full, model.run(tokens, trace=Trace(), memory=memory).logits, torch.cat(steps, 1)]
+
+    with torch.no_grad():
+        (exact, *_), _, found = run(), model.to(torch.bfloat16), run()
+    model.predict(tokens, sources).logits.sum().backward()
+    for logits in found:
+        assert logits.dtype == torch.bfloat16 and logits.isfinite().all()
+        if norm != "none" and not experts:  # a rounded score can choose another expert
+            assert (logits - exact).abs().max() < 0.1 * exact.abs().max()
+
+
 @pytest.mark.parametrize("axis", AXES)
 def test_every_option_changes_the_output_or_the_parameters(axis: str) -> None:
     """Property 4: no two rows of a dictionary give the same model."""
@@ -419,6 +455,47 @@ def test_cache_branches_truncates_and_counts_its_bytes() -> None:
     torch.testing.assert_close(again, model(tokens)[:, 8:], rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="from 0 to 8"):
         cache.truncate(9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "options", [{}, {"n_kv_head": 1}, *ROUTED, *VARIANTS, *SHORTCUTS], ids=name
+)
+def test_a_trace_keeps_what_it_recorded(options: dict[str, Any], kind: str) -> None:
+    """A later pass, which overwrites the cache, changes nothing in the trace of an earlier one."""
+    model, (sources, tokens) = KINDS[kind](options), ragged()
+    trace, cache = Trace(), model.new_cache(2)
+    with torch.inference_mode():
+        memory = model.encode(sources, trace) if kind == "encoder-decoder" else None
+        model.run(tokens, cache=cache, memory=memory, trace=trace)
+        before = {hook_point: trace[hook_point].clone() for hook_point in trace}
+        cache.truncate(0)
+        model.run(tokens.flip(1), cache=cache, memory=memory, trace=Trace([]))
+    assert list(before) == list(hook_points(model.config))
+    for hook_point, value in before.items():
+        assert torch.equal(trace[hook_point], value), hook_point
+
+
+def test_only_what_a_trace_records_is_copied_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, tokens, clone = build(), sequence(), torch.Tensor.clone
+    copied: list[torch.Tensor] = []
+
+    def counted(x: torch.Tensor) -> torch.Tensor:
+        copied.append(x)
+        return clone(x)
+
+    monkeypatch.setattr(torch.Tensor, "clone", counted)
+    for wanted, number in ((None, 2 * 2), ([], 0), (["blocks.0.attention.[kv]"], 2)):
+        copied.clear()
+        model.run(tokens, trace=Trace(wanted))
+        assert not copied
+        cache = model.new_cache(2)
+        model.run(tokens[:, :9], cache=cache)
+        assert not copied
+        model.run(tokens[:, 9:], cache=cache, trace=Trace(wanted))
+        assert len(copied) == number
 
 
 @pytest.mark.parametrize(

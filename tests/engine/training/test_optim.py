@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -125,28 +125,64 @@ def test_an_optimizer_is_torch_s(
 
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("ours_first", [False, True])
-def test_a_state_dict_goes_on_in_the_other_library(name: str, ours_first: bool) -> None:
-    named = weights()
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_state_dict_goes_on_in_the_other_library(
+    name: str, ours_first: bool, grouped: bool
+) -> None:
+    """As it is stored, without settings of the library that loads it."""
     own, reference = PAIRS[name]
     first, second = (own, reference) if ours_first else (reference, own)
-    before, alone = first(named.values(), lr=1e-3), weights()  # type: ignore[call-arg]
-    throughout = reference(alone.values(), lr=1e-3)  # type: ignore[call-arg]
-    if name == "sgd":
-        for optimizer in (before, throughout):
-            optimizer.param_groups[0]["momentum"] = 0.9
+
+    def made(kind: Any, named: dict[str, nn.Parameter], **settings: float) -> Any:
+        params = parameter_groups(named.items()) if grouped else list(named.values())
+        return kind(params, lr=1e-3, **settings)
+
+    momentum = {"momentum": 0.9} if name == "sgd" else {}
+    named, alone = weights(), weights()
+    before, throughout = made(first, named, **momentum), made(reference, alone, **momentum)
     for step in range(20):
         if step == 10:
-            after = second(named.values(), lr=1e-3)  # type: ignore[call-arg]
-            stored = before.state_dict()
-            defaults = after.param_groups[0]
-            stored["param_groups"][0] = defaults | stored["param_groups"][0]
-            after.load_state_dict(stored)
+            after = made(second, named)
+            after.load_state_dict(before.state_dict())
             before = after
         for each, optimizer in ((named, before), (alone, throughout)):
             give_gradients(each, step)
             optimizer.step()
     for key in named:
         torch.testing.assert_close(named[key], alone[key], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [SGD, torch.optim.SGD])
+def test_sgd_goes_on_from_a_state_dict_of_before(kind: Any) -> None:
+    """Ours had no `dampening`; PyTorch's own step needs it, and finds it in what ours stores again."""
+    named, alone = weights(), weights()
+    before, throughout = (SGD(each.values(), weight_decay=0.1) for each in (named, alone))
+    for step in range(20):
+        if step == 10:
+            stored = before.state_dict()
+            del stored["param_groups"][0]["dampening"]
+            resumed = SGD(named.values())
+            resumed.load_state_dict(stored)
+            before = kind(named.values())
+            before.load_state_dict(resumed.state_dict())
+        for each, optimizer in ((named, before), (alone, throughout)):
+            give_gradients(each, step)
+            optimizer.step()
+    for key in named:
+        torch.testing.assert_close(named[key], alone[key], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("ours_first", [False, True])
+def test_muon_s_state_dict_does_not_load_into_torch_s(ours_first: bool) -> None:
+    """The package says so: the settings have other names."""
+    weight = nn.Parameter(torch.ones(2, 3))
+    weight.grad = torch.ones(2, 3)
+    kinds: list[Any] = [Muon, torch.optim.Muon]
+    first, second = (kind([weight]) for kind in (kinds if ours_first else kinds[::-1]))
+    first.step()
+    with pytest.raises(KeyError, match="nesterov" if ours_first else "orthogonal"):
+        second.load_state_dict(first.state_dict())
+        second.step()
 
 
 def test_groups_separate_matrices_from_vectors() -> None:

@@ -92,7 +92,8 @@ const TEXT = tp.words({
     numbersNote: (query, width) =>
       `The token “${query}” asks with its query q; every token offers a key k and a value v, ${width} numbers each. ` +
       "How well q and k match, their product, decides how much of v is taken.",
-    numbersTry: "Hold another token above and watch the column of products: the largest gets most of the attention.",
+    numbersTry:
+      "Hold another token above and compare the columns “mask” and “softmax”: the largest score that is left gets the largest share.",
     columns: {
       place: "#",
       token: "token",
@@ -264,7 +265,7 @@ const TEXT = tp.words({
     numbersNote: (query, width) =>
       `词元“${query}”用它的查询 q 提问；每个词元提供一个键 k 和一个值 v，各有 ${width} 个数。` +
       "q 和 k 有多吻合，也就是它们的点积，决定取多少 v。",
-    numbersTry: "在上面固定另一个词元，看点积那一列：最大的得到大部分注意力。",
+    numbersTry: "在上面固定另一个词元，比较“掩码”和“softmax”两列：剩下的最大得分占的份额最大。",
     columns: {
       place: "#",
       token: "词元",

@@ -87,7 +87,7 @@ def test_the_browser_computes_what_pytorch_computes(seed: int) -> None:
     assert same(found["heads"], q[:, :3].softmax(-1) @ v)
     # RoPE: the first pair of a head turns by one radian a position, in the engine too
     config = ModelConfig.parse({"d_model": 4, "n_head": 1, "n_layer": 1, "max_seq_len": 16})
-    turn = Rotary(config).rotary_frequencies(torch.tensor([m, n]))
+    turn = Rotary(config).rotations(torch.tensor([m, n]))
     turned = [
         rotate(each[None, None, :1].float(), turn[i : i + 1])[0, 0, 0, :2]
         for i, each in enumerate((q, k))
