@@ -177,7 +177,7 @@ def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
             if run.id not in watched:  # two sections can ask about the same run
                 Watched(".live").until(page, "d.status === 'running' && d.run === a", run.id)
                 assert COACH.value(page, "done") == "false", (name, step)
-            COACH.until(page, "d.done === 'true'")
+            COACH.until(page, "d.at === a && d.done === 'true'", str(step + 1))
             state = run.status().state
             Watched(".live").until(page, "d.run === a[0] && d.status === a[1]", [run.id, state])
             back(page, step)
