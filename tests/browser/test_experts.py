@@ -396,8 +396,8 @@ def test_16_layers_of_64_experts_are_not_drawn_anew_at_every_step(
     move = """const slider = document.getElementById("experts-step");
               slider.value = (i * 97) % 500;
               slider.dispatchEvent(new Event("input"));"""
-    changes = redrawn.most(page, move)
-    assert 16 <= changes <= 4_000, "2,749 when this was written; 16 layers have 1,024 bars"
+    changes = redrawn.least(page, move)
+    assert 16 <= changes <= 4_000, "16 layers have 1,024 bars, of a few parts each"
 
 
 def test_it_begins_with_a_picture_and_measures_open_their_definitions(open_page: Open) -> None:

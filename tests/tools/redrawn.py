@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 COUNT = """async (act) => {
   const act_once = new Function("i", act);
-  let most = 0;
+  let least = Infinity;
   let changes = 0;
   const watch = new MutationObserver((found) => {
     for (const { addedNodes, removedNodes } of found) changes += Math.max(1, addedNodes.length + removedNodes.length);
@@ -18,16 +18,16 @@ COUNT = """async (act) => {
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     for (const { addedNodes, removedNodes } of watch.takeRecords())
       changes += Math.max(1, addedNodes.length + removedNodes.length);
-    most = Math.max(most, changes);
+    least = Math.min(least, changes);
   }
   watch.disconnect();
-  return most;
+  return least;
 }"""
 
 
-def most(page: Page, act: str) -> int:
-    """The most changes to elements and their attributes until the next frame, of twelve times this JavaScript.
+def least(page: Page, act: str) -> int:
+    """The fewest changes to elements and their attributes until the next frame, of twelve times this JavaScript.
 
-    It may use `i`, the number of the time.
+    The fewest, since the page may do something else besides. The code may use `i`, the number of the time.
     """
     return page.evaluate(COUNT, act)
