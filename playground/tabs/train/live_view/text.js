@@ -13,6 +13,7 @@ const TEXT = tp.words({
     }),
     example: (/** @type {string} */ name) =>
       `This is an example, “${name}”, trained for you before. Press “Start training”, and your own run takes its place: it learns what the chosen card says.`,
+    wait: "Reading the run …",
     none: "No run yet. Choose one, or press “Start training”: its loss, samples and attention are drawn here as it learns.",
     stored: (/** @type {string} */ name) => `${name}: a stored run, seed 0`,
     plays: "played",
@@ -170,6 +171,7 @@ const TEXT = tp.words({
     onward: { generate: "让它写", inside: "看它的内部", translate: "让它翻译", experts: "看它的专家" },
     example: (name) =>
       `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务，它学的是所选卡片上写的内容。`,
+    wait: "正在读取这个训练任务……",
     none: "还没有训练任务。选一个，或按“开始训练”：训练时，这里会画出它的损失、样例和注意力。",
     stored: (name) => `${name}：存储的训练，种子 0`,
     plays: "播放中",

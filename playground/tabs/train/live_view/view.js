@@ -39,7 +39,8 @@ const samples = makeSamples({ current });
 const attention = makeAttention({ current, probe: (/** @type {number} */ step) => server.probe(history.run, step) });
 const notes = makeNotes();
 const phases = makePhases();
-root.append(...header.nodes, phases.node, samples.node, curves.node, attention.node, notes.node);
+const wait = el("p", { class: "wait", role: "status", text: TEXT.wait });
+root.append(wait, ...header.nodes, phases.node, samples.node, curves.node, attention.node, notes.node);
 
 /** `first`: nothing of this run has been drawn yet. */
 function draw(/** @type {boolean} */ first) {
