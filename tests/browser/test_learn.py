@@ -282,8 +282,10 @@ def test_the_coach_covers_nothing_and_show_me_arrives(
             expect(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
             if step.point:
                 page.wait_for_selector(f".coach[data-pointed='{step.point.replace(chr(39), '')}']")
+                # The page may still grow above it: then it is brought into view again.
+                page.wait_for_function(f"({DOCK})().seen")
                 place = page.evaluate(DOCK)
-                assert place["apart"] and place["seen"], (name, step.title, place)
+                assert place["apart"], (name, step.title, place)
                 assert place["share"] < 0.345
             assert COACH.value(page, "done") == str(not asks(step)).lower()
             for button in page.locator(".coach footer button").all():

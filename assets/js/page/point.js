@@ -46,12 +46,15 @@
     return box.top >= top - 1 && box.top < (top + bottom) / 2;
   }
 
-  /** @param {Element} target @param {ScrollLogicalPosition} block @param {boolean} first */
+  /** Scroll smoothly the first time, if motion is wanted; returns the milliseconds that it is given.
+   *
+   * @param {Element} target @param {ScrollLogicalPosition} block @param {boolean} first */
   function scroll(target, block, first) {
     const { top, bottom } = room();
     const high = target.getBoundingClientRect().height > bottom - top;
     const calm = !first || matchMedia("(prefers-reduced-motion: reduce)").matches;
     target.scrollIntoView({ block: high ? "start" : block, behavior: calm ? "auto" : "smooth" });
+    return calm ? 0 : SCROLL;
   }
 
   /** @type {Tp["point"]["at"]} */
@@ -64,7 +67,7 @@
     /** @type {Element | null} */
     let target = null;
     /** @type {number | null} */
-    let scrolled = null;
+    let scrolling = null; // until then
     let [moved, arrived, place] = [0, false, ""];
     const follow = () => {
       const now = performance.now();
@@ -75,10 +78,7 @@
         target = there;
         if (!again || `${box.left} ${box.top}` !== place) moved = now;
         place = `${box.left} ${box.top}`;
-        if (led && !inView(box) && (scrolled === null || now - scrolled > SCROLL)) {
-          scroll(there, block, scrolled === null);
-          scrolled = now;
-        }
+        if (led && !inView(box) && now > (scrolling ?? 0)) scrolling = now + scroll(there, block, scrolling === null);
         if (!arrived && (!led || inView(box)) && now - moved >= REST) {
           arrived = true;
           found();
