@@ -287,7 +287,7 @@ def test_the_coach_covers_nothing_and_show_me_arrives(
                 place = page.evaluate(DOCK)
                 assert place["apart"], (name, step.title, place)
                 assert place["share"] < 0.345
-            assert COACH.value(page, "done") == str(not asks(step)).lower()
+            assert COACH.value(page, "done") == str(not asks(step)).lower(), (name, step.title)
             for button in page.locator(".coach footer button").all():
                 expect(button).to_be_in_viewport(ratio=1)
             assert too_wide(page) == []
