@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from playground.tabs.learn import lessons
 from playground.tabs.tokens import server as tokens
 from tests.browser.conftest import Watched, alone
 
@@ -127,6 +129,38 @@ def test_merges_step_by_step(browser: Browser) -> None:
         expect(page.locator(".rows .readout")).to_contain_text("bytes")
         page.locator("#tokens-merges-play").click()
         watched.until(page, "d.merges === '744'")
+
+
+@pytest.mark.parametrize("language", lessons.LANGUAGES)
+def test_a_lesson_gets_what_it_asks_for_and_does_not_do_it(browser: Browser, language: str) -> None:
+    """At the first visit, and after the learner chose other things: the text, its tokens, and nothing is done yet."""
+    asked = [
+        step
+        for name in lessons.names()
+        for step in lessons.lesson(name, language).steps
+        if "k.source" in step.open
+    ]
+    assert len(asked) > 3
+    watched = Watched(".tokens")
+    for step in asked:
+        wanted = {name: values[0] for name, values in parse_qs(step.open).items()}
+        with alone(browser, "tokens", tokens.SERVED) as open_alone:
+            query = f"?lang={language}&" + step.open
+            page = open_alone(query, 1440, False, {"run": "", "form": "configure"})
+            for again in (False, True):
+                if again:
+                    other = "stories" if wanted["k.source"] == "stories-zh" else "stories-zh"
+                    page.locator(f"#tokens-source-{other}").click()
+                    page.fill("#tokens-text", "🦊")
+                    watched.until(page, "d.ready === 'true' && d.source === a", other)
+                    page.evaluate("query => tp.lessons.open(query)", step.open)
+                watched.until(page, "d.ready === 'true' && d.source === a", wanted["k.source"])
+                chosen = page.locator(f"#tokens-source-{wanted['k.source']}")
+                expect(chosen).to_have_attribute("aria-pressed", "true")
+                if "k.text" in wanted:
+                    expect(page.locator("#tokens-text")).to_have_value(wanted["k.text"])
+                if step.until:
+                    expect(page.locator(step.until)).to_have_count(0)
 
 
 def test_a_refusal_is_a_sentence_and_nothing_is_lost(browser: Browser) -> None:

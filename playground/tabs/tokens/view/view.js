@@ -103,7 +103,7 @@ function draw() {
     shown.rest ? el("span", { text: ` ${TEXT.cut} ` }) : "",
     shown.rest ? el("s", { class: "rest", text: `${shown.rest}…` }) : "",
   );
-  Object.assign(root.dataset, { ready: "true", merges: applied() });
+  Object.assign(root.dataset, { ready: "true", source: learned.source, merges: applied() });
 }
 
 function drawFacts() {
@@ -250,12 +250,14 @@ function newRun() {
   if (begun) cut();
 }
 
-/* A lesson asks for a size, for a number of merges and for a text. */
+/* A lesson asks for a text to learn from, a size with a number of merges, or a text to cut; the rest stays. */
 tp.lessons.opened((wanted) => {
-  if (!wanted["k.size"]) return;
-  const { size, merges } = address.read();
-  Object.assign(state, { size, merges });
+  if (!["k.source", "k.size", "k.text"].some((name) => wanted[name])) return;
+  const { source, size, merges } = address.read();
+  if (wanted["k.source"]) state.source = source;
+  if (wanted["k.size"]) Object.assign(state, { size, merges });
   if (wanted["k.text"]) page.input.value = state.text = wanted["k.text"];
+  page.learn.draw();
   if (begun) learn();
 });
 
