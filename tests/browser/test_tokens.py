@@ -153,7 +153,11 @@ def test_a_lesson_gets_what_it_asks_for_and_does_not_do_it(browser: Browser, lan
                     page.locator(f"#tokens-source-{other}").click()
                     page.fill("#tokens-text", "🦊")
                     watched.until(page, "d.ready === 'true' && d.source === a", other)
+                    unknown = "#tokens-row-char .unknown"
+                    expect(page.locator(unknown)).to_have_count(1)
                     page.evaluate("query => tp.lessons.open(query)", step.open)
+                    left = page.locator(f".tokens:not([aria-busy=true]) {unknown}")
+                    assert left.count() == 0, "of the text before"
                 watched.until(page, "d.ready === 'true' && d.source === a", wanted["k.source"])
                 chosen = page.locator(f"#tokens-source-{wanted['k.source']}")
                 expect(chosen).to_have_attribute("aria-pressed", "true")

@@ -118,11 +118,13 @@ async function withRun(/** @type {Page} */ page) {
   return query.toString();
 }
 
-/** Is it done on the page? A section that examines a run counts in no run but one of its experiment. */
+/** Is it done on the page? What a view shows while it waits for an answer is of before; and a section that examines a
+ * run counts in no run but one of its experiment. */
 async function isSeen(/** @type {Page} */ page) {
   const { until, examines } = page.steps[at];
   const node = until && document.querySelector(until);
-  if (!node || !examines) return Boolean(node);
+  if (!node || node.closest("[aria-busy=true]")) return false;
+  if (!examines) return true;
   const shown = /** @type {HTMLElement | null} */ (node.closest("[data-run]"))?.dataset.run;
   const answer = shown ? await call("check", page.name, tp.language, at, [shown]) : null;
   return answer?.state === "over";

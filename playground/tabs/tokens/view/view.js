@@ -189,11 +189,12 @@ async function learn() {
   const mine = ++learning;
   page.learn.busy(true);
   page.learn.stop();
+  root.setAttribute("aria-busy", "true");
   const answer = await call("learn", state.source, state.source === "own" ? state.own : null, state.size);
   if (mine !== learning) return;
   page.learn.busy(false);
   page.learn.problem(answer.error ?? null);
-  if (answer.error) return;
+  if (answer.error) return root.removeAttribute("aria-busy");
   learned = unpackLearned(answer);
   shown = noCut();
   state.held = state.hover = null;
