@@ -52,9 +52,9 @@ BEGIN = "server = tp.told(tp.keyed(server, props.keyed)); trigger = tp.keyedTrig
 SCRIPTS = (
     "page/browser", "page/language", "page/url", "runs/memory", "drawing/text", "drawing/numbers", "drawing/colours",
     "drawing/elements", "drawing/saving", "page/asking", "page/tabs", "page/address", "page/recent", "runs/feed",
-    "drawing/curves", "drawing/chart", "drawing/film", "drawing/textfile", "page/point", "lessons/worked",
-    "lessons/running", "page/lessons", "page/terms", "lessons/worksheets", "lessons/vectorsheets",
-    "lessons/stepsheets", "lessons/sheets", "lessons/modelsheets", "lessons/questions", "lessons/code",
+    "drawing/curves", "drawing/chart", "drawing/film", "drawing/textfile", "page/point", "lessons/tables/worked",
+    "lessons/tables/running", "page/lessons", "page/terms", "lessons/tables/tables", "lessons/tables/vectors",
+    "lessons/tables/steps", "lessons/tables/writing", "lessons/tables/model", "lessons/questions", "lessons/code",
     "lessons/experiments", "lessons/record", "runs/runs", "page/parts",
 )  # fmt: skip
 """The shared scripts in the page's order: files in `assets/js`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from playground.app import TABS
 
@@ -24,6 +24,10 @@ LOOK = """async ([dark, whole]) => {
     ({ id, help, where: nodes.map(({ target, html }) => [target.join(" "), html.slice(0, 160)]) }));
 }"""
 
+BEGUN = """() => [...document.querySelectorAll("[role=tabpanel]")].some((panel) =>
+  panel.offsetParent && [...panel.querySelectorAll("h2, h3, p, button")].some((node) => node.checkVisibility()))"""
+"""The open tab shows something."""
+
 SETTLED = (
     "() => [...document.querySelectorAll('[data-ready=false]')].every((view) => !view.offsetParent)"
 )
@@ -40,6 +44,7 @@ def test_nothing_is_found(open_page: Open) -> None:
         assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
         for number, name in enumerate(TABS):
             page.locator(f"#tab-{name}-button").click()
+            page.wait_for_function(BEGUN)
             page.wait_for_timeout(300)
             page.wait_for_function(SETTLED)
             for problem in page.evaluate(LOOK, [scheme == "dark", number == 0]):
@@ -66,9 +71,10 @@ def test_no_heading_is_empty_while_the_page_waits(open_page: Open) -> None:
     found: dict[str, list[str]] = {}
     for name in TABS:
         page.locator(f"#tab-{name}-button").click()
+        if name == "train":  # no label without its value, but a word
+            expect(page.locator(".live .wait")).to_be_visible()
+            assert not page.locator(".live dt").first.is_visible()
+        page.wait_for_function(BEGUN)
         page.wait_for_timeout(300)
         found[name] = page.evaluate(EMPTY)
-        if name == "train":  # no label without its value, but a word
-            assert not page.locator(".live dt").first.is_visible()
-            assert page.locator(".live .wait").is_visible()
     assert found == {name: [] for name in TABS}

@@ -13,7 +13,7 @@ from engine.runs.events import Ended, Evaluated, Stepped
 from playground import i18n
 from playground.app import TABS
 from playground.runs import run_lookup
-from playground.tabs.learn import game, lessons
+from playground.tabs.learn import game, lessons, server
 from playground.tabs.learn.lesson import file_format
 from playground.tabs.learn.lesson.file_format import Lesson, Step
 from tests.browser.conftest import Watched, alone, too_wide
@@ -191,7 +191,7 @@ def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
 @pytest.fixture
 def open_view(browser: Browser) -> Iterator[Open]:
     """The reading page by itself, answered by this process, whose learners have runs of the tests' own."""
-    with alone(browser, "reading", (lessons.read, lessons.check, game.guess)) as opened:
+    with alone(browser, "reading", (server.read, server.check, game.guess)) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.tabs.learn import lessons, record
+from playground.tabs.learn import lessons, record, server
 from tests.browser.conftest import too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("learners_runs")]
@@ -66,7 +66,7 @@ def test_cards_and_the_record_from_one_browser_to_another(
     expect(page.locator("#review")).to_have_attribute("data-due", "0")
     remember(page)
 
-    path = lessons.path("en")
+    path = server.path("en")
     assert "lessons" in path
     ids = next(each["questions"] for each in path["lessons"] if each["name"] == DONE)
     expect(page.locator("#review")).to_have_attribute("data-due", str(len(ids)))

@@ -16,7 +16,7 @@ from playground.tabs.experts import server as experts
 from playground.tabs.generate import server as generating
 from playground.tabs.home import server as home
 from playground.tabs.inside import server as inside
-from playground.tabs.learn import game, lessons, record
+from playground.tabs.learn import game, record, server
 from playground.tabs.optimizers import server as optimizers
 from playground.tabs.tokens import batches, embeddings
 from playground.tabs.tokens import server as tokens
@@ -25,7 +25,7 @@ from playground.tabs.translate import server as translating
 
 SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
     "batches": batches.SERVED,
-    "coach": (lessons.read, lessons.check),
+    "coach": (server.read, server.check),
     "configure": (train.describe, train.going, train.halt),
     "embeddings": embeddings.SERVED,
     "experts": experts.SERVED,
@@ -33,10 +33,10 @@ SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
     "header": (train.runs, app.going, app.here, app.neighbour),
     "home": home.SERVED,
     "inside": inside.SERVED,
-    "learn": (lessons.path, record.questions),
+    "learn": (server.path, record.questions),
     "live": (*run_feed.SERVER, train.runs),
     "optimizers": optimizers.SERVED,
-    "reading": (lessons.read, lessons.check, game.guess),
+    "reading": (server.read, server.check, game.guess),
     "runs": (train.listed, train.rename),
     "tokens": tokens.SERVED,
     "translate": translating.SERVED,

@@ -289,7 +289,7 @@ interface Term {
   also?: string[];
 }
 
-/** The numbers of a lesson's table, and the fields that change them: worksheets.js. */
+/** The numbers of a lesson's table, and the fields that change them: tables.js. */
 interface Changeable<Numbers> {
   now: Numbers;
   field(

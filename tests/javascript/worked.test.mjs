@@ -1,4 +1,4 @@
-/* The arithmetic of the lessons: assets/js/lessons/worked.js.
+/* The arithmetic of the lessons: assets/js/lessons/tables/worked.js.
  *
  * tests/playground/tabs/learn/test_worked.py compares it with PyTorch. */
 import assert from "node:assert/strict";

@@ -37,7 +37,7 @@ from notebooks.__main__ import (
 from notebooks.exercises import EXERCISES
 from notebooks.exercises.compare import compare
 from notebooks.needs import PAGES, needed
-from playground.tabs.learn import lessons
+from playground.tabs.learn import lessons, server
 
 STEPS = 6
 """Training steps, instead of hundreds."""
@@ -129,7 +129,7 @@ def test_it_links_to_its_lesson_and_its_papers(source: Path) -> None:
 def test_a_lesson_names_its_notebook() -> None:
     for name in lessons.names():
         for of in lessons.LANGUAGES:
-            path = str(lessons.read(name, of).get("notebook"))
+            path = str(server.read(name, of).get("notebook"))
             assert (ROOT / path).is_file() and (of == "zh") == ("/zh/" in path)
 
 

@@ -8,9 +8,9 @@ from engine.ablation.suites import SUITES
 from engine.estimate import flops_per_token
 from playground.runs import run_lookup
 from playground.tabs.learn import lessons
+from playground.tabs.learn.computed import two_by_two
 from playground.tabs.learn.lesson import file_format
 from playground.tabs.learn.lesson.file_format import Lesson, Option, Step
-from playground.tabs.learn.numbers import two_by_two
 
 COLUMNS = {"loss": "final"}
 """Measures that a table has under another name."""

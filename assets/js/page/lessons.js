@@ -11,7 +11,7 @@
  *   open(query)         open a tab with settings, without loading the page; opened(act): a view hears what is wanted;
  *                       linked(tab, act): only of links to its tab, also of one that came before the view was drawn
  *   blocks(blocks)      nodes of a lesson's text: a lesson is text and reaches the page as textContent only
- *   draw, spans         how each kind of block is drawn, and marked-up text: questions.js and worksheets.js add kinds
+ *   draw, spans         how each kind of block is drawn, and marked-up text: questions.js and tables.js add kinds
  */
 (() => {
   "use strict";

@@ -11,7 +11,7 @@ from engine.presets import PRESETS
 from playground import i18n
 from playground.page.page import Page
 from playground.page.views import view
-from playground.tabs.learn import game, lessons, record
+from playground.tabs.learn import game, lessons, record, server
 
 
 def build(page: Page) -> None:
@@ -20,11 +20,11 @@ def build(page: Page) -> None:
     words = terms()
     view(
         "learn",
-        (lessons.path, record.questions),
+        (server.path, record.questions),
         "learn",
         {"presets": presets, "terms": words},
     )
-    view("reading", (lessons.read, lessons.check, game.guess), "reading", {"terms": words})
+    view("reading", (server.read, server.check, game.guess), "reading", {"terms": words})
 
 
 class ShownTerm(TypedDict):
@@ -58,4 +58,4 @@ def terms(*names: str) -> list[ShownTerm]:
 
 def build_coach() -> None:
     """Place the panel of an experiment beside the tabs."""
-    view("coach", (lessons.read, lessons.check), "coach")
+    view("coach", (server.read, server.check), "coach")

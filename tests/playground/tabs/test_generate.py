@@ -6,6 +6,7 @@ import base64
 import inspect
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from engine.tokenizers import save_tokenizer
 from engine.training import checkpoint
 from engine.training.loop import new_state
 from playground.hosting import checks
+from playground.page import views
 from playground.runs import models
 from playground.tabs.generate import moments, scripts
 from playground.tabs.generate import server as generating
@@ -444,3 +446,12 @@ def test_a_request_opens_its_run_once(run: Run, monkeypatch: pytest.MonkeyPatch)
         opened.clear()
         assert "error" not in ask()
         assert opened == [run.path]
+
+
+def test_the_address_has_the_fields_of_the_sampler_and_their_defaults() -> None:
+    """What is not in a link means the same on the page as on the command line."""
+    table = (views.ASSETS / "js/page/address.js").read_text("utf-8")
+    found = dict(re.findall(r'(\w+): \["gen_\1", number, ([\d.]+)\]', table))
+    assert {name: float(default) for name, default in found.items()} == {
+        name: field["default"] for name, field in generating.FIELDS.items()
+    }

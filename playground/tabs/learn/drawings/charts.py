@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 
 from playground.tabs.learn import game
+from playground.tabs.learn.computed import curves, running, two_by_two
+from playground.tabs.learn.computed.curves import Series
 from playground.tabs.learn.drawings.svg import WIDE, Panel, svg, text
 from playground.tabs.learn.lesson import calculator
 from playground.tabs.learn.lesson.file_format import results
-from playground.tabs.learn.numbers import curves, running, two_by_two
-from playground.tabs.learn.numbers.curves import Series
 
 
 def series(run: str, name: str) -> Series:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from playground.tabs.learn.computed import forward_passes
 from playground.tabs.learn.drawings.svg import svg, text
-from playground.tabs.learn.numbers import forward_passes
 
 WIDTH = 420
 """Of every figure; a phone shows it at five sixths of this."""

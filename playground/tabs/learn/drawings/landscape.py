@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from itertools import groupby
 
+from playground.tabs.learn.computed.landscape import ACROSS, ALONG, best, stored
 from playground.tabs.learn.drawings.svg import svg
-from playground.tabs.learn.numbers.landscape import ACROSS, ALONG, best, stored
 
 CELL, LEFT, TOP, GAP, HEIGHT = 14, 46, 26, 58, 130
 LEVELS = 16

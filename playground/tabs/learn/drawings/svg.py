@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from playground.tabs.learn.numbers.curves import Series
+from playground.tabs.learn.computed.curves import Series
 
 WIDE = 400
 COLOURS = ("", " second", " third")

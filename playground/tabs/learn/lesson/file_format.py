@@ -45,10 +45,10 @@ from engine.ablation.measured import RESULTS
 from engine.config import RunConfig
 from engine.presets import PRESETS
 from playground.tabs.learn import LESSONS
+from playground.tabs.learn.computed.numbers import NUMBERS
 from playground.tabs.learn.lesson import blocks, calculator
 from playground.tabs.learn.lesson.figures import FigureError
 from playground.tabs.learn.lesson.formulas import MathError
-from playground.tabs.learn.numbers.computed import NUMBERS
 
 HEADER = ("title", "goal", "minutes", "preset", "pages", "code")
 SOURCES = ("paper", "reading")

@@ -17,10 +17,10 @@ from engine.data import CORPORA, make_data
 from engine.data.text import cut
 from engine.presets import PRESETS
 from playground.tabs.learn import FIGURES, LESSONS, game, lessons
+from playground.tabs.learn.computed import forward_passes, landscape
 from playground.tabs.learn.drawings.__main__ import DRAWINGS
 from playground.tabs.learn.lesson import calculator, figures, file_format, formulas
 from playground.tabs.learn.lesson.file_format import LessonError
-from playground.tabs.learn.numbers import forward_passes, landscape
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: learn\ncode: engine.training.loss:cross_entropy\npaper: P | https://example.org/p\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]

@@ -14,9 +14,10 @@ from engine.config import RunConfig
 from engine.runs.events import Ended, Evaluated, Stepped
 from engine.runs.store import Run, RunStore
 from playground.runs import run_lookup
-from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn import LESSONS, lessons, server
 from playground.tabs.learn.lesson import file_format
 from tests.tools import measured
+from tests.tools.lesson_problems import problems
 
 HEAD = "---\ntitle: T\ngoal: G\nminutes: 3\npreset: stories\npages: train\ncode: engine.training.loss:cross_entropy\npaper: P | https://example.org/p\n---\n"
 ALL = [(name, language) for name in lessons.names() for language in lessons.LANGUAGES]
@@ -24,7 +25,7 @@ ALL = [(name, language) for name in lessons.names() for language in lessons.LANG
 
 def test_nothing_is_wrong_with_any_lesson() -> None:
     assert lessons.names()
-    assert list(lessons.problems()) == []
+    assert list(problems()) == []
 
 
 @pytest.mark.parametrize(("name", "language"), ALL)
@@ -33,7 +34,7 @@ def test_a_lesson_is_whole(name: str, language: str) -> None:
     found = lessons.lesson(name, language)
     for reference in found.code:
         assert lessons.source(reference)
-    answer = lessons.read(name, language)
+    answer = server.read(name, language)
     assert answer.get("error") is None and len(answer["steps"]) == len(found.steps)
     blocks = [*answer["intro"], *(block for step in answer["steps"] for block in step["blocks"])]
     written = "".join(text for block in blocks for _, text in block.get("spans", []))
@@ -59,7 +60,7 @@ def test_a_lesson_stands_on_the_path_or_beside_it() -> None:
     """In this order; and all that there is a file for is found."""
     stored = {path.stem for path in (LESSONS / "en").glob("*.md")}
     assert set(lessons.names()) == stored
-    listed = lessons.path("en")["lessons"]
+    listed = server.path("en")["lessons"]
     assert [each["name"] for each in listed] == lessons.names()
     parts = [each["part"] for each in listed]
     assert parts == sorted(parts, key=("path", "beside").index)
@@ -109,7 +110,7 @@ def test_an_experiment_stands_where_its_task_does() -> None:
 @pytest.mark.parametrize("language", lessons.LANGUAGES)
 def test_the_coach_repeats_every_task(language: str) -> None:
     for name in lessons.names():
-        for step in lessons.read(name, language)["steps"]:
+        for step in server.read(name, language)["steps"]:
             assert bool(step["task"]) == bool(step["open"]), f"{name}: {step['title']}"
             if step["open"]:
                 assert step["blocks"][step["place"] - 1] == step["task"][0]
@@ -297,7 +298,7 @@ def test_a_prediction_is_compared_with_the_learners_run(store: RunStore) -> None
     number, config = first_run()
 
     def check(*runs: Run) -> dict[str, object]:
-        return lessons.check("attention", "en", number, [run.id for run in runs])
+        return server.check("attention", "en", number, [run.id for run in runs])
 
     assert check() == {"state": "none"}
     other = trained(store, RunConfig(), 0.9)
@@ -309,7 +310,7 @@ def test_a_prediction_is_compared_with_the_learners_run(store: RunStore) -> None
     assert answer["value"] == 0.36 and answer["right"] == 1
     assert check(trained(store, config, 0.05))["right"] == 0
     assert check(trained(store, config, 0.5, over=False))["state"] == "training"
-    assert lessons.check("attention", "en", number, ["../x", 3, mine.id])["value"] == 0.36  # type: ignore[list-item]
+    assert server.check("attention", "en", number, ["../x", 3, mine.id])["value"] == 0.36  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
@@ -319,4 +320,4 @@ def test_a_prediction_is_compared_with_the_learners_run(store: RunStore) -> None
 def test_what_is_not_there_is_refused(
     arguments: tuple[str, str, int, list[str]], said: str
 ) -> None:
-    assert said in lessons.check(*arguments)["error"]
+    assert said in server.check(*arguments)["error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.tabs.learn import lessons, record
+from playground.tabs.learn import lessons, record, server
 
 
 def asked(lang: str) -> list[record.LessonQuestions]:
@@ -17,7 +17,7 @@ def test_every_question_has_an_id_of_its_own_that_both_languages_share() -> None
     sheets = [asked(lang) for lang in lessons.LANGUAGES]
     ids = [[each["id"] for lesson in sheet for each in lesson["questions"]] for sheet in sheets]
     assert ids[0] == ids[1] and len(ids[0]) == len(set(ids[0])) > 20
-    path, page = lessons.path("en"), lessons.read("softmax", "en")
+    path, page = server.path("en"), server.read("softmax", "en")
     assert "lessons" in path and "steps" in page
     listed = [each["questions"] for each in path["lessons"]]
     assert listed == [[each["id"] for each in lesson["questions"]] for lesson in sheets[0]]

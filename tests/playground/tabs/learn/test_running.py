@@ -27,9 +27,9 @@ from engine.training.optim import SGD, clip_grad_norm
 from playground.page.views import ROOT
 from playground.runs import run_lookup
 from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn.computed import curves, running
 from playground.tabs.learn.drawings import charts
 from playground.tabs.learn.lesson import calculator, figures
-from playground.tabs.learn.numbers import curves, running
 
 NAMES = (
     "model",

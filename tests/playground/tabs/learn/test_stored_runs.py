@@ -12,7 +12,7 @@ from engine.runs.store import Run, RunStore
 from playground.hosting import run_feed
 from playground.runs import models, run_lookup
 from playground.tabs.inside import server as looking
-from playground.tabs.learn import lessons, stored_runs
+from playground.tabs.learn import lessons, server, stored_runs
 from tests.tools import measured
 
 STEPS = 300
@@ -91,8 +91,8 @@ def test_a_stored_run_is_played(stored: Run) -> None:
 
 def test_a_stored_run_is_judged_as_an_own_one_is(stored: Run) -> None:
     name, number = step_of(stored.id)
-    assert lessons.read(name, "en")["steps"][number]["stored"] == stored.id
-    answer = lessons.check(name, "en", number, [stored.id])
+    assert server.read(name, "en")["steps"][number]["stored"] == stored.id
+    answer = server.check(name, "en", number, [stored.id])
     assert answer["state"] == "over" and answer["run"] == stored.id
     assert answer["value"] == pytest.approx(0.123457 if answer["measure"] == "loss" else 1.0)
 
@@ -105,7 +105,7 @@ def test_every_stored_run_bears_its_lesson_out(run_id: str) -> None:
     spread = measured.spread_of(found, found.steps[number])
     assert spread is not None
     (right,) = measured.right(lessons.predicted(found, number), spread[0])
-    assert lessons.check(name, "en", number, [run_id])["right"] == right
+    assert server.check(name, "en", number, [run_id])["right"] == right
 
 
 def test_every_experiment_has_a_stored_run() -> None:
@@ -126,7 +126,7 @@ def examining() -> list[tuple[str, int, str]]:
 @pytest.mark.parametrize(("name", "number", "tab"), examining())
 def test_who_has_watched_can_do_the_section_that_examines(name: str, number: int, tab: str) -> None:
     """The stored run is of an experiment of the same lesson, and has what the tab shows of it: its events or weights."""
-    answer = lessons.read(name, "en")["steps"]
+    answer = server.read(name, "en")["steps"]
     run = run_lookup.find(answer[number]["stored"])
     assert answer[number]["examines"] and run_lookup.is_stored(run)
     assert run.id in {step["stored"] for step in answer[:number] if step["measure"]}
@@ -171,9 +171,9 @@ def test_a_section_that_examines_counts_in_no_other_run(
     for run in (other, mine):
         run.append(Ended(step=config.train.total_steps, how="finished"))
     wrong = ["stories", training.id, other.id]
-    assert lessons.check(name, "en", number, wrong) == {"state": "none"}
+    assert server.check(name, "en", number, wrong) == {"state": "none"}
     for right in (mine.id, lessons.stored_id(config)):
-        found = lessons.check(name, "en", number, [*wrong, right])
+        found = server.check(name, "en", number, [*wrong, right])
         assert (found["state"], found["run"]) == ("over", right)
 
 

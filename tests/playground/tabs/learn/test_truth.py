@@ -33,10 +33,10 @@ from engine.training.optim import NEWTON_SCHULZ, SGD
 from playground import i18n
 from playground.app import TABS
 from playground.runs import run_lookup
-from playground.tabs.learn import LESSONS, lessons
+from playground.tabs.learn import LESSONS, lessons, server
+from playground.tabs.learn.computed import curves, forward_passes, landscape, two_by_two
+from playground.tabs.learn.computed.numbers import NUMBERS
 from playground.tabs.learn.lesson import figures, file_format
-from playground.tabs.learn.numbers import curves, forward_passes, landscape, two_by_two
-from playground.tabs.learn.numbers.computed import NUMBERS
 from playground.tabs.optimizers import server as optimizers
 from tests.tools import measured, page_words
 
@@ -359,14 +359,14 @@ def test_every_prediction_is_judged(name: str) -> None:
 def test_what_the_page_measured_is_judged() -> None:
     steps = lessons.lesson("cache", "en").steps
     number = next(i for i, step in enumerate(steps) if step.measure in lessons.ON_PAGE)
-    read = lessons.read("cache", "en")["steps"][number]
+    read = server.read("cache", "en")["steps"][number]
     assert read["seen"] and read["until"]
-    assert lessons.check("cache", "en", number, []) == {"state": "none"}
+    assert server.check("cache", "en", number, []) == {"state": "none"}
     for nothing in (None, "0.9", math.nan, [0.9]):
-        assert lessons.check("cache", "en", number, [], nothing)["state"] == "none"  # type: ignore[arg-type]
+        assert server.check("cache", "en", number, [], nothing)["state"] == "none"  # type: ignore[arg-type]
     over = {"state": "over", "measure": "saved"}
-    assert lessons.check("cache", "zh", number, [], 0.94) == over | {"value": 0.94, "right": 2}
-    assert lessons.check("cache", "en", number, ["x"], 0.3) == over | {"value": 0.3, "right": 0}
+    assert server.check("cache", "zh", number, [], 0.94) == over | {"value": 0.94, "right": 2}
+    assert server.check("cache", "en", number, ["x"], 0.3) == over | {"value": 0.3, "right": 0}
 
 
 # What the errors were about, computed -------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_the_computed_prior_is_that_of_the_task() -> None:
 @pytest.mark.parametrize("name", lessons.names())
 def test_code_that_is_shown_can_be_read(name: str) -> None:
     """A function or a small class; and attention's has the equation's own steps in it."""
-    read = lessons.read(name, "en")
+    read = server.read(name, "en")
     for step in read["steps"]:
         for block in step["blocks"]:
             if block["kind"] == "code":
@@ -697,4 +697,4 @@ def test_a_table_that_is_read_has_its_spread_and_its_verdict() -> None:
                         and row["difference_high"]
                         and row["within_noise"] in ("True", "False")
                     )
-    assert json.dumps(lessons.read("positions", "en")).count("difference_low")
+    assert json.dumps(server.read("positions", "en")).count("difference_low")

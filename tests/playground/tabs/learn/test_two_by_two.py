@@ -11,8 +11,8 @@ from torch.nn import Parameter
 
 from engine.config import TrainConfig
 from engine.training.optim import NEWTON_SCHULZ, SGD, AdamW, Muon, Optimizer, orthogonalized
-from playground.tabs.learn.numbers import two_by_two
-from playground.tabs.learn.numbers.two_by_two import GRADIENTS, Matrix
+from playground.tabs.learn.computed import two_by_two
+from playground.tabs.learn.computed.two_by_two import GRADIENTS, Matrix
 
 TRAIN = TrainConfig()
 

@@ -1,4 +1,4 @@
-"""The arithmetic of the lessons in the browser (assets/js/lessons/worked.js) equals PyTorch's."""
+"""The arithmetic of the lessons in the browser (assets/js/lessons/tables/worked.js) equals PyTorch's."""
 
 from __future__ import annotations
 

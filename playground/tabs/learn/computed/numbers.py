@@ -17,7 +17,7 @@ from engine.presets import PRESETS
 from engine.runs.events import Evaluated
 from playground.runs import run_lookup
 from playground.tabs.learn import game
-from playground.tabs.learn.numbers import forward_passes, landscape, running, two_by_two
+from playground.tabs.learn.computed import forward_passes, landscape, running, two_by_two
 
 
 def guessing() -> str:

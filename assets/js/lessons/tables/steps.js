@@ -1,6 +1,6 @@
 /* Tables of lessons that go step by step: one weight by gradient descent, a text by merges of byte pairs.
  *
- * Each is one of `tp.lessons.sheets.sheets` (worksheets.js), computed in worked.js.
+ * Each is one of `tp.lessons.sheets.sheets` (tables.js), computed in worked.js.
  */
 (() => {
   "use strict";

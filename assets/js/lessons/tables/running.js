@@ -1,5 +1,5 @@
 /* `tp.running`: the arithmetic of the lessons on writing, training, experts and the cache, on plain arrays. The page
- * draws it (sheets.js); tests compare it with the engine.
+ * draws it (writing.js); tests compare it with the engine.
  *
  *   filtered(logits, {temperature, k, p, least})   the filters in the engine's order: what is kept, what is removed
  *   entropy(shares)                    in bits

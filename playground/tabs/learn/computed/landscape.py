@@ -1,6 +1,6 @@
 """The loss landscape of lesson “How it learns”: measured on the shipped model of the stories.
 
-    python -m playground.tabs.learn.numbers.landscape        measures again (about a minute); then draw
+    python -m playground.tabs.learn.computed.landscape        measures again (about a minute); then draw
 
 A loss is a function of all weights, here about 100,000. A map has two directions only (Li et al. 2018, "Visualizing
 the Loss Landscape of Neural Nets"): against the gradient, and a random one. Both have length 1, so both axes have the

@@ -1,7 +1,7 @@
 """What the lessons on attention, positions, the block and norms measure with forward passes of the engine.
 
-    python -m playground.tabs.learn.numbers.forward_passes            measures everything again (some minutes)
-    python -m playground.tabs.learn.numbers.forward_passes carries    ... or one of `MEASURED`
+    python -m playground.tabs.learn.computed.forward_passes            measures everything again (some minutes)
+    python -m playground.tabs.learn.computed.forward_passes carries    ... or one of `MEASURED`
 
 Each measurement is a file of assets/lessons/figures with the columns name, place, seed, value. A lesson writes
 {computed: circuit whole} for a mean over the seeds; `drawings.forward_passes` draws figures from the same files.

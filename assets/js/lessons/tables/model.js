@@ -1,6 +1,6 @@
 /* Tables of lessons that show a part of a model: several heads, a rotated pair, a gate, a norm, a parameter count.
  *
- * Each is one of `tp.lessons.sheets.sheets` (worksheets.js), computed in worked.js.
+ * Each is one of `tp.lessons.sheets.sheets` (tables.js), computed in worked.js.
  */
 (() => {
   "use strict";

@@ -14,7 +14,7 @@ from engine.config import TrainConfig
 from engine.data import make_data
 from engine.presets import PRESETS
 from playground.tabs.learn import game
-from playground.tabs.learn.numbers import curves
+from playground.tabs.learn.computed import curves
 
 SETTINGS = TrainConfig()
 STEPS = 300

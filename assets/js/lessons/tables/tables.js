@@ -1,7 +1,7 @@
 /* Tables of lessons whose numbers can be changed: each begins with the lesson's numbers, and the result follows.
  *
  * `tp.lessons.draw.numbers(block)` builds one. `tp.lessons.sheets` has the parts of a table, and every kind: those of
- * vectorsheets.js, stepsheets.js, sheets.js and modelsheets.js.
+ * vectors.js, steps.js, writing.js and model.js.
  */
 (() => {
   "use strict";

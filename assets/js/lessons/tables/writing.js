@@ -1,4 +1,4 @@
-/* More tables of lessons whose numbers can be changed, drawn as those of vectorsheets.js: sampling, moves, clip,
+/* More tables of lessons whose numbers can be changed, drawn as those of vectors.js: sampling, moves, clip,
  * router, cache.
  *
  * What is computed is in running.js.

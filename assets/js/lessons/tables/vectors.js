@@ -1,6 +1,6 @@
 /* Tables of lessons about vectors: softmax of a few numbers, the dot product of two vectors, one row of attention.
  *
- * Each is one of `tp.lessons.sheets.sheets` (worksheets.js), computed in worked.js.
+ * Each is one of `tp.lessons.sheets.sheets` (tables.js), computed in worked.js.
  */
 (() => {
   "use strict";

@@ -1,6 +1,6 @@
 """Curves of the lessons: measured once on real runs and stored in a table, from which `drawings.charts` draws.
 
-    python -m playground.tabs.learn.numbers.curves          measures again (about ten minutes); then draw
+    python -m playground.tabs.learn.computed.curves          measures again (about ten minutes); then draw
 
 The table `curves.csv` has one number a line: run, series, step, value. Series are `train` and `norm` (each update),
 `valid`, `accuracy`, `sharpness`, and `load 0` ... (the shares of the experts in the first block). Every run is a variant
