@@ -21,6 +21,7 @@ from playground.tabs.optimizers import server as optimizers
 from playground.tabs.tokens import batches, embeddings
 from playground.tabs.tokens import server as tokens
 from playground.tabs.train import tab as train
+from playground.tabs.train.model_spec import model_spec
 from playground.tabs.translate import server as translating
 
 SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
@@ -44,6 +45,9 @@ SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
 }
 """What each view may call."""
 
+GIVEN: Sequence[Callable[..., Any]] = (model_spec,)
+"""What views are given without a call."""
+
 PLAIN = {
     str: "string",
     int: "number",
@@ -57,6 +61,8 @@ PLAIN = {
 def declarations() -> str:
     """The text of a .d.ts file: `Answers`, and `Servers` with the functions of each view."""
     found: dict[str, type] = {}
+    for function in GIVEN:
+        _type(get_type_hints(function)["return"], found)
     servers = [
         f"  {name}: {{\n{''.join(_functions(SERVED[name], found))}  }};\n"
         for name in sorted(SERVED)

@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from engine.config import GATED, ModelConfig
 from engine.estimate import parameters
 from playground.tabs.train.model_words import ACTIVATIONS, PLAIN, TEXT
 
 
-def reading(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+class ModelShape(TypedDict):
+    """A tensor's shape: letters, and sizes in the same order."""
+
+    letters: list[str]
+    sizes: list[int]
+
+
+class ModelPart(TypedDict):
+    """One part of the picture. `glyph` is how it is drawn; `parameters` is None for a part that cannot have any."""
+
+    id: str
+    glyph: str
+    kind: str
+    name: str
+    about: str
+    shapes: list[ModelShape]
+    parameters: int | None
+    on_stream: bool
+    """Whether it is drawn on the residual stream, though it is of a sub-layer."""
+
+
+class ModelSublayer(TypedDict):
+    """A sub-layer of a block."""
+
+    id: str
+    name: str
+    parts: list[ModelPart]
+
+
+class ModelSection(ModelSublayer, total=False):
+    """A sub-layer, with what its kind draws."""
+
+    note: str
+    heads: int
+    kv_heads: int
+    gated: bool
+    ratio: float
+    activation: str
+    experts: int
+    chosen: int
+    shared: int
+
+
+def reading(parts: list[ModelPart]) -> list[ModelPart]:
     """The same parts in the encoder, with S in place of T in the shapes."""
 
     def renamed(letters: list[str]) -> list[str]:
         return ["S" if letter == "T" else letter for letter in letters]
 
     return [
-        each | {"shapes": [made | {"letters": renamed(made["letters"])} for made in each["shapes"]]}
+        {
+            **each,
+            "shapes": [{**made, "letters": renamed(made["letters"])} for made in each["shapes"]],
+        }
         for each in parts
     ]
 
 
-def attention_section(
-    config: ModelConfig, stream: dict[str, Any], which: str = "self"
-) -> dict[str, Any]:
+def attention_section(config: ModelConfig, stream: ModelShape, which: str = "self") -> ModelSection:
     """An attention sub-layer: norm, heads and output projection.
 
     `which` is "self" (causal), "encoder" (bidirectional) or "cross".
@@ -46,7 +90,7 @@ def attention_section(
         values = shape("B T Hkv D", batch, length, shared, head)
         parts.append(part("value", "values", [values], vocabulary * shared * head))
     if config.qk_norm:
-        parts.append(part("qk_norm", kind, [queries, keys], 2 * head) | {"glyph": "norm"})
+        parts.append({**part("qk_norm", kind, [queries, keys], 2 * head), "glyph": "norm"})
     if config.position == "rope" and not crosses:
         parts.append(part("rope", "position", [queries, keys]))
     about = {"self": "weights.about", "encoder": "weights.encoder", "cross": "weights.cross"}[which]
@@ -71,7 +115,7 @@ def attention_section(
     }
 
 
-def feedforward_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
+def feedforward_section(config: ModelConfig, stream: ModelShape) -> ModelSection:
     """The feed-forward sub-layer: up projection, activation, down projection."""
     batch, length, width = stream["sizes"]
     hidden, gated = config.ff_width, config.feedforward in GATED
@@ -86,9 +130,9 @@ def feedforward_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str
     curve["name"] = curve["name"].format(name=function)
     curve["about"] = curve["about"].format(name=function, kind=kind)
     down = part("down", "feedforward", [stream], (hidden + config.bias) * width)
-    parts = [
-        up | {"id": "up", "glyph": "up"},
-        curve | {"id": "curve", "glyph": "curve"},
+    parts: list[ModelPart] = [
+        {**up, "id": "up", "glyph": "up"},
+        {**curve, "id": "curve", "glyph": "curve"},
         drop(down, config),
     ]
     return {
@@ -101,7 +145,7 @@ def feedforward_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str
     }
 
 
-def moe_section(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
+def moe_section(config: ModelConfig, stream: ModelShape) -> ModelSection:
     """The mixture-of-experts sub-layer: router, experts, shared experts, weighted sum."""
     experts, chosen, hidden = config.n_experts, config.top_k, config.expert_width
     assert experts is not None
@@ -168,9 +212,7 @@ def count_of(count: int, thing: str) -> str:
     return f"{count} {thing}{'s' * (count != 1)}"
 
 
-def with_norm(
-    config: ModelConfig, stream: dict[str, Any], parts: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def with_norm(config: ModelConfig, stream: ModelShape, parts: list[ModelPart]) -> list[ModelPart]:
     """Add the norm of a sub-layer before or after its parts, if there is one."""
     if config.norm == "none":
         return parts
@@ -178,15 +220,15 @@ def with_norm(
     return [norm, *parts] if config.placement == "pre" else [*parts, norm]
 
 
-def norm_part(config: ModelConfig, stream: dict[str, Any], where: str) -> dict[str, Any]:
+def norm_part(config: ModelConfig, stream: ModelShape, where: str) -> ModelPart:
     """A norm "pre" or "post" a sub-layer, or the "final" one."""
     bias = config.norm == "layernorm" and config.bias
     norm = part(config.norm, "norm", [stream], config.d_model * (1 + bias))
     norm["about"] += " " + TEXT[f"norm.{where}"]
-    return norm | {"id": "norm", "glyph": "norm", "on_stream": where != "pre"}
+    return {**norm, "id": "norm", "glyph": "norm", "on_stream": where != "pre"}
 
 
-def drop(entry: dict[str, Any], config: ModelConfig) -> dict[str, Any]:
+def drop(entry: ModelPart, config: ModelConfig) -> ModelPart:
     """Mention dropout in a part's description, if there is any."""
     if config.dropout:
         entry["about"] += " " + TEXT["dropout"].format(percent=f"{100 * config.dropout:g}")
@@ -196,10 +238,10 @@ def drop(entry: dict[str, Any], config: ModelConfig) -> dict[str, Any]:
 def part(
     name: str,
     kind: str,
-    shapes: list[dict[str, Any]],
+    shapes: list[ModelShape],
     count: int | None = None,
     about: str | None = None,
-) -> dict[str, Any]:
+) -> ModelPart:
     """One named part. `count` is its number of parameters; None for a part that cannot have any.
 
     Its description begins with `PLAIN`; `about` is the key of the rest in `TEXT` (default: "NAME.about").
@@ -212,9 +254,10 @@ def part(
         "about": f"{PLAIN[name]} {TEXT[about or f'{name}.about']}",
         "shapes": shapes,
         "parameters": count,
+        "on_stream": False,
     }
 
 
-def shape(letters: str, *sizes: int | None) -> dict[str, Any]:
+def shape(letters: str, *sizes: int) -> ModelShape:
     """A tensor's shape: letters and sizes in the same order."""
     return {"letters": letters.split(), "sizes": list(sizes)}

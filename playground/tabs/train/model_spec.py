@@ -10,11 +10,14 @@ No torch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from engine.config import ModelConfig
 from engine.estimate import active_parameters, parameters
 from playground.tabs.train.model_sections import (
+    ModelPart,
+    ModelSection,
+    ModelShape,
     attention_section,
     drop,
     feedforward_section,
@@ -44,9 +47,45 @@ KINDS = {
 """Keys of `engine.estimate.parameters`, and the kind of part that each is drawn as."""
 
 
-def model_spec(
-    config: ModelConfig, batch_size: int, vocab_size: int | None = None
-) -> dict[str, Any]:
+class ModelBlock(TypedDict):
+    """One kind of block: its sub-layers, and what mixes the embedding into its input, if anything does."""
+
+    name: str
+    enter: list[ModelPart]
+    sections: list[ModelSection]
+    parameters: int
+
+
+class ModelShare(TypedDict):
+    """The parameters of one kind of part, in the whole model."""
+
+    kind: str
+    name: str
+    parameters: int
+
+
+class ModelSpec(TypedDict):
+    """A model for its picture. `before` are the inputs, of an encoder if there is one; `between` is from its memory to
+    the decoder's blocks; `layers` names each block's kind, the encoder's first; `after` ends in the logits.
+
+    `summary` is the text alternative of the picture.
+    """
+
+    before: list[ModelPart]
+    between: list[ModelPart]
+    encoders: int
+    blocks: dict[str, ModelBlock]
+    layers: list[str]
+    after: list[ModelPart]
+    tied: bool
+    shared: bool
+    total: int
+    active: int
+    kinds: list[ModelShare]
+    summary: str
+
+
+def model_spec(config: ModelConfig, batch_size: int, vocab_size: int | None = None) -> ModelSpec:
     """The parts of a model, for `view("model", spec=...)`.
 
     `vocab_size` is used if the configuration leaves it to the tokenizer. Raises `ConfigError` if the
@@ -63,7 +102,7 @@ def model_spec(
     if config.tie_embeddings:
         inputs[1]["about"] += " " + TEXT["tied"]
     before = inputs
-    between: list[dict[str, Any]] = []
+    between: list[ModelPart] = []
     if translates:
         before = entry(config, stream, "sources", config.src_vocab_size or vocabulary)
         if config.share_embeddings:
@@ -91,12 +130,11 @@ def model_spec(
     }
 
 
-def entry(
-    config: ModelConfig, stream: dict[str, Any], tokens: str, vocabulary: int
-) -> list[dict[str, Any]]:
+def entry(config: ModelConfig, stream: ModelShape, tokens: str, vocabulary: int) -> list[ModelPart]:
     """The input parts: tokens, embedding, and added positions if there are any."""
     batch, length, width = stream["sizes"]
-    parts = [part(tokens, "token", [shape("B T", batch, length)]) | {"glyph": "tokens"}]
+    first = part(tokens, "token", [shape("B T", batch, length)])
+    parts: list[ModelPart] = [{**first, "glyph": "tokens"}]
     parts.append(part("embedding", "embedding", [stream], vocabulary * width))
     if config.position in ("sinusoidal", "learned"):
         table = [shape("T C", length, width)]
@@ -112,18 +150,19 @@ def entry(
     return parts
 
 
-def memory(config: ModelConfig, stream: dict[str, Any]) -> dict[str, Any]:
+def memory(config: ModelConfig, stream: ModelShape) -> ModelPart:
     """What the encoder hands to the decoder's cross-attention, after the encoder's last norm if it has one."""
     found = part("memory", "token", [stream])
     if config.norm != "none" and config.placement == "pre":
-        found = norm_part(config, stream, "final") | {"name": TEXT["memory"]}
+        found = norm_part(config, stream, "final")
+        found["name"] = TEXT["memory"]
         found["about"] += " " + TEXT["memory.about"]
-    return reading([found])[0] | {"id": "memory", "kind": "norm"}
+    return {**reading([found])[0], "id": "memory", "kind": "norm"}
 
 
 def leaving(
-    config: ModelConfig, stream: dict[str, Any], vocabulary: int, weights: int
-) -> list[dict[str, Any]]:
+    config: ModelConfig, stream: ModelShape, vocabulary: int, weights: int
+) -> list[ModelPart]:
     """The output parts: the last norm if there is one, and the logits, from a matrix of so many `weights`."""
     batch, length, _ = stream["sizes"]
     logits = [shape("B T V", batch, length, vocabulary)]
@@ -146,7 +185,7 @@ def kind_of(config: ModelConfig, number: int) -> str:
     return f"{stack} experts" if experts else stack
 
 
-def block(config: ModelConfig, stream: dict[str, Any], kind: str) -> dict[str, Any]:
+def block(config: ModelConfig, stream: ModelShape, kind: str) -> ModelBlock:
     """One kind of block, as named by `kind_of`: its sub-layers and parameter count."""
     second = moe_section if kind.endswith("experts") else feedforward_section
     stack = kind.split()[0]
@@ -156,7 +195,8 @@ def block(config: ModelConfig, stream: dict[str, Any], kind: str) -> dict[str, A
     sections.append(second(config, stream))
     enter = [part("skip", "skips", [stream], 2)] if config.embedding_skip else []
     if stack == "encoder":
-        sections = [section | {"parts": reading(section["parts"])} for section in sections]
+        for section in sections:
+            section["parts"] = reading(section["parts"])
         enter = reading(enter)
     parts = [*enter, *(entry for section in sections for entry in section["parts"])]
     return {

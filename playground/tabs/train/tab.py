@@ -22,7 +22,7 @@ from playground.planning.plan import Plan, plan, summary
 from playground.runs import run_lookup
 from playground.tabs.learn.tab import terms
 from playground.tabs.train.cards import cards
-from playground.tabs.train.model_spec import model_spec
+from playground.tabs.train.model_spec import ModelSpec, model_spec
 
 EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}
 """Options of the events here: the same, also while an earlier one has no answer yet."""
@@ -130,7 +130,7 @@ def rename(run_id: str, name: str, key: str = "") -> dict[str, str]:
     return {"name": actions.rename(run_id, name, key)}
 
 
-def spec(worked_out: Plan) -> dict[str, Any]:
+def spec(worked_out: Plan) -> ModelSpec:
     """The model picture of a valid plan."""
     assert worked_out.config is not None
     config = worked_out.config

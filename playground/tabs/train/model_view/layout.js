@@ -1,20 +1,9 @@
 /* Where everything stands: the columns, the rows from tokens down to logits, and the lines between them. */
 
-/** @typedef {{ letters: string[], sizes: (number | null)[] }} Shape */
-/** @typedef {{ id: string, glyph: string, kind: string, name: string, about: string, shapes: Shape[],
- *   on_stream?: boolean }} Named */
-/** @typedef {Named & { parameters: number | null }} Part */
-/** @typedef {{ heads: number, kv_heads: number, experts: number, chosen: number, ratio: number, gated: boolean,
- *   activation: string }} Drawn */
-/** @typedef {{ id: string, name: string, note?: string, parts: Part[] } & Partial<Drawn>} Section  a sub-layer,
- *   with what its kind draws */
-/** @typedef {{ name: string, enter: Part[], sections: Section[], parameters: number }} BlockKind */
-/** @typedef {{ before: Part[], between: Part[], after: Part[], layers: string[],
- *   blocks: { [kind: string]: BlockKind } }} Stack */
-/** @typedef {{ kind: string, name: string, parameters: number }} Share */
-/** @typedef {{ encoders: number, tied: boolean, shared: boolean, total: number, active: number, kinds: Share[],
- *   summary: string }} Totals */
-/** @typedef {Stack & Totals} Spec  see model_spec.py */
+/** @typedef {Answers.ModelShape} Shape */
+/** @typedef {Answers.ModelPart} Part */
+/** @typedef {Answers.ModelSection} Section  a sub-layer, with what its kind draws */
+/** @typedef {Answers.ModelSpec} Spec  see model_spec.py */
 /** @typedef {ReturnType<typeof columns>} Grid */
 
 /** @typedef {{ key: string, y: number, h: number }} Placed */
