@@ -61,8 +61,8 @@ EMPTY = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
   .map((heading) => heading.outerHTML)"""
 
 
-def test_no_heading_is_empty_while_the_page_waits(open_page: Open) -> None:
-    """Its own file for every view is there, but no answer to what it asks."""
+def test_a_tab_says_something_while_the_page_waits(open_page: Open) -> None:
+    """Its own file for every view is there, but no answer to what it asks: no tab is blank, and no heading is empty."""
     page = open_page("?tab=train", height=4000)
     page.wait_for_selector(".configure[data-answered]")
     page.route("**/gradio_api/**", lambda route: None)

@@ -40,6 +40,7 @@ const TEXT = tp.words({
     link: "The link",
     copy: "Copy",
     copied: "Copied",
+    loading: "Reading the lessons …",
     offline: "The page's server does not answer. Is it still running?",
   },
   zh: {
@@ -69,6 +70,7 @@ const TEXT = tp.words({
     link: "链接",
     copy: "复制",
     copied: "已复制",
+    loading: "正在读取课程……",
     offline: "页面的服务器没有响应。它还在运行吗？",
   },
 });
@@ -289,6 +291,11 @@ function teaching() {
 }
 
 async function load() {
+  root.replaceChildren(
+    el("h2", { text: TEXT.title }),
+    el("p", { text: TEXT.intro }),
+    el("p", { role: "status", text: TEXT.loading }),
+  );
   const answer = await call("path", tp.language);
   if (answer.error) return root.replaceChildren(el("p", { role: "alert", text: answer.error }));
   lessons = answer.lessons;
