@@ -175,9 +175,19 @@ def ask(run: str, step: int | None = None, key: str = "") -> Asked:
     raise NotImplementedError
 
 
+class Given(TypedDict):
+    asked: bool
+
+
+def give() -> Given:
+    return {"asked": False}
+
+
 def test_answers_in_typescript(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TypedDict becomes an interface; the key, which the browser adds, is no argument of a view's."""
+    """A TypedDict becomes an interface; the key, which the browser adds, is no argument of a view's. So does what a view
+    is given without a call."""
     monkeypatch.setattr(answers, "SERVED", {"one": (ask,)})
+    monkeypatch.setattr(answers, "GIVEN", (give,))
     assert (
         answers.declarations()
         == """\
@@ -186,6 +196,9 @@ declare namespace Answers {
     rows?: (Answers.Inner)[];
     shares?: { [name: string]: (number)[] };
     state?: 'on' | 'off';
+  }
+  interface Given {
+    asked: boolean;
   }
   interface Inner {
     name: string;
