@@ -99,10 +99,10 @@ FLOORS = {
     ],
     "playground.tabs.learn": [
         ["game", "notebooks"],
-        ["numbers"],
+        ["computed"],
         ["lesson"],
         ["lessons", "drawings"],
-        ["record", "stored_runs"],
+        ["record", "server", "stored_runs"],
         ["tab"],
     ],
 }
