@@ -67,7 +67,7 @@
     /** @type {Element | null} */
     let target = null;
     /** @type {number | null} */
-    let scrolling = null; // until then
+    let scrolling = null; // until this time; null: it was never scrolled
     let [moved, arrived, place] = [0, false, ""];
     const follow = () => {
       const now = performance.now();

@@ -1,7 +1,6 @@
-/* More tables of lessons whose numbers can be changed, drawn as those of vectors.js: sampling, moves, clip,
- * router, cache.
+/* Tables of lessons on writing, training, experts and the cache: sampling, momentum and Adam, clipping, a router, a cache.
  *
- * What is computed is in running.js.
+ * Each is one of `tp.lessons.sheets.sheets` (tables.js), computed in running.js.
  */
 (() => {
   "use strict";
