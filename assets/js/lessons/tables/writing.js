@@ -1,4 +1,4 @@
-/* Tables of lessons on writing, training, experts and the cache: sampling, momentum and Adam, clipping, a router, a cache.
+/* Tables of lessons on writing, training and experts: sampling, momentum and Adam, clipping, a router, a cache.
  *
  * Each is one of `tp.lessons.sheets.sheets` (tables.js), computed in running.js.
  */
