@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
-    Error,
     Locator,
     Page,
     expect,
@@ -48,44 +48,56 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def open_page(address: str, browser: Browser) -> Iterator[Open]:
-    """Open the page in a browser that remembers nothing; in the end, no error may have been shown, and nothing trains."""
-    errors: list[str] = []
+class Opener:
+    """Opens the page, each time in a browser that remembers nothing, and writes down what goes wrong there."""
 
-    def heard(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            errors.append(f"{message.text} ({message.location.get('url')})")
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.browser = browser
+        self.address = address
+        self.errors: list[str] = []
+        self.contexts: list[BrowserContext] = []
 
-    def failed(error: Error) -> None:
-        errors.append(str(error))
-
-    def opened(
+    def __call__(
+        self,
         query: str = "",
         width: int = 1440,
         height: int = 900,
         scheme: str = "light",
     ) -> Page:
-        context = browser.new_context(
+        """Open the page with this query, in a window of this size."""
+        context = self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
+        self.contexts.append(context)
         page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", failed)
-        page.on("request", lambda request: foreign(request.url))
-        page.goto(address + query)
+        page.on("console", self.heard)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.asked(request.url))
+        page.goto(self.address + query)
         return page
 
-    def foreign(url: str) -> None:
-        if not url.startswith((address, "data:", "blob:")):
-            errors.append(f"asked for {url}")
+    def heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url')})")
 
-    yield opened
-    for context in browser.contexts:
-        context.close()
+    def asked(self, url: str) -> None:
+        if not url.startswith((self.address, "data:", "blob:")):
+            self.errors.append(f"asked for {url}")
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_page(address: str, browser: Browser) -> Iterator[Open]:
+    """Open the page in a browser that remembers nothing; in the end, no error may have been shown, and nothing trains."""
+    opener = Opener(browser, address)
+    yield opener
+    opener.close()
     stop_runs()
-    assert not errors
+    assert not opener.errors
 
 
 @pytest.fixture

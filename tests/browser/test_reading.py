@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from playground.page.views import ROOT
 from playground.tabs.learn import game, lessons, notebooks
 from playground.tabs.learn.lesson.file_format import Step
-from tests.browser.conftest import Watched, too_wide
+from tests.browser.conftest import Opener, Watched, too_wide
 from tests.browser.test_accessibility import AXE, LOOK
 
 pytestmark = pytest.mark.browser
@@ -126,11 +126,34 @@ LESSONS = [(name, lessons.LANGUAGES[i % 2]) for i, name in enumerate(lessons.nam
 """All lessons, in English and Chinese by turns; `test_a_walk_through_a_lesson` reads each in both."""
 
 
+@pytest.fixture(scope="module")
+def readers(browser: Browser, address: str) -> Iterator[tuple[Opener, dict[str, Page]]]:
+    """One reader in each language, who reads one lesson after another."""
+    opener = Opener(browser, address)
+    yield opener, {}
+    opener.close()
+
+
+@pytest.fixture
+def list_of_lessons(readers: tuple[Opener, dict[str, Page]]) -> Iterator[Callable[[str], Page]]:
+    """The page of a language's reader, at the list of lessons: opened at first, and if a test has left it elsewhere."""
+    opener, pages = readers
+
+    def at_the_list(language: str) -> Page:
+        if language not in pages or not pages[language].locator(".learn").is_visible():
+            pages[language] = opened(opener, "tab=learn", language)
+        return pages[language]
+
+    opener.errors.clear()
+    yield at_the_list
+    assert not opener.errors
+
+
 @pytest.mark.parametrize(("name", "language"), LESSONS)
 def test_a_lesson_is_read_wrong_and_right(
-    open_page: Open, shoot: Shoot, name: str, language: str
+    list_of_lessons: Callable[[str], Page], shoot: Shoot, name: str, language: str
 ) -> None:
-    page = opened(open_page, "tab=learn", language)
+    page = list_of_lessons(language)
     page.locator(f"#learn-{name}").click()
     page.wait_for_selector(f".reading[data-lesson='{name}'][data-ready=true]")
     expect(page.locator(".learn")).to_be_hidden()

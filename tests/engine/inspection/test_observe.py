@@ -15,17 +15,16 @@ import torch
 from engine.inspection import observe
 from engine.model.context import Edit, Trace
 from engine.model.decoder import TransformerLM
+from engine.model.positions import POSITIONS
 from engine.runs import snapshots
 
 VOCABULARY = 23
 IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7]
 
-OPTIONS = {
-    "default": {},
+OPTIONS: dict[str, dict[str, Any]] = {name: {"position": name} for name in POSITIONS} | {
     "post-norm": {"placement": "post"},
     "grouped queries": {"n_kv_head": 2},
-    "alibi": {"position": "alibi"},
-    "learned, layernorm, biases": {"position": "learned", "norm": "layernorm", "bias": True},
+    "layernorm, biases": {"norm": "layernorm", "bias": True},
     "dropout": {"dropout": 0.4},
     "untied": {"tie_embeddings": False},
 }

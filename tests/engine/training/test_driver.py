@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,11 @@ import pytest
 import tokenizers
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
-from torch.nn.functional import one_hot
 
-from engine import TransformerLM
 from engine.config import RunConfig, TrainConfig
 from engine.data import Data, make_data
 from engine.data.tasks import TASKS
 from engine.generation.batched import continue_all
-from engine.generation.sampling import Sampler, generate
-from engine.model.context import KVCache, Output
 from engine.runs.events import (
     Change,
     Changed,
@@ -60,7 +55,8 @@ from engine.training.driver import SAMPLE_TOKENS, drive, end_with_parent, log, w
 from engine.training.driver import driver as driving
 from engine.training.loop import due, new_state
 from engine.validation import ConfigError
-from tests.tools.options import SIZES, TINY_RUN, VOCAB, build
+from tests.engine.generation.test_batched import Writes
+from tests.tools.options import TINY_RUN
 from tests.tools.waiting import PATIENCE
 
 TINY = TINY_RUN | {"sample_interval": 3, "probe_interval": 2, "save_interval": 4}
@@ -708,57 +704,6 @@ def test_beginning_again_is_the_same_run(store: RunStore) -> None:
 # Samples
 
 
-@pytest.mark.parametrize("position", ["rope", "alibi"])
-def test_texts_continued_together_are_those_continued_alone(position: str) -> None:
-    model = build(position=position)
-    prompts = [[1, 2, 3], [4], [5, 6, 7, 8, 9], list(range(14))]
-    together = continue_all(model, prompts, max_new_tokens=25, temperature=0)
-    for prompt, written in zip(prompts, together, strict=True):
-        alone = generate(model, prompt, 25, Sampler(temperature=0))
-        assert written == [step.token for step in alone]
-
-
-def test_a_text_ends_at_the_end_token() -> None:
-    model = build()
-    prompts = [[1, 2, 3], [4]]
-    free = continue_all(model, prompts, max_new_tokens=20, temperature=0)
-    end = free[0][5]
-    cut = continue_all(model, prompts, max_new_tokens=20, temperature=0, end=end)
-    assert cut[0] == free[0][: free[0].index(end)]
-    assert cut[1] == (free[1][: free[1].index(end)] if end in free[1] else free[1])
-
-
-class Writes(TransformerLM):
-    """Continues each text as `said` says, and whatever comes after that with `after`, over and over."""
-
-    def __init__(self, said: Mapping[str, list[int]], after: list[int], vocab_size: int) -> None:
-        super().__init__(**SIZES | {"vocab_size": vocab_size, "max_seq_len": 128})
-        self.said, self.after, self.size = said, after, vocab_size
-        self.rows = 0
-        """How many tokens were computed."""
-
-    def run(self, tokens: Tensor, cache: KVCache | None = None, *_: Any, **__: Any) -> Output:
-        assert cache is not None
-        keys = tokens[None, :, None, :, None].expand(*cache.keys[:, :, :, :0].shape[:3], -1, 4)
-        for layer in range(2):  # the cache holds the tokens themselves
-            seen, _ = cache.extend(layer, keys[layer].float(), keys[layer].float())
-        cache.advance(tokens.shape[1])
-        self.rows += tokens.numel()
-        following = [self.next([int(token) for token in row[0, :, 0]]) for row in seen]
-        logits = one_hot(torch.tensor(following), self.size)[:, None].float()  # (B, 1, V)
-        return Output(logits=logits, balance_loss=torch.zeros(()))
-
-    def next(self, text: list[int]) -> int:
-        for prompt, said in self.said.items():
-            ids = list(map(ord, prompt))
-            if text[: len(ids)] == ids:
-                at = len(text) - len(ids)
-                return (
-                    said[at] if at < len(said) else self.after[(at - len(said)) % len(self.after)]
-                )
-        return 0  # a prompt that is still being read
-
-
 def right_and_on(data: Data, after: list[int]) -> Writes:
     """A model that writes the right answer to each of the data's prompts, and then `after`."""
 
@@ -813,35 +758,6 @@ def test_held_out_rows_are_measured_together_as_alone(name: str, experts: dict[s
         found.append(loop.evaluate(new_state(config, make_data(config))))
     assert found[0].loss == pytest.approx(found[1].loss, rel=1e-5)
     assert found[0].accuracy == found[1].accuracy
-
-
-@pytest.mark.case("F1")
-def test_a_text_that_has_ended_costs_nothing_more() -> None:
-    """Rows leave the batch at their END, and at `most` tokens: none is computed for them."""
-    end, most = 9, 12
-    model = Writes({chr(1): [5, end], chr(2): [5] * 40, chr(3) * 4: [end]}, [end], VOCAB)
-    written = continue_all(
-        model, [[1], [2], [3, 3, 3, 3]], max_new_tokens=most, temperature=0, end=end
-    )
-    assert written == [[5], [5] * most, []]
-    assert model.rows == 2 + most + 4
-    assert continue_all(model, [[2], [3] * 4], max_new_tokens=0, end=end) == [[], []]
-    # A row that already has all its tokens writes no more of them while another goes on.
-    late = Writes({chr(1): [5, 5, end, 5], chr(3) * 9: [6, 6]}, [end], VOCAB)
-    assert continue_all(late, [[1], [3] * 9], max_new_tokens=2, temperature=0, end=end) == [
-        [5, 5],
-        [6, 6],
-    ]
-
-
-def test_drawn_texts_are_the_same_again_and_touch_no_generator() -> None:
-    model = build().train()
-    state = torch.get_rng_state()
-    first = continue_all(model, [[1], [2, 3]], max_new_tokens=12, seed=5)
-    assert first == continue_all(model, [[1], [2, 3]], max_new_tokens=12, seed=5)
-    assert first != continue_all(model, [[1], [2, 3]], max_new_tokens=12, seed=6)
-    assert torch.equal(torch.get_rng_state(), state) and model.training
-    assert all(0 <= token < VOCAB for text in first for token in text)
 
 
 def test_no_token_is_written_that_the_tokenizer_lacks(store: RunStore) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,10 @@ from engine.model.decoder import TransformerLM
 from engine.model.encoder_decoder import Transformer
 from engine.validation import ConfigError
 from playground.tabs.train.model_spec import model_spec
+from tests.tools.options import AXES, covering
 
 BATCH, VOCABULARY = 3, 11
 SIZES = {"d_model": 16, "n_head": 4, "n_layer": 2, "max_seq_len": 8, "vocab_size": VOCABULARY}
-CHOICES: dict[str, list[Any]] = {
-    "norm": ["rmsnorm", "layernorm", "none"],
-    "placement": ["pre", "post"],
-    "position": ["rope", "learned", "alibi"],
-    "feedforward": ["swiglu", "gelu"],
-    "n_kv_head": [None, 2, 1],
-    "tie_embeddings": [True, False],
-    "bias": [False, True],
-    "qk_norm": [False, True],
-}
-ALL = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
-
-
 SHORTCUTS: list[dict[str, Any]] = [
     {"token_pairs": 4_096},
     {"token_pairs": 40, "value_embeddings": True, "embedding_skip": True, "n_kv_head": 2},
@@ -82,7 +69,7 @@ TRANSLATORS: list[dict[str, Any]] = [
 
 
 def test_the_parts_parameters_are_the_models() -> None:
-    for choice in [*ALL, *MIXTURES, *TRANSLATORS, *SHORTCUTS]:
+    for choice in [*covering(AXES), *MIXTURES, *TRANSLATORS, *SHORTCUTS]:
         config = ModelConfig.parse(SIZES | choice)
         spec = model_spec(config, BATCH)
         outside = [part for end in ("before", "between", "after") for part in spec[end]]
