@@ -131,7 +131,8 @@ class CrossAttention(Attention):
 
     def project(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor, View]:
         memory = context.memory
-        assert memory is not None
+        if memory is None:
+            raise ValueError("memory is None: pass memory=model.encode(sources)")
         q = self.q(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H, T, D)
         q = q if self.q_norm is None else self.q_norm(q)
         return q, *self.read(memory), View(mask=memory.mask)

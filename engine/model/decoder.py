@@ -114,7 +114,8 @@ class Decoder(nn.Module):
                 padding. None: the result of `not_padding`.
 
         Raises:
-            ValueError: tokens are not (B, T), or exceed `max_seq_len` together with the cache.
+            ValueError: tokens are not (B, T), or exceed `max_seq_len` together with the cache, or an
+                encoder-decoder gets no memory.
         """
         start = 0 if cache is None else cache.length
         length = checked_length(tokens, start, self.config)

@@ -141,7 +141,10 @@ class Evaluated(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Diverged(Message):
-    """The loss or the gradient is not finite. No update was made and the run ends."""
+    """The loss, the gradient or the validation loss is not finite. The run ends.
+
+    A batch whose loss or gradient is not finite changes no weight.
+    """
 
     step: AtStep
     loss: Word

@@ -141,7 +141,7 @@ def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged
 
     Other events: `Evaluated` at step 0, every `eval_interval` steps and after the last step; with experts,
     `Routed` before a `Stepped`, at most `MAX_RECORDS` in a run; `Noted` when fp16 skips a batch; `Diverged`,
-    as the last event, when the loss or a gradient is not finite.
+    as the last event, when the loss, a gradient or the validation loss is not finite.
     """
     if state.step == 0:
         yield evaluate(state)
@@ -153,7 +153,14 @@ def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged
         if isinstance(event, Diverged):
             return
         if isinstance(event, Stepped) and evaluation_due(state):
-            yield evaluate(state)
+            measured = evaluate(state)
+            if not math.isfinite(
+                measured.loss
+            ):  # the update itself led to weights that cannot be used
+                grad_norm = f"{event.grad_norm:g}"
+                yield Diverged(step=state.step, loss=f"{measured.loss:g}", grad_norm=grad_norm)
+                return
+            yield measured
 
 
 def evaluation_due(state: TrainState) -> bool:

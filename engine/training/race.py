@@ -10,6 +10,7 @@ take most of the step. Muon makes them about equal (`engine.training.optim.Muon`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from time import process_time
@@ -81,7 +82,7 @@ class Spectra:
 
 @dataclass(frozen=True)
 class Fell:
-    """A contestant whose loss or gradient is no longer finite. It makes no further update."""
+    """A contestant whose loss, gradient or validation loss is no longer finite. It makes no further update."""
 
     entry: int
     step: int
@@ -128,7 +129,12 @@ def race(configs: Sequence[RunConfig], moments: Collection[int] = ()) -> Iterato
             if before:
                 yield spectra(entry, state, before)
             if evaluation_due(state):
-                yield Measured(entry, state.step, evaluate(state).loss)
+                loss = evaluate(state).loss
+                if math.isfinite(loss):
+                    yield Measured(entry, state.step, loss)
+                else:
+                    racing.remove(entry)
+                    yield Fell(entry, state.step)
 
 
 def _check(configs: Sequence[RunConfig]) -> None:
@@ -166,9 +172,8 @@ def spectra(entry: int, state: TrainState, before: dict[str, Tensor]) -> Spectra
     """The singular values of the matrices, and of how they moved since `before`, one update ago."""
     (group, *_) = [each for each in state.optimizer.param_groups if each["kind"] == "matrix"]
     lr, decay = group["lr"], group["weight_decay"]
-    kept = (
-        1.0 if isinstance(state.optimizer, SGD) else 1 - lr * decay
-    )  # SGD's is part of its gradient
+    # SGD's weight decay is part of its gradient.
+    kept = 1.0 if isinstance(state.optimizer, SGD) else 1 - lr * decay
     after = matrices(state)
     moves = {name: (kept * old - after[name]) / lr for name, old in before.items()}
     return Spectra(entry, state.step, _singular_values(moves), _singular_values(after))

@@ -303,16 +303,14 @@ def _hand_over(worker: Worker, run: Run) -> bool:
 
 def _watch(worker: Worker) -> None:
     """Wait for the process's end; measure its memory twice a second until then."""
-    process = psutil.Process(worker.process.pid)
     while True:
         try:
             worker.process.wait(0.5)
             break
         except subprocess.TimeoutExpired:
-            try:
-                worker.peak = max(worker.peak, process.memory_info().rss)
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error):  # it has just ended
+                resident = psutil.Process(worker.process.pid).memory_info().rss
+                worker.peak = max(worker.peak, resident)
     worker.end()
     if worker.run is not None:
         with suppress(OSError, RunError):  # deleted meanwhile: the folder must not come back

@@ -37,6 +37,11 @@ test("what stands in another hole is translated too", () => {
   assert.equal(tp.translate("3 of A run"), "一次训练 中的 3");
 });
 
+test("a long text in a hole is somebody's own and stays", () => {
+  const long = `The run “${"a".repeat(1000)}” is over.`;
+  assert.equal(tp.translate(`3 of ${long}`), `${long} 中的 3`);
+});
+
 test("several sentences are translated one after the other", () => {
   assert.equal(tp.translate("The run “a” is over. Try again."), "训练“a”已经结束。再试一次。");
   assert.equal(tp.translate("must be positive; Try again."), "必须为正；再试一次。");

@@ -56,6 +56,7 @@
   /** @type {Map<Tell, Map<string, string | null>>} */
   const known = new Map(); // what was found for the sentence in hand, and for its parts
   const MOST_PARTS = 16;
+  const LONGEST_HOLE = 1_000; // characters; a longer one is somebody's own text
 
   const escaped = (/** @type {string} */ text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const HOLE = /\{\d+\}/;
@@ -116,7 +117,9 @@
     for (const { holes, translation, kept } of patterns()) {
       const match = holes.exec(sentence);
       if (!match) continue;
-      const said = match.slice(1).map((text, n) => (kept[n] ? text : (found(text) ?? text)));
+      const said = match
+        .slice(1)
+        .map((text, n) => (kept[n] || text.length > LONGEST_HOLE ? text : (found(text) ?? text)));
       return translation.replace(/\{(\d+)\}/g, (_, n) => said[Number(n)]);
     }
     const colon = sentence.indexOf(": ");
@@ -143,7 +146,7 @@
 
   const NUMBERED = / \((\d+)\)$/;
 
-  /** One part of a run's name that says how it differs from its preset, as `say` of engine/runs/store.py writes it:
+  /** One part of a run's name that says how it differs from its preset, as `say` of engine/runs/naming.py writes it:
    * "12 blocks", "post-norm", "no dropout", "learning rate 0.01". Null where it is none.
    *
    * @type {Tell} */

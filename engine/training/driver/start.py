@@ -108,7 +108,7 @@ def choose_threads(state: TrainState, folder: Path | None) -> str:
     if wanted is None and folder is not None:
         wanted = checkpoint.threads_of(folder)  # the same number gives the same rounding
     if wanted is not None:
-        torch.set_num_threads(min(wanted, max(1, cpu_count())) if folder else wanted)
+        torch.set_num_threads(min(wanted, cpu_count()))
         return ""
     if state.device.type != "cpu" or cpu_count() == 1:
         return ""

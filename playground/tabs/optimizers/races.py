@@ -212,9 +212,11 @@ def _listen(race: Race, process: subprocess.Popen[bytes]) -> None:
     """Keep the events that a race prints, and end it when its time is up or no page polls it."""
     assert process.stdout is not None and process.stdin is not None
     for line in process.stdout:
-        if not line.endswith(b"\n"):
-            break  # it was killed while it wrote
-        race.events.append(orjson.loads(line))
+        try:
+            race.events.append(orjson.loads(line))
+        except orjson.JSONDecodeError:  # it was killed while it wrote, or has failed
+            process.kill()
+            break
         now = time.monotonic()
         if race.state == "starting":
             race.state = "running"

@@ -66,6 +66,11 @@ def pairs(length: int = 9, written: int = 7) -> tuple[torch.Tensor, torch.Tensor
     return sources, torch.randint(4, 23, (2, written), generator=generator)
 
 
+def test_without_a_memory_it_says_what_to_pass() -> None:
+    with pytest.raises(ValueError, match=r"memory=model\.encode"):
+        build().run(pairs()[1])
+
+
 @pytest.mark.parametrize("options", EVERY, ids=name)
 def test_every_option_keeps_the_properties(options: dict[str, Any]) -> None:
     """Cached equals full, nothing sees the future, padding changes nothing, traced is untraced."""

@@ -51,6 +51,7 @@ from engine.runs.store import Run, RunBusy, RunError, RunStore
 from engine.tokenizers import load_tokenizer
 from engine.training import loop
 from engine.training.checkpoint import CheckpointError
+from engine.training.devices import cpu_count
 from engine.training.driver import SAMPLE_TOKENS, drive, end_with_parent, log, warm_up
 from engine.training.driver import driver as driving
 from engine.training.loop import due, new_state
@@ -331,6 +332,15 @@ def test_a_run_keeps_its_number_of_threads(store: RunStore) -> None:
     ]
 
 
+def test_a_run_with_more_threads_than_processors_goes_on_with_those_it_began_with(
+    store: RunStore,
+) -> None:
+    run = make(store, threads=cpu_count() + 3)
+    drive(run)
+    drive(run)
+    assert [event.threads for event in of(run, Started)] == [cpu_count()] * 2
+
+
 def test_two_processes_do_not_train_one_run(store: RunStore) -> None:
     run = make(store)
     claim = run.claim()
@@ -477,7 +487,8 @@ def test_the_end_of_the_parent_ends_the_run(live: Live) -> None:
 # Every other end
 
 
-def test_divergence_is_an_end_with_a_reason(store: RunStore) -> None:
+@pytest.mark.parametrize("step", [7, 6], ids=["at the next batch", "at the evaluation"])
+def test_divergence_is_an_end_with_a_reason(store: RunStore, step: int) -> None:
     run = make(
         store, max_lr=10.0, total_steps=60, warmup_steps=0, max_grad_norm=0.0, save_interval=5
     )
@@ -486,7 +497,7 @@ def test_divergence_is_an_end_with_a_reason(store: RunStore) -> None:
     def poisoned(state: Any) -> Iterator[Any]:
         for event in original(state):
             yield event
-            if state.step == 7:
+            if state.step == step and isinstance(event, Stepped):
                 with torch.no_grad():
                     state.model.embedding.weight.fill_(math.inf)
 
@@ -495,9 +506,9 @@ def test_divergence_is_an_end_with_a_reason(store: RunStore) -> None:
         ended = drive(run)
     finally:
         driving.train = original
-    assert ended.how == "diverged" and ended.step == 7
+    assert ended.how == "diverged" and ended.step == step
     (diverged,) = of(run, Diverged)
-    assert diverged.step == 7 and diverged.grad_norm in ended.reason
+    assert diverged.step == step and diverged.grad_norm in ended.reason
     assert "The checkpoint of step 5 is kept" in ended.reason
     assert [kept.step for kept in run.checkpoints()] == [0, 5]
     assert run.status().state == "diverged"

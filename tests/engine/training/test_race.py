@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,6 +169,24 @@ def test_one_that_diverges_leaves_and_the_others_go_on(monkeypatch: pytest.Monke
     assert of(events, Fell, 0) == [Fell(0, 1)]
     assert len(of(events, Lap, 0)) == 1 and len(of(events, Lap, 1)) == STEPS
     assert not of(events, Spectra, 0) and of(events, Spectra, 1)
+
+
+def test_one_whose_validation_loss_is_not_finite_leaves_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = racing.evaluate
+
+    def evaluate(state: Any) -> Any:
+        found = original(state)
+        is_lost = state.config.train.optimizer == "sgd" and state.step > 0
+        return replace(found, loss=math.nan) if is_lost else found
+
+    monkeypatch.setattr(racing, "evaluate", evaluate)
+    events = list(race(configs("sgd", "adamw"), moments=[STEPS]))
+    first = of(events, Measured, 1)[1].step
+    assert of(events, Fell, 0) == [Fell(0, first)]
+    assert [event.step for event in of(events, Measured, 0)] == [0]
+    assert len(of(events, Lap, 0)) == first and len(of(events, Lap, 1)) == STEPS
 
 
 def test_contestants_share_model_data_and_seed() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -125,6 +127,16 @@ def test_a_process_that_dies_is_told() -> None:
     assert process is not None
     process.kill()
     assert over(race)["state"] == "failed"
+
+
+def test_what_no_page_could_read_ends_a_race() -> None:
+    """The next one has its turn, and nobody waits for this one's events."""
+    race = races.Race(RacePlan.of(ENTRIES, 100), [], None)
+    command = [sys.executable, "-c", "print('{\"loss\": NaN}', flush=True); input()"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    race.process, race.state = process, "running"
+    races._listen(race, process)
+    assert race.state == "failed" and process.poll() is not None and race.events == []
 
 
 def test_a_race_that_no_page_follows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
