@@ -191,7 +191,7 @@ def of_run(run: Run) -> dict[str, str]:
 
 
 def standing(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Training events that are not superseded (see `engine.runs.store.drop_superseded`), without `working`."""
+    """Training events that are not superseded (see `engine.runs.history.current`), without `working`."""
     kept: list[dict[str, Any]] = []
     for event in events:
         if event["type"] == "started":

@@ -108,14 +108,18 @@ def stop(run: str, key: str = "") -> Named:
 
 @spoken
 def change(run: str, field: str, value: float, key: str = "") -> Named:
-    """Change max_lr, min_lr, weight_decay or max_grad_norm in the middle of a run."""
+    """Change one of `CHANGEABLE` during a run: a learning rate, weight decay, gradient clipping, or how experts are
+    balanced."""
     actions.tell(run, "change", value, field, key)
     return {"run": run}
 
 
 @spoken
 def reset(run: str, key: str = "") -> Made:
-    """The same run once more, from the same initial weights, paused. Answers its own id, and "key"."""
+    """Start a new run with the same configuration and initial weights, paused; a fork starts again from its checkpoint.
+
+    The old run is stopped. The answer has the new run's id and, on a public host, its key.
+    """
     new_key = keys.new()
     return _made(actions.reset(run, key, paused=True, new_key=new_key), new_key)
 

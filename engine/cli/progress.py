@@ -112,7 +112,7 @@ class Progress:
     def _evaluated(self, event: Evaluated) -> None:
         self.valid = f"valid {event.loss:.3f}"
         if event.accuracy is not None:
-            self.valid += f"  right {event.accuracy:.1%}"
+            self.valid += f"  accuracy {event.accuracy:.1%}"
         if not self.line.live:
             self.line.note(self.describe() if self.step else f"step 0  {self.valid}")
 

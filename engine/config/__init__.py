@@ -8,7 +8,7 @@ run     all of it, by the names of the fields
 Configurations are frozen, validated, and convertible to and from JSON. Every field has a description, limits
 and example values. The command line, the page's controls and the ablations are derived from them.
 
-Nothing in this room loads PyTorch.
+Nothing in this package loads PyTorch.
 """
 
 from engine.config.data import BYTE_VALUES, FILE_SOURCES, FIXED_SIZES, DataConfig, TokenizerName

@@ -99,10 +99,10 @@ class DataConfig(Config):
         if self.source != "pairs":
             for name in ("target_data_path", "valid_target_path"):
                 if getattr(self, name) is not None:
-                    raise field_error(name, getattr(self, name), "must go with source = 'pairs'")
+                    raise field_error(name, getattr(self, name), "needs source = 'pairs'")
         elif self.target_data_path is None or self.valid_data_path is None:
             if self.valid_target_path is not None:
-                allowed = "must go with valid_data_path and target_data_path"
+                allowed = "needs valid_data_path and target_data_path"
                 raise field_error("valid_target_path", self.valid_target_path, allowed)
         elif self.valid_target_path is None:
             allowed = "must name the translations of valid_data_path, as target_data_path does"

@@ -268,7 +268,7 @@ class ModelConfig(Config):
         examples=[16, 32, 64, 128, 176],
     )
     capacity_factor: float | None = Field(
-        title="Room in an expert",
+        title="Expert capacity",
         default=None,
         gt=0,
         le=1_000,

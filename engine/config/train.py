@@ -142,7 +142,7 @@ class TrainConfig(Config):
         default=1.0,
         ge=0,
         le=100,
-        description="How many times the learning rate embeddings learn with. A token's row has a gradient "
+        description="Factor on the learning rate for embeddings. A token's row has a gradient "
         "only when the token occurs, so it may take larger steps. "
         "Stories, 300 steps, validation loss: 1.43 at 1, 1.27 at 3, 1.20 at 5.",
         examples=[1.0, 3.0, 5.0],
@@ -152,8 +152,8 @@ class TrainConfig(Config):
         default=1.0,
         ge=0,
         le=100,
-        description="How many times the learning rate the output matrix learns with; tied to the embedding, it "
-        "learns as that does.",
+        description="Factor on the learning rate for the output matrix. If it is tied to the embedding, the factor for "
+        "embeddings applies.",
         examples=[0.5, 1.0, 3.0],
     )
     matrix_rate: float = Field(
@@ -161,7 +161,7 @@ class TrainConfig(Config):
         default=1.0,
         ge=0,
         le=100,
-        description="How many times the learning rate the matrices of the blocks learn with.",
+        description="Factor on the learning rate for the matrices of the blocks.",
         examples=[0.5, 1.0, 3.0],
     )
     vector_rate: float = Field(
@@ -169,7 +169,7 @@ class TrainConfig(Config):
         default=1.0,
         ge=0,
         le=100,
-        description="How many times the learning rate norms and biases learn with.",
+        description="Factor on the learning rate for norms and biases.",
         examples=[0.5, 1.0, 3.0],
     )
     max_grad_norm: float = Field(

@@ -67,7 +67,7 @@ def make_data(config: RunConfig, seed: int | None = None, text: str | None = Non
     if data.source == "text":
         return from_files(data, model, seed)
     if data.valid_data_path is not None:
-        raise DataError("valid_data_path", data.valid_data_path, "must go with train_data_path")
+        raise DataError("valid_data_path", data.valid_data_path, "needs train_data_path")
     if data.source in CORPORA:
         corpus = CORPORA[data.source]
         parts = _encoded_corpus(corpus, data.tokenizer, data.tokenizer_size, data.valid_fraction)
@@ -105,7 +105,7 @@ def _own_pairs(
 ) -> PairData:
     """One of `PAIRS`. Raises `DataError`."""
     if data.valid_data_path is not None:
-        raise DataError("valid_data_path", data.valid_data_path, "must go with train_data_path")
+        raise DataError("valid_data_path", data.valid_data_path, "needs train_data_path")
     tokenizer, train, valid, compositional = _encoded(
         data.source, data.tokenizer or "word", data.tokenizer_size
     )

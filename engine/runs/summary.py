@@ -139,7 +139,7 @@ def differing_fields(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, An
 
 
 def count_parameters(config: RunConfig) -> int | None:
-    """The model's parameter count_parameters; None while the vocabulary size is unknown (before the run starts)."""
+    """The model's number of parameters; None while the vocabulary size is unknown (before the run starts)."""
     try:
         return parameters(config.model)["total"]
     except ConfigError:

@@ -111,7 +111,7 @@ def check_specials(specials: Sequence[str]) -> None:
     """Check the names of special tokens. Raises `TokenizerError` about `specials`."""
     check_pieces("specials", specials, longest=MAX_SPECIAL_LENGTH)
     if len(specials) > MAX_SPECIALS:
-        raise TokenizerError("specials", f"{len(specials)} of them, at most {MAX_SPECIALS}")
+        raise TokenizerError("specials", f"{len(specials)} entries, at most {MAX_SPECIALS}")
 
 
 def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
@@ -129,7 +129,7 @@ def check_pieces(field: str, pieces: Sequence[str], longest: int) -> None:
     for one, next_one in pairwise(sorted(pieces)):
         if one == next_one:
             name = readable(one) if len(one) == 1 else repr(one[:80])
-            raise TokenizerError(field, f"{name} is there twice")
+            raise TokenizerError(field, f"{name} occurs twice")
 
 
 def utf8(text: str) -> bytes:

@@ -55,7 +55,7 @@ class CharTokenizer(WholePieces):
         if both:
             raise TokenizerError("specials", f"{readable(min(both))} is also one of characters")
         if not characters and not specials:
-            raise TokenizerError("characters", "there are none")
+            raise TokenizerError("characters", "must not be empty")
 
         self.characters = tuple(characters)
         self.specials = tuple(specials)

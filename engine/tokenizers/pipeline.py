@@ -165,7 +165,7 @@ def _added(values: Any, vocabulary: dict[str, Any]) -> dict[str, bool]:
         if vocabulary.setdefault(content, i) != i:
             raise TokenizerError("added_tokens", f"{content[:40]!a} has another id in model.vocab")
         if content in added:
-            raise TokenizerError("added_tokens", f"{content[:40]!a} is there twice")
+            raise TokenizerError("added_tokens", f"{content[:40]!a} occurs twice")
         added[content] = value.get("special") is True
     return added
 

@@ -120,9 +120,9 @@ class WordTokenizer(WholePieces):
         Raises `TokenizerError` naming `pieces`.
         """
         if not pieces:
-            raise TokenizerError("pieces", "there are none")
+            raise TokenizerError("pieces", "must not be empty")
         if len(pieces) > MAX_PIECES:
-            raise TokenizerError("pieces", f"{len(pieces)} of them, at most {MAX_PIECES}")
+            raise TokenizerError("pieces", f"{len(pieces)} entries, at most {MAX_PIECES}")
         check_pieces("pieces", pieces, longest=MAX_PIECE_LENGTH)
         self.pieces: tuple[str, ...] = tuple(pieces)
         self._id_of = {piece: i for i, piece in enumerate(self.pieces)}

@@ -3,6 +3,8 @@
 loop         `train(state)`, a generator of events: one update at a time
 loss         cross-entropy
 optim        optimizers, clipping, schedules
+average      moving average of the weights (EMA)
+race         several optimizers on the same batches, a step of each in turn
 devices      the device, its precision and its threads
 checkpoint   everything that a run needs to resume, bit for bit
 driver       the process of a run: it trains, writes log and checkpoints, and obeys commands

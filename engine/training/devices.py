@@ -75,7 +75,9 @@ def check_dtype(name: str, device: torch.device) -> None:
             square = torch.ones(2, 2, device=device, dtype=DTYPES[name])
             torch.mm(square, square)
         except (RuntimeError, TypeError) as error:
-            raise _refused("dtype", name, f"cannot be had with MPS here: {error}") from None
+            raise _refused(
+                "dtype", name, f"is not available with MPS on this machine: {error}"
+            ) from None
 
 
 def cpu_has_bf16() -> bool:
@@ -146,11 +148,9 @@ def check_ranks(config: TrainConfig, device: torch.device, ranks: Ranks) -> None
         )
         raise _refused("batch_size", config.batch_size, allowed)
     if config.compile and config.parallel == "fsdp":
-        raise _refused("compile", True, "cannot go with fsdp; choose ddp, or no compiling")
+        raise _refused("compile", True, "does not work with fsdp; choose ddp, or turn compile off")
     if config.optimizer == "muon" and config.parallel == "fsdp" and ranks.size > 1:
-        allowed = (
-            "cannot go with fsdp, whose processes have a part of each matrix; choose ddp, or adamw"
-        )
+        allowed = "does not work with fsdp, whose processes have a part of each matrix; choose ddp, or adamw"
         raise _refused("optimizer", config.optimizer, allowed)
     if config.ema_decay and config.parallel == "fsdp":
         allowed = "must be 0 with fsdp: a copy of the model that holds the average is not sharded; choose ddp"

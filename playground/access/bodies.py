@@ -42,10 +42,10 @@ FILE = "gradio.FileData"
 TEXT = {
     "large": "The request is too large: it may have {most:,} bytes.",
     "type": "The request must be JSON, with the header “Content-Type: application/json”.",
-    "json": "The request is no valid JSON: {error}",
+    "json": "The request is not valid JSON: {error}",
     "file": "The request holds the record of a file, and nothing here takes a file.",
     "closed": "This address of Gradio is closed, because nothing on the page uses it.",
-    "senseless": "The request cannot be answered: it fits none of this page's addresses.",
+    "senseless": "Unknown endpoint, or arguments that do not fit it.",
     "server": "The server could not do this. Its log says why.",
 }
 

@@ -66,17 +66,17 @@ MOST_STEPS = 10_000
 COMMANDS = ("pause", "resume", "step", "stop", "change")
 
 TEXT = {
-    "text": "A text of your own is characters, at most {most:,}.",
+    "text": "Your text must be a string of at most {most:,} characters.",
     "own": "Your text {allowed}.",
     "unread": "is read only with the source 'text', and not by a fork",
     "shipped": "“{name}” comes with the project: it can be forked, not changed.",
-    "unknown": "{what} is not a command; there are {known}.",
-    "steps": "A number of steps is from 1 to {most}.",
+    "unknown": "{what} is not a command. Commands: {known}.",
+    "steps": "The number of steps must be a whole number from 1 to {most}.",
     "field": "{field} cannot be changed in the middle of a run; {known} can.",
     "number": "{field} cannot be {value}: it {allowed}.",
     "not training": "“{name}” is not being trained.",
     "waits": "“{name}” waits for its turn: until then it can only be stopped.",
-    "not resumable": "“{name}” has nothing left to do, or no checkpoint to go on from.",
+    "not resumable": "“{name}” is finished, or has no checkpoint to resume from.",
 }
 
 

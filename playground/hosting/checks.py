@@ -55,7 +55,7 @@ TEXT = {
     "full": "The server's disk is full.",
     "read only": "The server may not write where it keeps runs.",
     "files": "The server cannot read or write its files.",
-    "bug": "The server failed at this. Its log says why.",
+    "bug": "The server failed. Details are in its log.",
     "ids": "The tokens must be a list of 1 to {most} whole numbers from 0 to {high}.",
 }
 

@@ -61,7 +61,7 @@ MEASUREMENT: TypeAdapter[dict[str, int]] = TypeAdapter(
 
 ENDED = "The process for “{name}” ended at once: {reason}"
 
-_HOME = "_playground_sessions"
+_HOME = "_playground_processes"
 
 T = TypeVar("T")
 

@@ -24,8 +24,7 @@ PRESENT_SECONDS = 5.0
 TEXT = {
     "busy": "“{name}” is already being trained.",
     "waits": "“{name}” is already waiting for its turn.",
-    "full": "All {most} places are taken and {waiting} wait already, the most that may: try again in "
-    "a few minutes.",
+    "full": "All {most} places are taken and the queue is full ({waiting} wait already): try again in a few minutes.",
     "each": "At most {most} runs of one learner train at once on this host, and {count} of yours train "
     "or wait already: stop one first.",
     "address": "At most {most} runs from one network train at once on this host, and {count} from yours "

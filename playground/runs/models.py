@@ -31,7 +31,7 @@ TEXT = {
     "translates": "“{name}” translates texts. The Translate tab shows what it does.",
     "continues": "“{name}” is a language model: it continues texts and translates none. Choose a run "
     "that translates at the top of the page.",
-    "none yet": "“{name}” has no checkpoint yet: it gets one when it has trained a while.",
+    "none yet": "“{name}” has no checkpoint yet: the first one is saved when its training starts.",
     "watched": "“{name}” is a stored run, to be watched: its weights are not kept. Train it yourself, on the tab Train, "
     "and this tab can show it.",
     "no step": "“{name}” has no checkpoint of step {step}; stored are {stored}.",
@@ -77,7 +77,7 @@ def steps(run: Run) -> list[int]:
 
 
 def without_weights(run: Run) -> NoCheckpoint:
-    """Why this run has no weights to load: it has trained too short, or they were not kept."""
+    """Why this run has no weights to load: it has not started, or they were not kept."""
     text = TEXT["watched"] if run_lookup.is_stored(run) else TEXT["none yet"]
     return NoCheckpoint(text.format(name=run.name))
 

@@ -150,7 +150,7 @@ def test_a_stored_run_is_watched_and_told(
     back(page, run)
     told = section(page, run).locator(".tp-experiment .said")
     expect(told).to_contain_text(
-        {"en": "Stored run, seed 0: ", "zh": "存储的训练，种子 0："}[language]
+        {"en": "Stored run, seed 0: ", "zh": "预先存好的训练，种子 0："}[language]
     )
     expect(told).to_contain_text(said)
     assert too_wide(page) == []
@@ -162,7 +162,7 @@ def test_a_stored_run_is_watched_and_told(
 def test_every_stored_run_is_watched(open_page: Open, language: str) -> None:
     """One after the other, on one page: each is played to its end, once, and told in its lesson."""
     page = open_page(f"?tab=learn&lang={language}")
-    told = {"en": "Stored run, seed 0: ", "zh": "存储的训练，种子 0："}[language]
+    told = {"en": "Stored run, seed 0: ", "zh": "预先存好的训练，种子 0："}[language]
     watched: set[str] = set()
     for name in lessons.names():
         steps = lessons.lesson(name, language).steps

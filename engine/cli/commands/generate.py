@@ -13,7 +13,11 @@ from engine.generation.sampler import GenerationSettings
 
 def add_generate_flags(parser: ArgumentParser) -> None:
     add_choice(parser, "stories")
-    parser.add_argument("--prompt", metavar="TEXT", help="default: a new line, if it knows that")
+    parser.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        help="default: a line break if the vocabulary has one, else its first token",
+    )
     for name, info in GenerationSettings.model_fields.items():
         add_flag(parser, name, info)
 

@@ -108,7 +108,7 @@ def _report(plan: RacePlan, losses: list[dict[int, float]]) -> None:
         mean = sum(found.values()) / len(found) if found else math.nan
         line = f"{entry['optimizer']:6} {mean:.3f} nats, {len(found)} of {plan.seeds} seeds"
         if verdict is not None:
-            line += f"; {verdict.mean:+.3f} to the first"
+            line += f"; {verdict.mean:+.3f} relative to the first"
             if verdict.low is not None:
                 line += f" [{verdict.low:+.3f}, {verdict.high:+.3f}]"
         print(line, file=sys.stderr)

@@ -140,7 +140,7 @@ def compare_runs(options: Namespace) -> int:
         "step": lambda each: str(each.step),
         "final loss": lambda each: _number(each.final_loss, ".3f"),
         "best loss": lambda each: _number(each.best_loss, ".3f"),
-        "right": lambda each: _number(each.accuracy, ".1%"),
+        "accuracy": lambda each: _number(each.accuracy, ".1%"),
         "parameters": lambda each: _number(each.parameters, ","),
         "tokens/s": lambda each: _number(each.tokens_per_second, ",.0f"),
     }

@@ -85,7 +85,9 @@ def _base(options: Namespace) -> tuple[RunConfig, str]:
     if options.task and not options.preset and not options.config:
         return PRESETS[TRANSLATION].config(), options.task
     if options.preset and options.config:
-        raise ConfigError([Problem("config", str(options.config), "cannot go with --preset")])
+        raise ConfigError(
+            [Problem("config", str(options.config), "cannot be combined with --preset")]
+        )
     if options.preset:
         if options.preset not in PRESETS:
             allowed = f"must be one of {', '.join(PRESETS)}"

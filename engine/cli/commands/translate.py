@@ -175,7 +175,7 @@ def evaluate(options: Namespace) -> int:
     if options.split not in (None, *SPLITS):
         raise ConfigError([Problem("split", options.split, f"must be {' or '.join(SPLITS)}")])
     if options.targets and not options.sources:
-        raise ConfigError([Problem("targets", options.targets, "must go with --sources")])
+        raise ConfigError([Problem("targets", options.targets, "needs --sources")])
     folder, name = chosen_checkpoint(options, DEFAULT)
     config = Run(folder.resolve().parent).data_config()
     print(f"{name}, {folder.name}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Validates the tokens and merges of byte-level BPE.
 
-Tokens are written in GPT-2's alphabet (`alphabet.py`), as in all of its file formats; specials are
+Tokens are written in GPT-2's alphabet (`engine/tokenizers/byte.py`), as in all of its file formats; specials are
 written as they are. A valid vocabulary encodes any text, since it has all bytes, and merging ends, since
 a merge only uses bytes and what earlier merges made.
 """
@@ -30,7 +30,7 @@ def check_vocabulary(
     """
     for field, values in (("tokens", tokens), ("merges", merges)):
         if len(values) > MAX_VOCABULARY:
-            raise TokenizerError(field, f"{len(values)} of them, at most {MAX_VOCABULARY}")
+            raise TokenizerError(field, f"{len(values)} entries, at most {MAX_VOCABULARY}")
     for value, letter in enumerate(LETTERS):
         if letter in specials:
             raise TokenizerError("specials", f"{letter!a} is also the token of byte {value}")
@@ -68,7 +68,7 @@ def made_by(merges: Iterable[tuple[str, str]], others: Iterable[str] = ()) -> se
                 problem = f"{shown(part)} is neither a byte nor made by an earlier merge"
                 raise TokenizerError("merges", f"{shown(*pair)}: {problem}")
         if pair in seen:
-            raise TokenizerError("merges", f"{shown(*pair)} is there twice")
+            raise TokenizerError("merges", f"{shown(*pair)} occurs twice")
         seen.add(pair)
         made.add("".join(pair))
     return made

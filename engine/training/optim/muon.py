@@ -64,9 +64,9 @@ class Muon(AdamW):
         return ("momentum_buffer",) if group["orthogonal"] else AdamW.averages
 
     def batch_limit(self, group: dict[str, Any]) -> float:
-        return (
-            math.inf if group["orthogonal"] else super().batch_limit(group)
-        )  # equal shapes together
+        if group["orthogonal"]:
+            return math.inf  # matrices of one shape are orthogonalised together
+        return super().batch_limit(group)
 
     def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
         if not group["orthogonal"]:

@@ -53,7 +53,7 @@ def set_rates(
 
 
 def rate_factors(config: TrainConfig) -> dict[Kind, float]:
-    """By which factor each kind of parameter learns faster than `max_lr` says."""
+    """The factor on `max_lr` for each kind of parameter."""
     return {
         "embedding": config.embedding_rate,
         "output": config.output_rate,

@@ -48,7 +48,7 @@ TEXT = {
     "gone": "This race is no longer kept: start it again.",
     "updates": "A race on this host may have {most:,} updates, and {steps} steps of {entries} optimizers with {seeds} "
     "seeds are {count:,}: take fewer of them.",
-    "full": "{most} races wait already, the most that may: try again in a minute.",
+    "full": "The queue of races is full ({most} wait already): try again in a minute.",
     "address": "{count} races from your network are active or wait already on this host: try again when one of them has ended.",
     "late": "A race may take {most:g} seconds on this host, and this one was stopped then.",
 }

@@ -258,7 +258,7 @@ def test_mistakes_are_one_line_with_status_2(
     assert "required" in said()
     assert "does not exist" in said("train", "--train_data_path", str(tmp_path / "none.txt"))
     assert "No such file" in said("train", "--config", str(tmp_path / "none.json"))
-    assert "cannot go with --preset" in said(
+    assert "cannot be combined with --preset" in said(
         "train", "--preset", next(iter(PRESETS)), "--config", "x.json"
     )
     assert "logger = 'paper': must be one of" in said("train", "--logger", "paper")

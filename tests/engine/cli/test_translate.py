@@ -184,7 +184,7 @@ def test_evaluate_measures_a_language_model(root: Path, capsys: pytest.CaptureFi
         (["translate", "--run", "numbers", "4", "--beams", "0"], "--beams: '0' must be"),
         (["translate", "--run", "numbers", "--file", "/nowhere", "4"], "/nowhere"),
         (["evaluate", "--run", "numbers", "--split", "test"], "must be valid or compositional"),
-        (["evaluate", "--run", "numbers", "--targets", "x"], "must go with --sources"),
+        (["evaluate", "--run", "numbers", "--targets", "x"], "needs --sources"),
         (["evaluate", "--run", "numbers", "--beams", "0"], "'0' must be a whole number from 1"),
         (["evaluate", "--run", "copy", "--split", "valid"], "this run is a language model"),
         (["generate", "--run", "numbers", "--prompt", "4"], "does not continue"),

@@ -304,7 +304,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 def test_validation_path_needs_a_training_path(write: Callable[..., str]) -> None:
     allowed = refused("valid_data_path", source="copy", valid_data_path=write("x"))
-    assert allowed == "must go with train_data_path"
+    assert allowed == "needs train_data_path"
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.1, 0.5, 0.9, 0.999])

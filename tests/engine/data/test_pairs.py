@@ -407,11 +407,11 @@ def test_twice_as_many_pairs_are_twice_the_work(write: Callable[[str | bytes, st
         ),
         (
             {"target_data_path": "x"},
-            "target_data_path = 'x': must go with source = 'pairs'",
+            "target_data_path = 'x': needs source = 'pairs'",
         ),
         (
             {"source": "pairs", "train_data_path": "a", "valid_target_path": "x"},
-            "valid_target_path = 'x': must go with valid_data_path and target_data_path",
+            "valid_target_path = 'x': needs valid_data_path and target_data_path",
         ),
         (
             {
@@ -451,7 +451,7 @@ def test_paths_and_tokenizers_must_fit(values: dict[str, object], problem: str) 
         (
             {"source": "dates", "n_encoder_layer": 1, "valid_data_path": "x"},
             "valid_data_path",
-            "must go with train_data_path",
+            "needs train_data_path",
         ),
         (
             {"source": "german", "n_encoder_layer": 1, "max_seq_len": 12},

@@ -180,7 +180,7 @@ def test_mistakes_are_told_once_and_nobody_waits(pair: Pair) -> None:
         assert told[name]["said"].count("\n") == 1 and not quiet[name]["said"], told[name]
     assert "batch_size = 3: must be a multiple of torchrun's 2 processes" in told["batch"]["said"]
     assert "such as 2" in told["few"]["said"]
-    assert "compile = True: cannot go with fsdp" in told["compile"]["said"]
+    assert "compile = True: does not work with fsdp" in told["compile"]["said"]
     assert "run = '-': cannot be used with torchrun; resume" in told["stdin"]["said"]
     assert "torchrun works with train and resume only" in told["command"]["said"]
     assert len(list((pair.folder / "runs").iterdir())) == len(RUNS)
@@ -304,7 +304,7 @@ def test_processes_without_a_device_each_are_refused(device: str, message: str) 
 def test_muon_needs_whole_matrices() -> None:
     values = {"batch_size": 4, "optimizer": "muon", "parallel": "fsdp"}
     config = TrainConfig.parse(values)
-    with pytest.raises(ConfigError, match="optimizer = 'muon': cannot go with fsdp"):
+    with pytest.raises(ConfigError, match="optimizer = 'muon': does not work with fsdp"):
         check_ranks(config, torch.device("cpu"), Ranks(0, 2, 0, 2))
     check_ranks(config, torch.device("cpu"), Ranks(0, 1, 0, 1))
     check_ranks(

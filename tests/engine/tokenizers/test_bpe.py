@@ -552,7 +552,7 @@ def test_the_good_file_is_good() -> None:
         ({"tokens": [*LETTERS, 1]}, "tokens: must all be text"),
         ({"tokens": [*LETTERS, "ab", "abc", ["<end>"]]}, "tokens: must all be text"),
         ({"tokens": [*LETTERS, "ab", "abc", "<end>", ""]}, "tokens: '' must have 1"),
-        ({"tokens": [*LETTERS, "ab", "abc", "<end>", "ab"]}, "tokens: 'ab' is there twice"),
+        ({"tokens": [*LETTERS, "ab", "abc", "<end>", "ab"]}, "tokens: 'ab' occurs twice"),
         (
             {"tokens": [*LETTERS[1:], "ab", "abc", "<end>"]},
             "tokens: '\\u0100', the token of byte 0,",
@@ -567,7 +567,7 @@ def test_the_good_file_is_good() -> None:
         ({"merges": ["a b", "abc"]}, "merges: 'abc' must be two tokens"),
         ({"merges": ["a b", "ab  c"]}, "merges: 'ab  c' must be two tokens"),
         ({"merges": ["a b", " c"]}, "merges: ' c' must be two tokens"),
-        ({"merges": ["a b", "ab c", "a b"]}, "merges: 'a' with 'b' is there twice"),
+        ({"merges": ["a b", "ab c", "a b"]}, "merges: 'a' with 'b' occurs twice"),
         ({"merges": ["ab c", "a b"]}, "merges: 'ab' with 'c': 'ab' is neither a byte nor made"),
         ({"merges": ["a b", "abc c"]}, "merges: 'abc' with 'c': 'abc' is neither a byte nor"),
         ({"merges": ["a b", "ab c", "<end> a"]}, "merges: '<end>' with 'a': '<end>' is neither"),
@@ -575,7 +575,7 @@ def test_the_good_file_is_good() -> None:
         ({"specials": ...}, "tokens: '<end>' is no byte, no special"),
         ({"specials": "<end>"}, "specials: must be a list"),
         ({"specials": ["<end>", 1]}, "specials: must all be text"),
-        ({"specials": ["<end>", "<end>"]}, "specials: '<end>' is there twice"),
+        ({"specials": ["<end>", "<end>"]}, "specials: '<end>' occurs twice"),
         ({"specials": ["<end>", "<go>"]}, "specials: '<go>' is not one of tokens"),
         ({"specials": ["<end>", "a"]}, "specials: 'a' is also the token of byte 97"),
         ({"specials": ["<end>", "ab"]}, "merges: 'a' with 'b': what it makes is one of specials"),
@@ -594,7 +594,7 @@ def test_a_vocabulary_has_a_largest_size() -> None:
         ("tokens", (["x"] * 1_000_001, [])),
         ("merges", ([*LETTERS], [("a", "b")] * 1_000_001)),
     ):
-        with pytest.raises(TokenizerError, match=f"{field}: 1000001 of them, at most 1000000"):
+        with pytest.raises(TokenizerError, match=f"{field}: 1000001 entries, at most 1000000"):
             BPETokenizer(*arguments)
 
 

@@ -235,7 +235,7 @@ def test_what_stores_or_fetches_files_is_closed(client: TestClient) -> None:
 def test_what_is_no_json_is_refused_with_a_sentence(body: bytes, client: TestClient) -> None:
     for path in ("run/status", "call/status", "component_server"):
         status, answer = ask(client, path, body)
-        assert status == 400 and answer["error"].startswith("The request is no valid JSON: ")
+        assert status == 400 and answer["error"].startswith("The request is not valid JSON: ")
 
 
 @pytest.mark.case("R11")
@@ -319,7 +319,7 @@ def test_an_error_of_the_disk_is_a_sentence_without_a_path(
             ValueError(f"data_path = '{app.ROOT}/checkpoints/a.txt': is gone"),
             "data_path = 'checkpoints/a.txt': is gone",
         ),
-        (KeyError("x"), "The server failed at this. Its log says why."),
+        (KeyError("x"), "The server failed. Details are in its log."),
     ):
         assert checks.sentence(error) == sentence
     assert "KeyError" in capsys.readouterr().err  # of whoever serves the page

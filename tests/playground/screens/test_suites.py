@@ -68,7 +68,7 @@ def test_a_suites_table_is_in_the_language_of_its_reader(store: RunStore) -> Non
         )
     finally:
         i18n.use("en")
-    assert "| 变体 | 训练任务 | 最终损失 |" in text and "| 带偏移的 LayerNorm |" in text
+    assert "| 变体 | 训练任务 | 最终损失 |" in text and "| 带偏置的 LayerNorm |" in text
     assert "与“RMSNorm”的差别" in text and "| 更差 |" in text and not ENGLISH.search(text)
 
 

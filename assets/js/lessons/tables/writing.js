@@ -99,7 +99,7 @@
         of: (token, expert) => `专家 ${expert} 对 ${token} 的得分`,
         expert: (i) => `专家 ${i}`,
         k: "每个词元用几个专家",
-        gate: (gate) => `门控 ${gate}`,
+        gate: (gate) => `门值 ${gate}`,
         first: "f，首选份额",
         mean: "P，平均概率",
         loss: (loss) => `均衡损失 E Σ f P = ${loss}。完全均匀时是 1。`,

@@ -25,7 +25,7 @@ const TEXT = tp.words({
       `“${name}” has not recorded yet how its batches are routed. Work over time and load appear with its first record; ` +
       "below is how its router sends a text now.",
     unrecordedEver: (/** @type {string} */ name) =>
-      `Of “${name}” no training was recorded, and it trains no further: so there is no work over time to show. ` +
+      `“${name}” has no recorded training and does not train any more, so there is no load over time to show. ` +
       "Below is how its router sends a text.",
     /** @type {(name: string, other: string) => string} */
     denseShown: (name, other) =>
@@ -37,12 +37,12 @@ const TEXT = tp.words({
     facts: (name, a) =>
       `“${name}”: ${a.experts} experts in ${a.layers.length === 1 ? "one block" : `each of ${a.layers.length} blocks`}, ` +
       `${a.top_k === 1 ? "one works" : `${a.top_k} work`} on each token (router: ${tp.translate(a.router_name)}).` +
-      (a.active ? ` Of ${tp.number(a.parameters)} parameters ${tp.number(a.active)} work on a token.` : ""),
+      (a.active ? ` ${tp.number(a.active)} of ${tp.number(a.parameters)} parameters are active for each token.` : ""),
 
     layer: "Block",
     layers: "all",
     layerName: (/** @type {number} */ block) => `Block ${block + 1}`,
-    axis: "Across",
+    axis: "Horizontal axis",
     axes: { steps: "steps", flops: "FLOPs", seconds: "seconds" },
     axisNames: { steps: "step", flops: "FLOPs of training", seconds: "seconds of training" },
     compare: "Compare with",
@@ -95,7 +95,7 @@ const TEXT = tp.words({
 
     bars: "Load at this step",
     barsHelp:
-      "f is the share of tokens that an expert got. P is the mean probability that the router gave it. The dashed line is the fair share.",
+      "f is the expert's share of all choices. P is the mean probability that the router gives it. The dashed line is the fair share.",
     f: "f, load",
     p: "P, probability",
     fair: "fair share",
@@ -113,12 +113,12 @@ const TEXT = tp.words({
     },
 
     balance: "Balancing",
-    balanceLive: "Changes hold from the next step on, and are marked on the curves.",
+    balanceLive: "Changes take effect at the next step, and are marked on the curves.",
     balanceOver: "This run does not train now. Its weights of balancing, as they were at the end:",
     balanceShipped:
       "This run comes with the project and is trained already. Start one of your own to change these while it learns.",
     balanceNever: /** @type {{ [router: string]: string }} */ ({
-      hash: "A hash decides here, and it learns nothing: balancing changes nothing.",
+      hash: "The hash router has nothing to learn, so balancing has no effect.",
       expert_choice: "Here experts choose their tokens, so their load is always even.",
     }),
     toBias: "Switch to the loss-free bias",
@@ -190,7 +190,7 @@ const TEXT = tp.words({
     kind: "kind",
     /** @type {(bits: string, chance: string, all: string) => string} */
     kindsSentence: (bits, chance, all) =>
-      `Knowing the expert tells ${bits} of the ${all} bits that one can know about a token's kind. With the kinds ` +
+      `The expert tells ${bits} of the ${all} bits of a token's kind (mutual information). With the kinds ` +
       `shuffled among the tokens it would tell ${chance}: that much is chance. The difference is what this block has learned to separate.`,
     kindsWarning:
       "Experts of small models often follow the surface: single letters, spaces, capitals. They are rarely experts for grammar or topics.",
@@ -295,7 +295,7 @@ const TEXT = tp.words({
     mark: (field, value) => `${field} ${tp.number(value)}`,
 
     bars: "这一步的负载",
-    barsHelp: "f 是一个专家分到的词元所占的份额，P 是路由器给它的平均概率。虚线是公平份额。",
+    barsHelp: "f 是一个专家在所有选择中所占的份额，P 是路由器给它的平均概率。虚线是公平份额。",
     f: "f，负载",
     p: "P，概率",
     fair: "公平份额",
@@ -305,7 +305,7 @@ const TEXT = tp.words({
       entropy: "路由熵",
       ofMost: (value, most) => `${value} 奈特，最多 ${most}`,
       dropped: "丢弃的词元",
-      dead: "闲置的专家",
+      dead: "死专家",
       deadList: (list) => `✕ ${list}`,
       alive: "无",
     },
@@ -319,9 +319,9 @@ const TEXT = tp.words({
       expert_choice: "这里由专家挑选词元，所以它们的负载总是均匀的。",
     },
     toBias: "改用无辅助损失偏置",
-    toBiasTitle: "把所有用于均衡的损失的权重设为 0，偏置的变化率设为 0.01；z 损失保留，它不起均衡作用",
+    toBiasTitle: "把所有用于均衡的损失的权重设为 0，偏置步长设为 0.01；z 损失保留，它不起均衡作用",
     toOff: "关闭均衡",
-    toOffTitle: "把所有用于均衡的损失的权重和偏置的变化率都设为 0；z 损失保留，它不起均衡作用",
+    toOffTitle: "把所有用于均衡的损失的权重和偏置步长都设为 0；z 损失保留，它不起均衡作用",
     notNumber: (label) => `“${label}”必须是一个数。`,
 
     tokens: "谁处理哪个词元",

@@ -286,11 +286,11 @@ const TEXT = tp.words({
     savedFlops: (flops) => `到目前为止，缓存省下了 ${flops} 的计算。`,
     comparing: "正在不用缓存再算一遍文本，以便比较……",
     savedNothing: "还没有省下什么：提示是一次算完的。按“下一步”。",
-    proof: (difference) => `而且它什么都不改变：有没有缓存，这段文本的 logits 相差都不超过 ${difference}。`,
+    proof: (difference) => `而且它什么都不改变：用缓存和不用缓存，这段文本的 logits 相差不超过 ${difference}。`,
     proofRounding: "这是 32 位浮点数的舍入误差。",
     proofFailed: "这超出了舍入误差：这里的缓存有错。",
     notAlone: (difference) =>
-      `有没有缓存，这段文本的 logits 最多相差 ${difference}，而且必然如此：在这个模型里，一个词元的专家取决于和它一起计算的其他词元。`,
+      `用缓存和不用缓存，这段文本的 logits 最多相差 ${difference}，而且必然如此：在这个模型里，一个词元的专家取决于和它一起计算的其他词元。`,
     chartFlops: "每个词元的 FLOPs",
     chartMs: "每个词元的毫秒数",
     chartLabel: (what) => `${what}，沿文本的各个位置，有缓存和没有缓存`,

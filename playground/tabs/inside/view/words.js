@@ -3,7 +3,7 @@ const TEXT = tp.words({
   en: {
     title: "Look inside",
     intro:
-      "A head of attention lets every token read from the tokens before it. Here you see what each head of this " +
+      "An attention head lets every token read from the tokens before it. Here you see what each head of this " +
       "model reads, for a text of your own, at the stages of its training that were kept.",
     text: "Text to look at",
     /** @type {(kept: number, limit: number, kind: string) => string} */
@@ -265,7 +265,7 @@ const TEXT = tp.words({
     numbersNote: (query, width) =>
       `词元“${query}”用它的查询 q 提问；每个词元提供一个键 k 和一个值 v，各有 ${width} 个数。` +
       "q 和 k 有多吻合，也就是它们的点积，决定取多少 v。",
-    numbersTry: "在上面固定另一个词元，比较“掩码”和“softmax”两列：剩下的最大得分占的份额最大。",
+    numbersTry: "在上面固定另一个词元，比较“掩码”和“softmax”两列：剩下的最大分数占的权重最大。",
     columns: {
       place: "#",
       token: "词元",
@@ -281,7 +281,7 @@ const TEXT = tp.words({
     future: "−∞",
     query: "查询 q",
     output: "总和：这个头传下去的内容",
-    workedFuture: (key) => `${key} 在未来：掩码把它的得分变成 −∞，而 e 的 −∞ 次方是 0。`,
+    workedFuture: (key) => `${key} 在未来：掩码把它的分数变成 −∞，而 e 的 −∞ 次方是 0。`,
     sum: "总和",
 
     zero: "关掉注意力头",

@@ -45,17 +45,17 @@ const TEXT = tp.words({
       stopped: "Stopped.",
       failed: "The race ended before its last step. The server's log says why.",
     },
-    axis: "Across",
+    axis: "Horizontal axis",
     axes: { steps: "steps", seconds: "seconds", flops: "FLOPs" },
     axisNames: { steps: "step", seconds: "seconds of one processor core", flops: "FLOPs of training" },
-    loss: "Loss of the batches",
+    loss: "Training loss",
     lossUnit: "nats per token, smoothed",
     directions: (/** @type {string} */ matrix) => `Directions · ${matrix}`,
     directionsUnit: (/** @type {number} */ most) => `over which a step is spread, of ${most}`,
     chartSummary: (/** @type {string} */ found) => `Loss over training. ${found}`,
     chartHelp:
       "Drag over the curves to zoom in, double-click to see all. The dashed line is the step shown at “Inside a step”.",
-    verdict: "What came out",
+    verdict: "Result",
     verdictNone: "The validation loss is measured at the last step.",
     /** @type {(name: string, step: number) => string} */
     fell: (name, step) => `${name} diverged at step ${step}: its learning rate is too high.`,
@@ -106,7 +106,8 @@ const TEXT = tp.words({
     even: "all alike",
     /** @type {(name: string, count: string, most: number) => string} */
     sharing: (name, count, most) => `${name}: ${count} of ${most} directions share the step`,
-    sharingHelp: "(Σ s²)² / Σ s⁴ of the step's singular values s: 1 if one direction has it all.",
+    sharingHelp:
+      "(Σ s²)² / Σ s⁴ of the step's singular values s, their participation ratio: 1 if one direction has it all.",
     spectraSummary: (/** @type {string} */ found) => `Singular values of the step and of the weights. ${found}`,
     lesson: "Lesson: why a step is not just a gradient",
     noSpectra: "The singular values come with the first steps.",
@@ -116,8 +117,8 @@ const TEXT = tp.words({
     intro:
       "训练的每一步都把权重改动一点，怎么改由优化器决定。这里让几个优化器训练同一个小模型：初始权重相同，文本也相同。曲线越低，模型猜得越准。",
     own: "你自己的比赛",
-    wait: "正在读取保存好的比赛 …",
-    offline: "网页的服务器没有应答。它还在运行吗？",
+    wait: "正在读取保存好的比赛……",
+    offline: "页面的服务器没有响应。它还在运行吗？",
     names: { adamw: "AdamW", muon: "Muon", lion: "Lion", sgd: "SGD" },
     fields: { max_lr: "学习率", weight_decay: "权重衰减", momentum: "动量", beta1: "β₁", beta2: "β₂" },
     momentumOf: "动量",
@@ -148,7 +149,7 @@ const TEXT = tp.words({
     changed: "设置已改动：点“开始比赛”来运行。",
     states: {
       waiting: (place) => `正在排队等这台服务器的位置：第 ${place} 位。`,
-      starting: "正在启动 …",
+      starting: "正在启动……",
       running: (step, steps, seed, seeds) =>
         `第 ${step} / ${steps} 步${seeds > 1 ? `，第 ${seed} / ${seeds} 个种子` : ""}`,
       over: (seconds) => `完成：处理器时间 ${seconds} 秒。`,
@@ -206,7 +207,7 @@ const TEXT = tp.words({
     order: "序号，从大到小",
     even: "各方向相同",
     sharing: (name, count, most) => `${name}：${most} 个方向中有 ${count} 个分担这一步`,
-    sharingHelp: "由更新的奇异值 s 算出：(Σ s²)² / Σ s⁴。全在一个方向上时为 1。",
+    sharingHelp: "由更新的奇异值 s 算出的参与比：(Σ s²)² / Σ s⁴。全在一个方向上时为 1。",
     spectraSummary: (found) => `更新与权重的奇异值。${found}`,
     lesson: "课程：为什么一步不只是梯度",
     noSpectra: "走完头几步就有奇异值。",

@@ -46,7 +46,7 @@ const TEXT = tp.words({
     /** @type {(by: string, at: number) => string} */
     phaseTitle: (by, at) =>
       by === "loss"
-        ? `begins when the validation loss falls below ${at.toFixed(2)}: less than a table that only counts could reach`
+        ? `begins when the validation loss falls below ${at.toFixed(2)}: below what counting alone can reach`
         : `begins when ${Math.round(100 * at)}% of validation items are answered right`,
     loss: "Loss",
     lossUnit: "nats per token",
@@ -111,9 +111,9 @@ const TEXT = tp.words({
     wrong: "wrong",
     attention: "Attention at each step",
     attentionHelp:
-      "Row: a token of one fixed text. Column: what it looks at, darker for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a dark column is a token that all look at.",
+      "Row: a token of one fixed text. Column: what it looks at, darker for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed distance back; a dark column is a token that all look at.",
     attentionHelpDark:
-      "Row: a token of one fixed text. Column: what it looks at, brighter for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed way back; a bright column is a token that all look at.",
+      "Row: a token of one fixed text. Column: what it looks at, brighter for more. At first every triangle is evenly shaded; look for lines that appear: a diagonal is a head that looks at the token just before, or a fixed distance back; a bright column is a token that all look at.",
     attentionShade: "The shade is the square root of the weight, so that small weights can be seen.",
     /** @type {(layers: number, heads: number, step: number) => string} */
     attentionSummary: (layers, heads, step) =>
@@ -167,13 +167,13 @@ const TEXT = tp.words({
   },
   zh: {
     finished: "训练结束了。接下来：",
-    finishedAt: (phase) => `训练结束了，停在“${phase}”阶段。增加步数或换更大的尺寸，通常能走得更远。接下来：`,
+    finishedAt: (phase) => `训练结束了，停在“${phase}”阶段。增加步数，或把“大小”选大一档，通常能走得更远。接下来：`,
     onward: { generate: "让它写", inside: "看它的内部", translate: "让它翻译", experts: "看它的专家" },
     example: (name) =>
       `这是事先训练好的示例“${name}”。按“开始训练”，这里就会换成你自己的训练任务，它学的是所选卡片上写的内容。`,
     wait: "正在读取这个训练任务……",
     none: "还没有训练任务。选一个，或按“开始训练”：训练时，这里会画出它的损失、样例和注意力。",
-    stored: (name) => `${name}：存储的训练，种子 0`,
+    stored: (name) => `${name}：预先存好的训练，种子 0`,
     plays: "播放中",
     stats: {
       step: "步",
@@ -186,7 +186,7 @@ const TEXT = tp.words({
     },
     working: {
       evaluate: ({ done, total }) => `正在验证数据上测量，${done} / ${total}`,
-      sample: ({ done, total }) => `正在写样本，${done} / ${total}`,
+      sample: ({ done, total }) => `正在写样例，${done} / ${total}`,
     },
     place: ([place, waiting]) => `排队中，第 ${place} 位，共 ${waiting} 位`,
     of: (step, total) => [step.toLocaleString("en-US"), ` / ${total.toLocaleString("en-US")}`],
@@ -247,7 +247,7 @@ const TEXT = tp.words({
     otherValidation: "它的验证",
     lossMeans: "损失：正确的下一个词元让它多意外，越低越好。验证：用没拿来训练的文本来测。",
     reading:
-      "损失的单位是奈特，用来量意外的程度。右边的几条虚线是只统计次数能做到多好：只统计单个词元（一元模型），只统计相邻的一对（二元模型）。学习率：每一步走多大。梯度范数：损失还在多用力地拉动权重。",
+      "损失的单位是奈特，用来量意外的程度。右边的几条虚线是只统计次数能做到多好：只统计单个词元（一元模型），只统计相邻的一对（二元模型）。学习率：每一步走多大。梯度范数：梯度的长度，越大，损失随权重变化得越快。",
     chartHelp: "拖动可以放大，双击看全部。用键盘：方向键读数，Esc 看全部。",
     summary: (name, state, step, losses) => `${name} 的训练曲线，${state}，第 ${step} 步。损失：${losses}。`,
     samples: "它写的内容",

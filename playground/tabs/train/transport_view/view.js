@@ -64,7 +64,7 @@ const TEXT = tp.words({
     from: "检查点",
     option: (/** @type {number} */ step) => `第 ${step.toLocaleString("en")} 步`,
     rate: "学习率",
-    rateTitle: "学习率计划中的最高值；从下一步起生效",
+    rateTitle: "学习率调度中的最高值；从下一步起生效",
     download: "下载",
     downloadTitle: "把这个训练任务打包成 zip：配置、最新的权重、事件，以及一个生成文本的脚本",
     remove: "删除",

@@ -561,7 +561,7 @@ def test_balanced_is_told_to_be_better_and_not_even() -> None:
     busiest = 1 + float(row["maxvio"])
     assert 1.7 < busiest < 2.05  # "nearly twice its fair share"
     for language, text in texts("experts"):
-        assert {"en": "nearly twice its fair share", "zh": "几乎有应得份额的两倍"}[
+        assert {"en": "nearly twice its fair share", "zh": "几乎有公平份额的两倍"}[
             language
         ] in " ".join(text.split())
         assert f"{busiest - 1:.2f}" in text
