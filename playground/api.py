@@ -81,28 +81,28 @@ def status(run: str) -> actions.StatusAnswer:
 @spoken
 def pause(run: str, key: str = "") -> Named:
     """Pause a run after its current step."""
-    actions.tell(run, "pause", key=key)
+    actions.send_command(run, "pause", key=key)
     return {"run": run}
 
 
 @spoken
 def resume(run: str, key: str = "") -> Named:
     """Let a paused run go on, or start the process of a stopped or interrupted one again."""
-    actions.tell(run, "resume", key=key)
+    actions.send_command(run, "resume", key=key)
     return {"run": run}
 
 
 @spoken
 def step(run: str, steps: int = 1, key: str = "") -> Named:
     """Make some steps, then pause."""
-    actions.tell(run, "step", steps, key=key)
+    actions.send_command(run, "step", steps, key=key)
     return {"run": run}
 
 
 @spoken
 def stop(run: str, key: str = "") -> Named:
     """Save a run and end its process."""
-    actions.tell(run, "stop", key=key)
+    actions.send_command(run, "stop", key=key)
     return {"run": run}
 
 
@@ -110,7 +110,7 @@ def stop(run: str, key: str = "") -> Named:
 def change(run: str, field: str, value: float, key: str = "") -> Named:
     """Change one of `CHANGEABLE` during a run: a learning rate, weight decay, gradient clipping, or how experts are
     balanced."""
-    actions.tell(run, "change", value, field, key)
+    actions.send_command(run, "change", value, field, key)
     return {"run": run}
 
 

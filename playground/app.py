@@ -186,8 +186,8 @@ def neighbour() -> dict[str, Any]:
 
 def here(shown: str | None, own: list[str]) -> dict[str, Any]:
     """Heartbeat of an open page: keeps the places of the run it shows and of its browser's own runs."""
-    known = {*processes.training(), *(run.id for run in processes.registry().waiting)}
-    mine = [run_id for run_id in own if run_id in known] if isinstance(own, list) else []
+    at_work = run_queue.at_work()
+    mine = [run_id for run_id in own if run_id in at_work] if isinstance(own, list) else []
     run_queue.see([*mine, *([shown] if isinstance(shown, str) and _exists(shown) else [])])
     return {}
 

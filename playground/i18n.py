@@ -32,7 +32,7 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 HOLE = re.compile(r"\{\d+\}")
 ENDS = re.compile(r"([.!?]) (?=\S)")
 
-MOST_PARTS = 16
+MAX_PARTS = 16
 """Maximum number of sentences that are translated one by one; a longer text is a user's own."""
 
 LONGEST_HOLE = 1_000
@@ -129,7 +129,7 @@ def _found(text: str, language: str) -> str | None:
 def _in_turn(parts: Sequence[str], joint: str, language: str) -> str | None:
     """Translate a sequence of sentences, where one catalogue entry may span several of them."""
     between = "; " if joint else " "
-    for count in range(1, len(parts) if len(parts) <= MOST_PARTS else 1):
+    for count in range(1, len(parts) if len(parts) <= MAX_PARTS else 1):
         first = _one(between.join(parts[:count]), language)
         if first is not None:
             rest = _found(between.join(parts[count:]), language)
@@ -154,7 +154,7 @@ def _one(sentence: str, language: str) -> str | None:
             ]
             return _filled(pattern.translation, holes)
     prefix, colon, rest = sentence.partition(": ")
-    is_sentence = colon and " " in rest and rest.count(": ") < MOST_PARTS
+    is_sentence = colon and " " in rest and rest.count(": ") < MAX_PARTS
     translation = _found(rest, language) if is_sentence else None
     return None if translation is None else f"{prefix}：{translation}"
 

@@ -59,7 +59,7 @@ class TrainConfig(Config):
         examples=[1, 2, 4],
     )
     optimizer: OptimizerName = Field(
-        title="Optimiser",
+        title="Optimizer",
         default="adamw",
         description="How gradients become updates. AdamW (Loshchilov 2019): every weight moves by at most about the "
         "learning rate. SGD with momentum: in proportion to the gradient; it needs a far higher max_lr and a far "

@@ -33,7 +33,7 @@ from pydantic import ConfigDict
 
 from engine.data.base import Data, transitions
 
-MOST_COUNTED = 4_000_000
+MAX_COUNTED = 4_000_000
 """Training targets that are counted; of more, evenly spaced ones. Sorting their pairs takes about half a second, for
 any vocabulary: only pairs that occur are stored."""
 
@@ -89,7 +89,7 @@ def measure(data: Data, batch_size: int, steps: int | None) -> Baselines | None:
 
     Draws nothing from the data's generator. None if the training data or the validation data has no target.
     """
-    before, targets = data.training_targets(MOST_COUNTED)
+    before, targets = data.training_targets(MAX_COUNTED)
     if not len(targets):
         return None
     counts = Counts(before, targets, data.tokenizer.vocab_size)

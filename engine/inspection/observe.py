@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelConfig
+from engine.generation.sampling import evaluating
 from engine.model.context import Edit, Output, Trace, zero_head
 from engine.model.decoder import Decoder
 from engine.model.encoder_decoder import Transformer
@@ -55,17 +56,13 @@ def _run(
         if tokens is not None and not 1 <= len(tokens) <= limit:
             raise ValueError(f"{len(tokens)} tokens: must be 1 to {limit}, the model's context")
     device = next(model.parameters()).device
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         memory = None
         if isinstance(model, Transformer):
             if sources is None:
                 raise ValueError("an encoder-decoder needs a text to translate")
             memory = model.encode(torch.tensor([list(sources)], device=device), trace)
         return model.run(torch.tensor([list(ids)], device=device), trace=trace, memory=memory)
-    finally:
-        model.train(training)
 
 
 def to_numpy(tensor: Tensor) -> Floats:

@@ -15,11 +15,11 @@ from engine.config import PART_OF, RunConfig
 from engine.data import make_data
 from engine.files import is_stored, read_stored, write_atomic
 from engine.runs.naming import describe
-from engine.runs.states import FREE_MODEL_FIELDS, config_of, incompatible_fields, read_state
+from engine.runs.states import config_of, incompatible_fields, read_state
 from engine.runs.store import MAX_OWN_TEXT, TEXT_PATH, Run, RunError, RunStore
 from engine.validation import ConfigError, Problem
 
-__all__ = ["FREE_MODEL_FIELDS", "rerun", "fork"]
+__all__ = ["rerun", "fork"]
 
 
 def fork(

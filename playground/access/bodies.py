@@ -23,7 +23,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 13_000_000
+MAX_BYTES = 13_000_000
 """Of one body. A text of a learner's own has a million characters; a script writes some in twelve bytes."""
 
 CLOSED = ("upload", "proxy=", "deep_link", "stream/", "process_recording", "vibe-")
@@ -126,7 +126,7 @@ async def _checked(scope: Scope, receive: Receive) -> Receive:
 
 
 async def _whole(receive: Receive) -> bytes:
-    """The body, at most `MOST_BYTES` of it."""
+    """The body, at most `MAX_BYTES` of it."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -135,8 +135,8 @@ async def _whole(receive: Receive) -> bytes:
             raise Refused(400, TEXT["senseless"])
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MOST_BYTES:
-            raise Refused(413, TEXT["large"].format(most=MOST_BYTES))
+        if size > MAX_BYTES:
+            raise Refused(413, TEXT["large"].format(most=MAX_BYTES))
         if not message.get("more_body"):
             return b"".join(parts)
 

@@ -76,7 +76,7 @@ HEAT: dict[Theme, tuple[str, ...]] = {
 PLOT_HEIGHT, LABEL_HEIGHT = 250, 14
 """About the height of a figure's plot, and of a label in it, in pixels."""
 
-MOST_POINTS = 3000
+MAX_POINTS = 3000
 """Points of one drawn line; of more, the peaks are kept."""
 
 
@@ -299,7 +299,7 @@ def add_line(
     figure: go.Figure, x: Column, y: Column, name: str, line: dict[str, Any], **more: Any
 ) -> None:
     """A line; of very many points, those that draw the same picture."""
-    kept = extremes([y], MOST_POINTS) if len(y) else slice(0)
+    kept = extremes([y], MAX_POINTS) if len(y) else slice(0)
     look = {"mode": "lines", "line": line} | more
     figure.add_scatter(x=x[kept], y=y[kept], name=escape(name, quote=False), **look)
 

@@ -60,7 +60,7 @@ COSTS: TypeAdapter[Costs | None] = TypeAdapter(
 NUMBER = re.compile(r" \(\d+\)$")
 """What `unique_name` adds to a name."""
 
-MOST_STEPS = 10_000
+MAX_STEPS = 10_000
 """Steps that one command may ask for."""
 
 COMMANDS = ("pause", "resume", "step", "stop", "change")
@@ -173,7 +173,7 @@ def reset(
     return begin(again, new_key, paused=paused, replacing=run.id)
 
 
-def tell(
+def send_command(
     run_id: object,
     what: object,
     value: object = None,
@@ -191,8 +191,8 @@ def tell(
     command: Message
     if what == "step":
         steps = 1 if value is None else value
-        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= MOST_STEPS:
-            raise ValueError(TEXT["steps"].format(most=MOST_STEPS))
+        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= MAX_STEPS:
+            raise ValueError(TEXT["steps"].format(most=MAX_STEPS))
         command = Step(steps=steps)
     elif what == "change":
         command = _change(run, field, value)
@@ -330,7 +330,7 @@ def rename(run_id: object, name: object, key: object = "") -> str:
 
 def going(ids: object) -> list[Entry]:
     """Those of these runs that train or wait for their turn, at once: only these are opened."""
-    at_work = {*processes.training(), *(run.id for run in processes.registry().waiting)}
+    at_work = run_queue.at_work()
     mine = [run_id for run_id in ids if run_id in at_work] if isinstance(ids, list) else []
     return [entry for entry in runs(mine)["own"] if "damaged" not in entry]
 
@@ -342,8 +342,7 @@ def download(run_id: object) -> str:
 
 def events(run_id: object, offset: object = 0) -> Events:
     """The events since byte `offset` of the run's log."""
-    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 2**53:
-        raise ValueError(f"{str(offset)[:40]!r} is not a place in a run's log.")
+    offset = checks.whole("offset", offset, 0, 2**53 - 1)
     run = run_lookup.find(run_id)
     run_queue.see([run.id])
     found, after = run.raw_events(offset)

@@ -34,6 +34,7 @@ from typing_extensions import NotRequired
 
 from engine.cli.flags import PATHS
 from engine.data.reading import ended_lines
+from engine.runs.events import MAX_STEP
 from engine.validation import ConfigError, Problem
 from playground.runs import run_lookup
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 20_000
 """The longest text that is read."""
-MAX_STEP = 10**12
 MAX_ERROR = 1_000
 """The most characters of an error message; some quote what was sent."""
 

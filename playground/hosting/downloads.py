@@ -22,7 +22,7 @@ from engine.runs.store import Run, RunError
 
 FOLDER = "downloads"
 """In Gradio's cache folder."""
-MOST = 20
+MAX_COPIES = 20
 """Copies that are kept: a newer one takes the place of the oldest."""
 KEEP_SECONDS = 600.0
 """How long a copy is kept after it was last asked for."""
@@ -78,7 +78,7 @@ def _tidy(keep: Path | None = None) -> None:
     ages.sort(reverse=True)
     oldest = time.time() - KEEP_SECONDS
     for number, (used, folder) in enumerate(ages):
-        if folder != keep and (number >= MOST or used < oldest):
+        if folder != keep and (number >= MAX_COPIES or used < oldest):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ from typing_extensions import NotRequired
 
 from engine.files import file_size
 from engine.runs.events import (
+    MAX_STEP,
     Evaluated,
     Line,
     Message,
@@ -34,7 +35,7 @@ from engine.runs.store import Run, State
 from playground.figures.curves import extremes
 from playground.hosting import checks, run_queue
 from playground.hosting.checks import base64_of
-from playground.runs import phases, run_data, run_lookup
+from playground.runs import models, phases, run_data, run_lookup
 from playground.runs import recordings as probes
 
 Rows = npt.NDArray[np.float64]
@@ -45,17 +46,17 @@ CHUNK = 1 << 18
 PLAYED = 50
 """Answers to `poll` in which a stored run of a lesson is played: about ten seconds."""
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 """Rows of the loss curve that one call answers with."""
 
-MOST_SAMPLED = 40
+MAX_SAMPLED = 40
 """Steps whose samples one call answers with."""
 
-MOST_NOTES = 100
-MOST_TEXT = 2000
+MAX_NOTES = 100
+MAX_TEXT = 2000
 """Characters of a sample that are shown."""
 
-MOST_LAYERS, MOST_HEADS = 24, 16
+MAX_LAYERS, MAX_HEADS = 24, 16
 """Attention maps in one snapshot that are sent; of more, evenly chosen ones."""
 
 COLUMNS = ("step", "loss", "mean", "lr", "grad_norm", "tokens", "seconds", "time")
@@ -257,8 +258,8 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
     samples: list[LoggedSample] = [
         {
             "step": event.step,
-            "prompt": event.prompt[:MOST_TEXT],
-            "text": event.text[:MOST_TEXT],
+            "prompt": event.prompt[:MAX_TEXT],
+            "text": event.text[:MAX_TEXT],
             "correct": event.correct,
         }
         for event in log.of(Sampled)
@@ -269,18 +270,18 @@ def digest(lines: Sequence[Line]) -> dict[str, Any]:
         for event, _, _ in lines
         if event.type in NOTED
     ]
-    table = decimate(table_of(lines), MOST_ROWS)
+    table = decimate(table_of(lines), MAX_ROWS)
     return {
         "columns": {name: base64_of(table[:, i]) for i, name in enumerate(COLUMNS)},
         "evaluated": [[event.step, event.loss, event.accuracy] for event in log.of(Evaluated)],
-        "samples": thinned(samples, MOST_SAMPLED),
+        "samples": thinned(samples, MAX_SAMPLED),
         "probes": [event.step for event in log.of(Probed)],
         "saved": [event.step for event in log.of(Saved)],
         "working": {name: getattr(last, name) for name in ("task", "done", "total")}
         if isinstance(last, Working)
         else None,
         "trained": max((line.trained for line in lines if line.trained is not None), default=None),
-        "notes": notes[-MOST_NOTES:],
+        "notes": notes[-MAX_NOTES:],
     }
 
 
@@ -347,22 +348,21 @@ def tabs(run: Run) -> list[str]:
 @checks.answer
 def probe(run_id: str, step: int) -> ProbeMaps:
     """The attention that was recorded at this step."""
-    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < checks.MAX_STEP:
-        raise ValueError(f"{str(step)[:40]!r} is not a step.")
+    step = checks.whole("step", step, 0, MAX_STEP)
     run = run_lookup.find(run_id)
     path = run.snapshot_path(f"step-{step:06d}.npz")
     if not path.exists():
         raise ValueError(f"“{run.name}” has no attention recorded at step {step}.")
     snapshot = probes.snapshot(path)
     pieces = run.tokenizer().pieces
-    layers = chosen(snapshot.attention.shape[0], MOST_LAYERS)
-    heads = chosen(snapshot.attention.shape[1], MOST_HEADS)
+    layers = chosen(snapshot.attention.shape[0], MAX_LAYERS)
+    heads = chosen(snapshot.attention.shape[1], MAX_HEADS)
     return {
         "step": snapshot.step,
         "layers": layers,
         "heads": heads,
         "length": len(snapshot.tokens),
-        "tokens": [pieces[i] if i < len(pieces) else "?" for i in map(int, snapshot.tokens)],
+        "tokens": [models.piece(pieces, int(token)) for token in snapshot.tokens],
         "attention": base64_of(snapshot.attention[np.ix_(layers, heads)]),
     }
 

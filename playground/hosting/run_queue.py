@@ -101,10 +101,15 @@ def check_each(more: int = 1, replacing: str | None = None) -> None:
         raise TooManyRuns(TEXT["address"].format(count=count, most=host.max_address))
 
 
+def at_work() -> set[str]:
+    """The ids of the runs that train, and of those that wait for their turn."""
+    return {*processes.training(), *(run.id for run in processes.registry().waiting)}
+
+
 def _owners() -> set[str]:
     """The ids of the runs that train or wait and have an owner; called with the registry's lock."""
     known = processes.registry()
-    return known.owners.keys() & {*processes.training(), *(run.id for run in known.waiting)}
+    return known.owners.keys() & at_work()
 
 
 def _owned(run_id: str) -> None:

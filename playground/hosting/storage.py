@@ -73,7 +73,7 @@ def size_of(folder: Path) -> int:
 def in_use() -> set[str]:
     """The ids of all runs that must stay."""
     known, store = processes.registry(), run_lookup.store()
-    used = [*processes.training(), *(run.id for run in known.waiting)]
+    used = [*run_queue.at_work()]
     used += [run_id for run_id in list(known.seen) if run_queue.unseen(run_id) <= LOOKED_AT_SECONDS]
     for path in store.folders():
         with suppress(RunError, OSError):
@@ -127,8 +127,7 @@ def _delete(run_id: str) -> bool:
     """Delete a run, unless it has just come into use."""
     known = processes.registry()
     with known.lock, suppress(RunError, OSError):
-        busy = {*processes.training(), *(run.id for run in known.waiting)}
-        if run_id not in busy and run_queue.unseen(run_id) > LOOKED_AT_SECONDS:
+        if run_id not in run_queue.at_work() and run_queue.unseen(run_id) > LOOKED_AT_SECONDS:
             run_lookup.store().delete(run_id)
             return True
     return False

@@ -52,7 +52,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Data": {"Data": ("source", "task_length", "tokenizer", "tokenizer_size", "valid_fraction")},
     "Training": {
         "Length and rate": ("total_steps", "max_lr"),
-        "Optimiser": (
+        "Optimizer": (
             "optimizer", "batch_size", "batch_tokens", "gradient_accumulation", "schedule", "warmup_steps",
             "min_lr", "weight_decay", "beta1", "beta2", "momentum", "newton_schulz_steps", "embedding_rate", "output_rate",
             "matrix_rate", "vector_rate", "max_grad_norm", "ema_decay", "label_smoothing", "seed",

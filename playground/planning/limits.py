@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.config import (
-    PART_OF,
     DataConfig,
     ModelConfig,
     RunConfig,
@@ -13,7 +12,7 @@ from engine.estimate import (
     flops_per_step,
     parameters,
 )
-from engine.runs.forks import FREE_MODEL_FIELDS
+from engine.runs.states import incompatible_fields
 from engine.runs.store import Run, RunError
 from engine.validation import ConfigError, Problem
 from playground import settings
@@ -66,7 +65,7 @@ AVERAGED_BYTES = 4
 LOGGED_BYTES = 200
 """Of one step in the run's log, or a little less."""
 
-MOST_PROBES, PROBED_TOKENS = 500, 48
+MAX_PROBES, PROBED_TOKENS = 500, 48
 """Attention maps that a run records at most, and the length of their text, as in the engine."""
 
 
@@ -80,8 +79,7 @@ def fork_problems(fork: Fork, config: RunConfig) -> list[Problem]:
     theirs, differences = fork.run.config.flat(), config.differences(fork.run.config)
     problems = [
         Problem(name, value, TEXT["fork.model"].format(value=_word(theirs[name])))
-        for name, value in differences.items()
-        if PART_OF[name] == "model" and name not in FREE_MODEL_FIELDS
+        for name, value in incompatible_fields(config, fork.run.config).items()
     ]
     changed = [name for name in MAKE_TOKENS if name in differences]
     if changed and not _same_tokens(fork.run, config.data, config.model):
@@ -173,7 +171,7 @@ def storage_bytes(config: RunConfig, vocabulary: int) -> float:
     layers = 2 * model.n_layer + (model.n_encoder_layer or 0)  # also what crosses, or is routed
     snapshot = layers * model.n_head * min(model.max_seq_len, PROBED_TOKENS) ** 2
     logged = LOGGED_BYTES * train.total_steps / train.log_interval
-    return saved * checkpoint + min(probes, MOST_PROBES) * snapshot + logged
+    return saved * checkpoint + min(probes, MAX_PROBES) * snapshot + logged
 
 
 def _word(value: object) -> str:

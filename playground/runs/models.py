@@ -7,6 +7,7 @@ background: importing it takes seconds, and the page is not to wait for it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,3 +159,8 @@ def _load(path: Path, step: int, key: tuple[str, int]) -> Loaded:
     model, tokenizer, config = load_model(path)
     model.eval().requires_grad_(False)
     return Loaded(model, tokenizer, config, step, key)
+
+
+def piece(pieces: Sequence[str], token: int) -> str:
+    """A token's text; a model may have more tokens than its tokenizer has pieces."""
+    return pieces[token] if token < len(pieces) else f"#{token}"

@@ -34,7 +34,7 @@ from engine.files import is_stored
 from engine.runs.store import TEXT_PATH, Run, RunError
 from playground.runs import run_lookup
 
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 """Of a longer text the beginning is counted."""
 
 SAMPLE = 20_000
@@ -98,7 +98,7 @@ def phases(run: Run) -> Phases | None:
 def entropies(path: Path) -> tuple[float, float, float]:
     """The three thresholds of a text, in nats per character."""
     with open(path, encoding="utf-8") as file:
-        text = file.read(MOST_CHARACTERS)
+        text = file.read(MAX_CHARACTERS)
     if len(UNSPACED.findall(text)) > len(text) / 4:
         return entropy(text, 1), entropy(text, 2), entropy(text, 3)
     words = WORD.findall(text)

@@ -27,7 +27,7 @@ from playground.screens.histories import History, sampled_steps
 
 WIDTH, HEIGHT = 760, 340
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 44
-MOST_POINTS = 800
+MAX_POINTS = 800
 
 TEXT = Words({
     "title": "Runs compared",
@@ -230,7 +230,7 @@ def loss_svg(runs: Mapping[str, Curves]) -> str:
 
 
 def _thin(x: Column, y: Column) -> list[tuple[float, float]]:
-    kept = extremes([y], MOST_POINTS) if len(y) else []
+    kept = extremes([y], MAX_POINTS) if len(y) else []
     return [(float(x[i]), float(y[i])) for i in kept if math.isfinite(y[i])]
 
 

@@ -29,7 +29,7 @@ from playground.runs import run_lookup
 ROOT = Path(__file__).resolve().parents[2]
 LOG = "ablate.log"
 """In the suite's folder: the output of its command."""
-MOST_SEEDS, MOST_JOBS = 20, 16
+MAX_SEEDS, MAX_JOBS = 20, 16
 
 TEXT = Words({
     "suite": "There is no suite {name!r}.",
@@ -110,7 +110,7 @@ def start(name: str, seeds: int, jobs: int, steps: int | None = None) -> str:
     asked = chosen(name)
     if asked is None:
         raise RunError(TEXT["suite"].format(name=name[:80]))
-    for what, value, most in (("seeds", seeds, MOST_SEEDS), ("jobs", jobs, MOST_JOBS)):
+    for what, value, most in (("seeds", seeds, MAX_SEEDS), ("jobs", jobs, MAX_JOBS)):
         if not 1 <= value <= most:
             raise RunError(TEXT["number"].format(name=what, most=most))
     if steps is not None:

@@ -150,11 +150,11 @@ def show_start(chosen: Chosen, members: list[Entry]) -> None:
     seeds = first.number_input(
         TEXT["seeds"],
         1,
-        suite_runs.MOST_SEEDS,
-        min(wanted, suite_runs.MOST_SEEDS),
+        suite_runs.MAX_SEEDS,
+        min(wanted, suite_runs.MAX_SEEDS),
         key=f"seeds-{name}",
     )
-    jobs = second.number_input(TEXT["jobs"], 1, suite_runs.MOST_JOBS, 1, key="jobs")
+    jobs = second.number_input(TEXT["jobs"], 1, suite_runs.MAX_JOBS, 1, key="jobs")
     usual = suite.config(suite.baseline).train.total_steps
     steps = third.number_input(TEXT["steps"], 1, 10**6, usual, key=f"steps-{name}")
 

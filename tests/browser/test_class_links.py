@@ -40,7 +40,7 @@ FORM = """names => names.map((name) => {
   return {
     named: seen("#preset-name") && document.querySelector("#preset-name").textContent,
     start: seen("#start"),
-    controls: ["#preset", ".cards", "#all-settings", "#field-d_model", "#group-optimiser", ".changed-line"].filter(seen),
+    controls: ["#preset", ".cards", "#all-settings", "#field-d_model", "#group-optimizer", ".changed-line"].filter(seen),
   };
 })"""
 """How the form stands with each of some presets."""

@@ -41,7 +41,7 @@ SERVED: Mapping[str, Sequence[Callable[..., Any]]] = {
     "runs": (train.listed, train.rename),
     "tokens": tokens.SERVED,
     "translate": translating.SERVED,
-    "transport": (train.status, train.tell, train.download, train.going, train.halt),
+    "transport": (train.status, train.send_command, train.download, train.going, train.halt),
 }
 """What each view may call."""
 

@@ -429,7 +429,7 @@ interface Tp {
     more?: { [name: string]: string | number | null },
   ): string;
   addresses: object;
-  MOST_IDS: number;
+  MAX_IDS: number;
   Feed: new <About = Answers.RunAbout, News = Answers.RunNews>(run: string, window?: number) => Feed<About, News>;
   Recent: new (most: number, sizeOf?: (value: any) => number) => Map<any, any>;
   newest(stops: { steps: number[]; stored: boolean[] }): number;

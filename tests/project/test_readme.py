@@ -20,7 +20,7 @@ ENGLISH = [
 CHINESE = [path.with_suffix(".zh.md") for path in ENGLISH]
 PAGES = [*ENGLISH, *CHINESE]
 NUMBER = re.compile(r"(?<![\w.])[+−-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
-MOST_LINES = 150
+MAX_LINES = 150
 RESULTS = ROOT / "assets" / "lessons" / "results"
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -47,7 +47,7 @@ def docs(name: str) -> str:
 @each_readme
 def test_the_readme_is_short_and_has_a_picture(page: Path) -> None:
     lines = page.read_text("utf-8").splitlines()
-    assert len(lines) <= MOST_LINES
+    assert len(lines) <= MAX_LINES
     assert any(line.startswith("![") or "| ![" in line for line in lines[:25])
 
 

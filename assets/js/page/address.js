@@ -13,7 +13,7 @@
 
   const { url } = window.tp;
   const LONGEST = 1500; // characters of a text that a link may hold
-  const MOST_IDS = 256; // tokens of a path that a link may hold
+  const MAX_IDS = 256; // tokens of a path that a link may hold
   // Browsers refuse many changes a second: after a few, the next waits for a rest of 200 ms.
   const [BURST, REST] = [10, 200];
 
@@ -62,7 +62,7 @@
   const ids = {
     read: (told) =>
       told === "none" ? [] : /^\d{1,12}(\.\d{1,12})*$/.test(told) ? told.split(".").map(Number) : undefined,
-    write: (value) => value.slice(0, MOST_IDS).join(".") || "none",
+    write: (value) => value.slice(0, MAX_IDS).join(".") || "none",
   };
   /** A set of heads, each "layer.head": "1.2,4.1".
    *
@@ -240,5 +240,5 @@
     return `?${new URLSearchParams(told.map(([name, value]) => [name, String(value)]))}`;
   }
 
-  Object.assign(window.tp, { address, link, addresses: TABLE, MOST_IDS });
+  Object.assign(window.tp, { address, link, addresses: TABLE, MAX_IDS });
 })();

@@ -55,7 +55,7 @@
   let catalogue = {};
   /** @type {Map<Tell, Map<string, string | null>>} */
   const known = new Map(); // what was found for the sentence in hand, and for its parts
-  const MOST_PARTS = 16;
+  const MAX_PARTS = 16;
   const LONGEST_HOLE = 1_000; // characters; a longer one is somebody's own text
 
   const escaped = (/** @type {string} */ text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -101,7 +101,7 @@
 
   /** @type {(parts: string[], between: string, joint: string) => string | null} */
   function inTurn(parts, between, joint) {
-    if (parts.length > MOST_PARTS) return null; // somebody's own text
+    if (parts.length > MAX_PARTS) return null; // somebody's own text
     for (let count = 1; count < parts.length; count++) {
       const first = one(parts.slice(0, count).join(between));
       const rest = first === null ? null : found(parts.slice(count).join(between));
@@ -124,7 +124,7 @@
     }
     const colon = sentence.indexOf(": ");
     const rest = colon < 0 ? "" : sentence.slice(colon + 2);
-    const short = rest.split(": ").length <= MOST_PARTS;
+    const short = rest.split(": ").length <= MAX_PARTS;
     const told = rest.includes(" ") && short ? found(rest) : null; // "where: what is wrong there"
     return told === null ? null : `${sentence.slice(0, colon)}：${told}`;
   });

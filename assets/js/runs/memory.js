@@ -11,7 +11,7 @@
   const { browser } = window.tp;
 
   const STORAGE = "transformer-playground";
-  const MOST_RUNS = 200;
+  const MAX_RUNS = 200;
 
   /** The ids of this browser's runs, the newest first, the one it showed last, and the keys of those that it started
    * on a host that asks for them: {id: key}.
@@ -40,7 +40,7 @@
     /** Remember a run as this browser's own, and its key if it has one. */
     add(id, key = null) {
       const stored = memory.read();
-      stored.runs = [id, ...stored.runs.filter((other) => other !== id)].slice(0, MOST_RUNS);
+      stored.runs = [id, ...stored.runs.filter((other) => other !== id)].slice(0, MAX_RUNS);
       if (typeof key === "string" && key) stored.keys[id] = key; // not the index of `forEach`
       memory.write(stored);
     },

@@ -20,6 +20,7 @@ from engine.config import RunConfig
 from engine.estimate import flops_per_step
 from engine.files import error_reason
 from engine.inspection import specialisation
+from engine.runs.events import MAX_STEP
 from engine.runs.store import Run, RunError
 from engine.validation import ConfigError
 from playground.hosting import checks
@@ -72,7 +73,7 @@ def look(run_id: str, step: int | None, text: str | None) -> RoutedText:
     """
     run = with_experts(run_id)
     if step is not None:
-        step = checks.whole("step", step, 0, 10**12)
+        step = checks.whole("step", step, 0, MAX_STEP)
     recorded = recordings.recorded(run)
     checkpoints = models.steps(run)
     wanted = max([*recorded, *checkpoints], default=0) if step is None else step
@@ -113,7 +114,7 @@ def routing(run: str, step: int | None, text: str) -> dict[str, Any]:
     """
     found = with_experts(run)
     if step is not None:
-        step = checks.whole("step", step, 0, 10**12)
+        step = checks.whole("step", step, 0, MAX_STEP)
     loaded = models.load(found, step)
     ids, _ = _ids(found, loaded, text, _limit(found.config))
     gates = _routed(loaded, ids)[1] / 255  # (Lx, T, E)
@@ -206,7 +207,7 @@ def specialise(run_id: str, step: int | None) -> Specialisation:
     """
     run = with_experts(run_id)
     checkpoints = models.steps(run)
-    wanted = None if step is None else checks.whole("step", step, 0, 10**12)
+    wanted = checks.step(step)
     if wanted is not None:
         wanted = min(checkpoints, key=lambda stored: abs(stored - (step or 0)), default=None)
     loaded = models.load(run, wanted)
@@ -261,8 +262,8 @@ def _held_out(path: Path) -> tuple[npt.NDArray[np.int64], str]:
     data, train = make_data(config), config.train
     batch = next(iter(data.validation(train.batch_size, 1)))
     length = batch.inputs.shape[1]
-    step = flops_per_step(config, run_lookup.vocabulary(Run(path)))
-    work = step / (3 * train.batch_size * train.gradient_accumulation)
+    flops = flops_per_step(config, run_lookup.vocabulary(Run(path)))
+    work = flops / (3 * train.batch_size * train.gradient_accumulation)
     rows = max(1, min(SAMPLE // length, int(SAMPLE_FLOPS / work)))
-    inputs = next(iter(make_data(config).validation(rows, 1))).inputs
+    inputs = next(iter(data.validation(rows, 1))).inputs
     return inputs, data.tokenizer.to_json()

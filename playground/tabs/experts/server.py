@@ -201,7 +201,7 @@ def balance(run_id: str, changes: object, key: str = "") -> dict[str, Any]:
     if not isinstance(wanted, dict) or not 0 < len(wanted) <= len(BALANCE):
         raise ValueError(TEXT["changes"])
     for field, value in wanted.items():
-        actions.tell(run_id, "change", value, field, key)
+        actions.send_command(run_id, "change", value, field, key)
     return {}
 
 

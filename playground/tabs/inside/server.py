@@ -300,7 +300,7 @@ def lens(run: str, step: int, text: str | None) -> LensAnswer:
         "top": checks.base64_of(top),
         "shares": checks.base64_of(shares),
         "truth": checks.base64_of(truth),
-        "vocabulary": {str(i): _piece(pieces, i) for i in np.unique(top).tolist()},
+        "vocabulary": {str(i): models.piece(pieces, i) for i in np.unique(top).tolist()},
     }
 
 
@@ -320,7 +320,7 @@ def zero(run: str, step: int, text: str | None, heads: list[list[int]], query: i
     pieces = examined.loaded.tokenizer.pieces
     return {
         "changes": [
-            {"piece": _piece(pieces, i), "before": float(before[i]), "after": float(after[i])}
+            {"piece": models.piece(pieces, i), "before": float(before[i]), "after": float(after[i])}
             for i in (changed if chosen else likely).tolist()
         ],
         "moved": float(np.abs(after - before).sum() / 2),
@@ -461,11 +461,6 @@ def _heads(heads: object, layers: int, count: int) -> set[tuple[int, int]]:
             )
         )
     return chosen
-
-
-def _piece(pieces: Sequence[str], token: int) -> str:
-    """A token's text; a model may have more tokens than its tokenizer has pieces."""
-    return pieces[token] if token < len(pieces) else f"#{token}"
 
 
 def _numbers(values: Floats) -> list[float | None]:

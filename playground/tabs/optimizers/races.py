@@ -1,7 +1,7 @@
 """The races that this server runs: each is a process, `python -m engine race`, whose lines are kept here.
 
 A race belongs to whoever knows its id. It ends when no page polls it any more, and on a public host after
-`MOST_SECONDS`; there, races wait for each other. The registry is on `sys`, because Gradio's hot reload executes
+`MAX_SECONDS`; there, races wait for each other. The registry is on `sys`, because Gradio's hot reload executes
 modules again.
 
 Nothing in this file loads PyTorch.
@@ -31,13 +31,13 @@ AWAY_SECONDS = 20.0
 """Seconds without a poll after which a race ends."""
 KEEP_SECONDS = 600.0
 """Seconds without a poll after which the lines of a race are dropped."""
-MOST_SECONDS = 300.0
+MAX_SECONDS = 300.0
 """Seconds of a race on a public host."""
-MOST_UPDATES = 4_000
+MAX_UPDATES = 4_000
 """Steps times optimizers times seeds of a race on a public host: about a minute of its processor."""
 PUBLIC_RACES = 1
 """Races at once on a public host; the others wait."""
-MOST_WAITING = 20
+MAX_WAITING = 20
 
 State = Literal["waiting", "starting", "running", "over", "stopped", "failed"]
 ACTIVE = ("waiting", "starting", "running")
@@ -112,10 +112,10 @@ def begin(plan: RacePlan, words: Sequence[str]) -> Race:
 
 def _check_size(plan: RacePlan) -> None:
     count = plan.steps * len(plan.entries) * plan.seeds
-    if settings.current().public and count > MOST_UPDATES:
+    if settings.current().public and count > MAX_UPDATES:
         raise ValueError(
             TEXT["updates"].format(
-                most=MOST_UPDATES, steps=plan.steps, entries=len(plan.entries), seeds=plan.seeds, count=count
+                most=MAX_UPDATES, steps=plan.steps, entries=len(plan.entries), seeds=plan.seeds, count=count
             )
         )  # fmt: skip
 
@@ -123,8 +123,8 @@ def _check_size(plan: RacePlan) -> None:
 def _check_room(race: Race, active: list[Race]) -> None:
     host = settings.current()
     waiting = sum(each.state == "waiting" for each in active)
-    if waiting >= MOST_WAITING:
-        raise ValueError(TEXT["full"].format(most=MOST_WAITING))
+    if waiting >= MAX_WAITING:
+        raise ValueError(TEXT["full"].format(most=MAX_WAITING))
     if race.owner is None or host.max_address is None:
         return
     count = sum(
@@ -165,7 +165,7 @@ def advance() -> None:
     known = registry()
     with known.lock:
         _tidy()
-        most = PUBLIC_RACES if settings.current().public else MOST_WAITING
+        most = PUBLIC_RACES if settings.current().public else MAX_WAITING
         for race in list(known.races.values()):
             running = sum(each.state in ("starting", "running") for each in known.races.values())
             if race.state == "waiting" and running < most:
@@ -222,8 +222,8 @@ def _listen(race: Race, process: subprocess.Popen[bytes]) -> None:
             race.state = "running"
         if now - race.seen > AWAY_SECONDS:
             stop(race)
-        elif settings.current().public and now - race.began > MOST_SECONDS:
-            stop(race, reason=TEXT["late"].format(most=MOST_SECONDS))
+        elif settings.current().public and now - race.began > MAX_SECONDS:
+            stop(race, reason=TEXT["late"].format(most=MAX_SECONDS))
     process.stdin.close()
     status = process.wait()
     stop(race, "over" if status == 0 else "failed")

@@ -187,7 +187,7 @@ def _pieces(loaded: Loaded, answered: list[npt.NDArray[Any]]) -> list[tuple[int,
     """(id, text) of every token in these arrays."""
     used = {int(token) for ids in answered for token in np.unique(ids)} - {IGNORE}
     pieces = loaded.tokenizer.pieces
-    return [(i, pieces[i] if i < len(pieces) else f"#{i}") for i in sorted(used)]
+    return [(i, models.piece(pieces, i)) for i in sorted(used)]
 
 
 class _Reader:

@@ -83,7 +83,7 @@ def project(run: str, what: str = "tokens", step: int | None = None) -> Embeddin
     points = centred @ directions.T  # (N, 2)
     total = float((centred**2).sum())
     pieces = loaded.tokenizer.pieces
-    names = [pieces[i] if i < len(pieces) else f"#{i}" for i in range(len(table))]
+    names = [models.piece(pieces, i) for i in range(len(table))]
     tokens = what == "tokens"
     return {
         "run": found.id,

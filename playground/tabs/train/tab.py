@@ -59,7 +59,7 @@ def build(page: Page) -> None:
             )
             mine = view("runs", (listed, rename), "runs", run="")
         with gr.Column(elem_id="live-column"):
-            functions = (status, tell, download, going, halt)
+            functions = (status, send_command, download, going, halt)
             hz = SHARED_HZ if settings.current().public else ALONE_HZ
             transport = view(
                 "transport", functions, "transport", {"hz": hz["transport"]}, run="", said=None
@@ -111,7 +111,7 @@ def going(ids: list[str]) -> list[actions.Entry]:
 
 def halt(run_id: str, key: str = "") -> dict[str, str]:
     """Stop a run, before another one starts."""
-    actions.tell(run_id, "stop", key=key)
+    actions.send_command(run_id, "stop", key=key)
     return {}
 
 
@@ -238,9 +238,9 @@ def download(run_id: str) -> dict[str, str]:
 
 
 @checks.answer
-def tell(run_id: str, what: str, value: float | None, key: str = "") -> dict[str, str]:
-    """See `actions.tell`; answers {}."""
-    actions.tell(run_id, what, value, key=key)
+def send_command(run_id: str, what: str, value: float | None, key: str = "") -> dict[str, str]:
+    """See `actions.send_command`; answers {}."""
+    actions.send_command(run_id, what, value, key=key)
     return {}
 
 

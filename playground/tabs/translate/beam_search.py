@@ -70,7 +70,7 @@ def beams(
         "tree": [
             (
                 numbers[node.parent],
-                translation_trace.piece(loaded, node.token),
+                models.piece(loaded.tokenizer.pieces, node.token),
                 round(float(np.exp(node.log_probability)), 5),
                 round(node.total, 4),
                 node.fate,

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.data.translation_pairs import PAIRS
 from engine.runs import snapshots
+from engine.runs.events import MAX_STEP
 from engine.runs.store import Run
 from engine.tokenizers.marked import BEGIN, END, PAD, SPECIALS, UNKNOWN
 from playground.hosting import checks
@@ -236,7 +237,7 @@ def sharpness(run: str, after: int = -1) -> AlignmentSharpness:
     layer and head are averages over all. `even` is the sharpness of uniform attention, 1 / S.
     """
     found = translator(run)
-    after = checks.whole("after", after, -1, 10**12)
+    after = checks.whole("after", after, -1, MAX_STEP)
     model = found.config.model
     steps: list[int] = []
     values: list[Floats] = []
@@ -300,7 +301,7 @@ def translate(
         "step": loaded.step,
         "translation": loaded.tokenizer.decode(written.text),
         "sources": [*read.texts, SPECIALS[END]],
-        "tokens": [translation_trace.piece(loaded, token) for token in written.tokens],
+        "tokens": [models.piece(loaded.tokenizer.pieces, token) for token in written.tokens],
         "attention": examined.cross.mean((0, 1)).round(5).tolist(),
         "log_probability": written.log_probability,
     }
@@ -333,13 +334,17 @@ def _of_model(loaded: Loaded, sources: list[int], given: Given) -> Translated:
         "right": given.complete,
         "start": 0 if given.complete else len(given.tokens),
         "ids": list(tokens),
-        "targets": [translation_trace.piece(loaded, token) for token in tokens],
+        "targets": [models.piece(loaded.tokenizer.pieces, token) for token in tokens],
         "written": loaded.tokenizer.decode(tokens[:-1] if ended else tokens),
         "ended": ended,
         "probabilities": [round(float(p), 5) for p in examined.probabilities],
         "candidates": [
             [
-                (int(token), translation_trace.piece(loaded, int(token)), round(float(share), 5))
+                (
+                    int(token),
+                    models.piece(loaded.tokenizer.pieces, int(token)),
+                    round(float(share), 5),
+                )
                 for token, share in zip(row, shares, strict=True)
             ]
             for row, shares in zip(examined.top, examined.top_probabilities, strict=True)
@@ -364,7 +369,7 @@ def _of_snapshot(snapshot: Snapshot, loaded: Loaded) -> Translated:
         "right": True,
         "start": 0,
         "ids": tokens,
-        "targets": [translation_trace.piece(loaded, token) for token in tokens],
+        "targets": [models.piece(loaded.tokenizer.pieces, token) for token in tokens],
         "written": loaded.tokenizer.decode(given[1:]),
         "ended": True,
         "probabilities": [*(round(float(np.exp(-x)), 5) for x in snapshot.losses), None],

@@ -59,7 +59,7 @@ def _languages(run: Run) -> list[str] | None:
 @checks.answer
 def stop(run: str, key: str = "") -> dict[str, Any]:
     """Save a run and end its process."""
-    actions.tell(run, "stop", key=key)
+    actions.send_command(run, "stop", key=key)
     return {}
 
 

@@ -201,12 +201,6 @@ def max_target_tokens(loaded: Loaded, read: int) -> int:
     return max(2, min(MAX_WRITTEN, model.max_seq_len, 2 * read + 8, fits))
 
 
-def piece(loaded: Loaded, token: int) -> str:
-    """A token's text; a model may have more tokens than its tokenizer has pieces."""
-    pieces = loaded.tokenizer.pieces
-    return pieces[token] if token < len(pieces) else f"#{token}"
-
-
 def number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(TEXT["number"].format(name=name, low=low, high=high))

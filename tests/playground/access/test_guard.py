@@ -302,7 +302,7 @@ def test_an_error_of_the_disk_is_a_sentence_without_a_path(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", str(app.ROOT / "x"))
 
-    for name in ("start", "status", "runs", "tell"):
+    for name in ("start", "status", "runs", "send_command"):
         monkeypatch.setattr(actions, name, full)
     monkeypatch.setattr(run_lookup, "find", full)
     for name in ("start", "status", "runs", "pause"):

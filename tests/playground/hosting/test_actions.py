@@ -107,5 +107,5 @@ def test_what_goes_on_is_what_trains_or_waits(monkeypatch: pytest.MonkeyPatch) -
 def test_a_rate_that_cannot_be_is_refused_by_the_name_on_the_page(value: object) -> None:
     """With what is allowed."""
     with pytest.raises(ValueError, match=r"^Learning rate cannot be .*: it must be") as refused:
-        actions.tell(trained(1, 200).id, "change", value)
+        actions.send_command(trained(1, 200).id, "change", value)
     assert "max_lr" not in str(refused.value)

@@ -196,7 +196,7 @@ def test_a_reset_begins_again_from_the_same_weights() -> None:
     until(lambda: state(run) == "stopped")
     until(lambda: state(again) == "paused")
     assert again.id != run.id and steps(again) == []
-    actions.tell(again.id, "step", 5)
+    actions.send_command(again.id, "step", 5)
     until(lambda: len(steps(again)) >= 5)
     losses = [
         [event.loss for event in one.history() if isinstance(event, Stepped)][:5]
@@ -224,7 +224,7 @@ def test_a_killed_run_is_interrupted_and_resumed() -> None:
     processes.registry().workers[run.id].process.kill()
     until(lambda: state(run) == "interrupted")
     assert actions.status(run.id)["resumable"]
-    actions.tell(run.id, "resume")
+    actions.send_command(run.id, "resume")
     until(lambda: state(run) == "running")
     run.send(Stop())
     until(lambda: state(run) == "stopped")
@@ -300,7 +300,7 @@ def test_the_next_run_is_predicted_as_fast_as_the_last(monkeypatch: pytest.Monke
 def test_a_command_that_makes_no_sense_is_refused(what: object, value: object) -> None:
     run = make()
     with pytest.raises(ValueError):
-        actions.tell(run.id, what, value)
+        actions.send_command(run.id, what, value)
     assert run.commands()[0] == []
 
 
@@ -316,7 +316,7 @@ def test_what_ships_is_not_changed() -> None:
         with pytest.raises(ValueError, match="comes with the project"):
             actions.remove(run.id)
         with pytest.raises(ValueError, match="comes with the project"):
-            actions.tell(run.id, "stop")
+            actions.send_command(run.id, "stop")
 
 
 def test_runs_are_listed_to_those_who_know_them() -> None:

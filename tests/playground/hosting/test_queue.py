@@ -143,11 +143,11 @@ def test_who_leaves_gives_the_place_up_and_may_come_back(monkeypatch: pytest.Mon
     for run in (first, second, third):
         run_queue.start(run)
     with pytest.raises(ValueError, match="waits for its turn"):
-        actions.tell(second.id, "pause")
-    actions.tell(second.id, "stop")
+        actions.send_command(second.id, "pause")
+    actions.send_command(second.id, "stop")
     assert run_queue.place(second.id) is None and run_queue.place(third.id) == (1, 1)
     assert state(second) == "new" and actions.status(second.id)["resumable"]
-    actions.tell(second.id, "resume")
+    actions.send_command(second.id, "resume")
     assert run_queue.place(second.id) == (2, 2)
     actions.remove(third.id)
     assert run_queue.place(second.id) == (1, 1)
@@ -209,9 +209,9 @@ def test_each_learner_has_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with visit(learner):
         with pytest.raises(TooManyRuns):
             run_queue.start(make())
-        actions.tell(again.id, "stop")
+        actions.send_command(again.id, "stop")
         end(run_lookup.store().open(own[0]))
-        actions.tell(again.id, "resume")
+        actions.send_command(again.id, "resume")
 
 
 @pytest.mark.case("R5")

@@ -150,7 +150,7 @@ def test_a_long_run_arrives_in_small_answers_with_its_peaks(run: Run) -> None:
         steps = column(answer, "step")
         if not steps:
             break
-        assert len(steps) <= run_feed.MOST_ROWS + 1 and steps[0] > last
+        assert len(steps) <= run_feed.MAX_ROWS + 1 and steps[0] > last
         assert len(json.dumps(answer)) < 120_000
         gaps = np.diff([last, *steps])
         seconds += float((gaps * column(answer, "seconds")).sum())
@@ -176,7 +176,7 @@ def test_a_decimated_curve_is_smoothed_as_the_whole_one() -> None:
         for i, (loss, norm) in enumerate(noise.T.tolist())
     ]
     whole = run_feed.table_of(lines)
-    thin = run_feed.decimate(whole, run_feed.MOST_ROWS)
+    thin = run_feed.decimate(whole, run_feed.MAX_ROWS)
     expected = smoothed(whole[:, 0], whole[:, run_feed.LOSS], 10)[thin[:, 0].astype(int) - 1]
     error, of_peaks = (
         np.abs(smoothed(thin[:, 0], thin[:, column], 10) - expected).mean()

@@ -240,5 +240,5 @@ def test_a_long_run_stays_a_small_figure() -> None:
     curves = Curves(steps, loss, loss, loss, none, none, none, none, none)
     figure: Any = one_run.loss(curves)
 
-    assert max(len(trace.x) for trace in figure.data) <= one_run.MOST_POINTS + 1
+    assert max(len(trace.x) for trace in figure.data) <= one_run.MAX_POINTS + 1
     assert max(figure.data[0].y) == 7.0

@@ -195,7 +195,7 @@ def visits(monkeypatch: pytest.MonkeyPatch, learner: str, address: str = "10.0.0
 @pytest.mark.usefixtures("public")
 def test_a_public_host_limits_the_work_of_a_race() -> None:
     assert "4,000" in refused([{"optimizer": name} for name in FIELDS], 600, 5)
-    assert races.MOST_UPDATES >= 300 * 3 * 3, (
+    assert races.MAX_UPDATES >= 300 * 3 * 3, (
         "what the page offers at first may be repeated with three seeds"
     )
 
@@ -236,7 +236,7 @@ def test_a_network_has_as_many_races_as_runs(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("public")
 def test_a_race_has_limited_time_on_a_public_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(races, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(races, "MAX_SECONDS", 0.0)
     news = over(begin(steps=600))
     assert news["state"] == "stopped" and "0 seconds" in news["reason"]
 

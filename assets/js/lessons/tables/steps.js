@@ -63,7 +63,7 @@
   /* ------------------------------------------------------------------ one weight */
 
   const BOWL = { width: 320, height: 170, left: 12, bottom: 26 };
-  const MOST_STEPS = 12;
+  const MAX_STEPS = 12;
   const SHOWN = 5; // rows of the table: the first step, and the newest
 
   /** The bowl is drawn around its lowest point, as wide and as high as the weights have come: a parabola has the same
@@ -130,7 +130,7 @@
         put(tick, window.tp.number(weight).replace("-", "−"));
       });
       tp.depict(svg, TEXT.step.curve(fixed(now.w), fixed(all[taken.length].loss)));
-      take.disabled = taken.length >= MOST_STEPS || !Number.isFinite(all[taken.length].next);
+      take.disabled = taken.length >= MAX_STEPS || !Number.isFinite(all[taken.length].next);
       put(note, take.disabled ? TEXT.step.enough(taken.length) : "");
     }
     draw();

@@ -25,8 +25,8 @@ const expertColour = (/** @type {number} */ expert) => PALETTE[expert % PALETTE.
 const expertInk = (/** @type {number} */ expert) => INKS[expert % PALETTE.length];
 
 /** How strongly a load is coloured: 0 for none, 1 for four times the fair share, or all where that is less. */
-const MOST_TIMES = 4;
-const timesOf = (/** @type {number} */ experts) => Math.min(experts, MOST_TIMES);
+const MAX_TIMES = 4;
+const timesOf = (/** @type {number} */ experts) => Math.min(experts, MAX_TIMES);
 /** @param {number} share @param {number} experts */
 const strength = (share, experts) => Math.sqrt(Math.min(1, (share * experts) / timesOf(experts)));
 

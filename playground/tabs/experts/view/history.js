@@ -1,6 +1,6 @@
 /* What the page knows of a run: its feed, and how it was routed at each record. Stays short: of many records every
  * other one is forgotten. */
-const MOST_RECORDS = 1200;
+const MAX_RECORDS = 1200;
 const [UNEVEN, EVEN] = [1, 0.5]; // MaxVio
 
 const SHARES = /** @type {const} */ (["load", "probability"]);
@@ -72,7 +72,7 @@ class ExpertsFeed extends /** @type {new (run: string) => Feed<ExpertsAbout, Exp
         vio: this.layers.map((_, layer) => maxViolation(shares, layer * this.experts, this.experts)),
       });
     });
-    if (records.n > MOST_RECORDS) records.halve();
+    if (records.n > MAX_RECORDS) records.halve();
   }
 
   /** The share of one expert at one record.

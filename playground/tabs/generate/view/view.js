@@ -253,7 +253,7 @@ function choose(/** @type {number} */ place) {
     run: text.run,
     step: chosen,
     prompt: text.prompt,
-    ahead: auto?.at === at ? null : Math.min(tp.MOST_IDS, written(at).length),
+    ahead: auto?.at === at ? null : Math.min(tp.MAX_IDS, written(at).length),
   });
 }
 

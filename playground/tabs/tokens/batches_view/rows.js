@@ -1,6 +1,6 @@
 /* The sequences of a batch, painted by loss, and one of them with its inputs and targets one above the other. */
 const IGNORE = -100;
-const MOST_OPEN = 96; // places of the open sequence that are shown
+const MAX_OPEN = 96; // places of the open sequence that are shown
 
 /** The text of a token: every character can be seen. */
 const piece = (/** @type {number} */ id) => visible(frame.pieces.get(id) ?? `#${id}`);
@@ -81,7 +81,7 @@ function drawRows(list) {
 function drawOpen(box) {
   const row = Math.min(state.row, frame.rows - 1);
   const length = lengthOf(row);
-  const shown = Math.min(length, MOST_OPEN);
+  const shown = Math.min(length, MAX_OPEN);
   box.replaceChildren(
     el("h4", { text: TEXT.open(row + 1) }),
     el("p", { class: "help", text: frame.read ? TEXT.openHelpPairs : TEXT.openHelp }),

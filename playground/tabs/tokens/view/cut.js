@@ -15,8 +15,8 @@ const root = element.querySelector(".tokens");
 /** @type {RowKind[]} */
 const KINDS = ["byte", "char", "bpe", "word", "run"];
 const DELAY = 250; // ms after the last key before a text is cut
-const MOST_OWN = 1_000_000;
-const MOST_FILE = 1_000_000; // as where a model is trained on it
+const MAX_OWN = 1_000_000;
+const MAX_FILE = 1_000_000; // as where a model is trained on it
 const EXAMPLES = [
   "Once upon a time there was a little fox who couldn't sleep.",
   "从前，有一只小兔，它很喜欢胡萝卜。",

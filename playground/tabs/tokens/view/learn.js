@@ -22,7 +22,7 @@ function makeLearn(
       file,
       el("span", { text: TEXT.fileHint }),
     ]),
-    el("p", { class: "hint", text: TEXT.ownHint(MOST_OWN) }),
+    el("p", { class: "hint", text: TEXT.ownHint(MAX_OWN) }),
   ]);
   /** @type {HTMLSelectElement} */
   const size = el("select", { id: "tokens-size", on: { change: () => choose({ size: Number(size.value) }) } }, [
@@ -111,7 +111,7 @@ function makeLearn(
     const chosen = file.files?.[0];
     file.value = "";
     if (!chosen) return;
-    if (chosen.size > MOST_FILE) return problem(TEXT.fileLarge(chosen.name, chosen.size));
+    if (chosen.size > MAX_FILE) return problem(TEXT.fileLarge(chosen.name, chosen.size));
     if (chosen.size === 0) return problem(TEXT.fileEmpty(chosen.name));
     const { text, problem: wrong } = await tp.readText(chosen);
     if (wrong !== undefined) return problem(TEXT.fileWrong(chosen.name, wrong));

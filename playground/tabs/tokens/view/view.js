@@ -185,7 +185,7 @@ let learning = 0;
 /** Train the tokenizer on the chosen text, then split with it. */
 async function learn() {
   const own = state.source === "own" ? [...state.own].length : 0;
-  if (own > MOST_OWN) return page.learn.problem(TEXT.ownLong(own, MOST_OWN)); // and is not sent
+  if (own > MAX_OWN) return page.learn.problem(TEXT.ownLong(own, MAX_OWN)); // and is not sent
   const mine = ++learning;
   page.learn.busy(true);
   page.learn.stop();

@@ -133,7 +133,7 @@ const spelled = (control, wanted) => {
 const plain = (/** @type {number} */ wanted) =>
   wanted !== 0 && Math.abs(wanted) < 1e-3 ? wanted.toExponential().replace("+", "") : String(wanted);
 
-const MOST_BLOCKS = 512;
+const MAX_BLOCKS = 512;
 const blocksOf = (/** @type {Value} */ text) => String(text).split(",").map(Number);
 
 /** @param {Control} control @param {string} target */
@@ -268,7 +268,7 @@ const MAKERS = {
       else tp.say(TEXT.lastBlock);
     };
     const update = (/** @type {Value} */ wanted) => {
-      const count = Math.max(1, Math.min(MOST_BLOCKS, Number(value("n_layer")) || 1));
+      const count = Math.max(1, Math.min(MAX_BLOCKS, Number(value("n_layer")) || 1));
       on = wanted === null ? Array.from({ length: count }, (_, block) => block) : blocksOf(wanted);
       while (below.childElementCount > count) below.lastChild?.remove();
       while (below.childElementCount < count) {

@@ -1,6 +1,6 @@
 /* What the model writes after the same prompts, step by step, as a strip of cards. */
 
-const MOST_CARDS = 60;
+const MAX_CARDS = 60;
 
 /** Text in which every character can be seen; line breaks break lines. */
 const readable = (/** @type {string} */ text) =>
@@ -9,7 +9,7 @@ const readable = (/** @type {string} */ text) =>
 /** Steps worth a card: all of few; of many, those far apart on a logarithmic scale, the newest always. */
 function worthy(/** @type {number[]} */ steps) {
   const kept = [...steps];
-  while (kept.length > MOST_CARDS) {
+  while (kept.length > MAX_CARDS) {
     let least = 1;
     let smallest = Infinity;
     for (let i = 1; i < kept.length - 6; i++) {

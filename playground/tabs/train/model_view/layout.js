@@ -20,8 +20,8 @@
 
 const GAP = 8;
 const WIDEST = 820;
-const MOST_SLABS = 2; // collapsed blocks shown one by one on each side of the open one
-const MOST_LANES = 64;
+const MAX_SLABS = 2; // collapsed blocks shown one by one on each side of the open one
+const MAX_LANES = 64;
 const DOTS = 16; // width of the dots after experts that do not fit
 const HEAD = 24; // the line with a sub-layer's name
 
@@ -218,11 +218,11 @@ function slabs(first, end, open) {
   const out = [];
   /** @param {number} from @param {number} to */
   const run = (from, to) => {
-    if (to - from + 1 <= 2 * MOST_SLABS) for (let i = from; i <= to; i++) out.push([i, i]);
+    if (to - from + 1 <= 2 * MAX_SLABS) for (let i = from; i <= to; i++) out.push([i, i]);
     else {
-      for (let i = from; i < from + MOST_SLABS; i++) out.push([i, i]);
-      out.push([from + MOST_SLABS, to - MOST_SLABS]);
-      for (let i = to - MOST_SLABS + 1; i <= to; i++) out.push([i, i]);
+      for (let i = from; i < from + MAX_SLABS; i++) out.push([i, i]);
+      out.push([from + MAX_SLABS, to - MAX_SLABS]);
+      for (let i = to - MAX_SLABS + 1; i <= to; i++) out.push([i, i]);
     }
   };
   if (open < first || open >= end) run(first, end - 1);
@@ -240,8 +240,8 @@ function slabs(first, end, open) {
  *
  * @param {Section | undefined} section @param {Grid} grid @returns {{ queries: Lane[], keys: Lane[] }} */
 function lanes(section, grid) {
-  const shared = Math.min(section?.kv_heads ?? 1, MOST_LANES);
-  const heads = Math.min(section?.heads ?? 1, MOST_LANES);
+  const shared = Math.min(section?.kv_heads ?? 1, MAX_LANES);
+  const heads = Math.min(section?.heads ?? 1, MAX_LANES);
   const each = Math.max(1, Math.round(heads / shared));
   const length = grid.g1 - grid.g0;
   const between = Math.min(6, length / heads / 3);

@@ -1,10 +1,10 @@
 /* The controls of the run on the page: pause, one step, stop, again from the start, the learning rate, a fork.
  *
  * `props.run` is its id. The view asks the server how the run is, `props.hz` times a second while it trains, and
- * enables what makes sense. Server: status(run), tell(run, what, value), download(run), going(ids), halt(run). Events
- * that lead to another run on the page: "reset" {run, own}, "fork" {run, step}, "remove" {run}. `props.said` {text} is
- * an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only looked
- * at.
+ * enables what makes sense. Server: status(run), send_command(run, what, value), download(run), going(ids), halt(run).
+ * Events that lead to another run on the page: "reset" {run, own}, "fork" {run, step}, "remove" {run}. `props.said`
+ * {text} is an answer to one of these. A run that is neither shipped nor this browser's own came by a link, and is only
+ * looked at.
  */
 const TEXT = tp.words({
   en: {
@@ -98,9 +98,9 @@ const button = (name, action, classes = "") =>
     },
     action,
   );
-const toggle = button("pause", () => tell(status?.state === "paused" || !status?.alive ? "resume" : "pause"));
-const step = button("step", () => tell("step", 1));
-const stop = button("stop", () => tell("stop"));
+const toggle = button("pause", () => send(status?.state === "paused" || !status?.alive ? "resume" : "pause"));
+const step = button("step", () => send("step", 1));
+const stop = button("stop", () => send("stop"));
 const reset = button("reset", startOver);
 const download = button("download", fetchZip, "quiet");
 const remove = button("remove", askToRemove, "quiet");
@@ -149,11 +149,12 @@ root.append(
   result,
 );
 
-/* ---------------------------------------------------------------- telling */
+/* ---------------------------------------------------------------- sending */
 
 /** @param {string} what @param {number | null} wanted */
-async function tell(what, wanted = null) {
-  const answer = await server.tell(status?.id ?? props.run, what, wanted); // the run that the buttons were drawn for
+async function send(what, wanted = null) {
+  const run = status?.id ?? props.run; // the one that the buttons were drawn for
+  const answer = await server.send_command(run, what, wanted);
   say(answer.error ?? "");
   expecting = performance.now() + 2000; // look often until it has obeyed
   asking.now();
@@ -177,7 +178,7 @@ function changeRate(wanted) {
     if (status) rateBox.value = spell(status.rate);
     return;
   }
-  tell("change", wanted);
+  send("change", wanted);
 }
 
 async function fetchZip() {
