@@ -38,7 +38,7 @@ def warm() -> None:
     """Import what the pages need, read the logs, and work out what the first table says of each run."""
     from playground.screens import main
 
-    if entries := main.common.shelf().look()[0]:
+    if entries := main.common.index().look()[0]:
         main.runs.table(entries)
 
 

@@ -69,7 +69,7 @@ class _Batch:
         self.length = min(map(len, self.texts))
         self.active = list(range(len(self.texts))) if max_new_tokens > 0 else []
         """The texts that are still written."""
-        self.most, self.end = max_new_tokens, end
+        self.max_new_tokens, self.end = max_new_tokens, end
 
     def columns(self, first: int) -> list[list[int]]:
         """The tokens from `first` on of each active text."""
@@ -88,7 +88,7 @@ class _Batch:
                 return False
             self.texts[row].append(token)
             self.written[row].append(token)
-        return len(self.written[row]) < self.most
+        return len(self.written[row]) < self.max_new_tokens
 
 
 def _draw(logits: Tensor, temperature: float, generator: torch.Generator) -> list[int]:

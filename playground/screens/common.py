@@ -20,7 +20,7 @@ from playground.hosting import neighbours
 from playground.i18n import LANGUAGES, Words
 from playground.runs import run_lookup
 from playground.screens.histories import History, distinct
-from playground.screens.run_index import Entry, Shelf
+from playground.screens.run_index import Entry, RunIndex
 
 T = TypeVar("T")
 
@@ -180,9 +180,9 @@ def toggled(label: str, key: str, usual: bool = False, **more: Any) -> bool:
 
 
 @cache
-def shelf() -> Shelf:
+def index() -> RunIndex:
     """One for all sessions: the learners' runs, then those that ship."""
-    return Shelf(lambda: (run_lookup.store().root, run_lookup.ROOT / "checkpoints"), for_all)
+    return RunIndex(lambda: (run_lookup.store().root, run_lookup.ROOT / "checkpoints"), for_all)
 
 
 def for_all(run: Run) -> bool:

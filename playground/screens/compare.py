@@ -86,7 +86,7 @@ def show() -> None:
 
 def show_all() -> None:
     """Everything below the title."""
-    entries, damaged = common.shelf().look()
+    entries, damaged = common.index().look()
     if not entries:
         show_none(damaged)
         return
@@ -343,7 +343,7 @@ def take(request: Request) -> Response:
         return Response(status_code=404)
     language = request.query_params.get(common.LANGUAGE)
     i18n.use(language if language in i18n.LANGUAGES else "en")
-    entries, _ = common.shelf().look()
+    entries, _ = common.index().look()
     chosen = {
         run_id: entries[run_id]
         for run_id in request.query_params.getlist("run")

@@ -1,7 +1,7 @@
 """All runs as a dashboard lists them: what each is, where it stands, and its result so far.
 
 Logs are read once and followed: of each run only what is new is read, and of that only the lines that a list
-needs. One shelf serves every session, and so it locks. Nothing in this file loads PyTorch or knows how it is
+needs. One index serves every session, and so it locks. Nothing in this file loads PyTorch or knows how it is
 shown.
 """
 
@@ -67,7 +67,7 @@ class Mark:
 
 
 class Entry:
-    """One run on the shelf."""
+    """One run of the index."""
 
     def __init__(self, path: Path, mark: Mark) -> None:
         """Open the run. Raises `DamagedRun`, or `OSError` where it is gone."""
@@ -103,8 +103,8 @@ class Entry:
                 return
             self.offset = after
             steps = [line for line in lines[-4 * RECENT :] if line.startswith(STEPPED)]
-            told = [each for each in lines if each.startswith(WANTED)]
-            events = [event for line in [*told, *steps[-RECENT:]] if (event := _read(line))]
+            wanted = [each for each in lines if each.startswith(WANTED)]
+            events = [event for line in [*wanted, *steps[-RECENT:]] if (event := _read(line))]
             self.log.add(event for event in events if not isinstance(event, Stepped))
             if restarted(events) is not None:
                 self.recent.clear()
@@ -148,7 +148,7 @@ class Entry:
         )
 
 
-class Shelf:
+class RunIndex:
     """The runs below some folders. `roots` says which, whenever they are looked at, and `shows` which runs of them."""
 
     def __init__(

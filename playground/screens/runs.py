@@ -76,7 +76,7 @@ def show() -> None:
     if st.session_state.get("marked") and COMPARE:
         st.session_state.still = False
         st.switch_page(COMPARE[0], query_params=common.address(run=st.session_state.pop("marked")))
-    entries, _ = common.shelf().look()
+    entries, _ = common.index().look()
     common.heading(TEXT["title"])
     st.caption(TEXT["intro"])
     states = states_of(entries)
@@ -84,7 +84,7 @@ def show() -> None:
     above = st.container()
 
     def part() -> None:
-        newest, damaged = common.shelf().look()
+        newest, damaged = common.index().look()
         if states_of(newest) - states:
             st.rerun()  # the whole page, with a state that could not be chosen before
         show_table(newest, damaged)

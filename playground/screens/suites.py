@@ -110,7 +110,7 @@ def show() -> None:
 
 def show_all() -> None:
     """Everything below the title."""
-    entries, damaged = common.shelf().look()
+    entries, damaged = common.index().look()
     stored = comparison.suite_names([entry.run for entry in entries.values()])
     names = [*SUITES, *(name for name in stored if name not in SUITES)]
     first = next(iter(stored or filter(measured, SUITES)), None)

@@ -71,7 +71,7 @@ def alone(root: Path, valid: dict[str, dict[str, bytes]]) -> Iterator[None]:
     patch.setattr(run_lookup, "ROOT", root / "elsewhere")
     patch.setattr(run_index, "FRESH", 0.0)
     common.history_of.clear()
-    common.shelf.cache_clear()
+    common.index.cache_clear()
     lay_out(dict(valid["experts"]), root / "whole")
     for species, files in valid.items():  # what the damaged ones are linked from
         lay_out(dict(files), root / ".whole" / species)
@@ -135,7 +135,7 @@ def look(root: Path, species: str, change: Files) -> None:
         assert "whole" in listed and (run_id in listed ^ damaged) == there
         assert runs.list_runs(Namespace(checkpoint_dir=root, **vars(LIST))) == 0
 
-        entries, unread = run_index.Shelf(lambda: (root,)).look()
+        entries, unread = run_index.RunIndex(lambda: (root,)).look()
         assert "whole" in entries
         assert (run_id in entries.keys() ^ {each.id for each in unread}) == there
         assert all(each.reason and str(root) not in each.reason for each in unread)

@@ -163,8 +163,8 @@ def examine(loaded: Loaded, sources: tuple[int, ...], targets: tuple[int, ...]) 
 
     def make() -> Examined:
         model, config = loaded.model, loaded.config.model
-        places = ("blocks.*.weights", "encoder.*.weights", "logits")
-        trace = observe.trace_sequence(model, [BEGIN, *targets[:-1]], places, list(sources))
+        hook_points = ("blocks.*.weights", "encoder.*.weights", "logits")
+        trace = observe.trace_sequence(model, [BEGIN, *targets[:-1]], hook_points, list(sources))
         shares = observe.to_numpy(trace["logits"][0].float().softmax(-1))  # (T, V)
         writable = shares.copy()
         writable[:, [PAD, BEGIN]] = -1  # never generated

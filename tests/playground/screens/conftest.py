@@ -18,5 +18,5 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.setattr(run_lookup, "ROOT", tmp_path)
     monkeypatch.setattr(run_index, "FRESH", 0.0)
     common.history_of.clear()
-    common.shelf.cache_clear()
+    common.index.cache_clear()
     return run_lookup.store()

@@ -26,7 +26,7 @@ CHANGES: dict[str, Callable[[Run], object]] = {
 
 def test_the_shelf_tells_what_the_whole_log_tells(store: RunStore) -> None:
     run = make(store, "whole", loss=1.5)
-    looked = run_index.Shelf(lambda: [store.root])
+    looked = run_index.RunIndex(lambda: [store.root])
     entry = looked.look()[0][run.id]
     assert entry.outcome == Outcome.of(run)
     before = entry.offset
@@ -48,7 +48,7 @@ def test_a_still_run_is_left_alone_until_something_changes(
     store: RunStore, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(store, "before")
-    looked = run_index.Shelf(lambda: [store.root])
+    looked = run_index.RunIndex(lambda: [store.root])
     seen: list[str] = []
     status = Run.status
     monkeypatch.setattr(Run, "status", lambda self: [seen.append(self.name), status(self)][1])
@@ -76,7 +76,7 @@ def test_a_run_that_a_process_has_is_always_read(
     monkeypatch.setattr(run_index, "SETTLED", -1.0)
     run = store.create(RunConfig(), "trains")
     claim = run.claim()
-    looked = run_index.Shelf(lambda: [store.root])
+    looked = run_index.RunIndex(lambda: [store.root])
     assert looked.look()[0][run.id].status.state == "starting"
     monkeypatch.setattr(locks, "is_held", lambda folder: False)  # killed: it writes no more
     assert looked.look()[0][run.id].status.state == "interrupted"
@@ -85,7 +85,7 @@ def test_a_run_that_a_process_has_is_always_read(
 
 def test_a_renamed_run_is_read_anew(store: RunStore) -> None:
     run = make(store, "before")
-    looked = run_index.Shelf(lambda: [store.root])
+    looked = run_index.RunIndex(lambda: [store.root])
     looked.look()
     path = run.path / "run.json"
     path.write_text(path.read_text().replace("before", "afterwards"))

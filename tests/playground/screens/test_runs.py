@@ -29,12 +29,12 @@ def test_the_server_reads_the_runs_when_it_starts(
     store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dashboard.warm()  # without any
-    common.shelf.cache_clear()
+    common.index.cache_clear()
     run = make(store, "first")
     dashboard.warm()
     monkeypatch.setattr(run_index.Entry, "read", lambda _: pytest.fail("read once more"))
     monkeypatch.setattr(run_index, "FRESH", 3600.0)
-    assert list(common.shelf().look()[0]) == [run.id]
+    assert list(common.index().look()[0]) == [run.id]
 
 
 def test_a_run_in_numbers(store: RunStore) -> None:
@@ -126,7 +126,7 @@ def test_names_of_a_suites_runs_begin_where_they_differ(store: RunStore) -> None
     """A column, a chip and a legend have room for the beginning of a name."""
     suite_runs(store, "norm: total_steps 200")
     make(store, "norm: mine")
-    names = common.names_of(common.shelf().look()[0])
+    names = common.names_of(common.index().look()[0])
     wanted = {"LayerNorm · norm: total_steps 200", "LayerNorm · norm: total_steps 200 (2)"}
     assert wanted | {"norm: mine"} <= set(names.values())
 
@@ -140,13 +140,13 @@ def test_a_public_dashboard_shows_no_run_of_somebodys_own_text(
     private = store.create(config, "private", text="Dear diary, " * 99)
     fork = store.create(private.config, "its fork", private.id, parent_step=0)
     public = make(store, "public")
-    assert set(common.shelf().look()[0]) == {
+    assert set(common.index().look()[0]) == {
         public.id,
         fork.id,
         private.id,
     }  # in no order: a clock may go back
     monkeypatch.setenv("TP_PUBLIC", "1")
-    entries, damaged = common.shelf().look()
+    entries, damaged = common.index().look()
     assert list(entries) == [public.id] and damaged == []
     assert list(runs.table(entries).index) == [public.id]
     assert "private" not in shown(page("compare", run=private.id))

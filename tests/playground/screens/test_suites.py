@@ -153,7 +153,7 @@ def test_the_page_follows_a_suite_with_other_steps(
     assert stopped == [suites.suite_folder(store, name)]
 
     suite_runs(store, name)  # all of its runs are over but one, and nobody works on it
-    last = common.shelf().look()[0]
+    last = common.index().look()[0]
     next(iter(last.values())).run.append(
         Started(step=0, parameters=1, device="cpu", dtype="fp32", threads=1, train_tokens=1)
     )

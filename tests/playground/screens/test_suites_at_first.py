@@ -25,7 +25,7 @@ def test_it_opens_with_results_before_anybody_trained(
     """Those of the first suite whose results ship."""
     monkeypatch.setenv("TP_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(run_lookup, "ROOT", tmp_path)
-    common.shelf.cache_clear()
+    common.index.cache_clear()
     test = AppTest.from_string(PAGE, default_timeout=PATIENCE).run()
     assert not test.exception
     assert test.selectbox[0].value == "positions"
