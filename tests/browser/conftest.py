@@ -190,6 +190,21 @@ def too_wide(page: Page) -> list[str]:
     return page.evaluate(WIDE)
 
 
+OVERLAPPING = """() => [...document.querySelectorAll(".tp-chart")].flatMap((chart) => {
+  const texts = [...chart.querySelectorAll("text:is(.title, .legend)")].filter((text) => text.textContent.trim());
+  const boxes = texts.map((text) => [text.textContent, text.getBoundingClientRect()]);
+  const meet = (one, other) => one.right > other.left + 1 && other.right > one.left + 1
+    && one.bottom > other.top + 2 && other.bottom > one.top + 2;
+  return boxes.flatMap(([text, box], i) =>
+    boxes.slice(i + 1).filter(([, other]) => meet(box, other)).map(([other]) => `${text} on ${other}`));
+})"""
+
+
+def overlapping(page: Page) -> list[str]:
+    """Titles and legends of charts that are written on each other."""
+    return page.evaluate(OVERLAPPING)
+
+
 class Watched:
     """One view of the page, by its selector, and the data attributes in which it says how it stands."""
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from playground.tabs.optimizers import races
 from playground.tabs.optimizers import server as optimizers
-from tests.browser.conftest import Watched, alone, too_wide
+from tests.browser.conftest import Watched, alone, overlapping, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -168,10 +168,11 @@ def test_the_film_plays_over_training(open_view: Open) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("width", [390, 1366])
+@pytest.mark.parametrize("width", [390, 1200, 1300])
 def test_it_fits(open_view: Open, width: int, lang: str) -> None:
     page = open_view(f"?lang={lang}&o.race=adamw;muon;lion;sgd", width, dark=width == 390)
-    assert too_wide(page) == []
+    drawn(page)
+    assert too_wide(page) == [] and overlapping(page) == []
 
 
 def test_it_begins_with_a_picture_and_measures_open_their_definitions(open_page: Open) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import too_wide
+from tests.browser.conftest import overlapping, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -574,7 +574,7 @@ def test_the_page_fits_and_nothing_is_empty(
         page.locator(f"#tab-{tab}-button").click()
         if tab != "train":
             page.locator(f".{tab}[data-ready=true]").wait_for()
-        assert too_wide(page) == []
+        assert too_wide(page) == [] and overlapping(page) == []
         shoot(page, f"{tab}-{width}-{scheme}")
 
 

@@ -11,8 +11,9 @@
   const { curves: computed, el, number, halves, named, put, series } = window.tp;
   const { apart, curve, dots, extent, indexOf, logTicks, ticks } = computed;
 
-  /** @typedef {{panel: ChartPanel, top: number, bottom: number, header: number, spans: number[][], low: number,
-   *   high: number, Y: Scale}} Placed A panel, and where it stands. */
+  /** @typedef {{panel: ChartPanel, top: number, bottom: number, header: number, below: boolean, spans: number[][],
+   *   low: number, high: number, Y: Scale}} Placed A panel, where it stands,
+   * and whether its legend is below its title. */
   /** @typedef {{panels: Placed[], X: Scale, x0: number, x1: number, inner: number, width: number,
    *   height: number}} Frame */
   /** @typedef {{node: SVGGElement, value: SVGTSpanElement}} Entry
@@ -64,7 +65,6 @@
 
     function draw() {
       if (!data || !width) return;
-      const narrow = width < 560;
       const [x0, x1] = zoom ?? [data.x.low, data.x.high];
       const beside = gutter();
       const inner = width - LEFT - RIGHT - beside;
@@ -72,7 +72,8 @@
 
       let y = 0;
       const panels = data.panels.map((panel) => {
-        const header = HEADER + (narrow && legend(panel).length > 1 ? 18 : 0);
+        const below = legend(panel).length > 1 && !fits(panel);
+        const header = HEADER + (below ? 18 : 0);
         const top = y + header;
         const bottom = top + panel.height;
         y = bottom + BETWEEN;
@@ -85,7 +86,7 @@
         const Y = panel.log
           ? (value) => bottom - (Math.log(value / low) / Math.log(high / low)) * panel.height
           : (value) => bottom - ((value - low) / (high - low)) * panel.height;
-        return { panel, top, bottom, header, spans, low, high, Y };
+        return { panel, top, bottom, header, below, spans, low, high, Y };
       });
       const height = y - BETWEEN + BOTTOM;
       frame = { panels, X, x0, x1, inner, width, height };
@@ -109,9 +110,9 @@
         svg.setAttribute("width", String(width));
         svg.setAttribute("height", String(height));
         svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-        drawGrid(narrow);
+        drawGrid();
       }
-      drawCurves(narrow);
+      drawCurves();
       drawMarks();
       tp.depict(svg, data.summary);
     }
@@ -150,8 +151,7 @@
     const legend = (/** @type {ChartPanel} */ panel) => panel.lines.filter((line) => line.name && line.style !== "raw");
     const alone = (/** @type {ChartPanel} */ panel) => panel.lines.length === 1; // its name is the panel's
 
-    /** @param {boolean} narrow */
-    function drawGrid(narrow) {
+    function drawGrid() {
       const { panels, X, x0, x1, inner } = frame;
       const parts = [];
       const textParts = [];
@@ -209,11 +209,22 @@
       );
       grid.replaceChildren(...parts);
       labels.replaceChildren(...textParts);
-      drawLegends(narrow, true);
+      drawLegends(true);
     }
 
     /** @type {Map<string, {group: SVGGElement, entries: Entry[]}>} */
     const legends = new Map();
+
+    // Widths of texts are estimated, not measured: measuring would force a layout at every update.
+    const wideness = (/** @type {ChartLine} */ line) => 26 + 6.6 * (halves(line.name ?? "") + 7);
+
+    /** Whether a panel's title, its unit and its legend have room beside each other.
+     *
+     * @type {(panel: ChartPanel) => boolean} */
+    function fits(panel) {
+      const title = 7.3 * halves(panel.title) + 6.2 * halves(panel.unit ?? "") + 20;
+      return title + legend(panel).reduce((sum, line) => sum + wideness(line), 0) <= width - RIGHT;
+    }
 
     /** Swatch and name of a line.
      *
@@ -246,29 +257,26 @@
 
     /** Swatch, name and newest value of every line, on the right of the panel's header.
      *
-     * @type {(narrow: boolean, rebuild: boolean) => void} */
-    function drawLegends(narrow, rebuild) {
-      for (const { panel, top } of frame.panels) {
+     * @type {(rebuild: boolean) => void} */
+    function drawLegends(rebuild) {
+      for (const { panel, top, below } of frame.panels) {
         const items = legend(panel);
         const entries = entriesOf(panel, items, rebuild);
         const y = top - 12;
-        const rightwards = narrow && items.length > 1;
-        let x = rightwards ? LEFT : frame.width - RIGHT;
-        (rightwards ? items : items.slice().reverse()).forEach((line) => {
+        let x = below ? LEFT : frame.width - RIGHT;
+        (below ? items : items.slice().reverse()).forEach((line) => {
           const { node, value } = entries[items.indexOf(line)];
           put(value, line.n ? (line.format ?? number)(line.y[line.n - 1]) : "");
-          // Widths are estimated, not measured: measuring would force a layout at every update.
-          const wide = alone(panel) ? 0 : 26 + 6.6 * (halves(line.name ?? "") + 7);
-          if (!rightwards) x -= wide;
+          const wide = alone(panel) ? 0 : wideness(line);
+          if (!below) x -= wide;
           const transform = `translate(${x.toFixed(1)},${y})`;
           if (node.getAttribute("transform") !== transform) node.setAttribute("transform", transform);
-          if (rightwards) x += wide + 6;
+          if (below) x += wide + 6;
         });
       }
     }
 
-    /** @param {boolean} narrow */
-    function drawCurves(narrow) {
+    function drawCurves() {
       const seen = new Set();
       for (const { panel, spans, Y } of frame.panels) {
         panel.lines.forEach((line, k) => {
@@ -295,7 +303,7 @@
         path.remove();
         paths.delete(key);
       }
-      drawLegends(narrow, false);
+      drawLegends(false);
     }
 
     /** @param {ChartPanel} panel */
