@@ -293,7 +293,7 @@ def test_an_imported_run_shows_its_router_without_a_timeline(
     open_view: Open, runs: Path, run: Run
 ) -> None:
     page = open_view(of=imported(runs, run))
-    expect(page.locator(".wait")).to_contain_text("no training was recorded")
+    expect(page.locator(".wait")).to_contain_text("has no recorded training")
     expect(page.locator(".token-row")).to_have_count(2)
     expect(page.locator(".path li")).to_have_count(2)
     expect(page.locator(".routed-at")).to_have_text(

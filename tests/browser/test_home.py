@@ -292,6 +292,7 @@ def test_its_ways_lead_on_with_the_sentence(open_page: Open) -> None:
     page = open_page("?tab=home&lang=en")
     ready(page)
     page.locator("#home-play").click()
+    stopped(page)  # one word may have been on its way
     text = HOME.value(page, "text")
     page.locator("#home-inside").click()
     page.wait_for_selector(".inside[data-ready=true]")

@@ -294,6 +294,45 @@ def test_a_link_to_no_lesson_leads_to_the_list(open_page: Open) -> None:
     expect(page.locator(".reading")).to_be_hidden()
 
 
+def test_a_lesson_that_does_not_come_is_asked_for_again(browser: Browser, address: str) -> None:
+    """Who opened it is not sent back to the list without a word."""
+    opener = Opener(browser, address)
+    page = opened(opener, "tab=learn")
+    page.locator("#learn-softmax").wait_for()
+    page.route("**/gradio_api/component_server**", lambda route: route.abort())
+    page.locator("#learn-softmax").click()
+    expect(page.locator(".reading [role=alert]")).to_contain_text("does not answer")
+    page.unroute_all()
+    page.locator("#reading-retry").click()
+    page.wait_for_selector(".reading[data-lesson=softmax][data-ready=true]")
+    assert "read=softmax" in page.url
+    opener.close()
+
+
+DRAWN_TWICE = """() => {
+  window.drawn = 0;
+  new MutationObserver(() => {
+    const node = document.querySelector(".reading h2");
+    if (node && node !== window.last) window.drawn += 1;
+    window.last = node;
+  }).observe(document.querySelector(".reading"), { childList: true });
+}"""
+
+
+def test_a_lesson_that_is_asked_for_twice_is_drawn_once(open_page: Open) -> None:
+    """A click on what would be drawn over would be lost."""
+    page = opened(open_page, "tab=learn")
+    page.locator("#learn-softmax").wait_for()
+    page.evaluate(DRAWN_TWICE)
+    page.evaluate("""() => {
+      tp.lessons.read("softmax");
+      document.dispatchEvent(new CustomEvent(tp.lessons.on.read));
+    }""")
+    page.wait_for_selector(".reading[data-lesson=softmax][data-ready=true]")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.drawn") == 1
+
+
 def sheet(page: Page, name: str) -> Locator:
     return page.locator(f".tp-sheet[data-sheet={name}]").first
 

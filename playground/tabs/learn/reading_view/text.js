@@ -26,6 +26,7 @@ const TEXT = tp.words({
     notebook: ["To write it yourself:", "– a notebook, which Jupyter opens in the project's folder."],
     loading: "Opening the lesson …",
     offline: "The page's server does not answer. Is it still running?",
+    retry: "Try again",
     game: {
       name: "Guess the next character",
       loading: "Counting the training text and reading the model …",
@@ -80,6 +81,7 @@ const TEXT = tp.words({
     notebook: ["动手写代码：", "（笔记本，在项目的文件夹里用 Jupyter 打开）"],
     loading: "正在打开课程……",
     offline: "页面的服务器没有响应。它还在运行吗？",
+    retry: "再试一次",
     game: {
       name: "猜下一个字",
       loading: "正在统计训练文本、读取模型……",

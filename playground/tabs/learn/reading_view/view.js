@@ -266,6 +266,15 @@ function mark() {
 
 const here = () => ["learn", undefined].includes(document.body.dataset.tab);
 
+/** The name of the lesson that is drawn. */
+const shown = () => lesson?.name;
+
+/** The server did not answer: say so, and ask again when told to. */
+function drawOffline() {
+  const retry = el("button", { class: "tp-button", id: "reading-retry", text: TEXT.retry, on: { click: show } });
+  root.replaceChildren(el("p", { role: "alert", text: TEXT.offline }), el("p", {}, retry));
+}
+
 /** Back to the list, at the lesson that was read. It is drawn anew when it is opened again: the record, which can be
  * cleared meanwhile, says what is solved. */
 function close() {
@@ -281,7 +290,7 @@ async function show() {
   if (!name && !root.hidden) close();
   root.hidden = !name;
   if (!name || !here()) return;
-  const other = lesson?.name !== name;
+  const other = shown() !== name;
   if (other) {
     watcher?.disconnect();
     lesson = null; // nothing is told of the one before while this one comes
@@ -289,10 +298,14 @@ async function show() {
     root.replaceChildren(el("p", { role: "status", text: TEXT.loading }));
     const answer = await call("read", name, tp.language);
     if (wanted !== name) return;
-    if (answer.error) return tp.lessons.read(null);
-    lesson = answer;
-    states.clear();
-    draw(answer);
+    // It may have been asked for twice: to draw it again would take a click on the first drawing.
+    if (shown() !== name) {
+      if (answer.error === TEXT.offline) return drawOffline();
+      if (answer.error) return tp.lessons.read(null); // there is no such lesson
+      lesson = answer;
+      states.clear();
+      draw(answer);
+    }
   }
   while (!root.checkVisibility()) {
     if (!here() || wanted !== name) return;
