@@ -95,8 +95,8 @@ def ship(name: str, root: Path = ROOT) -> Path:
 def report(event: Message) -> None:
     """Print one line for each evaluation."""
     if isinstance(event, Evaluated):
-        right = "" if event.accuracy is None else f", {event.accuracy:.1%} right"
-        print(f"  step {event.step}: validation loss {event.loss:.3f}{right}", flush=True)
+        accuracy = "" if event.accuracy is None else f", accuracy {event.accuracy:.1%}"
+        print(f"  step {event.step}: validation loss {event.loss:.3f}{accuracy}", flush=True)
 
 
 def slim(run: Run, checkpoints: int = CHECKPOINTS, snapshots: int = SNAPSHOTS) -> None:

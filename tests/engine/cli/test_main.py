@@ -527,7 +527,7 @@ def test_progress_in_a_file_is_plain_lines() -> None:
     lines = stream.getvalue().splitlines()
     assert "\r" not in stream.getvalue() and len(lines) == 5
     assert lines[0] == "1,234 parameters, a task, cpu fp32, 1 thread"
-    assert lines[-1].startswith("step 6/6  loss 2.000  valid 1.500  right 25.0%  lr 1.00e-03")
+    assert lines[-1].startswith("step 6/6  loss 2.000  valid 1.500  accuracy 25.0%  lr 1.00e-03")
     assert "'Once upon\\n'" in stream.getvalue()
 
 

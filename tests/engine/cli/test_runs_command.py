@@ -84,7 +84,7 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     assert cells["name"] == ["Wide", "narrow"]
     assert cells["d_model"] == ["96", "64"] and cells["source"] == ["copy", "stories"]
     assert cells["state"] == ["stopped", "new"] and "n_head" not in cells
-    assert "final loss  1.250" in table and "right       50.0%" in table
+    assert "final loss  1.250" in table and "accuracy    50.0%" in table
     assert cells["parameters"] == ["4,321"] and cells["tokens/s"] == ["128"]
     assert "two different runs" in said(capsys, store, "compare", "Wide", "Wide", status=2)
 
