@@ -207,7 +207,7 @@ def sent(function: Callable[..., Any], run: Run, key: Any) -> Any:
 def test_there_is_something_to_call() -> None:
     """The lists above are read from the page: an empty one would make every test here pass."""
     assert len(CALLED) > 40 and len(EVENTS) >= 8
-    assert {"transport.tell", "translate.stop", "experts.balance", "/delete"} <= {
+    assert {"transport.send_command", "translate.stop", "experts.balance", "/delete"} <= {
         each.where for each in CALLED
     }
 
@@ -373,7 +373,7 @@ def test_downloads_share_one_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     run, key = stopped()
     paths = {actions.download(run.id) for _ in range(30)}
     assert len(paths) == 1 and len(list(downloads.root().rglob("*.zip"))) == 1
-    monkeypatch.setattr(downloads, "MOST", 2)
+    monkeypatch.setattr(downloads, "MAX_COPIES", 2)
     for _ in range(4):
         actions.download(stopped()[0].id)
     assert len(list(downloads.root().rglob("*.zip"))) == 2
