@@ -73,7 +73,7 @@ def main() -> None:
         made = make_runs(Path(folder), options.runs, options.events)
         first, again, news = [], [], []
         for _ in range(options.rounds):
-            new = run_index.Shelf(lambda: [Path(folder)])
+            new = run_index.RunIndex(lambda: [Path(folder)])
             first.append(timed(new.look))
             new._looked -= run_index.FRESH
             again.append(timed(new.look))
