@@ -394,8 +394,8 @@ class Run:
     def download(self, target: Path | IO[bytes]) -> None:
         """Write a zip of the run: its folder with the newest weights, and a script that uses them.
 
-        Without the optimizer state and without the file of the user's own text; the log and the tokenizer
-        still quote parts of that text. A file is written atomically. Raises `RunError` if the run has no checkpoint.
+        It holds neither the optimizer state nor the file of the user's own text, but the log and the tokenizer
+        quote parts of that text. A file is written atomically. Raises `RunError` if the run has no checkpoint.
         """
         if isinstance(target, Path):
             with atomic_output(target) as file:

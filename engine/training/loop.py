@@ -144,23 +144,26 @@ def train(state: TrainState) -> Iterator[Stepped | Routed | Evaluated | Diverged
     as the last event, when the loss, a gradient or the validation loss is not finite.
     """
     if state.step == 0:
-        yield evaluate(state)
+        yield (event := evaluated(state))
+        if isinstance(event, Diverged):
+            return
     while state.step < state.config.train.total_steps:
         event = update(state)
         if isinstance(event, Stepped) and state.routing and due(state.step, 1, state.config.train):
             yield routed(state)
         yield event
+        if isinstance(event, Stepped) and evaluation_due(state):
+            yield (event := evaluated(state, event.grad_norm))
         if isinstance(event, Diverged):
             return
-        if isinstance(event, Stepped) and evaluation_due(state):
-            measured = evaluate(state)
-            if not math.isfinite(
-                measured.loss
-            ):  # the update itself led to weights that cannot be used
-                grad_norm = f"{event.grad_norm:g}"
-                yield Diverged(step=state.step, loss=f"{measured.loss:g}", grad_norm=grad_norm)
-                return
-            yield measured
+
+
+def evaluated(state: TrainState, grad_norm: float = math.nan) -> Evaluated | Diverged:
+    """What `evaluate` measures; `Diverged` if that loss is not finite, as after an update to weights without a loss."""
+    found = evaluate(state)
+    if math.isfinite(found.loss):
+        return found
+    return Diverged(step=state.step, loss=f"{found.loss:g}", grad_norm=f"{grad_norm:g}")
 
 
 def evaluation_due(state: TrainState) -> bool:

@@ -109,8 +109,10 @@ def race(configs: Sequence[RunConfig], moments: Collection[int] = ()) -> Iterato
     flops = [_flops(state) for state in states]
     seconds = [0.0] * len(states)
     racing = list(range(len(states)))
-    for entry in racing:
-        yield Measured(entry, 0, evaluate(states[entry]).loss)
+    for entry in tuple(racing):
+        yield (seen := _measured(entry, states[entry]))
+        if isinstance(seen, Fell):
+            racing.remove(entry)
     while racing and states[racing[0]].step < configs[0].train.total_steps:
         for entry in tuple(racing):
             state = states[entry]
@@ -126,15 +128,23 @@ def race(configs: Sequence[RunConfig], moments: Collection[int] = ()) -> Iterato
             if not isinstance(event, Stepped):
                 continue
             yield Lap(entry, state.step, event.loss, seconds[entry], flops[entry] * state.step)
-            if before:
+            if before and _is_finite(state):
                 yield spectra(entry, state, before)
             if evaluation_due(state):
-                loss = evaluate(state).loss
-                if math.isfinite(loss):
-                    yield Measured(entry, state.step, loss)
-                else:
+                yield (seen := _measured(entry, state))
+                if isinstance(seen, Fell):
                     racing.remove(entry)
-                    yield Fell(entry, state.step)
+
+
+def _measured(entry: int, state: TrainState) -> Measured | Fell:
+    """The validation loss; `Fell` if it is not finite."""
+    loss = evaluate(state).loss
+    return Measured(entry, state.step, loss) if math.isfinite(loss) else Fell(entry, state.step)
+
+
+def _is_finite(state: TrainState) -> bool:
+    """Whether every matrix has singular values: with one number that is not finite it has none."""
+    return all(bool(matrix.isfinite().all()) for matrix in matrices(state).values())
 
 
 def _check(configs: Sequence[RunConfig]) -> None:

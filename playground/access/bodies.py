@@ -46,7 +46,7 @@ TEXT = {
     "file": "The request holds the record of a file, and nothing here takes a file.",
     "closed": "This address of Gradio is closed, because nothing on the page uses it.",
     "senseless": "Unknown endpoint, or arguments that do not fit it.",
-    "server": "The server could not do this. Its log says why.",
+    "server": "The server failed. Details are in its log.",
 }
 
 

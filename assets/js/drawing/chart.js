@@ -216,14 +216,14 @@
     const legends = new Map();
 
     // Widths of texts are estimated, not measured: measuring would force a layout at every update.
-    const wideness = (/** @type {ChartLine} */ line) => 26 + 6.6 * (halves(line.name ?? "") + 7);
+    const entryWidth = (/** @type {ChartLine} */ line) => 26 + 6.6 * (halves(line.name ?? "") + 7);
 
     /** Whether a panel's title, its unit and its legend have room beside each other.
      *
      * @type {(panel: ChartPanel) => boolean} */
     function fits(panel) {
       const title = 7.3 * halves(panel.title) + 6.2 * halves(panel.unit ?? "") + 20;
-      return title + legend(panel).reduce((sum, line) => sum + wideness(line), 0) <= width - RIGHT;
+      return title + legend(panel).reduce((sum, line) => sum + entryWidth(line), 0) <= width - RIGHT;
     }
 
     /** Swatch and name of a line.
@@ -267,7 +267,7 @@
         (below ? items : items.slice().reverse()).forEach((line) => {
           const { node, value } = entries[items.indexOf(line)];
           put(value, line.n ? (line.format ?? number)(line.y[line.n - 1]) : "");
-          const wide = alone(panel) ? 0 : wideness(line);
+          const wide = alone(panel) ? 0 : entryWidth(line);
           if (!below) x -= wide;
           const transform = `translate(${x.toFixed(1)},${y})`;
           if (node.getAttribute("transform") !== transform) node.setAttribute("transform", transform);

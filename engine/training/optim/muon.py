@@ -65,7 +65,7 @@ class Muon(AdamW):
 
     def batch_limit(self, group: dict[str, Any]) -> float:
         if group["orthogonal"]:
-            return math.inf  # matrices of one shape are orthogonalised together
+            return math.inf  # matrices of one shape are orthogonalized together
         return super().batch_limit(group)
 
     def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:

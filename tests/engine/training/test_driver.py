@@ -487,6 +487,16 @@ def test_the_end_of_the_parent_ends_the_run(live: Live) -> None:
 # Every other end
 
 
+def test_first_weights_without_a_loss_are_a_divergence(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        loop, "evaluate", lambda state: Evaluated(step=0, loss=math.nan, accuracy=None)
+    )
+    run = make(store)
+    assert drive(run).how == "diverged" and run.status().state == "diverged"
+
+
 @pytest.mark.parametrize("step", [7, 6], ids=["at the next batch", "at the evaluation"])
 def test_divergence_is_an_end_with_a_reason(store: RunStore, step: int) -> None:
     run = make(

@@ -171,22 +171,41 @@ def test_one_that_diverges_leaves_and_the_others_go_on(monkeypatch: pytest.Monke
     assert not of(events, Spectra, 0) and of(events, Spectra, 1)
 
 
+@pytest.mark.parametrize("since", [0, 1])
 def test_one_whose_validation_loss_is_not_finite_leaves_too(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, since: int
 ) -> None:
     original = racing.evaluate
 
     def evaluate(state: Any) -> Any:
         found = original(state)
-        is_lost = state.config.train.optimizer == "sgd" and state.step > 0
+        is_lost = state.config.train.optimizer == "sgd" and state.step >= since
         return replace(found, loss=math.nan) if is_lost else found
 
     monkeypatch.setattr(racing, "evaluate", evaluate)
     events = list(race(configs("sgd", "adamw"), moments=[STEPS]))
-    first = of(events, Measured, 1)[1].step
+    first = of(events, Measured, 1)[since].step
     assert of(events, Fell, 0) == [Fell(0, first)]
-    assert [event.step for event in of(events, Measured, 0)] == [0]
+    assert [event.step for event in of(events, Measured, 0)] == [0][:since]
     assert len(of(events, Lap, 0)) == first and len(of(events, Lap, 1)) == STEPS
+
+
+def test_weights_that_are_not_finite_have_no_singular_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = racing.update
+
+    def update(state: Any) -> Any:
+        event = original(state)
+        if state.config.train.optimizer == "sgd":
+            for weight in state.model.parameters():
+                weight.data.fill_(math.inf)
+        return event
+
+    monkeypatch.setattr(racing, "update", update)
+    events = list(race(configs("sgd", "adamw"), moments=[1, STEPS]))
+    assert not of(events, Spectra, 0) and len(of(events, Spectra, 1)) == 2
+    assert len(of(events, Fell, 0)) == 1 and len(of(events, Lap, 1)) == STEPS
 
 
 def test_contestants_share_model_data_and_seed() -> None:
